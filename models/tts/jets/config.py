@@ -1,0 +1,156 @@
+"""Types and limits of the JETS keys; defaults and explanations are in `config/jets.json`."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from utils.config.schema import (
+    ExperimentConfig,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+    Section,
+    TrainConfig,
+)
+
+
+class TransformerConfig(Section):
+    """A stack of pre-norm self-attention blocks with a two-layer conv feed-forward."""
+
+    layers: PositiveInt
+    heads: PositiveInt
+    ffn_channels: PositiveInt
+    ffn_kernel_size: PositiveInt
+    dropout: Probability
+    attention_dropout: Probability
+    positional_dropout: Probability
+
+
+class PredictorConfig(Section):
+    """A stack of conv, ReLU, layer norm and dropout that ends in one value per token."""
+
+    layers: PositiveInt
+    channels: PositiveInt
+    kernel_size: PositiveInt
+    dropout: Probability
+
+
+class VarianceConfig(PredictorConfig):
+    """A predictor together with the embedding of the value it predicts."""
+
+    stop_gradient: bool
+    embed_kernel_size: PositiveInt
+    embed_dropout: Probability
+
+
+class HifiganConfig(Section):
+    """HiFi-GAN generator (arXiv 2010.05646, section 2.2)."""
+
+    type: Literal["hifigan"]
+    channels: PositiveInt
+    kernel_size: PositiveInt
+    upsample_rates: Annotated[list[PositiveInt], Field(min_length=1)]
+    upsample_kernel_sizes: list[PositiveInt]
+    resblock_kernel_sizes: Annotated[list[PositiveInt], Field(min_length=1)]
+    resblock_dilations: list[list[PositiveInt]]
+
+    @property
+    def hop_size(self) -> int:
+        """Samples that one input frame becomes."""
+        return math.prod(self.upsample_rates)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> HifiganConfig:
+        if len(self.upsample_kernel_sizes) != len(self.upsample_rates):
+            raise ValueError("upsample_kernel_sizes needs one entry for each of upsample_rates")
+        if len(self.resblock_dilations) != len(self.resblock_kernel_sizes):
+            raise ValueError("resblock_dilations needs one list for each of resblock_kernel_sizes")
+        for rate, kernel in zip(self.upsample_rates, self.upsample_kernel_sizes):
+            if kernel < rate or (kernel - rate) % 2:
+                raise ValueError(f"an upsample kernel ({kernel}) must exceed its rate ({rate}) by an even number")
+        if self.channels % 2 ** len(self.upsample_rates):
+            raise ValueError(f"channels ({self.channels}) must halve {len(self.upsample_rates)} times")
+        if any(k % 2 == 0 for k in (self.kernel_size, *self.resblock_kernel_sizes)):
+            raise ValueError("kernel_size and resblock_kernel_sizes must be odd")
+        return self
+
+
+class DiscriminatorConfig(Section):
+    """Multi-period and multi-scale discriminators (arXiv 2010.05646, section 2.3)."""
+
+    periods: list[Annotated[int, Field(ge=2)]]
+    period_channels: PositiveInt
+    period_max_channels: PositiveInt
+    scales: NonNegativeInt
+    scale_channels: PositiveInt
+    scale_max_channels: PositiveInt
+
+
+class JetsModelConfig(Section):
+    """The JETS network (arXiv 2203.16852)."""
+
+    hidden_channels: PositiveInt
+    encoder: TransformerConfig
+    decoder: TransformerConfig
+    duration_predictor: PredictorConfig
+    pitch_predictor: VarianceConfig
+    energy_predictor: VarianceConfig
+    prior_omega: PositiveFloat
+    upsampling_delta: PositiveFloat
+    generator: HifiganConfig
+    discriminator: DiscriminatorConfig
+
+    @model_validator(mode="after")
+    def _consistent(self) -> JetsModelConfig:
+        for name in ("encoder", "decoder"):
+            heads = getattr(self, name).heads
+            if self.hidden_channels % heads:
+                raise ValueError(f"hidden_channels ({self.hidden_channels}) must divide by {name}.heads ({heads})")
+        return self
+
+
+class LossConfig(Section):
+    """Weights of the loss terms, and the mel spectrum that the mel loss compares."""
+
+    adversarial: NonNegativeFloat
+    feature_matching: NonNegativeFloat
+    mel: NonNegativeFloat
+    variance: NonNegativeFloat
+    alignment: NonNegativeFloat
+    mel_fmin: NonNegativeFloat
+    mel_fmax: PositiveFloat | None
+
+
+class JetsTrainConfig(TrainConfig):
+    """The shared loop plus what joint training adds."""
+
+    segment_size: PositiveInt
+    loss: LossConfig
+
+
+class JetsConfig(ExperimentConfig):
+    """A JETS experiment."""
+
+    model_type: Literal["Jets"]
+    model: JetsModelConfig
+    train: JetsTrainConfig
+
+    @model_validator(mode="after")
+    def _consistent(self) -> JetsConfig:
+        hop = self.model.generator.hop_size
+        if hop != self.preprocess.hop_size:
+            raise ValueError(
+                f"the product of model.generator.upsample_rates ({hop}) must equal preprocess.hop_size "
+                f"({self.preprocess.hop_size})"
+            )
+        if self.train.segment_size * hop < self.preprocess.n_fft:
+            raise ValueError(
+                f"train.segment_size ({self.train.segment_size} frames of {hop} samples) is shorter than one "
+                f"spectrum (preprocess.n_fft, {self.preprocess.n_fft} samples)"
+            )
+        return self

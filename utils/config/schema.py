@@ -1,0 +1,158 @@
+"""Types and limits of every config key that any recipe shares.
+
+Defaults and explanations live in `config/*.json`, so that each is said once; this file says what a value may be.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PositiveInt = Annotated[int, Field(gt=0)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A config section: unknown keys are errors, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DownloadConfig(Section):
+    """Public home of a corpus (stage 0)."""
+
+    url: str
+    size: PositiveInt
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class PreprocessConfig(Section):
+    """What stage 1 makes of a corpus."""
+
+    processed_dir: str
+    num_workers: NonNegativeInt
+    # text
+    phone_extractor: Literal["lexicon", "espeak"]
+    language: str
+    lexicon_path: str | None
+    # audio
+    sample_rate: PositiveInt
+    remove_dc: bool
+    highpass_hz: PositiveFloat | None
+    trim_silence: bool
+    trim_top_db: PositiveFloat
+    trim_margin: NonNegativeFloat
+    target_level_db: Annotated[float, Field(lt=0)] | None
+    # spectra
+    n_fft: PositiveInt
+    win_size: PositiveInt
+    hop_size: PositiveInt
+    n_mel: PositiveInt
+    fmin: NonNegativeFloat
+    fmax: PositiveFloat | None
+    # pitch
+    f0_min: PositiveFloat
+    f0_max: PositiveFloat
+    # which utterances are kept
+    min_seconds: PositiveFloat
+    max_seconds: PositiveFloat
+    max_chars_per_second: PositiveFloat
+    silence_level_db: Annotated[float, Field(lt=0)]
+    max_clipped_fraction: Annotated[float, Field(gt=0, le=1)]
+    # splits
+    valid_size: NonNegativeInt
+    test_size: NonNegativeInt
+    max_held_out_fraction: Annotated[float, Field(gt=0, lt=0.5)]
+    split_seed: int
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PreprocessConfig:
+        nyquist = self.sample_rate / 2
+        if self.n_fft < self.win_size:
+            raise ValueError(f"n_fft ({self.n_fft}) must be at least win_size ({self.win_size})")
+        if self.win_size < self.hop_size:
+            raise ValueError(f"win_size ({self.win_size}) must be at least hop_size ({self.hop_size})")
+        if self.fmax is not None and not self.fmin < self.fmax <= nyquist:
+            raise ValueError(f"fmax ({self.fmax} Hz) must lie above fmin and at most at half the sample rate ({nyquist} Hz)")
+        if not self.f0_min < self.f0_max <= nyquist:
+            raise ValueError(f"f0_max ({self.f0_max} Hz) must lie above f0_min ({self.f0_min} Hz)")
+        if self.min_seconds >= self.max_seconds:
+            raise ValueError(f"min_seconds ({self.min_seconds}) must be below max_seconds ({self.max_seconds})")
+        return self
+
+
+class AdamWConfig(Section):
+    """AdamW's own settings, the same for both optimisers."""
+
+    betas: tuple[Probability, Probability]
+    eps: PositiveFloat
+    weight_decay: NonNegativeFloat
+
+
+class TrainConfig(Section):
+    """The training loop that any model shares."""
+
+    # length and size
+    max_epoch: PositiveInt
+    steps_per_epoch: PositiveInt
+    batch_size: PositiveInt
+    max_batch_frames: PositiveInt | None
+    gradient_accumulation_step: PositiveInt
+    # optimisers
+    learning_rate: PositiveFloat
+    AdamW: AdamWConfig
+    lr_decay: Annotated[float, Field(gt=0, le=1)]
+    lr_warmup_steps: NonNegativeInt
+    grad_clip: PositiveFloat | None
+    ema_decay: Probability
+    # numbers
+    random_seed: int
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    deterministic: bool
+    max_bad_steps: PositiveInt
+    # checkpoints and evaluation
+    save_checkpoints_steps: PositiveInt
+    keep_last: PositiveInt
+    keep_best: NonNegativeInt
+    valid_interval: PositiveInt
+    valid_samples: NonNegativeInt
+    log_interval: PositiveInt
+    # speed
+    corpus_on_device: Literal["auto", "always", "never"]
+    cuda_graphs: bool
+    compile: bool
+    channels_last: bool
+    profile: bool
+
+
+class InferenceConfig(Section):
+    """How text becomes speech."""
+
+    checkpoint: str
+    max_batch_frames: PositiveInt
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    speed: Annotated[float, Field(ge=0.25, le=4.0)]
+    pitch_semitones: Annotated[float, Field(ge=-24, le=24)]
+    energy_db: Annotated[float, Field(ge=-24, le=24)]
+    leading_silence: NonNegativeFloat
+    trailing_silence: NonNegativeFloat
+    sentence_silence: NonNegativeFloat
+    paragraph_silence: NonNegativeFloat
+    target_level_db: Annotated[float, Field(lt=0)] | None
+
+
+class ExperimentConfig(Section):
+    """A whole experiment; each model package narrows `model` and `train`."""
+
+    model_type: str
+    dataset: Annotated[list[str], Field(min_length=1)]
+    dataset_path: dict[str, str]
+    download: dict[str, DownloadConfig]
+    log_dir: str
+    preprocess: PreprocessConfig
+    train: TrainConfig
+    inference: InferenceConfig
