@@ -5,6 +5,7 @@ Defaults and explanations live in `config/*.json`, so that each is said once; th
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -77,7 +78,9 @@ class PreprocessConfig(Section):
         if self.win_size < self.hop_size:
             raise ValueError(f"win_size ({self.win_size}) must be at least hop_size ({self.hop_size})")
         if self.fmax is not None and not self.fmin < self.fmax <= nyquist:
-            raise ValueError(f"fmax ({self.fmax} Hz) must lie above fmin and at most at half the sample rate ({nyquist} Hz)")
+            raise ValueError(
+                f"fmax ({self.fmax} Hz) must lie above fmin and at most at half the sample rate ({nyquist} Hz)"
+            )
         if not self.f0_min < self.f0_max <= nyquist:
             raise ValueError(f"f0_max ({self.f0_max} Hz) must lie above f0_min ({self.f0_min} Hz)")
         if self.min_seconds >= self.max_seconds:
@@ -156,3 +159,15 @@ class ExperimentConfig(Section):
     preprocess: PreprocessConfig
     train: TrainConfig
     inference: InferenceConfig
+
+    @model_validator(mode="after")
+    def _datasets_are_found(self) -> ExperimentConfig:
+        if len(set(self.dataset)) < len(self.dataset):
+            raise ValueError(f"dataset names a corpus twice: {', '.join(self.dataset)}")
+        for name in self.dataset:
+            # A folder of this name holds the corpus's features.
+            if not re.fullmatch(r"\w[\w .\-]*", name):
+                raise ValueError(f"dataset names {name!r}; a name is made of letters, digits, spaces, and _ - .")
+            if name not in self.dataset_path:
+                raise ValueError(f"dataset names {name!r}, which has no folder in dataset_path")
+        return self

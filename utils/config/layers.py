@@ -1,0 +1,103 @@
+"""The files behind a config, merged key by key, with a note of which file each value came from."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from utils.config.json5_text import read_json5
+from utils.config.paths import PROJECT_ROOT, shown
+from utils.errors import UserError
+
+KeyPath = tuple[str, ...]
+BASE_KEY = "base_config"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One source of values: a config file, or the command line.
+
+    `renamed` maps a key path of ours to the name that the source has for it; `ignored` are keys of the source that
+    mean nothing here; `upsample_factor` is its value in files of Amphion's recipe.
+    """
+
+    name: str
+    tree: dict[str, Any]
+    renamed: dict[KeyPath, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    upsample_factor: Any = None
+
+
+@dataclass
+class Merged:
+    """Values of all layers, and the layer (its index) that set each key path last."""
+
+    layers: list[Layer] = field(default_factory=list)
+    tree: dict[str, Any] = field(default_factory=dict)
+    origins: dict[KeyPath, int] = field(default_factory=dict)
+
+    def add(self, layer: Layer) -> None:
+        """Let a layer override what is there: sections merge, everything else replaces."""
+        self.layers.append(layer)
+        self._merge(self.tree, layer.tree, ())
+
+    def _merge(self, target: dict[str, Any], source: dict[str, Any], at: KeyPath) -> None:
+        for key, value in source.items():
+            path = (*at, key)
+            self.origins[path] = len(self.layers) - 1
+            if isinstance(value, dict):
+                if not isinstance(target.get(key), dict):
+                    target[key] = {}
+                self._merge(target[key], value, path)
+            elif isinstance(target.get(key), dict):
+                raise UserError(
+                    f"{self.layers[-1].name}: {'.'.join(path)} is a section of keys in {{ }}, but {value!r} is given"
+                )
+            else:
+                target[key] = copy.deepcopy(value)
+
+    def origin(self, path: KeyPath) -> Layer:
+        """The layer that set this key last, or the nearest section around it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.origins:
+                return self.layers[self.origins[path[:length]]]
+        return self.layers[-1]
+
+    def name_of(self, path: KeyPath) -> str:
+        """The key as its source calls it."""
+        return self.origin(path).renamed.get(path, ".".join(path))
+
+
+def read_chain(path: Path) -> list[Layer]:
+    """A config file and the files it builds on through `base_config`, the most general first.
+
+    Raises UserError for a file that is missing or broken, and for files that build on each other in a circle.
+    """
+    layers: list[Layer] = []
+    seen: list[Path] = []
+    current: Path | None = Path(path)
+    while current is not None:
+        resolved = current.resolve()
+        if resolved in seen:
+            circle = " -> ".join(shown(p) for p in [*seen[seen.index(resolved) :], resolved])
+            raise UserError(f"{shown(current)}: {BASE_KEY} leads in a circle: {circle}")
+        seen.append(resolved)
+        tree = read_json5(current)
+        base = tree.pop(BASE_KEY, None)
+        layers.append(Layer(shown(current), tree))
+        current = None if base is None else _find_base(base, current)
+    return layers[::-1]
+
+
+def _find_base(base: Any, child: Path) -> Path:
+    """A base is looked for from the project's root, then beside the file that names it."""
+    if not isinstance(base, str) or not base:
+        raise UserError(f"{shown(child)}: {BASE_KEY} must be the path of a config file, but {base!r} is given")
+    candidates = list(dict.fromkeys([PROJECT_ROOT / Path(base).expanduser(), child.absolute().parent / base]))
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    looked = " and ".join(shown(c) for c in candidates)
+    raise UserError(f"{shown(child)}: {BASE_KEY} {base!r} does not exist (looked for {looked})")

@@ -1,0 +1,103 @@
+"""Config files and command-line overrides in, one typed and checked experiment config out."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from models.registry import MODEL_PACKAGES, model_module
+from utils.config.amphion import check_upsample_factor, translate, warn_ignored
+from utils.config.check import strict_parse
+from utils.config.keys import key_type, plain_type
+from utils.config.layers import KeyPath, Layer, Merged, read_chain
+from utils.config.overrides import override_layers, split_override
+from utils.config.paths import PROJECT_ROOT, shown
+from utils.config.schema import ExperimentConfig, Section
+from utils.errors import UserError
+
+EXPERIMENT_CONFIG = "config.json"
+_log = logging.getLogger(__name__)
+
+
+def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """The experiment config of a JSON5 file, its bases, and `section.key=value` overrides.
+
+    The class is that of the config's model_type. Raises UserError that names the file and the key.
+    """
+    layers = [translate(layer) for layer in read_chain(Path(path))]
+    return _parse(layers, overrides)
+
+
+def load_experiment_config(expt_dir: str | os.PathLike[str], overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """The config that an experiment was trained with, as its folder keeps it.
+
+    Keys that the experiment is too old to have take today's default; keys that no longer exist are named in one
+    warning. Raises UserError when the folder has no config.json.
+    """
+    path = Path(expt_dir) / EXPERIMENT_CONFIG
+    if not path.is_file():
+        raise UserError(
+            f"{shown(expt_dir)} is no experiment folder: it has no {EXPERIMENT_CONFIG}; "
+            "give a folder that stage 2 made, <log_dir>/<name>"
+        )
+    layers = read_chain(path)
+    schema = _schema(_model_type(layers, overrides))
+    defaults = PROJECT_ROOT / "config" / f"{_model_type(layers, overrides).lower()}.json"
+    dropped: list[str] = []
+    layers = [Layer(layer.name, _known_only(layer.tree, schema, (), dropped)) for layer in layers]
+    if dropped:
+        _log.warning("%s: these keys no longer exist and are left out: %s", shown(path), ", ".join(dropped))
+    return _parse([*read_chain(defaults), *layers], overrides)
+
+
+def _parse(layers: list[Layer], overrides: Sequence[str]) -> ExperimentConfig:
+    schema = _schema(_model_type(layers, overrides))
+    layers = [*layers, *(translate(layer) for layer in override_layers(overrides, schema))]
+    merged = Merged()
+    for layer in layers:
+        merged.add(layer)
+    config = strict_parse(merged, schema)
+    check_upsample_factor(layers, config.preprocess.hop_size)
+    warn_ignored(layers, _log)
+    return config
+
+
+def _model_type(layers: list[Layer], overrides: Sequence[str]) -> str:
+    """The model_type that wins; it decides which other keys exist, so it is read before them."""
+    value: Any = None
+    name = layers[-1].name
+    for layer in layers:
+        if "model_type" in layer.tree:
+            value, name = layer.tree["model_type"], layer.name
+    for text in overrides:
+        key, given = split_override(text)
+        if key == "model_type":
+            value, name = given.strip("\"'"), "--set model_type"
+    known = ", ".join(f'"{known}"' for known in MODEL_PACKAGES)
+    if value is None:
+        raise UserError(f'{name}: the key model_type is missing (known: {known}); or "base_config": "config/jets.json"')
+    if not isinstance(value, str) or value not in MODEL_PACKAGES:
+        near = [known for known in MODEL_PACKAGES if str(value).lower() == known.lower()]
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        raise UserError(f"{name}: model_type must be one of {known}, but {value!r} is given{hint}")
+    return value
+
+
+def _schema(model_type: str) -> type[ExperimentConfig]:
+    return getattr(model_module(model_type, "config"), f"{model_type}Config")
+
+
+def _known_only(tree: dict[str, Any], schema: type[Section], at: KeyPath, dropped: list[str]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in tree.items():
+        path = (*at, key)
+        if key_type(schema, path) is None:
+            dropped.append(".".join(path))
+        elif isinstance(value, dict) and plain_type(key_type(schema, path)) is not None:
+            kept[key] = _known_only(value, schema, path, dropped)
+        else:
+            kept[key] = value
+    return kept

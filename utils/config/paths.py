@@ -1,0 +1,22 @@
+"""Where relative paths in a config start: the project's root, whatever the current folder is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+def project_path(path: str | os.PathLike[str]) -> Path:
+    """Path of a config value: absolute ones and `~` stay, others are relative to the project's root."""
+    expanded = Path(path).expanduser()
+    return expanded if expanded.is_absolute() else Path(os.path.normpath(PROJECT_ROOT / expanded))
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Shortest way to write a path in a message: relative to the current folder where it lies below it."""
+    try:
+        return str(Path(path).absolute().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)

@@ -1,0 +1,31 @@
+"""Write a resolved config beside what was made with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from utils.config.schema import ExperimentConfig
+
+
+def config_to_dict(config: ExperimentConfig) -> dict[str, Any]:
+    """Plain dicts, lists and values of a config; loading them gives an equal config."""
+    return config.model_dump(mode="json")
+
+
+def save_config(config: ExperimentConfig, path: str | os.PathLike[str]) -> None:
+    """Write a config as JSON; the file appears complete or not at all."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(config_to_dict(config), file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
