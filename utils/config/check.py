@@ -42,7 +42,13 @@ def strict_parse(merged: Merged, schema: type[Schema]) -> Schema:
         # JSON mode: numbers, texts and flags are never converted into each other, yet lists become tuples.
         return schema.model_validate_json(json.dumps(_whole_numbers(merged.tree)), strict=True)
     except ValidationError as error:
-        sentences = [_sentence(detail, merged, schema) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        missing = [".".join(d["loc"]) for d in details if d["type"] == "missing" and isinstance(d["loc"][-1], str)]
+        sentences = [_sentence(d, merged, schema) for d in details if ".".join(map(str, d["loc"])) not in missing]
+    if missing:
+        keys = f"the key {missing[0]} is" if len(missing) == 1 else f"the keys {', '.join(missing)} are"
+        hint = 'start from a base, for instance "base_config": "config/jets.json"'
+        sentences.append(f"{merged.layers[-1].name}: {keys} missing; {hint}")
     raise UserError("\n".join(dict.fromkeys(sentences)))
 
 
@@ -65,12 +71,9 @@ def _sentence(detail: dict[str, Any], merged: Merged, schema: type[BaseModel]) -
     name = merged.name_of(keys) + "".join(f"[{part}]" for part in location if isinstance(part, int))
     if kind == "extra_forbidden":
         return f"{layer.name}: unknown key {name}; {suggestion(schema, keys)}"
-    if kind == "missing" and isinstance(location[-1], int):
+    if kind == "missing":
         section = merged.name_of(keys)
         return f"{layer.name}: {section} has too few entries; {_given(merged.tree, location[:-1])} is given"
-    if kind == "missing":
-        hint = 'start from a base, for instance "base_config": "config/jets.json"'
-        return f"{merged.layers[-1].name}: the key {name} is missing; {hint}"
     given = _given(merged.tree, location)
     hint = ""
     if kind == "literal_error":

@@ -64,8 +64,11 @@ def _explain(message: str, text: str) -> str:
         return f"not valid JSON5 ({message})"
     line, what, column = int(found[1]), found[2], int(found[3])
     lines = text.splitlines() or [""]
-    rest = lines[line - 1][column - 1 :] if line <= len(lines) else ""
-    hint = _hint(what, rest, text)
+    this = lines[line - 1] if line <= len(lines) else ""
+    if "end of input" not in what and this[column - 2 : column - 1] in ("#", "=") and column > 1:
+        column -= 1  # The parser notices one character late.
+        what = f'Unexpected "{this[column - 1]}"'
+    hint = _hint(what, this[column - 1 :], text)
     return f"line {line}, column {column}: {what[0].lower()}{what[1:]}".replace("\n", "\\n") + f"; {hint}"
 
 
@@ -98,5 +101,7 @@ def _unclosed(text: str) -> str:
         if symbol in "{[":
             stack.append((symbol, line))
         elif symbol in "}]" and stack:
+            if (stack[-1][0] == "{") != (symbol == "}"):
+                break
             stack.pop()
     return f"the {stack[-1][0]} of line {stack[-1][1]}" if stack else ""
