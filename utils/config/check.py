@@ -43,13 +43,19 @@ def strict_parse(merged: Merged, schema: type[Schema]) -> Schema:
         return schema.model_validate_json(json.dumps(_whole_numbers(merged.tree)), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        missing = [".".join(d["loc"]) for d in details if d["type"] == "missing" and isinstance(d["loc"][-1], str)]
-        sentences = [_sentence(d, merged, schema) for d in details if ".".join(map(str, d["loc"])) not in missing]
+        missing = [d["loc"] for d in details if d["type"] == "missing" and isinstance(d["loc"][-1], str)]
+        sentences = [_sentence(d, merged, schema) for d in details if d["loc"] not in missing]
     if missing:
-        keys = f"the key {missing[0]} is" if len(missing) == 1 else f"the keys {', '.join(missing)} are"
-        hint = 'start from a base, for instance "base_config": "config/jets.json"'
-        sentences.append(f"{merged.layers[-1].name}: {keys} missing; {hint}")
+        sentences.append(_missing([tuple(map(str, location)) for location in missing], merged))
     raise UserError("\n".join(dict.fromkeys(sentences)))
+
+
+def _missing(paths: list[KeyPath], merged: Merged) -> str:
+    names = [".".join(path) for path in paths]
+    keys = f"the key {names[0]} is" if len(names) == 1 else f"the keys {', '.join(names)} are"
+    no_base = any(len(path) == 1 for path in paths)
+    hint = '; start from a base, for instance "base_config": "config/jets.json"' if no_base else ""
+    return f"{merged.origin(paths[0]).name}: {keys} missing{hint}"
 
 
 def _whole_numbers(value: Any) -> Any:
