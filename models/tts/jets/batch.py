@@ -1,0 +1,27 @@
+"""What one training step sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass
+class Batch:
+    """Utterances of mixed lengths, padded, on one device.
+
+    The lengths are carried twice: on the device for masks, and on the host (the sampler knows them anyway) for
+    kernels that want plain numbers, so that nothing in a step waits for the device.
+    """
+
+    text: Tensor  # (B, T_text) token ids, 0 in padding
+    text_lengths: Tensor  # (B,) int64
+    mel: Tensor  # (B, T, n_mel) natural log
+    frame_lengths: Tensor  # (B,) int64
+    log_f0: Tensor  # (B, T) normalised, 0 in padding
+    energy: Tensor  # (B, T) normalised, 0 in padding
+    audio: Tensor  # (B, T * hop_size) in [-1, 1], 0 in padding
+    host_text_lengths: tuple[int, ...]
+    host_frame_lengths: tuple[int, ...]
+    ids: tuple[str, ...]

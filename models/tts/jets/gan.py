@@ -1,0 +1,129 @@
+"""The waveform half of a training step: generator and discriminators on segments, forward and backward.
+
+Both networks are updated from the same discriminator weights (as in the authors' recipe, where the generator moves
+first and the discriminator sees the cached waveform), so one discriminator pass over real and generated segments
+serves both losses. The generator's gradient stops at the waveform's way through the discriminators: their weight
+gradients are not computed for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from models.tts.jets.config import LossConfig
+from models.tts.jets.losses import weights_of
+from models.vocoders.losses import adversarial_loss, discriminator_losses, feature_matching_loss, split_real_fake
+from processors.mel import MelSpectrogram
+
+
+class GanHalf:
+    """Losses of a segment batch; their gradients are added to both networks' and returned for the segments."""
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        mel: MelSpectrogram,
+        loss: LossConfig,
+        autocast_dtype: torch.dtype | None,
+    ) -> None:
+        self.generator, self.discriminator, self.mel = generator, discriminator, mel
+        self.weights = weights_of(loss)
+        self.autocast_dtype = autocast_dtype
+
+    def _autocast(self, device: torch.device) -> torch.autocast:
+        return torch.autocast(
+            device.type, self.autocast_dtype, enabled=self.autocast_dtype is not None, cache_enabled=False
+        )
+
+    def losses(self, segments: Tensor, real: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Raw losses of segments (B, S, C) against real audio (B, S * hop_size), and both weighted totals."""
+        with self._autocast(segments.device):
+            fake = self.generator(segments)
+            features_real, features_fake = split_real_fake(self.discriminator(torch.cat([real, fake])))
+            real_loss, fake_loss = discriminator_losses(features_real, features_fake)
+            terms = {
+                "adversarial": adversarial_loss(features_fake),
+                "feature_matching": feature_matching_loss(features_real, features_fake),
+            }
+        with torch.no_grad():
+            mel_real = self.mel(real)[0]
+        terms["mel"] = (self.mel(fake)[0] - mel_real).abs().mean()
+        generator_total = sum(self.weights[name] * value for name, value in terms.items())
+        discriminator_total = real_loss + fake_loss
+        raw = {f"generator/{name}": value.detach() for name, value in terms.items()}
+        raw["discriminator/real"], raw["discriminator/fake"] = real_loss.detach(), fake_loss.detach()
+        return raw, generator_total, discriminator_total
+
+    def __call__(self, segments: Tensor, real: Tensor, loss_scale: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses, and the gradient of the segments (B, S, C), all gradients times loss_scale ()."""
+        segments = segments.detach().requires_grad_()
+        raw, generator_total, discriminator_total = self.losses(segments, real)
+        (discriminator_total * loss_scale).backward(inputs=trainable(self.discriminator), retain_graph=True)
+        (generator_total * loss_scale).backward(inputs=[segments, *trainable(self.generator)])
+        return raw, segments.grad
+
+
+class GraphedGanHalf:
+    """The same as a CUDA graph per batch size: thousands of kernels for the price of one launch.
+
+    Gradients live at fixed addresses, so they must be zeroed in place (`zero_grad(set_to_none=False)`).
+    """
+
+    MAX_GRAPHS = 8
+    WARM_UP = 3
+
+    def __init__(self, eager: GanHalf) -> None:
+        self.eager = eager
+        self.graphs: dict[tuple[int, ...], tuple] = {}
+        self.pool = None
+
+    def __call__(self, segments: Tensor, real: Tensor, loss_scale: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses and segment gradient; valid until the next call."""
+        key = tuple(segments.shape)
+        if key not in self.graphs:
+            if len(self.graphs) >= self.MAX_GRAPHS:
+                return self.eager(segments, real, loss_scale)
+            self.graphs[key] = self._capture(segments, real, loss_scale)
+        graph, inputs, outputs = self.graphs[key]
+        for static, value in zip(inputs, (segments, real, loss_scale)):
+            static.copy_(value)
+        graph.replay()
+        return outputs
+
+    def _capture(self, segments: Tensor, real: Tensor, loss_scale: Tensor) -> tuple:
+        parameters = trainable(self.eager.generator) + trainable(self.eager.discriminator)
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in parameters]
+        inputs = tuple(value.detach().clone() for value in (segments, real, loss_scale))
+        kept = [gradient.clone() for gradient in gradients]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(self.WARM_UP):
+                self.eager(*inputs)
+        torch.cuda.current_stream().wait_stream(stream)
+        torch._foreach_copy_(gradients, kept)
+        del kept
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self.pool):
+            outputs = self.eager(*inputs)
+        self.pool = self.pool or graph.pool()
+        return graph, inputs, outputs
+
+
+def trainable(module: nn.Module) -> list[nn.Parameter]:
+    """Parameters that training changes."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def set_channels_last(modules: Iterable[nn.Module], enabled: bool) -> None:
+    """Choose the memory layout of every module that knows both."""
+    for module in modules:
+        if hasattr(module, "channels_last"):
+            module.channels_last = enabled

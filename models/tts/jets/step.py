@@ -1,0 +1,101 @@
+"""One training step: forward and backward of both networks, without the host waiting for the device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from models.tts.jets.batch import Batch
+from models.tts.jets.config import JetsConfig
+from models.tts.jets.gan import GanHalf, GraphedGanHalf, set_channels_last
+from models.tts.jets.losses import acoustic_losses, weights_of
+from models.tts.jets.network import AcousticOutput, JetsNetwork
+from models.tts.jets.upsampling import random_starts, take_segments
+from processors.mel import MelSpectrogram
+
+AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TrainStep:
+    """Adds the gradients of one batch to both networks; the optimisers are the caller's.
+
+    The step is cut where random segments leave the decoder. The waveform half has fixed shapes and runs as a CUDA
+    graph; while the device works on it, the host prepares the backward pass of the acoustic half.
+    """
+
+    def __init__(
+        self, network: JetsNetwork, discriminator: nn.Module, config: JetsConfig, device: torch.device, precision: str
+    ) -> None:
+        """Prepare the step for networks that are on `device` already; precision is "fp32", "bf16" or "fp16"."""
+        self.network, self.discriminator = network, discriminator
+        self.segment_size = config.train.segment_size
+        self.hop_size = config.preprocess.hop_size
+        self.weights = weights_of(config.train.loss)
+        self.autocast_dtype = AUTOCAST_DTYPES[precision]
+        on_gpu = torch.device(device).type == "cuda"
+        set_channels_last([*network.generator.modules(), *discriminator.modules()], on_gpu and config.train.channels_last)
+        preprocess, loss = config.preprocess, config.train.loss
+        mel = MelSpectrogram(
+            preprocess.sample_rate, preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel,
+            loss.mel_fmin, loss.mel_fmax,
+        ).to(device)  # fmt: skip
+        self.eager_gan = GanHalf(network.generator, discriminator, mel, loss, self.autocast_dtype)
+        self.gan = GraphedGanHalf(self.eager_gan) if on_gpu and config.train.cuda_graphs else self.eager_gan
+        self.acoustic_parameters = [
+            parameter for name, parameter in network.named_parameters() if not name.startswith("generator.")
+        ]
+
+    def _acoustic(self, batch: Batch) -> tuple[AcousticOutput, dict[str, Tensor]]:
+        device = batch.text.device.type
+        with torch.autocast(device, self.autocast_dtype, enabled=self.autocast_dtype is not None):
+            output = self.network.acoustic(batch)
+        return output, acoustic_losses(output, batch)
+
+    def segments(self, output: AcousticOutput, batch: Batch, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """Decoder states (B, S, C) and real audio (B, S * hop_size) of segments from frames starts (B,)."""
+        segments = take_segments(output.decoder_states.float(), starts, self.segment_size)
+        return segments, take_segments(batch.audio, starts * self.hop_size, self.segment_size * self.hop_size)
+
+    def __call__(
+        self, batch: Batch, loss_scale: Tensor | float = 1.0, starts: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Add the gradients of `batch`, times loss_scale, to both networks; detached losses on the device.
+
+        Segments start at frames `starts` (B,), or at random. Keys are "generator/<term>" raw,
+        "generator/<term>/weighted", "generator/total", "discriminator/real", "discriminator/fake" and
+        "discriminator/total". They are valid until the next step.
+        """
+        output, acoustic = self._acoustic(batch)
+        if starts is None:
+            starts = random_starts(batch.frame_lengths, self.segment_size)
+        segments, real = self.segments(output, batch, starts)
+        loss_scale = torch.as_tensor(loss_scale, dtype=torch.float32, device=segments.device)
+        raw, segment_gradient = self.gan(segments, real, loss_scale)
+        total = sum(self.weights[name] * value for name, value in acoustic.items())
+        torch.autograd.backward(
+            [total * loss_scale, segments], [None, segment_gradient], inputs=self.acoustic_parameters
+        )
+        return self._report(raw, acoustic)
+
+    def _report(self, raw: dict[str, Tensor], acoustic: dict[str, Tensor]) -> dict[str, Tensor]:
+        report = {**raw, **{f"generator/{name}": value.detach() for name, value in acoustic.items()}}
+        weighted = {
+            f"generator/{name}/weighted": weight * report[f"generator/{name}"] for name, weight in self.weights.items()
+        }
+        report["generator/total"] = sum(weighted.values())
+        report["discriminator/total"] = report["discriminator/real"] + report["discriminator/fake"]
+        return {**report, **weighted}
+
+    @torch.no_grad()
+    def evaluate(self, batch: Batch) -> dict[str, Tensor]:
+        """The same losses without gradients or dropout, on segments from the middle of each utterance."""
+        modules = (self.network, self.discriminator)
+        training = [module.training for module in modules]
+        for module in modules:
+            module.eval()
+        output, acoustic = self._acoustic(batch)
+        starts = (batch.frame_lengths - self.segment_size).clamp_min(0) // 2
+        raw, _, _ = self.eager_gan.losses(*self.segments(output, batch, starts))
+        for module, mode in zip(modules, training):
+            module.train(mode)
+        return self._report(raw, acoustic)

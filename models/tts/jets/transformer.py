@@ -1,0 +1,121 @@
+"""Pre-norm transformer stack of the text encoder and the frame decoder (arXiv 2203.16852, section 2.1).
+
+Padded positions are set to zero in front of every convolution, so that an utterance gives the same result alone and
+in a batch of longer ones.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.tts.jets.config import TransformerConfig
+
+LAYER_NORM_EPS = 1e-12
+
+
+class ScaledPositionalEncoding(nn.Module):
+    """Sinusoids times a learned scale, added to the input (arXiv 1809.08895, section 3.2)."""
+
+    def __init__(self, channels: int, dropout: float, initial_length: int = 2048) -> None:
+        super().__init__()
+        self.channels = channels
+        self.alpha = nn.Parameter(torch.ones(()))
+        self.dropout = nn.Dropout(dropout)
+        self.register_buffer("table", self._sinusoids(initial_length), persistent=False)
+
+    def _sinusoids(self, length: int) -> Tensor:
+        position = torch.arange(length, dtype=torch.float32).unsqueeze(1)
+        frequency = torch.exp(torch.arange(0, self.channels, 2).float() * (-math.log(10000.0) / self.channels))
+        table = torch.zeros(length, self.channels)
+        table[:, 0::2] = torch.sin(position * frequency)
+        table[:, 1::2] = torch.cos(position * frequency)
+        return table
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode positions of x (B, T, C); same shape."""
+        if x.shape[1] > self.table.shape[0]:
+            self.table = self._sinusoids(2 * x.shape[1]).to(self.table)
+        return self.dropout(x + self.alpha * self.table[: x.shape[1]])
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with one projection for queries, keys and values."""
+
+    def __init__(self, channels: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor, key_mask: Tensor) -> Tensor:
+        """Attend from every position of x (B, T, C) to those where key_mask (B, 1, 1, T) is true."""
+        batch, length, channels = x.shape
+        q, k, v = self.qkv(x).view(batch, length, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
+        dropout = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=key_mask, dropout_p=dropout)
+        return self.out(mixed.transpose(1, 2).reshape(batch, length, channels))
+
+
+class ConvFeedForward(nn.Module):
+    """Two convolutions over time with ReLU and dropout between them."""
+
+    def __init__(self, channels: int, ffn_channels: int, kernel_size: int, dropout: float) -> None:
+        super().__init__()
+        padding = (kernel_size - 1) // 2
+        self.conv1 = nn.Conv1d(channels, ffn_channels, kernel_size, padding=padding)
+        self.conv2 = nn.Conv1d(ffn_channels, channels, kernel_size, padding=padding)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Transform x (B, T, C) inside mask (B, T, 1)."""
+        x = (x * mask).transpose(1, 2)
+        x = self.dropout(torch.relu(self.conv1(x))) * mask.transpose(1, 2)
+        return self.conv2(x).transpose(1, 2)
+
+
+class TransformerBlock(nn.Module):
+    """Self-attention, then the conv feed-forward, each behind a layer norm and around a residual."""
+
+    def __init__(self, channels: int, config: TransformerConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+        self.attention = SelfAttention(channels, config.heads, config.attention_dropout)
+        self.ffn_norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+        self.ffn = ConvFeedForward(channels, config.ffn_channels, config.ffn_kernel_size, config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor, key_mask: Tensor) -> Tensor:
+        """Transform x (B, T, C) inside mask (B, T, 1); key_mask is (B, 1, 1, T)."""
+        x = x + self.dropout(self.attention(self.attention_norm(x), key_mask))
+        return x + self.dropout(self.ffn(self.ffn_norm(x), mask))
+
+
+class Transformer(nn.Module):
+    """Positional encoding, blocks and a final layer norm."""
+
+    def __init__(self, channels: int, config: TransformerConfig) -> None:
+        super().__init__()
+        self.position = ScaledPositionalEncoding(channels, config.positional_dropout)
+        self.blocks = nn.ModuleList(TransformerBlock(channels, config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Transform x (B, T, C) inside the boolean mask (B, T); zero in padding."""
+        key_mask = mask[:, None, None, :]
+        x = self.position(x)
+        keep = mask.unsqueeze(-1).to(x.dtype)
+        for block in self.blocks:
+            x = block(x, keep, key_mask)
+        return self.norm(x) * keep
+
+
+def initialise_xavier(module: nn.Module) -> None:
+    """Xavier-uniform matrices and zero biases for every linear and conv layer below `module`."""
+    for layer in module.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv1d)):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)

@@ -1,0 +1,76 @@
+"""Duration, pitch and energy predictors, and the embeddings of pitch and energy (FastSpeech 2, arXiv 2006.04558)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from models.tts.jets.config import PredictorConfig, VarianceConfig
+from models.tts.jets.transformer import LAYER_NORM_EPS
+
+
+class PredictorLayer(nn.Module):
+    """Convolution, ReLU, layer norm over channels, dropout."""
+
+    def __init__(self, in_channels: int, channels: int, kernel_size: int, dropout: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(in_channels, channels, kernel_size, padding=(kernel_size - 1) // 2)
+        self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Map x (B, T_text, C_in) inside mask (B, T_text, 1) to (B, T_text, C)."""
+        x = self.conv((x * mask).transpose(1, 2)).transpose(1, 2)
+        return self.dropout(self.norm(torch.relu(x)))
+
+
+class VariancePredictor(nn.Module):
+    """One value per token from the encoder states."""
+
+    def __init__(self, in_channels: int, config: PredictorConfig) -> None:
+        super().__init__()
+        widths = [in_channels] + [config.channels] * config.layers
+        self.layers = nn.ModuleList(
+            PredictorLayer(a, b, config.kernel_size, config.dropout) for a, b in zip(widths, widths[1:])
+        )
+        self.out = nn.Linear(config.channels, 1)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Values (B, T_text) for hidden (B, T_text, C) inside mask (B, T_text, 1), zero in padding."""
+        for layer in self.layers:
+            hidden = layer(hidden, mask)
+        return self.out(hidden).float().squeeze(-1) * mask.squeeze(-1).float()
+
+
+class ValueEmbedding(nn.Module):
+    """A convolution that turns one value per token into hidden channels."""
+
+    def __init__(self, channels: int, config: VarianceConfig) -> None:
+        super().__init__()
+        kernel = config.embed_kernel_size
+        self.conv = nn.Conv1d(1, channels, kernel, padding=(kernel - 1) // 2)
+        self.dropout = nn.Dropout(config.embed_dropout)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Embed values (B, T_text), zero in padding, as (B, T_text, C)."""
+        return self.dropout(self.conv(values.unsqueeze(1)).transpose(1, 2))
+
+
+def durations_from_log(log_durations: Tensor, mask: Tensor) -> Tensor:
+    """Whole frames (B, T_text) of predicted log(duration + 1); an utterance of all zeros gets one frame a token."""
+    durations = (log_durations.float().exp() - 1).round().clamp_min(0).long() * mask
+    empty = durations.sum(1, keepdim=True) == 0
+    return torch.where(empty, mask.long(), durations)
+
+
+def scale_durations(durations: Tensor, speed: float) -> Tensor:
+    """Durations (B, T_text) at `speed` times the tempo.
+
+    Rounding errors are carried from token to token, so that the whole is as long as it should be, and a token that
+    had a frame keeps one.
+    """
+    if speed == 1.0:
+        return durations
+    ends = (durations.cumsum(1).double() / speed).round().long()
+    scaled = torch.diff(ends, dim=1, prepend=ends.new_zeros(ends.shape[0], 1))
+    return torch.maximum(scaled, (durations > 0).long())

@@ -1,0 +1,106 @@
+"""HiFi-GAN's multi-period and multi-scale discriminators (arXiv 2010.05646, section 2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.vocoders.layers import WeightNormConv1d
+
+SLOPE = 0.1
+PERIOD_KERNEL, PERIOD_STRIDES = 5, (3, 3, 3, 3, 1)
+SCALE_KERNEL, SCALE_STRIDES = 41, (2, 2, 4, 4, 1)
+
+
+class PeriodDiscriminator(nn.Module):
+    """Judges every p-th sample: a 2-D convolution of width one, done as a 1-D one over the p phases.
+
+    Feature maps are (B * p, C, T'), which holds the values of the usual (B, C, T', p).
+    """
+
+    def __init__(self, period: int, channels: int, max_channels: int) -> None:
+        super().__init__()
+        self.period = period
+        self.channels_last = False
+        self.convs = nn.ModuleList()
+        in_channels = 1
+        for stride in PERIOD_STRIDES:
+            self.convs.append(
+                WeightNormConv1d(in_channels, channels, PERIOD_KERNEL, stride, padding=PERIOD_KERNEL // 2)
+            )
+            in_channels, channels = channels, min(channels * 4, max_channels)
+        self.output_conv = WeightNormConv1d(in_channels, 1, 2, padding=1)
+
+    def forward(self, audio: Tensor) -> list[Tensor]:
+        """Feature maps of audio (B, N), the last one being the judgement (B * p, 1, T')."""
+        short = -audio.shape[1] % self.period
+        if short:
+            audio = F.pad(audio.unsqueeze(1), (0, short), "reflect").squeeze(1)
+        x = audio.view(audio.shape[0], -1, self.period).transpose(1, 2).reshape(-1, 1, audio.shape[1] // self.period)
+        return run_layers(x, self.convs, self.output_conv, self.channels_last)
+
+
+class ScaleDiscriminator(nn.Module):
+    """Judges the waveform by strided, grouped convolutions."""
+
+    def __init__(self, channels: int, max_channels: int) -> None:
+        super().__init__()
+        self.channels_last = False
+        self.convs = nn.ModuleList([WeightNormConv1d(1, channels, 15, padding=7)])
+        in_channels, groups = channels, 4
+        for stride in SCALE_STRIDES:
+            self.convs.append(
+                WeightNormConv1d(
+                    in_channels, channels, SCALE_KERNEL, stride, padding=SCALE_KERNEL // 2, groups=groups
+                )
+            )
+            in_channels, channels, groups = channels, min(channels * 2, max_channels), 16
+        self.convs.append(WeightNormConv1d(in_channels, channels, 5, padding=2))
+        self.output_conv = WeightNormConv1d(channels, 1, 3, padding=1)
+
+    def forward(self, audio: Tensor) -> list[Tensor]:
+        """Feature maps of audio (B, N), the last one being the judgement (B, 1, T')."""
+        return run_layers(audio.unsqueeze(1), self.convs, self.output_conv, self.channels_last)
+
+
+def run_layers(x: Tensor, convs: nn.ModuleList, output_conv: nn.Module, channels_last: bool) -> list[Tensor]:
+    """Outputs of every layer for x (B, 1, N), leaky ReLU after all but the last."""
+    if channels_last:
+        x = x.unsqueeze(2)
+    features = []
+    for conv in convs:
+        x = F.leaky_relu(conv(x), SLOPE)
+        features.append(x)
+    features.append(output_conv(x))
+    return features
+
+
+class Discriminators(nn.Module):
+    """All scale discriminators, then all period discriminators."""
+
+    def __init__(
+        self,
+        periods: Sequence[int],
+        period_channels: int,
+        period_max_channels: int,
+        scales: int,
+        scale_channels: int,
+        scale_max_channels: int,
+    ) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(ScaleDiscriminator(scale_channels, scale_max_channels) for _ in range(scales))
+        self.periods = nn.ModuleList(
+            PeriodDiscriminator(period, period_channels, period_max_channels) for period in periods
+        )
+
+    def forward(self, audio: Tensor) -> list[list[Tensor]]:
+        """Feature maps of each discriminator for audio (B, N)."""
+        outputs = []
+        scaled = audio
+        for i, discriminator in enumerate(self.scales):
+            if i > 0:
+                scaled = F.avg_pool1d(scaled.unsqueeze(1), 4, 2, padding=2).squeeze(1)
+            outputs.append(discriminator(scaled))
+        return outputs + [discriminator(audio) for discriminator in self.periods]

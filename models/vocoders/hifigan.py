@@ -1,0 +1,102 @@
+"""HiFi-GAN generator (Kong, Kim, Bae 2020, arXiv 2010.05646, section 2.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.vocoders.layers import WeightNormConv1d, WeightNormConvTranspose1d
+
+SLOPE = 0.1
+# The official implementation uses PyTorch's default slope in front of the last layer only; checkpoints depend on it.
+LAST_SLOPE = 0.01
+
+
+class ResidualBlock(nn.Module):
+    """Pairs of a dilated and a plain convolution, each pair around a residual."""
+
+    def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        half = (kernel_size - 1) // 2
+        self.dilated = nn.ModuleList(
+            WeightNormConv1d(channels, channels, kernel_size, padding=half * d, dilation=d) for d in dilations
+        )
+        self.plain = nn.ModuleList(
+            WeightNormConv1d(channels, channels, kernel_size, padding=half) for _ in dilations
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform x (B, C, T) or (B, C, 1, T); same shape."""
+        for dilated, plain in zip(self.dilated, self.plain):
+            x = x + plain(F.leaky_relu(dilated(F.leaky_relu(x, SLOPE)), SLOPE))
+        return x
+
+
+class HifiganGenerator(nn.Module):
+    """Waveform from hidden frames by transposed convolutions and multi-receptive-field fusion."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        kernel_size: int,
+        upsample_rates: Sequence[int],
+        upsample_kernel_sizes: Sequence[int],
+        resblock_kernel_sizes: Sequence[int],
+        resblock_dilations: Sequence[Sequence[int]],
+    ) -> None:
+        super().__init__()
+        self.hop_size = math.prod(upsample_rates)
+        self.channels_last = False
+        self.receptive_field = hifigan_receptive_field(
+            kernel_size, upsample_rates, upsample_kernel_sizes, resblock_kernel_sizes, resblock_dilations
+        )
+        half = (kernel_size - 1) // 2
+        self.input_conv = WeightNormConv1d(in_channels, channels, kernel_size, padding=half)
+        self.upsamples = nn.ModuleList()
+        self.blocks = nn.ModuleList()
+        for rate, kernel in zip(upsample_rates, upsample_kernel_sizes):
+            self.upsamples.append(
+                WeightNormConvTranspose1d(channels, channels // 2, kernel, rate, padding=(kernel - rate) // 2)
+            )
+            channels //= 2
+            self.blocks.append(
+                nn.ModuleList(
+                    ResidualBlock(channels, k, dilations) for k, dilations in zip(resblock_kernel_sizes, resblock_dilations)
+                )
+            )
+        self.output_conv = WeightNormConv1d(channels, 1, kernel_size, padding=half)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Waveform (B, T * hop_size) in (-1, 1) of frames (B, T, C)."""
+        x = frames.transpose(1, 2)
+        if self.channels_last:
+            # (B, T, C) in memory is the channels-last layout of (B, C, 1, T) already: this view costs nothing.
+            x = x.unsqueeze(2)
+        x = self.input_conv(x)
+        for upsample, blocks in zip(self.upsamples, self.blocks):
+            x = upsample(F.leaky_relu(x, SLOPE))
+            x = sum(block(x) for block in blocks) / len(blocks)
+        return torch.tanh(self.output_conv(F.leaky_relu(x, LAST_SLOPE)).float()).flatten(1)
+
+
+def hifigan_receptive_field(
+    kernel_size: int,
+    upsample_rates: Sequence[int],
+    upsample_kernel_sizes: Sequence[int],
+    resblock_kernel_sizes: Sequence[int],
+    resblock_dilations: Sequence[Sequence[int]],
+) -> int:
+    """Frames on each side of a frame that can change its samples."""
+    reach = (kernel_size - 1) // 2  # in samples of the current rate, from the output backwards
+    for rate, kernel in zip(reversed(upsample_rates), reversed(upsample_kernel_sizes)):
+        reach += max(
+            sum((k - 1) // 2 * (d + 1) for d in dilations)
+            for k, dilations in zip(resblock_kernel_sizes, resblock_dilations)
+        )
+        reach = -(-(reach + (kernel - rate) // 2 + rate - 1) // rate)
+    return reach + (kernel_size - 1) // 2
