@@ -1,0 +1,249 @@
+"""Checkpoints as folders that are complete or absent, without pickle: write, find, rank and delete them.
+
+`<experiment>/checkpoints/step_00001000/` holds one safetensors file for each network (and the averaged weights),
+training.pt (optimisers, random states, positions; loadable with weights_only) and state.json with step, metrics and
+the size of every other file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from utils.atomic import disk_message, fsync_directory, write_json
+from utils.errors import UserError
+
+FORMAT_VERSION = 1
+FOLDER, STATE, TRAINING, BEST = "checkpoints", "state.json", "training.pt", "best.json"
+NETWORK, AVERAGE = "network", "ema"
+_NAME = re.compile(r"step_(\d{8,})")
+# Folders under these names are being written or deleted, and never read.
+_WRITING, _DELETING = ".writing-", ".deleting-"
+
+log = logging.getLogger(__name__)
+
+
+class BrokenCheckpoint(UserError):
+    """A checkpoint whose files are missing, shortened or unreadable."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One complete checkpoint folder."""
+
+    path: Path
+    step: int
+    metrics: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """The folder's name, as `inference.checkpoint` takes it."""
+        return self.path.name
+
+
+def checkpoint_name(step: int) -> str:
+    """Folder name of the checkpoint after `step` steps."""
+    return f"step_{step:08d}"
+
+
+def save_checkpoint(
+    expt_dir: Path,
+    step: int,
+    networks: Mapping[str, Mapping[str, Tensor]],
+    training: dict[str, Any],
+    metrics: dict[str, float],
+) -> Checkpoint:
+    """Write a checkpoint: afterwards it is there completely, or, whatever happened, not at all.
+
+    `networks` are state dicts by file name, `training` goes to training.pt. Raises UserError when the disk is full or
+    not writable; older checkpoints are untouched.
+    """
+    parent = expt_dir / FOLDER
+    final = parent / checkpoint_name(step)
+    temporary = parent / f"{_WRITING}{final.name}"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        for name, tensors in networks.items():
+            # A copy each: parameters that share one buffer must not be written as one.
+            plain = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+                     for key, value in tensors.items()}  # fmt: skip
+            _write(temporary / f"{name}.safetensors", save(plain, {"format_version": str(FORMAT_VERSION)}))
+        with open(temporary / TRAINING, "wb") as file:
+            torch.save(training, file)
+            file.flush()
+            os.fsync(file.fileno())
+        sizes = {file.name: file.stat().st_size for file in sorted(temporary.iterdir())}
+        state = {"format_version": FORMAT_VERSION, "step": step, "metrics": metrics, "files": sizes, "complete": True}
+        _write(temporary / STATE, (json.dumps(state, indent=2) + "\n").encode())
+        fsync_directory(temporary)
+        if final.exists():
+            _delete(final)
+        os.rename(temporary, final)
+        fsync_directory(parent)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        # torch.save reports a full disk as a RuntimeError of its zip writer.
+        cause = error.__context__ if isinstance(error, RuntimeError) else error
+        if isinstance(error, OSError) or isinstance(cause, OSError):
+            message = disk_message(cause, parent) or f"cannot write the checkpoint {final}: {cause}"
+            raise UserError(f"{message}; older checkpoints are intact, go on with --resume") from error
+        raise
+    return Checkpoint(final, step, metrics)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Check that a checkpoint folder is complete; raise BrokenCheckpoint otherwise."""
+    try:
+        state = json.loads((path / STATE).read_text(encoding="utf-8"))
+        version, step, files = state["format_version"], int(state["step"]), dict(state["files"])
+        complete, metrics = state["complete"], dict(state["metrics"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BrokenCheckpoint(f"checkpoint {path} is broken: {STATE} cannot be read ({error})") from error
+    if version > FORMAT_VERSION:
+        raise UserError(f"checkpoint {path} has format version {version}; this program reads up to {FORMAT_VERSION}")
+    if not complete:
+        raise BrokenCheckpoint(f"checkpoint {path} is broken: it is not marked complete")
+    for name, size in files.items():
+        file = path / name
+        if not file.is_file() or file.stat().st_size != size:
+            raise BrokenCheckpoint(f"checkpoint {path} is broken: {name} is missing or not {size} bytes long")
+    return Checkpoint(path, step, metrics)
+
+
+def list_checkpoints(expt_dir: Path) -> list[Checkpoint]:
+    """Complete checkpoints of an experiment, oldest first; a broken one is left out with a warning."""
+    parent = expt_dir / FOLDER
+    found = []
+    for path in sorted(parent.iterdir()) if parent.is_dir() else []:
+        if not _NAME.fullmatch(path.name):
+            continue
+        try:
+            found.append(read_checkpoint(path))
+        except BrokenCheckpoint as error:
+            log.warning("%s; it is left out", error)
+    return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+
+def latest_checkpoint(expt_dir: Path) -> Checkpoint | None:
+    """The newest complete checkpoint, or None."""
+    found = list_checkpoints(expt_dir)
+    return found[-1] if found else None
+
+
+def find_checkpoint(expt_dir: Path, which: str = "last") -> Checkpoint:
+    """The checkpoint that "last", "best" or a folder's name means; UserError with the choices when there is none."""
+    found = list_checkpoints(expt_dir)
+    if not found:
+        raise UserError(f"{expt_dir} holds no complete checkpoint: train it first (stage 2)")
+    if which == "last":
+        return found[-1]
+    names = {checkpoint.name: checkpoint for checkpoint in found}
+    if which == "best":
+        ranked = [name for name in best_names(expt_dir) if name in names]
+        if not ranked:
+            raise UserError(f"{expt_dir} has no best checkpoint yet (no validation so far): use last")
+        return names[ranked[0]]
+    if which not in names:
+        raise UserError(f'{expt_dir} has no checkpoint {which}; choose "last", "best" or one of {", ".join(names)}')
+    return names[which]
+
+
+def load_weights(checkpoint: Path, prefer_ema: bool = True, name: str = NETWORK) -> dict[str, Tensor]:
+    """State dict of a checkpoint folder's network on the CPU: the averaged weights if it has them and they are wanted.
+
+    Raises BrokenCheckpoint when the file cannot be read.
+    """
+    if name == NETWORK and prefer_ema and (checkpoint / f"{AVERAGE}.safetensors").is_file():
+        name = AVERAGE
+    path = checkpoint / f"{name}.safetensors"
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise BrokenCheckpoint(f"checkpoint {checkpoint} is broken: {path.name} cannot be read ({error})") from error
+
+
+def load_training(checkpoint: Path) -> dict[str, Any]:
+    """Contents of training.pt on the CPU; nothing in it can run code. Raises BrokenCheckpoint."""
+    try:
+        return torch.load(checkpoint / TRAINING, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BrokenCheckpoint(f"checkpoint {checkpoint} is broken: {TRAINING} cannot be read ({first})") from error
+
+
+def best_names(expt_dir: Path) -> list[str]:
+    """Names of the best checkpoints, best first; empty when none is recorded."""
+    path = expt_dir / FOLDER / BEST
+    try:
+        return [str(entry["name"]) for entry in json.loads(path.read_text(encoding="utf-8"))["best"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s cannot be read (%s); the best checkpoint is found anew at the next validation", path, error)
+        return []
+
+
+class Retention:
+    """Keeps the newest and the best checkpoints and deletes the others."""
+
+    def __init__(self, expt_dir: Path, keep_last: int, keep_best: int, metric: str) -> None:
+        self.expt_dir, self.keep_last, self.keep_best, self.metric = expt_dir, keep_last, keep_best, metric
+
+    def is_better(self, value: float) -> bool:
+        """Whether a checkpoint with this value of the metric (lower is better) would be among the best."""
+        ranked = self._ranked(list_checkpoints(self.expt_dir))
+        return self.keep_best > 0 and (len(ranked) < self.keep_best or value < ranked[-1].metrics[self.metric])
+
+    def apply(self) -> None:
+        """Record the best checkpoints, then delete what is neither new nor among them."""
+        found = list_checkpoints(self.expt_dir)
+        best = self._ranked(found)
+        if best:
+            entries = [{"name": c.name, "step": c.step, "value": c.metrics[self.metric]} for c in best]
+            write_json(self.expt_dir / FOLDER / BEST, {"format_version": 1, "metric": self.metric, "best": entries})
+        kept = {checkpoint.name for checkpoint in found[-self.keep_last :] + best}
+        for checkpoint in found:
+            if checkpoint.name not in kept:
+                _delete(checkpoint.path)
+
+    def _ranked(self, found: list[Checkpoint]) -> list[Checkpoint]:
+        measured = [checkpoint for checkpoint in found if self.metric in checkpoint.metrics]
+        return sorted(measured, key=lambda checkpoint: checkpoint.metrics[self.metric])[: self.keep_best]
+
+
+def clean_leftovers(expt_dir: Path) -> None:
+    """Remove what an interrupted run was writing or deleting."""
+    parent = expt_dir / FOLDER
+    for path in list(parent.iterdir()) if parent.is_dir() else []:
+        if path.name.startswith((_WRITING, _DELETING)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _delete(path: Path) -> None:
+    # Renamed first: a deletion that is cut short must not leave a folder that looks like a checkpoint.
+    condemned = path.with_name(f"{_DELETING}{path.name}")
+    shutil.rmtree(condemned, ignore_errors=True)
+    os.rename(path, condemned)
+    shutil.rmtree(condemned, ignore_errors=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,151 @@
+"""Batches of similar length: a pure function of seed and position, so that a run continues exactly where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from utils.errors import UserError
+
+# Batches are padded to multiples of these, so that kernels meet few shapes.
+FRAME_MULTIPLE = 16
+TEXT_MULTIPLE = 16
+# Lengths are jittered by up to this share before sorting: enough to mix a batch anew on every pass, little padding.
+LENGTH_JITTER = 0.06
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Which utterances form a batch (on this process), and the padded size of its two axes."""
+
+    indices: np.ndarray  # (B,) int64
+    frames: int
+    tokens: int
+
+
+def padded(length: int, multiple: int) -> int:
+    """`length` rounded up to a multiple."""
+    return -(-length // multiple) * multiple
+
+
+class LengthSampler:
+    """Endless passes over a corpus; each pass holds every utterance, sorted by jittered length, batches shuffled.
+
+    A batch that would stay incomplete is filled up with utterances of similar length, so that every process gets
+    equally many batches of one size. With `world_size` processes, neighbours in length are dealt out, one batch
+    each, padded to one common shape. The state is two counters: pass and position.
+
+    Raises UserError when one utterance alone exceeds `max_batch_frames`.
+    """
+
+    def __init__(
+        self,
+        frames: np.ndarray,
+        tokens: np.ndarray,
+        ids: Sequence[str],
+        batch_size: int,
+        max_batch_frames: int | None = None,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if len(frames) == 0:
+            raise UserError("there is no utterance to train on")
+        self.frames, self.tokens = np.asarray(frames, np.int64), np.asarray(tokens, np.int64)
+        self.batch_size, self.max_batch_frames, self.seed = batch_size, max_batch_frames, seed
+        self.rank, self.world_size = rank, world_size
+        # A budget of frames makes long utterances' batches smaller, but in few sizes: each one costs a CUDA graph.
+        self._sizes = sorted({batch_size * eighths // 8 for eighths in range(1, 9)} - {0})
+        longest = int(self.frames.argmax())
+        if max_batch_frames is not None and padded(int(self.frames[longest]), FRAME_MULTIPLE) > max_batch_frames:
+            raise UserError(
+                f"train.max_batch_frames ({max_batch_frames}) is below the longest utterance ({ids[longest]}, "
+                f"{self.frames[longest]} frames): raise it, or lower preprocess.max_seconds and run stage 1 again"
+            )
+        self.pass_index = 0
+        self.position = 0
+        self._plans: list[BatchPlan] | None = None
+
+    def plan_pass(self, pass_index: int) -> list[BatchPlan]:
+        """All batches of one pass, in order."""
+        rng = np.random.default_rng([self.seed % 2**32, pass_index])
+        jittered = self.frames * (1.0 + LENGTH_JITTER * rng.random(len(self.frames)))
+        order = np.argsort(-jittered, kind="stable")  # longest first
+        plans: list[BatchPlan] = []
+        start = 0
+        while start < len(order):
+            size = self._group_size(order, start)
+            group = order[start : start + size * self.world_size]
+            if len(group) < size * self.world_size:
+                nearby = order[-3 * size * self.world_size :]
+                group = np.concatenate([group, rng.choice(nearby, size * self.world_size - len(group))])
+            start += size * self.world_size
+            group = rng.permutation(group)
+            frames = padded(int(self.frames[group].max()), FRAME_MULTIPLE)
+            tokens = padded(int(self.tokens[group].max()), TEXT_MULTIPLE)
+            plans.append(BatchPlan(group[self.rank :: self.world_size], frames, tokens))
+        return [plans[i] for i in rng.permutation(len(plans))]
+
+    def _group_size(self, order: np.ndarray, start: int) -> int:
+        """Utterances per process from `start` on, so that the padded batch stays within the budget of frames."""
+        size = self.batch_size
+        while self.max_batch_frames is not None and size > 1:
+            # The fill-up of the last group comes from a slightly wider neighbourhood: count that as well.
+            end = start + size * self.world_size
+            first = min(start, max(0, len(order) - 3 * size * self.world_size)) if end > len(order) else start
+            longest = padded(int(self.frames[order[first:end]].max()), FRAME_MULTIPLE)
+            fits = max(1, self.max_batch_frames // longest)
+            if fits >= size:
+                break
+            size = max([step for step in self._sizes if step <= fits], default=fits)
+        return size
+
+    @property
+    def current_pass(self) -> list[BatchPlan]:
+        """The batches of the pass that is under way."""
+        if self._plans is None:
+            self._plans = self.plan_pass(self.pass_index)
+        return self._plans
+
+    def next(self) -> BatchPlan:
+        """The next batch; moves the position."""
+        if self.position >= len(self.current_pass):
+            self.pass_index, self.position, self._plans = self.pass_index + 1, 0, None
+        plan = self.current_pass[self.position]
+        self.position += 1
+        return plan
+
+    def largest(self) -> BatchPlan:
+        """The heaviest batch of the pass that is under way, with the longest text anywhere: for a trial run."""
+        heaviest = max(self.current_pass, key=lambda plan: len(plan.indices) * plan.frames)
+        frames = padded(int(np.ceil(self.frames.max())), FRAME_MULTIPLE)
+        size = len(heaviest.indices)
+        if self.max_batch_frames is None or size * frames <= self.max_batch_frames:
+            frames = max(frames, heaviest.frames)
+        else:
+            frames = heaviest.frames
+        return BatchPlan(heaviest.indices, frames, padded(int(self.tokens.max()), TEXT_MULTIPLE))
+
+    def padding_waste(self) -> float:
+        """Share of the frames in this pass's batches that is padding."""
+        total = sum(len(plan.indices) * plan.frames for plan in self.current_pass)
+        return 1.0 - sum(int(self.frames[plan.indices].sum()) for plan in self.current_pass) / total
+
+    def _signature(self) -> list[int]:
+        return [
+            len(self.frames), int(self.frames.sum()), self.batch_size, self.max_batch_frames or 0, self.seed,
+            self.world_size, FRAME_MULTIPLE, TEXT_MULTIPLE,
+        ]  # fmt: skip
+
+    def state_dict(self) -> dict[str, Any]:
+        """Pass, position and what the batches depend on."""
+        return {"pass": self.pass_index, "position": self.position, "signature": self._signature()}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue from `state_dict`; when batches are cut differently by now, with the next pass."""
+        self.pass_index, self.position, self._plans = saved["pass"], saved["position"], None
+        if saved["signature"] != self._signature():
+            self.pass_index, self.position = self.pass_index + 1, 0

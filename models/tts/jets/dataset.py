@@ -1,0 +1,313 @@
+"""Stage 1's corpora as training batches: assembled where the model is, from packed arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.base.prefetch import Prefetcher
+from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, padded
+from models.tts.jets.batch import Batch
+from models.tts.jets.masking import length_mask
+from processors.mel import MelSpectrogram
+from utils.config.schema import ExperimentConfig, PreprocessConfig
+from utils.corpus import ProcessedCorpus, corpus_directory
+from utils.errors import UserError
+
+# Samples read from disk at a time while the corpus moves to the device.
+UPLOAD_FRAMES = 2**18
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Padded pieces of the packed arrays, nothing computed yet."""
+
+    audio: Tensor  # (B, T, hop_size) int16, anything in padding
+    log_f0: Tensor  # (B, T) natural log Hz, anything in padding
+    text: Tensor  # (B, T_text) token ids, anything in padding
+    frame_lengths: Tensor  # (B,)
+    text_lengths: Tensor  # (B,)
+
+
+def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
+    """Open stage 1's result for every name in `config.dataset`.
+
+    Raises UserError when one is missing or stale, or when they do not share tokens, sample rate and hop size.
+    """
+    corpora = []
+    for name in config.dataset:
+        corpora.append(ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess))
+        for key in ("tokens", "sample_rate", "hop_size"):
+            if getattr(corpora[-1], key) != getattr(corpora[0], key):
+                raise UserError(
+                    f"datasets {config.dataset[0]} and {name} differ in {key.replace('_', ' ')}: run stage 1 on both "
+                    "with the same config, or train on one of them"
+                )
+    return corpora
+
+
+def merged_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, float]:
+    """Mean and standard deviation of log F0 and energy over the train splits of several corpora."""
+    weights = np.array([sum(u.frames for u in corpus.split("train")) for corpus in corpora], np.float64)
+    if weights.sum() == 0:
+        raise UserError("the train split is empty: add recordings, or lower preprocess.valid_size and test_size")
+    weights /= weights.sum()
+    merged: dict[str, float] = {}
+    for key in ("log_f0", "energy"):
+        means = np.array([corpus.statistics[f"{key}_mean"] for corpus in corpora])
+        deviations = np.array([corpus.statistics[f"{key}_std"] for corpus in corpora])
+        mean = float(weights @ means)
+        merged[f"{key}_mean"] = mean
+        merged[f"{key}_std"] = float(np.sqrt(weights @ (deviations**2 + (means - mean) ** 2)))
+    return merged
+
+
+class UtteranceTable:
+    """Where the utterances of one split lie in the packed arrays of their corpora."""
+
+    def __init__(self, corpora: Sequence[ProcessedCorpus], split: str) -> None:
+        self.corpora = list(corpora)
+        tokens = corpora[0].tokens
+        number = {token: i for i, token in enumerate(tokens)}
+        utterances = [(c, u) for c, corpus in enumerate(corpora) for u in corpus.split(split)]
+        self.hop_size = corpora[0].hop_size
+        self.ids = np.array([u.id for _, u in utterances], dtype=object)
+        self.texts = [u.text for _, u in utterances]
+        self.corpus_index = np.array([c for c, _ in utterances], np.int64)
+        self.frame_offset = np.array([u.frame_offset for _, u in utterances], np.int64)
+        self.sample_offset = np.array([u.offset for _, u in utterances], np.int64)
+        self.frames = np.array([u.frames for _, u in utterances], np.int64)
+        self.tokens = np.array([len(u.phones) for _, u in utterances], np.int64)
+        try:
+            flat = [number[phone] for _, u in utterances for phone in u.phones]
+        except KeyError as error:
+            raise UserError(
+                f"the {split} split of {self.corpora[0].directory} holds the token {error}, which its tokens.json "
+                "lacks: run stage 1 again"
+            ) from None
+        self.text = np.array(flat, np.int64)
+        self.text_offset = np.concatenate([[0], np.cumsum(self.tokens)[:-1]]).astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def size_in_bytes(self) -> int:
+        """Memory that the whole split takes on a device: int16 audio and float32 log F0."""
+        return int(self.frames.sum()) * (2 * self.hop_size + 4)
+
+    def read(self, index: int, audio: np.ndarray, log_f0: np.ndarray) -> None:
+        """Copy one utterance into the first rows of audio (T, hop_size) and log_f0 (T,)."""
+        corpus, frames = self.corpora[self.corpus_index[index]], self.frames[index]
+        start, first = self.sample_offset[index], self.frame_offset[index]
+        audio[:frames] = corpus.audio[start : start + frames * self.hop_size].reshape(frames, self.hop_size)
+        log_f0[:frames] = corpus.log_f0[first : first + frames]
+
+    def in_order(self, max_frames: int) -> list[BatchPlan]:
+        """Every utterance once, sorted by length, in batches of at most `max_frames` padded frames (validation)."""
+        plans: list[BatchPlan] = []
+        order = np.argsort(self.frames, kind="stable")
+        start = 0
+        for end in range(1, len(order) + 1):
+            longest = padded(int(self.frames[order[min(end, len(order) - 1)]]), FRAME_MULTIPLE)
+            if end == len(order) or longest * (end + 1 - start) > max_frames:
+                group = order[start:end]
+                frames = padded(int(self.frames[group].max()), FRAME_MULTIPLE)
+                plans.append(BatchPlan(group, frames, padded(int(self.tokens[group].max()), TEXT_MULTIPLE)))
+                start = end
+        return plans
+
+
+class BatchAssembler:
+    """Turns raw pieces into a Batch on their device: scaling, masks, spectra, normalisation."""
+
+    def __init__(self, preprocess: PreprocessConfig, statistics: dict[str, float], device: torch.device) -> None:
+        self.statistics, self.hop_size = statistics, preprocess.hop_size
+        self.spectra = MelSpectrogram(
+            preprocess.sample_rate, preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel,
+            preprocess.fmin, preprocess.fmax,
+        ).to(device)  # fmt: skip
+        # The spectra reflect the signal at its ends. In a batch each utterance is reflected at its own end, so that
+        # its last frames do not depend on its neighbours' lengths.
+        self.tail = preprocess.n_fft // 2
+        self.extra_frames = -(-2 * self.tail // self.hop_size)
+
+    @torch.no_grad()
+    def __call__(self, raw: RawBatch, lengths: tuple[list[int], list[int]], ids: Sequence[str]) -> Batch:
+        """Finish a batch; `lengths` are the frame and token counts on the host."""
+        size, frames, hop = raw.audio.shape
+        inside = length_mask(raw.frame_lengths, frames)
+        audio = raw.audio.new_zeros((size, frames + self.extra_frames, hop), dtype=torch.float32)
+        audio[:, :frames] = raw.audio.float() * (inside.unsqueeze(2) * (1.0 / 32768.0))
+        audio = audio.view(size, -1)
+        samples = (raw.frame_lengths * hop).unsqueeze(1)
+        mel, energy = self.spectra(self._with_tail(audio, samples))
+        statistics = self.statistics
+        zero = audio.new_zeros(())
+        log_f0 = (raw.log_f0 - statistics["log_f0_mean"]) / statistics["log_f0_std"]
+        energy = (energy[:, :frames] - statistics["energy_mean"]) / statistics["energy_std"]
+        return Batch(
+            text=torch.where(length_mask(raw.text_lengths, raw.text.shape[1]), raw.text, 0),
+            text_lengths=raw.text_lengths,
+            mel=torch.where(inside.unsqueeze(2), mel[:, :frames], zero),
+            frame_lengths=raw.frame_lengths,
+            log_f0=torch.where(inside, log_f0, zero),
+            energy=torch.where(inside, energy, zero),
+            audio=audio[:, : frames * hop].contiguous(),
+            host_text_lengths=tuple(lengths[1]),
+            host_frame_lengths=tuple(lengths[0]),
+            ids=tuple(ids),
+        )
+
+    def _with_tail(self, audio: Tensor, samples: Tensor) -> Tensor:
+        """Audio (B, N) with each utterance's last samples mirrored behind its end."""
+        steps = torch.arange(self.tail, device=audio.device)
+        mirrored = audio.gather(1, (samples - 2 - steps).clamp_min(0))
+        # As in MelSpectrogram: what is too short to be reflected gets silence.
+        mirrored = mirrored * (samples > self.tail)
+        return audio.scatter(1, samples + steps, mirrored)
+
+
+class CorpusOnDevice:
+    """One split in device memory; a batch is a handful of gathers, with no host work per utterance."""
+
+    def __init__(self, table: UtteranceTable, device: torch.device) -> None:
+        self.table, self.device = table, device
+        total = int(table.frames.sum())
+        try:
+            self.audio = torch.empty((total, table.hop_size), dtype=torch.int16, device=device)
+            self.log_f0 = torch.empty(total, dtype=torch.float32, device=device)
+        except torch.OutOfMemoryError:
+            gib = table.size_in_bytes() / 2**30
+            raise UserError(f"the corpus ({gib:.1f} GiB) does not fit: set train.corpus_on_device=never") from None
+        self._upload()
+        starts = np.concatenate([[0], np.cumsum(table.frames)[:-1]]).astype(np.int64)
+        self.first_frame = torch.from_numpy(starts).to(device)
+        self.frames = torch.from_numpy(table.frames).to(device)
+        self.text = torch.from_numpy(table.text).to(device)
+        self.text_offset = torch.from_numpy(table.text_offset).to(device)
+        self.tokens = torch.from_numpy(table.tokens).to(device)
+
+    def _upload(self) -> None:
+        hop, done, index = self.table.hop_size, 0, 0
+        while index < len(self.table):
+            end, frames = index, 0
+            while end < len(self.table) and (end == index or frames + self.table.frames[end] <= UPLOAD_FRAMES):
+                frames += int(self.table.frames[end])
+                end += 1
+            audio, log_f0 = np.empty((frames, hop), np.int16), np.empty(frames, np.float32)
+            at = 0
+            for utterance in range(index, end):
+                self.table.read(utterance, audio[at:], log_f0[at:])
+                at += int(self.table.frames[utterance])
+            self.audio[done : done + frames] = torch.from_numpy(audio).to(self.device)
+            self.log_f0[done : done + frames] = torch.from_numpy(log_f0).to(self.device)
+            done, index = done + frames, end
+
+    def gather(self, indices: Tensor, frames: int, tokens: int) -> RawBatch:
+        """Utterances `indices` (B,), padded to `frames` and `tokens` with whatever follows them."""
+        rows = self.first_frame[indices].unsqueeze(1) + torch.arange(frames, device=self.device)
+        rows = rows.clamp_max(len(self.audio) - 1)
+        letters = self.text_offset[indices].unsqueeze(1) + torch.arange(tokens, device=self.device)
+        letters = letters.clamp_max(len(self.text) - 1)
+        return RawBatch(
+            self.audio[rows], self.log_f0[rows], self.text[letters], self.frames[indices], self.tokens[indices]
+        )
+
+
+def read_from_host(table: UtteranceTable, plan: BatchPlan, device: torch.device) -> RawBatch:
+    """The same as `CorpusOnDevice.gather` from the memory-mapped files, in pinned memory when a GPU will fetch it."""
+    pin = device.type == "cuda"
+    size = len(plan.indices)
+    audio = torch.zeros((size, plan.frames, table.hop_size), dtype=torch.int16, pin_memory=pin)
+    log_f0 = torch.zeros((size, plan.frames), dtype=torch.float32, pin_memory=pin)
+    text = torch.zeros((size, plan.tokens), dtype=torch.int64, pin_memory=pin)
+    for row, index in enumerate(plan.indices):
+        table.read(index, audio[row].numpy(), log_f0[row].numpy())
+        start, count = table.text_offset[index], table.tokens[index]
+        text[row, :count] = torch.from_numpy(table.text[start : start + count])
+    lengths = torch.from_numpy(np.stack([table.frames[plan.indices], table.tokens[plan.indices]]))
+    lengths = lengths.pin_memory() if pin else lengths
+    return RawBatch(audio, log_f0, text, lengths[0], lengths[1])
+
+
+def upload(raw: RawBatch, device: torch.device) -> RawBatch:
+    """Copy to the device without waiting."""
+    return RawBatch(*(getattr(raw, name).to(device, non_blocking=True) for name in RawBatch.__dataclass_fields__))
+
+
+class JetsBatches:
+    """Training batches without end; its state is the sampler's counters of the batches that were taken."""
+
+    def __init__(
+        self, table: UtteranceTable, sampler: LengthSampler, assembler: BatchAssembler, device: torch.device,
+        on_device: bool,
+    ) -> None:  # fmt: skip
+        self.table, self.sampler, self.assembler, self.device = table, sampler, assembler, device
+        self.corpus = CorpusOnDevice(table, device) if on_device else None
+        self._orders: dict[int, tuple[Tensor, list[int]]] = {}
+        self._prefetcher: Prefetcher[tuple[BatchPlan, RawBatch, dict[str, Any]]] | None = None
+        self._state = sampler.state_dict()
+
+    def next(self) -> Batch:
+        """The next batch, on the device."""
+        if self.corpus is not None:
+            plan = self.sampler.next()
+            self._state = self.sampler.state_dict()
+            return self._finish(plan, self.corpus.gather(self._indices(), plan.frames, plan.tokens))
+        if self._prefetcher is None:
+            self._prefetcher = Prefetcher(self._read_ahead)
+        plan, raw, self._state = self._prefetcher.next()
+        return self._finish(plan, upload(raw, self.device))
+
+    def at(self, plan: BatchPlan) -> Batch:
+        """Any batch, without moving the position."""
+        if self.corpus is None:
+            return self._finish(plan, upload(read_from_host(self.table, plan, self.device), self.device))
+        indices = torch.from_numpy(np.ascontiguousarray(plan.indices)).to(self.device)
+        return self._finish(plan, self.corpus.gather(indices, plan.frames, plan.tokens))
+
+    def largest(self) -> Batch:
+        """A batch as large as any that will come."""
+        return self.at(self.sampler.largest())
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        if self._prefetcher is not None:
+            self._prefetcher.close()
+            self._prefetcher = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Position after the last batch that was taken."""
+        return self._state
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue with the batch after the last one that was taken."""
+        self.close()
+        self.sampler.load_state_dict(saved)
+        self._orders.clear()
+        self._state = self.sampler.state_dict()
+
+    def _read_ahead(self) -> tuple[BatchPlan, RawBatch, dict[str, Any]]:
+        plan = self.sampler.next()
+        return plan, read_from_host(self.table, plan, self.device), self.sampler.state_dict()
+
+    def _indices(self) -> Tensor:
+        """The current plan's indices on the device: a pass is uploaded once and then sliced."""
+        number = self.sampler.pass_index
+        if number not in self._orders:
+            plans = self.sampler.current_pass
+            order = torch.from_numpy(np.concatenate([plan.indices for plan in plans])).to(self.device)
+            ends = np.cumsum([len(plan.indices) for plan in plans]).tolist()
+            self._orders = {number: (order, [0, *ends])}
+        order, bounds = self._orders[number]
+        position = self.sampler.position
+        return order[bounds[position - 1] : bounds[position]]
+
+    def _finish(self, plan: BatchPlan, raw: RawBatch) -> Batch:
+        lengths = (self.table.frames[plan.indices].tolist(), self.table.tokens[plan.indices].tolist())
+        return self.assembler(raw, lengths, self.table.ids[plan.indices].tolist())
