@@ -1,0 +1,70 @@
+"""Upsampling, averages and segments against loops."""
+
+from __future__ import annotations
+
+import torch
+
+from models.tts.jets.masking import length_mask
+from models.tts.jets.upsampling import average_by_duration, gaussian_upsample, random_starts, take_segments
+from models.tts.jets.variance import durations_from_log, scale_durations
+
+
+def test_gaussian_upsampling_equals_a_loop_over_frames() -> None:
+    torch.manual_seed(0)
+    hidden, durations = torch.randn(1, 4, 8), torch.tensor([[3, 0, 5, 2]])
+    fast = gaussian_upsample(hidden, durations, torch.ones(1, 4, dtype=torch.bool), 10, 0.1)[0]
+    centres = [1.5, 3.0, 5.5, 9.0]
+    for t in range(10):
+        weights = torch.tensor([-0.1 * (t - c) ** 2 for c in centres]).softmax(0)
+        torch.testing.assert_close(fast[t], weights @ hidden[0])
+
+
+def test_padding_does_not_leak_into_upsampling() -> None:
+    torch.manual_seed(0)
+    hidden, durations = torch.randn(2, 5, 8), torch.tensor([[4, 3, 2, 6, 1], [2, 5, 3, 0, 0]])
+    mask = length_mask(torch.tensor([5, 3]), 5)
+    together = gaussian_upsample(hidden, durations, mask, 16, 0.1)
+    alone = gaussian_upsample(hidden[1:, :3], durations[1:, :3], mask[1:, :3], 10, 0.1)
+    torch.testing.assert_close(together[1, :10], alone[0])
+
+
+def test_average_by_duration_equals_a_loop() -> None:
+    torch.manual_seed(0)
+    values = 100 + torch.randn(2, 900)
+    durations = torch.randint(0, 12, (2, 70))
+    durations[1, 40:] = 0
+    fast = average_by_duration(values, durations)
+    for b in range(2):
+        start = 0
+        for n, duration in enumerate(durations[b].tolist()):
+            expected = values[b, start : start + duration].mean() if duration else torch.tensor(0.0)
+            torch.testing.assert_close(fast[b, n], expected, atol=3e-5, rtol=0)
+            start += duration
+
+
+def test_segments_equal_slices_and_are_zero_beyond_the_end() -> None:
+    values = torch.arange(20.0).view(2, 10)
+    assert take_segments(values, torch.tensor([2, 8]), 4).tolist() == [[2, 3, 4, 5], [18, 19, 0, 0]]
+    deep = torch.randn(2, 10, 3)
+    assert take_segments(deep, torch.tensor([1, 6]), 4)[1].equal(deep[1, 6:10])
+
+
+def test_starts_are_inside_and_reach_both_ends() -> None:
+    starts = random_starts(torch.full((4000,), 13), 8, torch.Generator().manual_seed(0))
+    assert starts.unique().tolist() == [0, 1, 2, 3, 4, 5]
+    assert random_starts(torch.tensor([3, 8]), 8).tolist() == [0, 0]
+
+
+def test_predicted_durations_round_and_never_vanish_altogether() -> None:
+    mask = length_mask(torch.tensor([3, 2]), 3)
+    log_durations = torch.log(torch.tensor([[1.4, 3.6, 1.0], [0.2, 0.4, 9.0]]))
+    assert durations_from_log(log_durations, mask).tolist() == [[0, 3, 0], [1, 1, 0]]
+
+
+def test_tempo_scales_the_whole_and_keeps_every_token() -> None:
+    durations = torch.randint(1, 15, (1, 80), generator=torch.Generator().manual_seed(0))
+    for speed in (0.5, 0.8, 1.25, 2.0):
+        scaled = scale_durations(durations, speed)
+        assert abs(scaled.sum().item() - durations.sum().item() / speed) <= 0.05 * durations.sum().item()
+        assert (scaled > 0).all()
+    assert scale_durations(durations, 1.0).equal(durations)

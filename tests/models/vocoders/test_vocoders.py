@@ -1,0 +1,107 @@
+"""Generator, discriminators and weight normalisation."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from models.vocoders.discriminators import Discriminators, PeriodDiscriminator
+from models.vocoders.hifigan import HifiganGenerator
+from models.vocoders.layers import WeightNormConv1d, WeightNormConvTranspose1d, fold_weight_norm
+from models.vocoders.tails import generate_each
+
+
+def small_generator(**changes: object) -> HifiganGenerator:
+    torch.manual_seed(0)
+    arguments = {
+        "channels": 16, "kernel_size": 7, "upsample_rates": [4, 3], "upsample_kernel_sizes": [8, 5],
+        "resblock_kernel_sizes": [3, 7], "resblock_dilations": [[1, 3], [1, 3, 5]],
+    }  # fmt: skip
+    return HifiganGenerator(8, **{**arguments, **changes}).eval()
+
+
+@pytest.mark.parametrize("layer", [
+    WeightNormConv1d(6, 8, 5, stride=2, padding=2, groups=2),
+    WeightNormConvTranspose1d(6, 8, 6, stride=3, padding=1),
+])  # fmt: skip
+def test_weight_norm_equals_pytorchs_and_folding_changes_nothing(layer: WeightNormConv1d) -> None:
+    x = torch.randn(2, 6, 30)
+    weight = layer.weight_g * layer.weight_v / layer.weight_v.flatten(1).norm(dim=1).view(-1, 1, 1)
+    torch.testing.assert_close(layer.weight(), weight)
+    before = layer(x)
+    torch.testing.assert_close(layer(x.unsqueeze(2)).squeeze(2), before)
+    fold_weight_norm(layer)
+    torch.testing.assert_close(layer(x), before)
+    assert [name for name, _ in layer.named_parameters()] == ["bias"]
+
+
+@pytest.mark.parametrize("rates, kernels", [([4, 3], [8, 5]), ([2, 2, 2], [4, 4, 6]), ([5], [5])])
+def test_receptive_field_covers_every_change_and_is_tight(rates: list[int], kernels: list[int]) -> None:
+    generator = small_generator(upsample_rates=rates, upsample_kernel_sizes=kernels)
+    reach, hop = generator.receptive_field, math.prod(rates)
+    # Positive weights and no biases: silence stays exactly zero wherever the one impulse doesn't reach.
+    for layer in generator.modules():
+        if isinstance(layer, WeightNormConv1d):
+            layer.weight_v.data.abs_()
+            layer.bias.data.zero_()
+    n_frames, middle = 4 * reach, 2 * reach
+    frames = torch.zeros(1, n_frames, 8)
+    frames[0, middle] = 1.0
+    with torch.no_grad():
+        reached = (generator(frames)[0].view(n_frames, hop) != 0).any(1).nonzero()
+    before, after = middle - int(reached.min()), int(reached.max()) - middle
+    assert reach - 1 <= max(before, after) <= reach
+
+
+def test_channels_last_is_the_same_function() -> None:
+    generator = small_generator()
+    frames = torch.randn(2, 20, 8)
+    with torch.no_grad():
+        plain = generator(frames)
+        generator.channels_last = True
+        torch.testing.assert_close(generator(frames), plain)
+
+
+def test_batch_of_mixed_lengths_equals_one_at_a_time() -> None:
+    generator = small_generator()
+    lengths = torch.tensor([60, 47, 3, 60, 2 * generator.receptive_field + 1])
+    frames = torch.randn(5, 60, 8) * (torch.arange(60)[None, :, None] < lengths[:, None, None])
+    with torch.no_grad():
+        together = generate_each(generator, frames, lengths)
+        for i, length in enumerate(lengths.tolist()):
+            torch.testing.assert_close(together[i, : length * 12], generator(frames[i : i + 1, :length])[0])
+            assert together[i, length * 12 :].eq(0).all()
+
+
+def test_period_discriminator_is_a_2d_convolution_of_width_one() -> None:
+    torch.manual_seed(0)
+    period = 3
+    discriminator = PeriodDiscriminator(period, 4, 16)
+    audio = torch.randn(2, 100)  # 100 = 33 * 3 + 1: two samples are reflected
+    features = discriminator(audio)
+    x = F.pad(audio.unsqueeze(1), (0, 2), "reflect").view(2, 1, 34, period)
+    for conv, folded in zip([*discriminator.convs, discriminator.output_conv], features):
+        x = F.conv2d(x, conv.weight().unsqueeze(-1), conv.bias, (conv.stride, 1), (conv.padding, 0))
+        x = F.leaky_relu(x, 0.1) if conv is not discriminator.output_conv else x
+        torch.testing.assert_close(folded.view(2, period, -1, x.shape[2]).permute(0, 2, 3, 1), x)
+
+
+def test_discriminators_judge_each_segment_alone_in_both_layouts() -> None:
+    torch.manual_seed(0)
+    discriminators = Discriminators([2, 3], 4, 16, 2, 16, 32)
+    audio = torch.randn(2, 600)
+    both = discriminators(audio)
+    assert len(both) == 4
+    alone = discriminators(audio[1:])
+    for layers, single in zip(both, alone):
+        for a, b in zip(layers, single):
+            torch.testing.assert_close(a[a.shape[0] // 2 :], b)
+    for module in discriminators.modules():
+        if hasattr(module, "channels_last"):
+            module.channels_last = True
+    for layers, other in zip(both, discriminators(audio)):
+        for a, b in zip(layers, other):
+            torch.testing.assert_close(a, b.squeeze(2))
