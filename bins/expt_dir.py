@@ -1,0 +1,31 @@
+"""Print the folder of an experiment: <log_dir>/<name>."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from utils.config import load_config, project_path  # noqa: E402
+from utils.errors import UserError  # noqa: E402
+
+
+def main() -> int:
+    """Exit status: 0, or 2 for a config that does not load."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--config", required=True, help="config file")
+    parser.add_argument("--name", required=True, help="name of the experiment")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
+    args = parser.parse_args()
+    try:
+        print(project_path(load_config(args.config, args.overrides).log_dir) / args.name)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
