@@ -1,0 +1,42 @@
+"""ARPAbet: the phones of CMUdict, and phones that people write by hand."""
+
+from __future__ import annotations
+
+import re
+
+VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
+CONSONANTS = (
+    "B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N",
+    "NG", "P", "R", "S", "SH", "T", "TH", "V", "W", "Y", "Z", "ZH",
+)  # fmt: skip
+# Every vowel carries its stress: 0 none, 1 primary, 2 secondary.
+PHONES: tuple[str, ...] = tuple(sorted([v + s for v in VOWELS for s in "012"] + list(CONSONANTS)))
+_PHONE_SET = frozenset(PHONES)
+_VOWEL_SET = frozenset(VOWELS)
+
+# One span of phones in a text: {HH AH0 L OW1}.
+SPAN = re.compile(r"\{([^{}]*)\}")
+
+
+def is_vowel(phone: str) -> bool:
+    """Whether a phone (with or without stress) is a vowel."""
+    return phone[:2] in _VOWEL_SET
+
+
+def complete_stress(symbols: list[str]) -> list[str]:
+    """Phones of one word with a stress on every vowel.
+
+    Vowels without a digit get 0; if no vowel of the word has a digit, the first one gets 1.
+
+    :raises ValueError: a symbol that is no phone; its text is the only argument.
+    """
+    phones = [symbol.upper() for symbol in symbols]
+    for symbol, phone in zip(symbols, phones):
+        if phone not in _PHONE_SET and phone not in _VOWEL_SET:
+            raise ValueError(symbol)
+    stressed = any(phone[-1].isdigit() for phone in phones)
+    for index, phone in enumerate(phones):
+        if phone in _VOWEL_SET:
+            phones[index] = phone + ("0" if stressed else "1")
+            stressed = True
+    return phones

@@ -1,0 +1,94 @@
+"""Any Unicode text as plain characters: ASCII letters, digits and marks, and a few signs that later steps read."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Stands for one span of phones in braces while a text is normalised; the input's own private characters vanish.
+PLACEHOLDER = "\ue000"
+
+_SINGLE_QUOTES = "‘’‚‛′ʹʻʼʽˈ`´＇ꞌ"
+_DOUBLE_QUOTES = "“”„‟«»″‴〝〞〟＂‹›"
+_DASHES = "‒–—―⸺⸻﹘︱︲〜～"
+_HYPHENS = "‐‑⁃﹣－­֊᠆"
+_SPECIAL_LETTERS = {
+    "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l",
+    "Ł": "L", "þ": "th", "Þ": "Th", "ð": "th", "Ð": "Th", "ı": "i", "ħ": "h", "Ħ": "H", "ŋ": "ng", "Ŋ": "Ng", "ə": "e",
+    "ƒ": "f", "ʒ": "zh",
+}  # fmt: skip
+_GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξοπρστυφχψω",
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon "
+        "phi chi psi omega".split(),
+    )
+)
+# Signs whose compatibility form would lose the meaning.
+_SIGNS = {
+    "²": "^2", "³": "^3", "№": " No. ", "℃": "°C", "℉": "°F", "©": " copyright ", "®": " registered ",
+    "™": " trademark ", "℠": " service mark ", "\u00b5": "μ", "\u2126": " ohms ", "\u212b": " angstroms ", "∞": " infinity ",
+    "√": " square root of ", "∑": " sum ", "π": " pi ", "Π": " pi ", "•": ", ", "·": " ", "℅": " care of ",
+    "⁄": "/", "∕": "/", "−": "-", "×": " x ", "✕": " x ", "✖": " x ", "º": "°", "˚": "°", "…": "…", "⋯": "…",
+    "。": ".", "、": ",", "，": ",", "！": "!", "？": "?", "；": ";", "：": ":", "¿": " ", "¡": " ", "؟": "?", "،": ",",
+    "؛": ";", "।": ".", "‽": "?!", "〈": "(", "〉": ")", "「": '"', "」": '"', "『": '"', "』": '"', "【": "(",
+    "】": ")", "｛": "(", "｝": ")", "↔": " ", "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "ℓ": "l", "₤": "£",
+}  # fmt: skip
+# What the later steps read besides letters, digits and spaces.
+_KEPT = frozenset("!\"#$%&'()*+,-./:;<=>?@[]^_|~\\{}£€¥₹¢§°±÷≈≠≤≥¶μ‰–…\u2014" + PLACEHOLDER)
+_NEEDS_WORK = re.compile(r"[^ -~]")
+
+
+def _table() -> dict[int, str]:
+    table = {ord(c): "'" for c in _SINGLE_QUOTES}
+    table |= {ord(c): '"' for c in _DOUBLE_QUOTES}
+    table |= {ord(c): "-" for c in _HYPHENS}
+    table |= {ord(c): "—" for c in _DASHES if c not in "‒–"}
+    table |= {ord(c): "–" for c in "‒–"}
+    table |= {ord(c): r for c, r in _SPECIAL_LETTERS.items()}
+    table |= {ord(c): r for c, r in _SIGNS.items()}
+    # Soft hyphens mark where a line may break; they are no sound.
+    table[0xAD] = ""
+    return table
+
+
+_TABLE = _table()
+
+
+def _plain(char: str) -> str:
+    """One character after compatibility decomposition, as text that later steps know."""
+    if char.isascii() or char in _KEPT:
+        return char if char.isprintable() else " "
+    category = unicodedata.category(char)
+    if category in ("Mn", "Me", "Cf"):
+        # Combining accents, joiners, direction marks.
+        return ""
+    if category == "Nd":
+        return str(unicodedata.decimal(char))
+    lower = char.lower()
+    if lower in _GREEK:
+        return f" {_GREEK[lower]} "
+    if lower == "ς":
+        return " sigma "
+    return _TABLE.get(ord(char), " ")
+
+
+def _fraction_space(match: re.Match[str]) -> str:
+    return f"{match[1]} {match[2]}"
+
+
+_MIXED_FRACTION = re.compile(r"(\d)([⅐-⅞↉])")
+
+
+def plain_characters(text: str) -> str:
+    """Quotes, dashes, accents, ligatures, full-width forms, controls and emoji as plain text.
+
+    The result holds ASCII, the signs of `_KEPT` (currency, degree, section, comparison, "–" and "—" for dashes, "…")
+    and nothing else; runs of blanks are one space.
+    """
+    if _NEEDS_WORK.search(text):
+        text = _MIXED_FRACTION.sub(_fraction_space, text.replace(PLACEHOLDER, " ")).translate(_TABLE)
+        text = unicodedata.normalize("NFKD", text).translate(_TABLE)
+        text = "".join(map(_plain, text))
+    text = text.replace("...", "…")
+    return " ".join(text.split())

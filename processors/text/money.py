@@ -1,0 +1,101 @@
+"""Amounts of money: dollars, pounds, euros and their parts."""
+
+from __future__ import annotations
+
+import re
+
+from processors.text.number_words import cardinal, digits, hundreds
+
+# One, many, part, parts.
+_CURRENCIES = {
+    "$": ("dollar", "dollars", "cent", "cents"),
+    "£": ("pound", "pounds", "penny", "pence"),
+    "€": ("euro", "euros", "cent", "cents"),
+    "¥": ("yen", "yen", "sen", "sen"),
+    "₹": ("rupee", "rupees", "paisa", "paise"),
+}
+_CODES = {"USD": "$", "GBP": "£", "EUR": "€", "JPY": "¥", "INR": "₹"}
+_PREFIXES = {"US$": "U S dollars", "A$": "Australian dollars", "C$": "Canadian dollars", "NZ$": "New Zealand dollars",
+             "HK$": "Hong Kong dollars"}  # fmt: skip
+_SCALES = {"k": "thousand", "m": "million", "mn": "million", "bn": "billion", "b": "billion", "tn": "trillion"}
+_AMOUNT = r"(\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(\d+))?"
+_MONEY = re.compile(
+    rf"(US|A|C|NZ|HK)?([$£€¥₹]) ?{_AMOUNT}(?:(?: ?-? ?(thousand|million|billion|trillion|hundred)\b)|([kKmMbB]|bn|BN|mn|tn)\b(?!\.\w))?"
+    rf"(?:( ?[-–] ?| to )(?:[$£€¥₹] ?)?{_AMOUNT}(?: ?(thousand|million|billion|trillion)\b|([kKmMbB]|bn|mn)\b)?(?=[ ,;:.!?)]|$))?"
+)
+_SHILLINGS = re.compile(r"(?<![\d.,])(\d{1,4})s\. ?(?:(\d{1,2})(?: ?(1/2|1/4|3/4))?d\.?)?(?!\w)")
+_PENCE = re.compile(r"(?<![\d.,])(\d{1,3})(?: ?(1/2|1/4|3/4))?d\.(?!\w)")
+_CENTS = re.compile(r"(?<![\d.,])(\d+)(?:\.(\d+))? ?¢")
+_CODE = re.compile(rf"\b(USD|GBP|EUR|JPY|INR) ?(?=\d)|(?<!\d)(?<!\d[.,]){_AMOUNT} ?(USD|GBP|EUR|JPY|INR)\b")
+_FRACTIONS = {"1/2": "half", "1/4": "quarter", "3/4": "three quarters"}
+
+
+def _plain_amount(whole: str) -> str:
+    # "fifteen hundred pounds" is how 1500 is said, "one thousand pounds" how 1000 is.
+    if "," not in whole and len(whole) == 4 and whole.endswith("00") and whole[1] != "0":
+        return hundreds(whole)
+    return cardinal(whole.replace(",", ""))
+
+
+def _amount(sign: str, whole: str, part: str | None, scale: str | None) -> str:
+    one, many, cent, cents = _CURRENCIES[sign]
+    if scale:
+        decimals = f" point {digits(part)}" if part and part.strip("0") else ""
+        return f"{cardinal(whole.replace(',', ''))}{decimals} {scale} {many}"
+    if part and len(part) != 2:
+        return f"{cardinal(whole.replace(',', ''))} point {digits(part)} {many}"
+    value = whole.replace(",", "").lstrip("0")
+    words = f"{_plain_amount(whole)} {one if value == '1' else many}"
+    if not part or part == "00":
+        return words
+    small = f"{cardinal(part)} {cent if part == '01' else cents}"
+    return small if not value else f"{words}, {small}"
+
+
+def _money(match: re.Match[str]) -> str:
+    prefix, sign, whole, part, scale, short, joint, whole2, part2, scale2, short2 = match.groups()
+    scale = scale or _SCALES.get((short or "").lower())
+    scale2 = scale2 or _SCALES.get((short2 or "").lower())
+    if joint and whole2:
+        first = _amount(sign, whole, part, scale).rsplit(" ", 1)[0] if not part else _amount(sign, whole, part, scale)
+        words = f"{first} to {_amount(sign, whole2, part2, scale2)}"
+    else:
+        words = _amount(sign, whole, part, scale)
+    if prefix:
+        many = _CURRENCIES[sign][1]
+        words = words.replace(many, _PREFIXES.get(f"{prefix}{sign}", many))
+    before = match.string[max(0, match.start() - 1) : match.start()]
+    after = match.string[match.end() : match.end() + 1]
+    return (" " if before.isalnum() else "") + words + (" " if after.isalnum() else "")
+
+
+def _shillings(match: re.Match[str]) -> str:
+    words = f"{cardinal(match[1])} {'shilling' if match[1] == '1' else 'shillings'}"
+    return f"{words}, {_pence_words(match[2], match[3])}" if match[2] else words
+
+
+def _pence_words(pence: str, part: str | None) -> str:
+    if part:
+        return f"{cardinal(pence)} and {'a ' if part != '3/4' else ''}{_FRACTIONS[part]} pence"
+    return "one penny" if pence == "1" else f"{cardinal(pence)} pence"
+
+
+def _code(match: re.Match[str]) -> str:
+    if match[1]:
+        return _CODES[match[1]]
+    return _amount(_CODES[match[4]], match[2], match[3], None)
+
+
+def expand_money(text: str) -> str:
+    """ "$21.45" -> "twenty-one dollars, forty-five cents"; "£1.5m" -> "one point five million pounds"."""
+    if any(code in text for code in _CODES):
+        text = _CODE.sub(_code, text)
+    if any(sign in text for sign in _CURRENCIES):
+        text = _MONEY.sub(_money, text)
+    if "¢" in text:
+        text = _CENTS.sub(lambda m: f"{cardinal(m[1])} {'cent' if m[1] == '1' and not m[2] else 'cents'}", text)
+    if "s." in text:
+        text = _SHILLINGS.sub(_shillings, text)
+    if "d." in text:
+        text = _PENCE.sub(lambda m: _pence_words(m[1], m[2]), text)
+    return text

@@ -1,0 +1,109 @@
+"""From words to ARPAbet: user lexicon, CMUdict, initialisms, known parts, and at last the model."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from processors.text.g2p_model import LetterToPhone
+from processors.text.lexicon import cmudict
+from processors.text.morphology import from_parts, plural_sound
+
+_LETTERS = {
+    "a": "EY1", "b": "B IY1", "c": "S IY1", "d": "D IY1", "e": "IY1", "f": "EH1 F", "g": "JH IY1", "h": "EY1 CH", "i": "AY1",
+    "j": "JH EY1", "k": "K EY1", "l": "EH1 L", "m": "EH1 M", "n": "EH1 N", "o": "OW1", "p": "P IY1", "q": "K Y UW1",
+    "r": "AA1 R", "s": "EH1 S", "t": "T IY1", "u": "Y UW1", "v": "V IY1", "w": "D AH1 B AH0 L Y UW0", "x": "EH1 K S",
+    "y": "W AY1", "z": "Z IY1",
+}  # fmt: skip
+# Capitals that spell letters although a word is written the same.
+_SPELT = frozenset("US IT ID AM PM IS OR MA PA LA AD BE ET HE TV PC UK EU UN VP IQ CD DC AI ER ICU ATM".split()) - frozenset(
+    "IS OR BE HE".split()
+)
+# The model read words of up to about 20 letters when it learned.
+_MODEL_LETTERS = 20
+
+
+def spell(letters: str) -> list[str]:
+    """Phones of single letters: "fbi" -> EH1 F B IY1 AY1."""
+    return [phone for letter in letters.lower() if letter in _LETTERS for phone in _LETTERS[letter].split()]
+
+
+class Pronouncer:
+    """Phones of single words; part of speech is settled elsewhere."""
+
+    def __init__(self, user: dict[str, tuple[str, ...]] | None = None) -> None:
+        self._user = dict(user or {})
+        self._model: LetterToPhone | None = None
+        self._guess = lru_cache(maxsize=50_000)(self._unknown)
+
+    def __getstate__(self) -> dict:
+        return {"_user": self._user}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__(state["_user"])
+
+    def is_user_word(self, word: str) -> bool:
+        """Whether the user's lexicon decides about a word."""
+        return word.lower() in self._user
+
+    def lookup(self, word: str) -> list[str] | None:
+        """Phones of a lower-case word from the dictionaries, or None."""
+        phones = self._user.get(word)
+        if phones is not None:
+            return list(phones)
+        entry = cmudict().get(word)
+        return entry.split() if entry else None
+
+    def word(self, word: str, capitals: bool = True) -> list[str]:
+        """Phones of one word of letters, apostrophes and hyphens.
+
+        :param capitals: whether capitals mean anything (they do not in a text of capitals only).
+        """
+        lower = word.lower()
+        if lower in self._user:
+            return list(self._user[lower])
+        if capitals and len(word) > 1:
+            spelt = self._initialism(word)
+            if spelt:
+                return spelt
+        phones = self.lookup(lower)
+        if phones:
+            return phones
+        if "-" in word:
+            parts = [self.word(part, capitals) for part in word.split("-") if part.strip("'")]
+            return [phone for part in parts for phone in part]
+        return list(self._guess(lower))
+
+    def _initialism(self, word: str) -> list[str] | None:
+        stem, plural = (word[:-1], True) if word.endswith("s") and len(word) > 2 else (word, False)
+        stem = stem.rstrip("'") if plural else stem
+        if not (stem.isalpha() and stem.isupper() and len(stem) > 1):
+            return None
+        if stem not in _SPELT:
+            if stem.lower() in self._user or stem.lower() in cmudict():
+                phones = self.lookup(stem.lower())
+                return phones + plural_sound(phones) if plural and phones else None
+            has_vowel = bool(re.search("[AEIOUY]", stem))
+            if len(stem) > 5 and has_vowel or len(stem) == 5 and re.search("[AEIOU].*[AEIOU]", stem):
+                return None
+        phones = spell(stem)
+        return phones + plural_sound(phones) if plural else phones
+
+    def _unknown(self, word: str) -> tuple[str, ...]:
+        plain = word.strip("'")
+        if not plain:
+            return ()
+        for candidate in dict.fromkeys((plain, plain.replace("'", ""))):
+            phones = self.lookup(candidate) or from_parts(candidate, self.lookup)
+            if phones:
+                return tuple(phones)
+        letters = plain.replace("'", "")
+        if len(letters) == 1:
+            return tuple(spell(letters))
+        if not re.search("[aeiouy]", letters):
+            # Nothing to say: "hmm" and "shh" are in CMUdict, "xkcd" is spelt.
+            return tuple(spell(letters))
+        if self._model is None:
+            self._model = LetterToPhone()
+        pieces = [letters[i : i + _MODEL_LETTERS] for i in range(0, len(letters), _MODEL_LETTERS)]
+        return tuple(phone for piece in pieces for phone in self._model(piece))

@@ -1,0 +1,126 @@
+"""Signs that are read as words, and brackets, quotes and dashes as pauses."""
+
+from __future__ import annotations
+
+import re
+
+from processors.text.characters import PLACEHOLDER
+
+_WORDS = {
+    "&": "and", "%": "percent", "@": "at", "+": "plus", "=": "equals", "°": "degrees", "§": "section", "¶": "paragraph",
+    "±": "plus or minus", "÷": "divided by", "≈": "approximately", "≠": "is not equal to", "≤": "is at most",
+    "≥": "is at least", "$": "dollars", "£": "pounds", "€": "euros", "¥": "yen", "₹": "rupees", "¢": "cents", "μ": "mu",
+    "‰": "per mille",
+}  # fmt: skip
+_WORD_SIGN = re.compile("[" + re.escape("".join(_WORDS)) + "]")
+_AND_OR = re.compile(r"\b([Aa]nd)/([Oo]r)\b")
+_SLASH = re.compile(r"(?<=[A-Za-z])/(?=[A-Za-z])")
+_HASH_NUMBER = re.compile(r"#(?= ?\d)")
+_TILDE_NUMBER = re.compile(r"~(?= ?[\d$£€.])")
+_TIMES = re.compile(r"(?<=\d) ?\* ?(?=\d)")
+_BY = re.compile(r"(?<=\d) ?x ?(?=\d)")
+_POWER = re.compile(r"(?<=\w)\^(-?)(\d{1,4})")
+_COMPARE = re.compile(r"(?<=\d) ?([<>]) ?(?=\d)")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+
+_ELIDED = re.compile(
+    r"(?:em|tis|twas|twill|twere|til|till|cause|bout|round|neath|tween|gainst|cept|n|im|er|ere|fraid|spect|scuse|cos|cuz|"
+    r"nother|nuff|gin|mongst|fore|pon|lectric|prentice)\b",
+    re.I,
+)
+_APOSTROPHE = re.compile(r"(?<![A-Za-z])'|'(?![A-Za-z])")
+_OPEN = re.compile(r"(?<=\S)? ?[(\[] ?")
+_PLURAL_OPTION = re.compile(r"(?<=[a-z])\((e?s)\)")
+_DASH = re.compile(r" ?(?:—|–|--+| -(?= )|(?<= )- ?(?=\S)|(?<=\S)-(?= |$)) ?")
+_NOT_SPOKEN = re.compile(rf"[^A-Za-z' ,.!?;:…{PLACEHOLDER}-]+")
+_LOOSE_HYPHEN = re.compile(r"(?<![A-Za-z'])-+|-+(?![A-Za-z'])")
+_MARKS = re.compile(r" ?[,.!?;:…][ ,.!?;:…]*")
+_STRENGTH = {",": 0, "-": 1, ":": 2, ";": 3, ".": 4, "…": 5, "!": 6, "?": 7}
+
+
+def expand_number_signs(text: str) -> str:
+    """Signs whose reading depends on a number beside them; the numbers stay: "#5" -> "number 5", "3 x 4" -> "3 by 4"."""
+    if "#" in text:
+        text = _HASH_NUMBER.sub("number ", text)
+    if "~" in text:
+        text = _TILDE_NUMBER.sub("about ", text)
+    if "*" in text:
+        text = _TIMES.sub(" times ", text)
+    if "x" in text:
+        text = _BY.sub(" by ", text)
+    if "<" in text or ">" in text:
+        text = _TAG.sub(" ", text)
+        text = _COMPARE.sub(lambda m: " is less than " if m[1] == "<" else " is greater than ", text)
+    return text
+
+
+def _power(match: re.Match[str]) -> str:
+    if not match[1] and match[2] in ("2", "3"):
+        return " squared " if match[2] == "2" else " cubed "
+    return f" to the power of {'minus ' if match[1] else ''}{match[2]}"
+
+
+def expand_powers(text: str) -> str:
+    """ "10^6" -> "10 to the power of 6"; "x^2" -> "x squared"."""
+    return _POWER.sub(_power, text) if "^" in text else text
+
+
+def expand_symbols(text: str) -> str:
+    """ "A & B" -> "A and B"."""
+    text = _AND_OR.sub(r"\1 \2", text)
+    text = _SLASH.sub(" slash ", text)
+    return _WORD_SIGN.sub(lambda m: f" {_WORDS[m[0]]} ", text)
+
+
+def _apostrophes(text: str) -> str:
+    """Single quotation marks vanish, apostrophes that belong to a word stay: 'tis, boys', o'."""
+    open_quotes = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal open_quotes
+        start, end = match.start(), match.end()
+        after = text[end : end + 1]
+        before = text[start - 1 : start]
+        if not before.isalpha() and after.isalpha():
+            if _ELIDED.match(text, end):
+                return "'"
+            open_quotes += 1
+            return ""
+        if open_quotes:
+            open_quotes -= 1
+            return ""
+        return "'" if before.isalpha() and before in "sSnoOfFhH" else ""
+
+    return _APOSTROPHE.sub(replace, text)
+
+
+def _mark(match: re.Match[str]) -> str:
+    marks = match[0].replace(" ", "")
+    # Of several marks the strongest speaks: "?!" -> "?", ".," -> ".".
+    return max(marks, key=_STRENGTH.__getitem__) + " "
+
+
+def settle_punctuation(text: str) -> str:
+    """Only letters, apostrophes, hyphens inside words and , . ! ? ; : - … are left; dashes become " - ", brackets commas."""
+    if "'" in text:
+        text = _apostrophes(text)
+    text = text.replace('"', " ")
+    if "(" in text or "[" in text:
+        text = _PLURAL_OPTION.sub(r"\1", text)
+        text = _OPEN.sub(", ", text)
+    if ")" in text or "]" in text:
+        text = re.sub(r"[)\]]", ", ", text)
+    text = text.replace("{", " ").replace("}", " ")
+    text = _DASH.sub(" \x00 ", text)
+    text = text.replace("\x00", "–")
+    parts = [_words(part) for part in text.split("–")]
+    text = " - ".join(part for part in parts if part)
+    return re.sub(r"(?:^| )(?:- )*([,.!?;:…]) - |([,.!?;:…]) - ", lambda m: f"{m[1] or m[2]} ", text)
+
+
+def _words(text: str) -> str:
+    text = _NOT_SPOKEN.sub(" ", text)
+    text = _LOOSE_HYPHEN.sub(" ", text)
+    text = " ".join(text.split())
+    text = _MARKS.sub(_mark, text)
+    return text.lstrip(" ,;:.-").strip()

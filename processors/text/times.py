@@ -1,0 +1,134 @@
+"""Times of day and dates."""
+
+from __future__ import annotations
+
+import re
+
+from processors.text.number_words import cardinal, ordinal, plural_of, year
+
+MONTHS = (
+    "January February March April May June July August September October November December".split()
+)
+_MONTH = "|".join(MONTHS)
+_TIME = re.compile(
+    r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?: ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?)))?"
+)
+_HOUR = re.compile(r"(?<![\d:.,/-])(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?))")
+_DURATION = re.compile(r"(?<![\d:.])(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])")
+_ISO = re.compile(r"(?<![\d-])([12]\d{3})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\d-])(?:T(?=\d\d:))?")
+_SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/((?:1[5-9]|20)\d\d|\d\d)(?![\d/])")
+_DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:1[5-9]|20)\d\d)(?![\d.]*\d)")
+_MONTH_DAY_YEAR = re.compile(
+    rf"\b({_MONTH})(,?) (\d{{1,2}})(st|nd|rd|th)?(?:(,?) ((?:[1-9]\d{{2}}|[12]\d{{3}}))(?![\d,.]*\d)(?!-))?\b(?![:/]\d|\.\d|,\d)"
+)
+_DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(st|nd|rd|th)?( of)? ({_MONTH})(,?)( [12]\d{{3}}\b(?![,.]?\d))?")
+_MONTH_YEAR = re.compile(rf"\b({_MONTH})(,| of)? ([12]\d{{3}})\b(?![,.]?\d)")
+_DECADE = re.compile(r"(?<![\w.,])([12]\d{2}0)'?s\b|(?<![\w.,])'?([2-9]0)'?s\b")
+_SHORT_YEAR = re.compile(r"(?<!\w)'(\d\d)(?![\d'\w])")
+_YEAR_SPAN = re.compile(r"(?<![\d.,$£€-])(1[1-9]\d{2}|20\d{2})[-–/](\d{2}|1[1-9]\d{2}|20\d{2})(?![\d-])(?!\.\d)")
+
+
+def _half(letter: str, stop: str, following: str) -> str:
+    # The stop of "a.m." closes the sentence if nothing or a capital follows.
+    closes = stop and (not following or following.isupper())
+    return f" {letter.upper()} M{'.' if closes else ''}"
+
+
+def _minutes(text: str) -> str:
+    return f"oh {cardinal(text)}" if text[0] == "0" else cardinal(text)
+
+
+def _time(match: re.Match[str]) -> str:
+    hour, minute, second, letter, stop, following = match.groups()
+    if minute == "00" and not second:
+        if letter:
+            words = cardinal(hour)
+        elif int(hour) > 12 or hour in ("0", "00"):
+            words = f"{cardinal(hour)} hundred"
+        else:
+            words = f"{cardinal(hour)} o'clock"
+            if re.match(r" o'?clock", match.string[match.end() : match.end() + 8]):
+                words = cardinal(hour)
+    elif minute == "00":
+        words = f"{cardinal(hour)} hundred"
+    else:
+        words = f"{cardinal(hour)} {_minutes(minute)}"
+    if second:
+        words += f" and {cardinal(second)} {'second' if second == '01' else 'seconds'}"
+    return words + (_half(letter, stop, following) if letter else "")
+
+
+def _hour(match: re.Match[str]) -> str:
+    first, second, letter, stop, following = match.groups()
+    words = cardinal(first) + (f" to {cardinal(second)}" if second else "")
+    return words + _half(letter, stop, following)
+
+
+def _date(day: str, month: str, year_text: str) -> str:
+    year_words = year(year_text) if len(year_text) > 2 else _minutes(year_text)
+    return f"{MONTHS[int(month) - 1]} {ordinal(day)}, {year_words}"
+
+
+def _slashed(match: re.Match[str]) -> str:
+    month, day, year_text = match.groups()
+    if int(month) > 12 and 1 <= int(day) <= 12:
+        month, day = day, month
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+        return match[0]
+    return _date(day, month, year_text)
+
+
+def _dotted(match: re.Match[str]) -> str:
+    day, month, year_text = match.groups()
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+        return match[0]
+    return _date(day, month, year_text)
+
+
+def _month_day_year(match: re.Match[str]) -> str:
+    month, comma, day, suffix, comma2, year_text = match.groups()
+    if int(day) > 31:
+        return match[0]
+    # Americans write "November 22"; both "twenty-two" and "twenty-second" are said, and LJSpeech's reader says the first.
+    words = f"{month}{comma} {ordinal(day) if suffix else cardinal(day)}"
+    return words + (f"{comma2} {year(year_text)}" if year_text else "")
+
+
+def _day_month(match: re.Match[str]) -> str:
+    day, suffix, of, month, comma, year_text = match.groups()
+    if not 1 <= int(day) <= 31:
+        return match[0]
+    words = f"{ordinal(day)}{of or ''} {month}{comma}"
+    return words + (f" {year(year_text.strip())}" if year_text else "")
+
+
+def _decade(match: re.Match[str]) -> str:
+    return plural_of(year(match[1]) if match[1] else cardinal(match[2]))
+
+
+def _year_span(match: re.Match[str]) -> str:
+    first, second = match.groups()
+    if len(second) == 2:
+        if int(second) <= int(first[2:]):
+            return match[0]
+        return f"{year(first)} to {_minutes(second)}"
+    return f"{year(first)} to {year(second)}"
+
+
+def expand_times(text: str) -> str:
+    """ "10:45 a.m." -> "ten forty-five A M"; "March 9, 1937" -> "March nine, nineteen thirty-seven"."""
+    text = _ISO.sub(lambda m: f"{_date(m[3], m[2], m[1])} ", text)
+    if ":" in text:
+        text = _DURATION.sub(lambda m: m[0] if int(m[1]) < 25 else f"{cardinal(m[1])} hours {cardinal(m[2])} minutes "
+                             f"and {cardinal(m[3])} seconds", text)  # fmt: skip
+        text = _TIME.sub(_time, text)
+    text = _HOUR.sub(_hour, text)
+    if "/" in text:
+        text = _SLASHED.sub(_slashed, text)
+    text = _DOTTED.sub(_dotted, text)
+    text = _DAY_MONTH.sub(_day_month, text)
+    text = _MONTH_DAY_YEAR.sub(_month_day_year, text)
+    text = _MONTH_YEAR.sub(lambda m: f"{m[1]}{m[2] or ''} {year(m[3])}", text)
+    text = _YEAR_SPAN.sub(_year_span, text)
+    text = _DECADE.sub(_decade, text)
+    return _SHORT_YEAR.sub(lambda m: _minutes(m[1]), text)

@@ -1,0 +1,64 @@
+"""The token table: which symbols a voice knows, and their ids."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from processors.text.arpabet import PHONES
+from utils.errors import UserError
+
+FORMAT_VERSION = 1
+PAD, START, END = "<pad>", "^", "$"
+# Marks that carry prosody; everything else in a text becomes words or vanishes.
+PUNCTUATION: tuple[str, ...] = (",", ".", "!", "?", ";", ":", "-", "…")
+
+
+def lexicon_tokens() -> list[str]:
+    """Token table of phone_extractor "lexicon": padding, start, end, punctuation, ARPAbet."""
+    return [PAD, START, END, *PUNCTUATION, *PHONES]
+
+
+def save_tokens(path: Path, tokens: list[str], phone_extractor: str, language: str) -> None:
+    """Write a token table beside the data or the voice that uses it (atomically)."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "phone_extractor": phone_extractor,
+        "language": language,
+        "tokens": tokens,
+    }
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def load_tokens(path: Path) -> dict:
+    """Read what `save_tokens` wrote: keys format_version, phone_extractor, language, tokens.
+
+    :raises UserError: the file is missing, is no token table, or has another version.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"token table {path} is missing; run stage 1 again") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"token table {path} cannot be read ({error}); run stage 1 again") from None
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise UserError(
+            f"token table {path} has format version {version!r}, this program reads {FORMAT_VERSION}; run stage 1 again"
+        )
+    tokens = content.get("tokens")
+    well_formed = (
+        isinstance(tokens, list)
+        and all(isinstance(token, str) for token in tokens)
+        and len(set(tokens)) == len(tokens)
+        and tokens[:3] == [PAD, START, END]
+        and isinstance(content.get("phone_extractor"), str)
+        and isinstance(content.get("language"), str)
+    )
+    if not well_formed:
+        raise UserError(f"token table {path} is damaged (tokens, phone_extractor or language); run stage 1 again")
+    return content

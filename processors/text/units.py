@@ -1,0 +1,99 @@
+"""Units of measure after numbers."""
+
+from __future__ import annotations
+
+import re
+
+from processors.text.number_words import cardinal, digits
+
+# Written -> (one, many).
+_UNITS = {
+    "km": ("kilometer", "kilometers"), "m": ("meter", "meters"), "cm": ("centimeter", "centimeters"),
+    "mm": ("millimeter", "millimeters"), "μm": ("micrometer", "micrometers"), "nm": ("nanometer", "nanometers"),
+    "kg": ("kilogram", "kilograms"), "g": ("gram", "grams"), "mg": ("milligram", "milligrams"),
+    "μg": ("microgram", "micrograms"), "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"), "oz": ("ounce", "ounces"),
+    "ft": ("foot", "feet"), "yd": ("yard", "yards"), "yds": ("yard", "yards"), "mi": ("mile", "miles"), "in": ("inch", "inches"),
+    "sq ft": ("square foot", "square feet"), "sq mi": ("square mile", "square miles"), "sq km": ("square kilometer", "square kilometers"),
+    "ha": ("hectare", "hectares"), "l": ("liter", "liters"), "L": ("liter", "liters"), "ml": ("milliliter", "milliliters"),
+    "mL": ("milliliter", "milliliters"), "gal": ("gallon", "gallons"), "pt": ("pint", "pints"), "qt": ("quart", "quarts"),
+    "mph": ("mile per hour", "miles per hour"), "kph": ("kilometer per hour", "kilometers per hour"),
+    "km/h": ("kilometer per hour", "kilometers per hour"), "m/s": ("meter per second", "meters per second"),
+    "mpg": ("mile per gallon", "miles per gallon"), "rpm": ("revolution per minute", "revolutions per minute"),
+    "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"), "MHz": ("megahertz", "megahertz"),
+    "GHz": ("gigahertz", "gigahertz"), "B": ("byte", "bytes"), "kB": ("kilobyte", "kilobytes"), "KB": ("kilobyte", "kilobytes"),
+    "MB": ("megabyte", "megabytes"), "GB": ("gigabyte", "gigabytes"), "TB": ("terabyte", "terabytes"),
+    "GiB": ("gibibyte", "gibibytes"), "MiB": ("mebibyte", "mebibytes"), "Mbps": ("megabit per second", "megabits per second"),
+    "Gbps": ("gigabit per second", "gigabits per second"), "kbps": ("kilobit per second", "kilobits per second"),
+    "W": ("watt", "watts"), "kW": ("kilowatt", "kilowatts"), "MW": ("megawatt", "megawatts"), "kWh": ("kilowatt hour", "kilowatt hours"),
+    "V": ("volt", "volts"), "kV": ("kilovolt", "kilovolts"), "mV": ("millivolt", "millivolts"), "A": ("amp", "amps"),
+    "mA": ("milliamp", "milliamps"), "mAh": ("milliamp hour", "milliamp hours"), "dB": ("decibel", "decibels"),
+    "Pa": ("pascal", "pascals"), "kPa": ("kilopascal", "kilopascals"), "psi": ("P S I", "P S I"), "hp": ("horsepower", "horsepower"),
+    "cal": ("calorie", "calories"), "kcal": ("kilocalorie", "kilocalories"), "J": ("joule", "joules"), "kJ": ("kilojoule", "kilojoules"),
+    "N": ("newton", "newtons"), "K": ("kelvin", "kelvin"), "s": ("second", "seconds"), "ms": ("millisecond", "milliseconds"),
+    "μs": ("microsecond", "microseconds"), "ns": ("nanosecond", "nanoseconds"), "sec": ("second", "seconds"),
+    "secs": ("second", "seconds"), "min": ("minute", "minutes"), "mins": ("minute", "minutes"), "h": ("hour", "hours"),
+    "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "yr": ("year", "years"), "yrs": ("year", "years"), "wk": ("week", "weeks"),
+    "wks": ("week", "weeks"), "mo": ("month", "months"), "mos": ("month", "months"), "px": ("pixel", "pixels"),
+    "MP": ("megapixel", "megapixels"), "fps": ("frame per second", "frames per second"), "ppm": ("part per million", "parts per million"),
+    "cwt": ("hundredweight", "hundredweight"), "kn": ("knot", "knots"), "bbl": ("barrel", "barrels"),
+}  # fmt: skip
+# Letters that are rather a word or a designation unless a stop, a decimal or a blank-free digit makes them units.
+_NEEDS_STOP = frozenset(["in", "pt", "mo", "cal", "gal"])
+_NAMES = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
+_NUMBER = r"(?<!\w)(?<!\d[.,])(?:(\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(\d+))?|\.(\d+))"
+_UNIT = re.compile(
+    rf"{_NUMBER}((?: \d{{1,2}}/\d{{1,2}})?)( ?|-)({_NAMES})(?:(\^[23])|/([a-zA-Z]{{1,3}})\b)?(?![\w/°'])(\.?)(?= ?(\S?))"
+)
+_PER = {"s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "m": "meter", "kg": "kilogram", "l": "liter",
+        "L": "liter", "mi": "mile", "lb": "pound", "gal": "gallon", "day": "day", "km": "kilometer"}  # fmt: skip
+_DEGREES = re.compile(r"(-?)(?<!\d)(?<!\d[.,])(\d+)(?:\.(\d+))? ?°(?: ?([CFK])\b)?(?: ?([NSEW])\b)?")
+_PERCENT = re.compile(r" ?%")
+_FEET_INCHES = re.compile(r"(?<![\d.,'])(\d{1,2})' ?(\d{1,2})(?:\"|'')")
+
+
+def decimal(whole: str | None, part: str | None) -> str:
+    """ "11", "2" -> "eleven point two"; without a whole part "point two"."""
+    head = cardinal(whole.replace(",", "")) if whole else ""
+    return f"{head} point {digits(part)}".strip() if part else head
+
+
+def _unit(match: re.Match[str]) -> str:
+    whole, part, bare, fraction, gap, name, power, per, stop, following = match.groups()
+    if name in _NEEDS_STOP and not stop:
+        return match[0]
+    if len(name) == 1 and (gap == "-" or (gap == " " and name in "ABKJNV")):
+        return match[0]
+    if per and per not in _PER:
+        return match[0]
+    part = part or bare
+    single = whole == "1" and not part and not fraction
+    one, many = _UNITS[name]
+    # "a 5-km run" keeps the singular.
+    unit = one if single or gap == "-" else many
+    if power:
+        unit = f"{'square' if power == '^2' else 'cubic'} {unit}"
+    if per:
+        unit += f" per {_PER[per]}"
+    ends = stop and (not following or following.isupper() or following in "\"'")
+    number = f"{whole or ''}{'.' + part if part else ''}"
+    return f"{number}{fraction}{'-' if gap == '-' else ' '}{unit}{'.' if ends else ''}"
+
+
+def _degrees(match: re.Match[str]) -> str:
+    minus, whole, part, scale, side = match.groups()
+    words = f"{'minus ' if minus else ''}{decimal(whole, part)} {'degree' if whole == '1' and not part else 'degrees'}"
+    if scale:
+        words += {"C": " Celsius", "F": " Fahrenheit", "K": " Kelvin"}[scale]
+    if side:
+        words += {"N": " north", "S": " south", "E": " east", "W": " west"}[side]
+    return words + (" " if match.string[match.end() : match.end() + 1].isalnum() else "")
+
+
+def expand_units(text: str) -> str:
+    """ "5 km" -> "5 kilometers"; "20°C" -> "twenty degrees Celsius"; "5%" -> "5 percent"."""
+    if "°" in text:
+        text = _DEGREES.sub(_degrees, text)
+    if "'" in text:
+        text = _FEET_INCHES.sub(lambda m: f"{cardinal(m[1])} {'foot' if m[1] == '1' else 'feet'} {cardinal(m[2])}", text)
+    text = _UNIT.sub(_unit, text)
+    return _PERCENT.sub(" percent", text) if "%" in text else text
