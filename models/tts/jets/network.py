@@ -140,9 +140,9 @@ class JetsNetwork(nn.Module):
         text: Tensor,
         text_lengths: Tensor,
         *,
-        speed: float = 1.0,
-        pitch_shift: float = 0.0,
-        energy_scale: float = 1.0,
+        speed: float | Tensor = 1.0,
+        pitch_shift: float | Tensor = 0.0,
+        energy_scale: float | Tensor = 1.0,
         durations: Tensor | None = None,
         log_f0: Tensor | None = None,
         energy: Tensor | None = None,
@@ -156,9 +156,9 @@ class JetsNetwork(nn.Module):
         durations = scale_durations(durations, speed)
         log_f0 = log_f0_hat if log_f0 is None else log_f0
         energy = energy_hat if energy is None else energy
-        if pitch_shift != 0.0:
+        if isinstance(pitch_shift, Tensor) or pitch_shift != 0.0:
             log_f0 = (log_f0 + pitch_shift / self.log_f0_std) * text_mask
-        if energy_scale != 1.0:
+        if isinstance(energy_scale, Tensor) or energy_scale != 1.0:
             plain = energy * self.energy_std + self.energy_mean
             energy = (plain * energy_scale - self.energy_mean) / self.energy_std * text_mask
         frame_lengths = durations.sum(1)
@@ -172,8 +172,8 @@ class JetsNetwork(nn.Module):
         """Speak token ids (B, T_text): the same for each utterance alone and in a batch.
 
         Controls: `speed` times the tempo; `pitch_shift` added to log F0 (natural log: semitones * ln 2 / 12);
-        `energy_scale` times the energy; and, each (B, T_text), `durations` in frames, normalised `log_f0` and
-        `energy` in place of the predicted ones.
+        `energy_scale` times the energy; these three are numbers, or one for each token (B, T_text). And, each
+        (B, T_text), `durations` in frames, normalised `log_f0` and `energy` in place of the predicted ones.
         """
         output = self.plan(text, text_lengths, **controls)
         output.waveform = generate_each(self.generator, output.decoder_states, output.frame_lengths)

@@ -63,14 +63,16 @@ def durations_from_log(log_durations: Tensor, mask: Tensor) -> Tensor:
     return torch.where(empty, mask.long(), durations)
 
 
-def scale_durations(durations: Tensor, speed: float) -> Tensor:
-    """Durations (B, T_text) at `speed` times the tempo.
+def scale_durations(durations: Tensor, speed: float | Tensor) -> Tensor:
+    """Durations (B, T_text) at `speed` times the tempo: one number, or one for each utterance or token (B, T_text).
 
-    Rounding errors are carried from token to token, so that the whole is as long as it should be, and a token that
-    had a frame keeps one.
+    Rounding errors are carried from token to token, so that the whole is as long as it should be. A token that had a
+    frame keeps one; what it takes beyond its share, the tokens after it give back.
     """
-    if speed == 1.0:
+    if not isinstance(speed, Tensor) and speed == 1.0:
         return durations
-    ends = (durations.cumsum(1).double() / speed).round().long()
-    scaled = torch.diff(ends, dim=1, prepend=ends.new_zeros(ends.shape[0], 1))
-    return torch.maximum(scaled, (durations > 0).long())
+    ends = (durations.double() / speed).cumsum(1).round().long()
+    # The nearest sequence of ends that leaves each such token a frame.
+    least = (durations > 0).long().cumsum(1)
+    ends = least + (ends - least).clamp_min(0).cummax(1).values
+    return torch.diff(ends, dim=1, prepend=ends.new_zeros(ends.shape[0], 1))
