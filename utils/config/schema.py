@@ -137,6 +137,7 @@ class InferenceConfig(Section):
 
     checkpoint: str
     max_batch_frames: PositiveInt
+    max_sentence_chars: Annotated[int, Field(ge=20, le=2000)]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     speed: Annotated[float, Field(ge=0.25, le=4.0)]
     pitch_semitones: Annotated[float, Field(ge=-24, le=24)]
