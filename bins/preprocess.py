@@ -1,0 +1,41 @@
+"""Stage 1: prepare the corpora of a config for training."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from utils.errors import UserError
+
+
+def main() -> int:
+    """Parse the command line, prepare each corpus; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", required=True, help="experiment config, JSON5")
+    parser.add_argument("--dataset", action="append", metavar="NAME", help="only this corpus of the config (repeatable)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a key")
+    arguments = parser.parse_args()
+    try:
+        from preprocessors.pipeline import preprocess_dataset
+        from utils.config import load_config
+
+        config = load_config(arguments.config, arguments.overrides)
+        unknown = [name for name in arguments.dataset or () if name not in config.dataset]
+        if unknown:
+            raise UserError(f"--dataset {unknown[0]} is not in the config's dataset list: {', '.join(config.dataset)}")
+        for name in arguments.dataset or config.dataset:
+            preprocess_dataset(config, name)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to continue", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""Recordings as the model wants them: mono, one rate, no offset, whole frames, 16 bit."""
+
+from __future__ import annotations
+
+import struct
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+import soundfile
+
+from utils.config.schema import PreprocessConfig
+
+Array = np.ndarray
+FULL_SCALE = 0.9999  # what reaches it counts as clipped
+PEAK_LIMIT = 0.99  # a gain never lifts a peak above it
+# A recording this many times longer than max_seconds is not even decoded: trimming cannot save it.
+DECODE_LIMIT = 10
+
+
+class AudioProblem(Exception):
+    """A recording that cannot be used: `kind` for counting, the message for reading."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+def load_recording(path: Path, config: PreprocessConfig) -> Array:
+    """Recording at `path` as int16 samples (N,) at config.sample_rate, N a multiple of config.hop_size.
+
+    Raises AudioProblem when it is unreadable, truncated, not finite, clipped, silent, too short or too long.
+    """
+    channels, rate = read_channels(path, DECODE_LIMIT * config.max_seconds)
+    check_samples(channels, config.max_clipped_fraction)
+    audio = resample(channels.mean(axis=1), rate, config.sample_rate)
+    if config.remove_dc:
+        audio = audio - audio.mean(dtype=np.float64).astype(np.float32)
+    if config.highpass_hz is not None:
+        audio = highpass(audio, config.sample_rate, config.highpass_hz)
+    level = active_level_db(audio, config.sample_rate)
+    if level < config.silence_level_db:
+        raise AudioProblem("silent", f"level {level:.1f} dBFS lies below silence_level_db ({config.silence_level_db:g})")
+    if config.trim_silence:
+        audio = trim_silence(audio, config.sample_rate, config.trim_top_db, config.trim_margin)
+    check_length(len(audio) / config.sample_rate, config.min_seconds, config.max_seconds)
+    if config.target_level_db is not None:
+        audio = with_gain(audio, config.target_level_db - level)
+    return to_int16(whole_frames(audio, config.hop_size))
+
+
+def read_channels(path: Path, max_seconds: float) -> tuple[Array, int]:
+    """Samples (N, channels), float32, and the rate in Hz of any file that libsndfile reads.
+
+    Raises AudioProblem when it cannot be read, ends before its header says, or is longer than `max_seconds`.
+    """
+    missing = missing_bytes(path)
+    if missing:
+        raise AudioProblem("truncated", f"{path.name} ends {missing} bytes before its header says")
+    try:
+        with soundfile.SoundFile(path) as file:
+            frames, rate = file.frames, file.samplerate
+            if frames / rate > max_seconds:
+                raise AudioProblem("too long", f"{frames / rate:.1f} s is far above max_seconds")
+            audio = file.read(dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError, RuntimeError, ValueError) as error:
+        raise AudioProblem("unreadable", f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    if len(audio) < frames:
+        raise AudioProblem("truncated", f"{path.name} has {len(audio)} samples, its header says {frames}")
+    if len(audio) == 0:
+        raise AudioProblem("too short", f"{path.name} has no samples")
+    return audio, rate
+
+
+def missing_bytes(path: Path) -> int:
+    """Bytes that a RIFF/WAVE file's data chunk claims beyond the file's end; 0 for any other file.
+
+    libsndfile reads such files without a word, as if they were shorter.
+    """
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            head = file.read(12)
+            if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+                return 0
+            while len(chunk := file.read(8)) == 8:
+                name, length = struct.unpack("<4sI", chunk)
+                if name == b"data":
+                    # Streaming writers leave 0 or the largest values in the header: then the file's end counts.
+                    open_ended = length == 0 or length >= 0x7FFFFF00
+                    return 0 if open_ended else max(0, file.tell() + length - size)
+                file.seek(length + (length & 1), 1)
+    except OSError as error:
+        raise AudioProblem("unreadable", f"{path.name} cannot be read: {error.strerror or error}") from error
+    return 0
+
+
+def check_samples(channels: Array, max_clipped_fraction: float) -> None:
+    """Raise AudioProblem when samples (N, channels) hold NaN or infinity, or too many lie at full scale."""
+    finite = np.isfinite(channels)
+    if not finite.all():
+        count = finite.size - int(finite.sum())
+        raise AudioProblem("not finite", f"{count} samples are NaN or infinite")
+    clipped = float((np.abs(channels) >= FULL_SCALE).mean())
+    if clipped > max_clipped_fraction:
+        raise AudioProblem(
+            "clipped", f"{clipped:.1%} of the samples lie at full scale, max_clipped_fraction is {max_clipped_fraction:g}"
+        )
+
+
+def check_length(seconds: float, shortest: float, longest: float) -> None:
+    """Raise AudioProblem when `seconds` lies outside [shortest, longest]."""
+    if seconds < shortest:
+        raise AudioProblem("too short", f"{seconds:.2f} s lies below min_seconds ({shortest:g})")
+    if seconds > longest:
+        raise AudioProblem("too long", f"{seconds:.2f} s lies above max_seconds ({longest:g})")
+
+
+def resample(audio: Array, rate: int, target: int) -> Array:
+    """Audio (N,) at `rate` Hz as float32 at `target` Hz, with N * target / rate samples, rounded.
+
+    Band-limited by a Fourier transform of the whole signal: linear phase, and flat up to 95 % of the lower half rate.
+    """
+    if rate == target:
+        return audio.astype(np.float32, copy=False)
+    divisor = gcd(rate, target)
+    up, down = target // divisor, rate // divisor
+    # Zeros around the signal keep one end's ringing out of the other; their number maps to whole output samples.
+    margin = -(-(rate // 50) // down)
+    blocks = scipy.fft.next_fast_len(-(-len(audio) // down) + 2 * margin, real=True)
+    size, new_size = down * blocks, up * blocks
+    padded = np.zeros(size)
+    padded[margin * down : margin * down + len(audio)] = audio
+    spectrum = scipy.fft.rfft(padded)
+    keep = min(size, new_size) // 2 + 1
+    edge = np.clip((np.arange(keep) / (min(size, new_size) / 2) - 0.95) / 0.05, 0, 1)
+    spectrum = spectrum[:keep] * np.cos(0.5 * np.pi * edge) ** 2
+    result = scipy.fft.irfft(spectrum, new_size) * (new_size / size)
+    return result[margin * up :][: round(len(audio) * target / rate)].astype(np.float32)
+
+
+def highpass(audio: Array, sample_rate: int, cutoff: float) -> Array:
+    """Audio (N,) without what lies below `cutoff` Hz: Butterworth of order 4, forward and backward (zero phase)."""
+    from scipy.signal import butter, sosfiltfilt  # a slow import that few configs need
+
+    if not 0 < cutoff < sample_rate / 2:
+        raise ValueError(f"cutoff {cutoff} Hz must lie between 0 and {sample_rate / 2} Hz")
+    # The filter's memory is about a period of the cutoff; the padding covers a few.
+    pad = min(len(audio) - 1, int(4 * sample_rate / cutoff))
+    filtered = sosfiltfilt(butter(4, cutoff, "highpass", fs=sample_rate, output="sos"), audio, padlen=pad)
+    return filtered.astype(np.float32)
+
+
+def frame_powers(audio: Array, sample_rate: int, seconds: float = 0.02) -> Array:
+    """Mean square of each stretch of `seconds` (at least one, the last may be shorter)."""
+    size = max(1, int(sample_rate * seconds))
+    whole = len(audio) // size
+    if whole == 0:
+        return np.array([np.square(audio, dtype=np.float64).mean() if len(audio) else 0.0])
+    blocks = audio[: whole * size].reshape(whole, size).astype(np.float64)
+    return np.einsum("ij,ij->i", blocks, blocks) / size
+
+
+def active_level_db(audio: Array, sample_rate: int) -> float:
+    """Level of the speech in audio (N,) in dBFS (a square wave at full scale: 0), pauses left out; -inf for zeros.
+
+    Pauses are the stretches of 20 ms that lie 25 dB or more below the loud ones (their 95th percentile).
+    """
+    powers = frame_powers(audio, sample_rate)
+    loud = np.quantile(powers, 0.95)
+    active = powers[powers >= loud * 10**-2.5]
+    mean = float(active.mean())
+    return 10 * float(np.log10(mean)) if mean > 0 else float("-inf")
+
+
+def trim_silence(audio: Array, sample_rate: int, top_db: float, margin: float) -> Array:
+    """Audio (N,) without the ends that lie `top_db` below its loudest 20 ms, except for `margin` seconds each."""
+    step = max(1, int(sample_rate * 0.005))
+    whole = len(audio) // step
+    if whole < 4:
+        return audio
+    blocks = np.square(audio[: whole * step].reshape(whole, step), dtype=np.float64).mean(axis=1)
+    powers = np.convolve(blocks, np.full(4, 0.25), mode="valid")  # 20 ms every 5 ms
+    loud = np.flatnonzero(powers > powers.max() * 10 ** (-top_db / 10))
+    if not len(loud):
+        return audio
+    keep = int(margin * sample_rate)
+    return audio[max(0, loud[0] * step - keep) : (loud[-1] + 4) * step + keep]
+
+
+def with_gain(audio: Array, gain_db: float) -> Array:
+    """Audio (N,) louder by `gain_db`, or by as much as keeps its peak at PEAK_LIMIT (never quieter for that)."""
+    peak = float(np.abs(audio).max(initial=0.0))
+    gain = 10 ** (gain_db / 20)
+    if gain > 1 and peak > 0:
+        gain = max(1.0, min(gain, PEAK_LIMIT / peak))
+    return (audio * np.float32(gain)).astype(np.float32)
+
+
+def whole_frames(audio: Array, hop_size: int) -> Array:
+    """Audio (N,) cut to a multiple of hop_size: less than a frame is lost, and no digital silence is added."""
+    return audio[: len(audio) // hop_size * hop_size]
+
+
+def to_int16(audio: Array) -> Array:
+    """Audio (N,) in [-1, 1) as int16, rounded to nearest, limited to full scale."""
+    return np.clip(np.rint(audio * np.float32(32768)), -32768, 32767).astype("<i2")

@@ -1,0 +1,79 @@
+"""Files that are either old or new, never half-written, and disk errors said in one sentence."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from utils.errors import UserError
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space and run again",
+    errno.EDQUOT: "the disk quota is used up: free some space and run again",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.EACCES: "permission denied: choose a folder that you may write to",
+    errno.EPERM: "permission denied: choose a folder that you may write to",
+}
+
+
+def disk_message(error: OSError, where: Path) -> str | None:
+    """Sentence for a full, read-only or forbidden disk at `where`; None for any other error."""
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"cannot write to {where}: {remedy}" if remedy else None
+
+
+@contextmanager
+def disk_errors(where: Path) -> Iterator[None]:
+    """Raise UserError instead of OSError when the block runs into a full, read-only or forbidden disk."""
+    try:
+        yield
+    except OSError as error:
+        message = disk_message(error, where)
+        if message is None:
+            raise
+        raise UserError(message) from error
+
+
+def fsync_directory(directory: Path) -> None:
+    """Make renames inside `directory` survive a power cut, where the system can."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
+    """Write `path` in one step: a temporary neighbour, then a rename. `durable` waits for the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str, durable: bool = True) -> None:
+    """Write UTF-8 text in one step."""
+    write_bytes(path, text.encode("utf-8"), durable)
+
+
+def write_json(path: Path, value: object, durable: bool = True) -> None:
+    """Write indented JSON in one step."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", durable)
+
+
+def write_json_lines(path: Path, rows: list[dict[str, object]], durable: bool = True) -> None:
+    """Write JSON Lines in one step."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), durable)

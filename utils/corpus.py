@@ -1,0 +1,221 @@
+"""The processed corpus: a manifest and packed arrays that stage 1 writes and everything after it reads.
+
+A folder `<processed_dir>/<dataset>/` holds manifest.jsonl (one line for each utterance), audio.i16 (int16 little
+endian, all utterances back to back), log_f0.f32 (float32, natural log of Hz, continuous, one value a frame), voiced.u8
+(0 or 1 a frame), tokens.json and meta.json, which is there only when all the rest is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.config.paths import project_path
+from utils.config.schema import PreprocessConfig
+from utils.errors import UserError
+
+FORMAT_VERSION = 1
+# Counts changes of the code that change what stage 1 makes of the same recording and the same config.
+FEATURES_VERSION = 1
+
+SPLITS = ("train", "valid", "test")
+MANIFEST, AUDIO, LOG_F0, VOICED = "manifest.jsonl", "audio.i16", "log_f0.f32", "voiced.u8"
+TOKENS, META, SKIPPED, SOURCES = "tokens.json", "meta.json", "skipped.jsonl", "sources.jsonl"
+
+# Keys that decide what becomes of one utterance.
+UTTERANCE_KEYS = (
+    "phone_extractor",
+    "language",
+    "lexicon_path",
+    "sample_rate",
+    "remove_dc",
+    "highpass_hz",
+    "trim_silence",
+    "trim_top_db",
+    "trim_margin",
+    "target_level_db",
+    "n_fft",
+    "win_size",
+    "hop_size",
+    "f0_min",
+    "f0_max",
+    "min_seconds",
+    "max_seconds",
+    "max_chars_per_second",
+    "silence_level_db",
+    "max_clipped_fraction",
+)
+# Keys that only decide which split it lands in.
+SPLIT_KEYS = ("valid_size", "test_size", "max_held_out_fraction", "split_seed")
+# Keys that nothing stored depends on: mel spectra are computed from the audio where it is needed.
+NEUTRAL_KEYS = ("processed_dir", "num_workers", "n_mel", "fmin", "fmax")
+
+
+class StaleFeatures(UserError):
+    """The processed corpus was made with another config."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One line of the manifest; offset and length in samples, frame_offset and frames in frames."""
+
+    id: str
+    text: str
+    normalised: str
+    phones: tuple[str, ...]
+    speaker: str
+    split: str
+    offset: int
+    length: int
+    frame_offset: int
+    frames: int
+
+    def to_json(self) -> dict[str, object]:
+        """The manifest's line as a dictionary."""
+        return {**asdict(self), "phones": list(self.phones)}
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Utterance:
+        """The inverse of `to_json`; raises KeyError for a missing key, ignores keys of later versions."""
+        return cls(**{**{name: row[name] for name in cls.__dataclass_fields__}, "phones": tuple(row["phones"])})
+
+
+@dataclass(frozen=True)
+class ProcessedCorpus:
+    """An opened corpus; the arrays are memory-mapped, so that opening costs no memory."""
+
+    directory: Path
+    utterances: list[Utterance]
+    audio: np.memmap  # (samples,) int16
+    log_f0: np.memmap  # (frames,) float32
+    voiced: np.memmap  # (frames,) uint8
+    tokens: list[str]
+    statistics: dict[str, float]
+    sample_rate: int
+    hop_size: int
+    fingerprint: str
+
+    @classmethod
+    def open(cls, directory: Path, preprocess: PreprocessConfig | None = None) -> ProcessedCorpus:
+        """Open the corpus in `directory`.
+
+        Raises UserError when it is missing, unfinished or damaged, and StaleFeatures when `preprocess` is given and
+        asks for other features than the folder holds.
+        """
+        from processors.text.tokens import load_tokens  # the text package need not load where no corpus is opened
+
+        directory = Path(directory)
+        meta = read_meta(directory)
+        if preprocess is not None and meta["fingerprint"] != fingerprint(preprocess):
+            changed = _changed_keys(meta, preprocess)
+            reason = f"{', '.join(changed)} changed" if changed else "they were made by another version"
+            raise StaleFeatures(f"the features in {directory} are stale ({reason}): run stage 1 again")
+        try:
+            lines = (directory / MANIFEST).read_text(encoding="utf-8").splitlines()
+            utterances = [Utterance.from_json(json.loads(line)) for line in lines]
+            arrays = [
+                np.memmap(directory / name, dtype=kind, mode="r")
+                for name, kind in ((AUDIO, "<i2"), (LOG_F0, "<f4"), (VOICED, "u1"))
+            ]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"the features in {directory} are damaged ({error}): run stage 1 again") from error
+        corpus = cls(
+            directory=directory,
+            utterances=utterances,
+            audio=arrays[0],
+            log_f0=arrays[1],
+            voiced=arrays[2],
+            tokens=load_tokens(directory / TOKENS)["tokens"],
+            statistics=meta["statistics"],
+            sample_rate=meta["sample_rate"],
+            hop_size=meta["hop_size"],
+            fingerprint=meta["fingerprint"],
+        )
+        corpus._check()
+        return corpus
+
+    def split(self, name: str) -> list[Utterance]:
+        """Utterances of "train", "valid" or "test", in the manifest's order; UserError for another name."""
+        if name not in SPLITS:
+            raise UserError(f"there is no split {name!r} in {self.directory}; choose one of {', '.join(SPLITS)}")
+        return [utterance for utterance in self.utterances if utterance.split == name]
+
+    def _check(self) -> None:
+        """Raise UserError where the manifest and the arrays do not fit each other."""
+        samples = sum(utterance.length for utterance in self.utterances)
+        frames = sum(utterance.frames for utterance in self.utterances)
+        sizes = {AUDIO: (len(self.audio), samples), LOG_F0: (len(self.log_f0), frames)}
+        sizes[VOICED] = (len(self.voiced), frames)
+        for name, (found, expected) in sizes.items():
+            if found != expected:
+                raise UserError(
+                    f"{self.directory / name} holds {found} values, the manifest needs {expected}: run stage 1 again"
+                )
+
+
+def corpus_directory(preprocess: PreprocessConfig, name: str) -> Path:
+    """Folder of the processed corpus `name`."""
+    return project_path(preprocess.processed_dir) / name
+
+
+def read_meta(directory: Path) -> dict[str, Any]:
+    """Contents of meta.json; UserError when it is missing, damaged or of another version."""
+    path = Path(directory) / META
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        version = meta["format_version"]
+    except FileNotFoundError:
+        raise UserError(f"there are no finished features in {directory}: run stage 1") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): run stage 1 again") from error
+    if version != FORMAT_VERSION:
+        raise UserError(f"{path} has format version {version}, this program reads {FORMAT_VERSION}: run stage 1 again")
+    missing = {"fingerprint", "statistics", "sample_rate", "hop_size"} - meta.keys()
+    if missing:
+        raise UserError(f"{path} lacks {', '.join(sorted(missing))}: run stage 1 again")
+    return meta
+
+
+def feature_values(preprocess: PreprocessConfig, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Values of `keys`; a lexicon counts by what is in it, not by where it lies.
+
+    Raises UserError when the lexicon cannot be read.
+    """
+    values = {key: getattr(preprocess, key) for key in keys}
+    if values.get("lexicon_path") is not None:
+        path = project_path(values["lexicon_path"])
+        try:
+            values["lexicon_path"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"preprocess.lexicon_path: {path} cannot be read ({reason}); mend it or use null") from error
+    return values
+
+
+def digest(value: object) -> str:
+    """Short hash of any JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def fingerprint(preprocess: PreprocessConfig) -> str:
+    """Hash of everything in `preprocess` that changes the processed corpus."""
+    return digest([FORMAT_VERSION, FEATURES_VERSION, feature_values(preprocess, UTTERANCE_KEYS + SPLIT_KEYS)])
+
+
+def utterance_fingerprint(preprocess: PreprocessConfig) -> str:
+    """Hash of what changes a single utterance's features: all but the split."""
+    return digest([FORMAT_VERSION, FEATURES_VERSION, feature_values(preprocess, UTTERANCE_KEYS)])
+
+
+def _changed_keys(meta: dict[str, Any], preprocess: PreprocessConfig) -> list[str]:
+    """Config keys whose value differs from the one in meta.json."""
+    before = meta.get("preprocess")
+    if not isinstance(before, dict):
+        return []
+    now = feature_values(preprocess, UTTERANCE_KEYS + SPLIT_KEYS)
+    return [f"preprocess.{key}" for key, value in now.items() if before.get(key) != value]
