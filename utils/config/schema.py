@@ -14,6 +14,7 @@ PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
+SilenceSeconds = Annotated[float, Field(ge=0, le=60)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -142,11 +143,11 @@ class InferenceConfig(Section):
     speed: Annotated[float, Field(ge=0.25, le=4.0)]
     pitch_semitones: Annotated[float, Field(ge=-24, le=24)]
     energy_db: Annotated[float, Field(ge=-24, le=24)]
-    leading_silence: NonNegativeFloat
-    trailing_silence: NonNegativeFloat
-    sentence_silence: NonNegativeFloat
-    paragraph_silence: NonNegativeFloat
-    target_level_db: Annotated[float, Field(lt=0)] | None
+    leading_silence: SilenceSeconds
+    trailing_silence: SilenceSeconds
+    sentence_silence: SilenceSeconds
+    paragraph_silence: SilenceSeconds
+    target_level_db: Annotated[float, Field(ge=-60, lt=0)] | None
 
 
 class ExperimentConfig(Section):
