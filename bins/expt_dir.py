@@ -8,8 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.config import load_config, project_path  # noqa: E402
-from utils.errors import UserError  # noqa: E402
+from utils.config import load_config, project_path
+from utils.errors import UserError
 
 
 def main() -> int:

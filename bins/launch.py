@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.errors import UserError  # noqa: E402
-from utils.launch import (  # noqa: E402
+from utils.errors import UserError
+from utils.launch import (
     card_names,
     cuda_device_count,
     launch_command,
@@ -36,7 +36,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if not available:
-        print("note: training on the CPU, slowly; a CUDA device is about a hundred times faster", file=sys.stderr)
+        print("note: no CUDA device is visible, so training runs on the CPU, slowly", file=sys.stderr)
     environment = {**os.environ, **nccl_switches(card_names(), os.environ)}
     return run_and_forward(launch_command(sys.argv[1:], processes, on_cpu=not available), environment)
 

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import os
 import shutil
+import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -67,52 +68,61 @@ def fetch(source: DownloadConfig, folder: Path) -> Path:
     """The verified archive in `folder`; a part of it that an earlier attempt left there is continued."""
     name = os.path.basename(urlsplit(source.url).path) or "archive"
     archive, part = folder / name, folder / f"{name}.part"
-    if not archive.exists():
+    if archive.exists():
+        os.replace(archive, part)
+    part.touch()
+    try:
         for attempt in range(1, _ATTEMPTS + 1):
-            have = part.stat().st_size if part.exists() else 0
-            if have < source.size:
-                _receive(source, part, last_attempt=attempt == _ATTEMPTS)
-            if part.stat().st_size >= source.size:
+            have = part.stat().st_size
+            if have >= source.size:
                 break
-        _require_size(source, part)
-        _require_digest(source, part)
-        os.replace(part, archive)
-        return archive
-    _require_size(source, archive)
-    _require_digest(source, archive)
+            if shutil.disk_usage(folder).free < source.size - have:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            _receive(source, part, last_attempt=attempt == _ATTEMPTS)
+    finally:
+        if part.stat().st_size == 0:
+            part.unlink()
+    if not part.exists():
+        raise UserError(f"{source.url}: the server sends nothing; check download.url")
+    _require_size(source, part)
+    _require_digest(source, part)
+    os.replace(part, archive)
     return archive
 
 
 def _receive(source: DownloadConfig, part: Path, last_attempt: bool) -> None:
-    """Append to `part` what it lacks; a broken connection is an error only in the last attempt."""
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(source.url, headers={"User-Agent": "Mozilla/5.0 (corpus download)"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
+    """Append to `part` what it lacks; a connection that breaks is an error in the last attempt, or without progress."""
+    have = part.stat().st_size
     try:
+        request = urllib.request.Request(source.url, headers={"User-Agent": "Mozilla/5.0 (corpus download)"})
+        if have:
+            request.add_header("Range", f"bytes={have}-")
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
             resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             start = have if resumed else 0  # A server that ignores ranges sends everything again.
+            coming = response.headers.get("Content-Length")
+            if coming is not None and start + int(coming) != source.size:
+                raise UserError(_other_file(source, start + int(coming)))
             _copy(response, part, start, source.size)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # The part is longer than what the server has: begin again.
-            part.unlink()
-            if last_attempt:
-                raise UserError(f"{source.url}: the server does not have the {source.size} bytes expected") from None
-            part.touch()
+        if error.code == 416 and not last_attempt:
+            part.write_bytes(b"")  # The server has no such range; begin again.
             return
         raise UserError(f"{source.url}: the server answers {error.code} ({error.reason}); check download.url") from None
-    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
-        reason = getattr(error, "reason", None) or error
-        if isinstance(reason, OSError) and reason.errno == errno.ENOSPC:
-            raise reason from None
-        received = part.stat().st_size if part.exists() else 0
-        if last_attempt or received == have:
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
+        received = part.stat().st_size
+        if last_attempt or received <= have:
+            reason = getattr(error, "reason", None) or error
             kept = f"; {received} of {source.size} bytes are kept, run stage 0 again to go on" if received else ""
             raise UserError(f"{source.url}: cannot be reached ({reason}); check the connection{kept}") from None
-        part.touch()
     except ValueError as error:
         raise UserError(f"{source.url}: no usable address ({error})") from None
+
+
+def _other_file(source: DownloadConfig, size: int) -> str:
+    return (
+        f"{source.url}: the server offers {size} bytes, but {source.size} are expected; check download.url and its size"
+    )
 
 
 def _copy(response: http.client.HTTPResponse, part: Path, start: int, size: int) -> None:
@@ -128,10 +138,10 @@ def _require_size(source: DownloadConfig, path: Path) -> None:
     size = path.stat().st_size
     if size < source.size:
         raise UserError(
-            f"{shown(path)}: {size} of {source.size} bytes arrived before the connection ended; run stage 0 again to go on"
+            f"{shown(path)}: the connection ended after {size} of {source.size} bytes; run stage 0 again to go on"
         )
     if size > source.size:
-        _move_aside(path, f"is {size} bytes or more, but {source.size} are expected")
+        _move_aside(path, f"has {size} bytes or more, but {source.size} are expected")
 
 
 def _require_digest(source: DownloadConfig, path: Path) -> None:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import lzma
 import os
 import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from tqdm import tqdm
 
 from utils.config.paths import shown
 from utils.errors import UserError
 
-_OPENERS = {".bz2": bz2.open, ".gz": gzip.open, ".tgz": gzip.open, ".xz": lzma.open, ".tar": open}
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile)
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError)
 
 
 def unpack_archive(archive: Path, target: Path, is_wanted: Callable[[Path], bool]) -> None:
@@ -29,35 +26,35 @@ def unpack_archive(archive: Path, target: Path, is_wanted: Callable[[Path], bool
 
     Raises UserError for a broken archive, for one without such a folder, and for entries that would leave the folder.
     """
-    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=target.parent) as name:
-        temporary = Path(name)
-        try:
-            if archive.suffix == ".zip":
-                _unzip(archive, temporary)
-            elif archive.suffix in _OPENERS:
-                _untar(archive, temporary)
-            else:
-                raise UserError(f"{shown(archive)}: unknown kind of archive; .tar, .tar.gz, .tar.bz2, .tar.xz or .zip")
-        except _BROKEN as error:
-            raise UserError(f"{shown(archive)}: broken archive ({error})") from None
-        except OSError as error:
-            if error.errno is None:  # bz2 reports broken data this way
-                raise UserError(f"{shown(archive)}: broken archive ({error})") from None
-            raise
-        folders = [temporary, *sorted(path for path in temporary.iterdir() if path.is_dir())]
-        wanted = [folder for folder in folders if is_wanted(folder)]
-        if not wanted:
+    temporary = target.parent / f".unpack-{target.name}"
+    shutil.rmtree(temporary, ignore_errors=True)  # What a killed attempt left.
+    # One level deeper, so that an archive without a folder of its own can be moved as a whole.
+    inside = temporary / "archive"
+    inside.mkdir(parents=True)
+    try:
+        _unpack(archive, inside)
+        wanted = next((path for path in [inside, *sorted(inside.iterdir())] if path.is_dir() and is_wanted(path)), None)
+        if wanted is None:
             raise UserError(f"{shown(archive)}: there is no corpus in it (no folder with metadata.csv and wavs/)")
         if target.is_dir():
-            target.rmdir()  # Only ever an empty folder.
-        if wanted[0] == temporary:
-            inner = temporary / ".corpus"
-            inner.mkdir()
-            for path in list(temporary.iterdir()):
-                if path != inner:
-                    shutil.move(path, inner)
-            wanted[0] = inner
-        os.replace(wanted[0], target)
+            target.rmdir()  # Succeeds for an empty folder only.
+        os.replace(wanted, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    try:
+        if archive.suffix.lower() == ".zip":
+            _unzip(archive, folder)
+        else:
+            _untar(archive, folder)
+    except _BROKEN as error:
+        raise UserError(f"{shown(archive)}: broken, or no .tar, .tar.gz, .tar.bz2, .tar.xz or .zip ({error})") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise UserError(f"{shown(archive)}: broken ({error})") from None  # How bz2 reports broken data.
 
 
 def _checked(name: str, archive: Path) -> PurePosixPath:
@@ -70,20 +67,21 @@ def _checked(name: str, archive: Path) -> PurePosixPath:
 def _untar(archive: Path, folder: Path) -> None:
     """Plain files and folders only: a corpus needs no links and no devices."""
     size = archive.stat().st_size
-    with archive.open("rb") as raw, tqdm(total=size, unit="B", unit_scale=True, desc="unpacking", leave=False) as bar:
-        with _OPENERS[archive.suffix](raw if archive.suffix != ".tar" else archive, "rb") as plain:
-            with tarfile.open(fileobj=plain, mode="r|") as tar:
-                for member in tar:
-                    path = _checked(member.name, archive)
-                    if member.isdir():
-                        (folder / path).mkdir(parents=True, exist_ok=True)
-                    elif member.isfile():
-                        source = tar.extractfile(member)
-                        assert source is not None
-                        _write(source, folder / path)
-                    else:
-                        raise UserError(f"{shown(archive)}: refused, its entry {member.name!r} is a link or a device")
-                    bar.update(raw.tell() - bar.n)
+    with (
+        archive.open("rb") as raw,
+        tqdm(total=size, unit="B", unit_scale=True, desc="unpacking", leave=False) as bar,
+        tarfile.open(fileobj=raw, mode="r|*") as tar,
+    ):
+        for member in tar:
+            path = _checked(member.name, archive)
+            if member.isdir():
+                (folder / path).mkdir(parents=True, exist_ok=True)
+                continue
+            source = tar.extractfile(member) if member.isfile() else None
+            if source is None:
+                raise UserError(f"{shown(archive)}: refused, its entry {member.name!r} is a link or a device")
+            _write(source, folder / path)
+            bar.update(raw.tell() - bar.n)
 
 
 def _unzip(archive: Path, folder: Path) -> None:
@@ -99,7 +97,7 @@ def _unzip(archive: Path, folder: Path) -> None:
                     _write(source, folder / path)
 
 
-def _write(source: object, target: Path) -> None:
+def _write(source: IO[bytes], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)

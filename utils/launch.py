@@ -1,4 +1,4 @@
-"""Start a training script through `accelerate launch`, with everything said explicitly that it would otherwise guess."""
+"""Start a training script through `accelerate launch`, saying explicitly what it would otherwise guess."""
 
 from __future__ import annotations
 

@@ -1,0 +1,34 @@
+"""Stage 0: download the corpora of a config into their dataset_path."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from preprocessors.download import download_datasets
+from utils.config import load_config
+from utils.errors import UserError
+
+
+def main() -> int:
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--config", required=True, help="config file")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
+    args = parser.parse_args()
+    try:
+        download_datasets(load_config(args.config, args.overrides))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; run stage 0 again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
