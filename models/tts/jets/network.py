@@ -77,6 +77,9 @@ class JetsNetwork(nn.Module):
         for name in STATISTICS:
             value = (statistics or {}).get(name, 1.0 if name.endswith("std") else 0.0)
             self.register_buffer(name, torch.tensor(value, dtype=torch.float32))
+        # Ours sees plain log-mels; a voice that learned on normalised ones (ESPnet's) brings its own.
+        self.register_buffer("mel_mean", torch.zeros(n_mel))
+        self.register_buffer("mel_std", torch.ones(n_mel))
 
     def encode(self, text: Tensor, text_mask: Tensor) -> Tensor:
         """Encoder states (B, T_text, C) of token ids (B, T_text), zero in padding."""
@@ -111,7 +114,7 @@ class JetsNetwork(nn.Module):
         text_mask = length_mask(batch.text_lengths, batch.text.shape[1])
         frame_mask = length_mask(batch.frame_lengths, batch.mel.shape[1])
         hidden = self.encode(batch.text, text_mask)
-        mel = batch.mel * frame_mask.unsqueeze(-1)
+        mel = (batch.mel - self.mel_mean) / self.mel_std * frame_mask.unsqueeze(-1)
         log_p_attn = self.alignment(hidden, mel, text_mask, frame_mask)
         path = search_paths(log_p_attn, batch.text_lengths, batch.frame_lengths)
         durations = durations_of(path, frame_mask, text_mask.shape[1])
