@@ -1,0 +1,75 @@
+"""16-bit mono wav files that are either whole or absent."""
+
+from __future__ import annotations
+
+import os
+import wave as wave_format
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from utils.atomic import disk_errors
+from utils.errors import UserError
+
+MAX_SAMPLES = (2**32 - 64) // 2  # a wav file counts its bytes in 32 bits
+
+
+def to_pcm16(wave: np.ndarray) -> np.ndarray:
+    """Little-endian 16-bit samples of a wave in [-1, 1]; what lies outside is clipped, what is no number is silent."""
+    scaled = np.nan_to_num(np.asarray(wave, dtype=np.float32) * 32768.0, nan=0.0, posinf=32767.0, neginf=-32768.0)
+    return np.clip(np.rint(scaled), -32768, 32767).astype("<i2")
+
+
+class WavWriter:
+    """A wav file written piece by piece in constant memory, which appears under its name once it is complete.
+
+    Use it in a `with` block: an exception inside leaves nothing behind, and an older file as it was.
+    """
+
+    def __init__(self, path: Path, sample_rate: int) -> None:
+        self.path, self.sample_rate = Path(path), sample_rate
+        self.samples = 0
+        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+
+    def __enter__(self) -> WavWriter:
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = wave_format.open(str(self._temporary), "wb")
+            self._file.setnchannels(1)
+            self._file.setsampwidth(2)
+            self._file.setframerate(self.sample_rate)
+        return self
+
+    def write(self, wave: np.ndarray) -> None:
+        """Append a wave (N,) in [-1, 1].
+
+        :raises UserError: the disk is full, or the file would exceed what the format can hold (27 hours at 22,050 Hz).
+        """
+        self.samples += len(wave)
+        if self.samples > MAX_SAMPLES:
+            raise UserError(f"{self.path} would exceed the 4 GiB that a wav file can hold; split the text")
+        with disk_errors(self.path):
+            self._file.writeframesraw(to_pcm16(wave).tobytes())
+
+    @property
+    def seconds(self) -> float:
+        """Length of what has been written so far."""
+        return self.samples / self.sample_rate
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            with disk_errors(self.path):
+                self._file.close()
+                if kind is None:
+                    os.replace(self._temporary, self.path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def write_wav(path: Path, wave: np.ndarray, sample_rate: int) -> None:
+    """Write a wave (N,) in [-1, 1] as 16-bit mono, in one step: an older file stays until the new one is complete."""
+    with WavWriter(path, sample_rate) as writer:
+        writer.write(wave)
