@@ -150,6 +150,25 @@ class InferenceConfig(Section):
     target_level_db: Annotated[float, Field(ge=-60, lt=0)] | None
 
 
+class EvaluateConfig(Section):
+    """How a voice is judged: stage 4, and validation during training."""
+
+    asr_model: str | None
+    asr_device: Literal["cpu", "cuda", "auto"]
+    asr_compute_type: str
+    asr_beam_size: PositiveInt
+    dnsmos: bool
+    dnsmos_level_db: Annotated[float, Field(ge=-60, lt=0)]
+    copy_synthesis: bool
+    bootstrap_samples: Annotated[int, Field(ge=100, le=1_000_000)]
+    confidence: Annotated[float, Field(ge=0.5, lt=1)]
+    random_seed: NonNegativeInt
+    report_players: NonNegativeInt
+    report_audio: Literal["flac", "mp3", "none"]
+    during_training: bool
+    best_metric: Literal["score", "stft_distance", "mel_distance", "duration_error", "duration_bias"]
+
+
 class ExperimentConfig(Section):
     """A whole experiment; each model package narrows `model` and `train`."""
 
@@ -161,6 +180,7 @@ class ExperimentConfig(Section):
     preprocess: PreprocessConfig
     train: TrainConfig
     inference: InferenceConfig
+    evaluate: EvaluateConfig
 
     @model_validator(mode="after")
     def _datasets_are_found(self) -> ExperimentConfig:
