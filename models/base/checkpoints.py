@@ -125,18 +125,22 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, step, metrics)
 
 
+def checkpoint_folders(expt_dir: Path) -> list[Path]:
+    """Checkpoint folders of an experiment, complete or broken, oldest first."""
+    parent = expt_dir / FOLDER
+    paths = [path for path in parent.iterdir() if _NAME.fullmatch(path.name)] if parent.is_dir() else []
+    return sorted(paths, key=lambda path: int(path.name[len("step_") :]))
+
+
 def list_checkpoints(expt_dir: Path) -> list[Checkpoint]:
     """Complete checkpoints of an experiment, oldest first; a broken one is left out with a warning."""
-    parent = expt_dir / FOLDER
     found = []
-    for path in sorted(parent.iterdir()) if parent.is_dir() else []:
-        if not _NAME.fullmatch(path.name):
-            continue
+    for path in checkpoint_folders(expt_dir):
         try:
             found.append(read_checkpoint(path))
         except BrokenCheckpoint as error:
             log.warning("%s; it is left out", error)
-    return sorted(found, key=lambda checkpoint: checkpoint.step)
+    return found
 
 
 def latest_checkpoint(expt_dir: Path) -> Checkpoint | None:

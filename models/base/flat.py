@@ -35,8 +35,8 @@ class FlatParameters:
         size += ALIGNMENT
         self.data = torch.zeros(size, dtype=dtype, device=device)
         self.grad = torch.zeros(size, dtype=dtype, device=device)
-        for (name, parameter), home, gradient in zip(
-            self.parameters.items(), self.views(self.data).values(), self.views(self.grad).values()
+        for parameter, home, gradient in zip(
+            self.parameters.values(), self.views(self.data).values(), self.views(self.grad).values()
         ):
             home.copy_(parameter.data)
             parameter.data = home

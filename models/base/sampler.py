@@ -68,6 +68,8 @@ class LengthSampler:
         self.pass_index = 0
         self.position = 0
         self._plans: list[BatchPlan] | None = None
+        # Share of the frames in the batches of the pass under way that is padding.
+        self.padding_waste = 0.0
 
     def plan_pass(self, pass_index: int) -> list[BatchPlan]:
         """All batches of one pass, in order."""
@@ -108,6 +110,8 @@ class LengthSampler:
         """The batches of the pass that is under way."""
         if self._plans is None:
             self._plans = self.plan_pass(self.pass_index)
+            total = sum(len(plan.indices) * plan.frames for plan in self._plans)
+            self.padding_waste = 1.0 - sum(int(self.frames[plan.indices].sum()) for plan in self._plans) / total
         return self._plans
 
     def next(self) -> BatchPlan:
@@ -128,11 +132,6 @@ class LengthSampler:
         else:
             frames = heaviest.frames
         return BatchPlan(heaviest.indices, frames, padded(int(self.tokens.max()), TEXT_MULTIPLE))
-
-    def padding_waste(self) -> float:
-        """Share of the frames in this pass's batches that is padding."""
-        total = sum(len(plan.indices) * plan.frames for plan in self.current_pass)
-        return 1.0 - sum(int(self.frames[plan.indices].sum()) for plan in self.current_pass) / total
 
     def _signature(self) -> list[int]:
         return [

@@ -252,6 +252,7 @@ class JetsBatches:
         self._orders: dict[int, tuple[Tensor, list[int]]] = {}
         self._prefetcher: Prefetcher[tuple[BatchPlan, RawBatch, dict[str, Any]]] | None = None
         self._state = sampler.state_dict()
+        sampler.current_pass  # noqa: B018  planned now, so that the padding is known before the first batch
 
     def next(self) -> Batch:
         """The next batch, on the device."""
@@ -270,6 +271,10 @@ class JetsBatches:
             return self._finish(plan, upload(read_from_host(self.table, plan, self.device), self.device))
         indices = torch.from_numpy(np.ascontiguousarray(plan.indices)).to(self.device)
         return self._finish(plan, self.corpus.gather(indices, plan.frames, plan.tokens))
+
+    def padding_waste(self) -> float:
+        """Share of the frames in this pass's batches that is padding."""
+        return self.sampler.padding_waste
 
     def largest(self) -> Batch:
         """A batch as large as any that will come."""

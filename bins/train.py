@@ -1,0 +1,53 @@
+"""Train the model that a config describes (stage 2).
+
+usage: python bins/train.py --config FILE --name NAME [--resume] [--finetune_from DIR] [--set KEY=VALUE ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from models.base.experiment import Experiment  # noqa: E402
+from models.base.memory import OutOfMemory  # noqa: E402
+from models.registry import model_module  # noqa: E402
+from utils.config import load_config  # noqa: E402
+from utils.errors import UserError  # noqa: E402
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--config", required=True, help="config file")
+    parser.add_argument("--name", required=True, help="name of the experiment, a folder below log_dir")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
+    start.add_argument("--finetune_from", type=Path, metavar="DIR", help="start from another experiment's weights")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Exit status: 0, or 2 for what the user can mend."""
+    arguments = parse_arguments()
+    try:
+        config = load_config(arguments.config, arguments.overrides)
+        experiment = Experiment.named(arguments.name, config)
+        trainer = model_module(config.model_type, "trainer").Trainer
+        trainer(config, experiment, arguments.resume, arguments.finetune_from).run()
+    except UserError as error:
+        # Most errors are every process's; one voice is enough for them.
+        if os.environ.get("RANK", "0") == "0" or isinstance(error, OutOfMemory):
+            print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""The experiment folder: who may write into it, and whether a config or another experiment's weights fit it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from models.base.checkpoints import FOLDER, checkpoint_folders
+from processors.text.tokens import load_tokens, save_tokens
+from utils.atomic import disk_errors
+from utils.config import config_to_dict, project_path, save_config
+from utils.config.schema import ExperimentConfig
+from utils.errors import UserError
+
+CONFIG, TOKENS, LEXICON = "config.json", "tokens.json", "lexicon.txt"
+
+# A trained network only makes sense with these as they were; everything else may change between runs.
+_FIXED = ("model_type", "model", "preprocess", "dataset")
+# The lexicon's content is part of the features' fingerprint; where the file lies does not matter.
+_FREE_WITHIN = ("preprocess.processed_dir", "preprocess.num_workers", "preprocess.lexicon_path")
+# Where things lie is not worth a note.
+_SILENT = ("log_dir", "dataset_path", "download", "inference", *_FREE_WITHIN)
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} as {"a.b": 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def changed_keys(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Keys that both configs have, with different values; a key that only one has came or went with a version."""
+    old, new = flatten(before), flatten(now)
+    return {key: (old[key], new[key]) for key in new if key in old and old[key] != new[key]}
+
+
+def _is_within(key: str, sections: Sequence[str]) -> bool:
+    return any(key == section or key.startswith(f"{section}.") for section in sections)
+
+
+class Experiment:
+    """One experiment folder, `<log_dir>/<name>`."""
+
+    def __init__(self, directory: Path, config: ExperimentConfig) -> None:
+        self.directory, self.config = directory, config
+
+    @classmethod
+    def named(cls, name: str, config: ExperimentConfig) -> Experiment:
+        """The experiment `name`; UserError when that is not a plain folder name."""
+        if not name or name in (".", "..") or "/" in name or "\\" in name or name.startswith("-"):
+            raise UserError(f"--name {name!r} must be a plain folder name, such as my_voice")
+        return cls(project_path(config.log_dir) / name, config)
+
+    def open(self, resume: bool) -> list[str]:
+        """Check that training may begin (or go on, with `resume`) here; returns notes for the user.
+
+        Raises UserError when the folder holds an experiment already, or with `resume` when the config changed in a
+        way that its weights cannot follow.
+        """
+        path = self.directory / CONFIG
+        exists = path.exists() or (self.directory / FOLDER).exists()
+        if not resume:
+            if exists:
+                raise UserError(
+                    f"{self.directory} holds an experiment already: go on with it by --resume, or choose another --name"
+                )
+            return []
+        if not checkpoint_folders(self.directory):
+            return [f"{self.directory} holds no checkpoint yet: training starts from the beginning"]
+        return self._compare(path)
+
+    def _compare(self, path: Path) -> list[str]:
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read ({error}): restore it from a copy of your config") from error
+        changes = changed_keys(before, config_to_dict(self.config))
+        refused = [key for key in changes if _is_within(key, _FIXED) and not _is_within(key, _FREE_WITHIN)]
+        if refused:
+            details = "; ".join(f"{key} was {changes[key][0]!r}, now {changes[key][1]!r}" for key in refused[:5])
+            more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
+            raise UserError(
+                f"cannot go on with {self.directory}: {details}{more}; put that back, or train under another --name"
+                " (with --finetune_from to start from these weights)"
+            )
+        return [
+            f"changed since the last run: {key} {old!r} -> {new!r}"
+            for key, (old, new) in changes.items()
+            if not _is_within(key, _SILENT)
+        ]
+
+    def write(self, tokens: list[str]) -> None:
+        """Put config, token table and user lexicon into the folder."""
+        preprocess = self.config.preprocess
+        with disk_errors(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            save_config(self.config, self.directory / CONFIG)
+            save_tokens(self.directory / TOKENS, tokens, preprocess.phone_extractor, preprocess.language)
+            if preprocess.lexicon_path is not None:
+                shutil.copyfile(project_path(preprocess.lexicon_path), self.directory / LEXICON)
+
+    def check_tokens(self, tokens: list[str]) -> None:
+        """Raise UserError when the folder's token table is not `tokens`, the corpus' one."""
+        path = self.directory / TOKENS
+        if path.exists():
+            difference = token_difference(load_tokens(path)["tokens"], tokens)
+            if difference:
+                raise UserError(f"cannot go on with {self.directory}: the corpus has other tokens ({difference})")
+
+
+def token_difference(one: list[str], other: list[str]) -> str:
+    """How two token tables differ, in a few words; empty when they are equal."""
+    if one == other:
+        return ""
+    gone, new = [t for t in one if t not in other], [t for t in other if t not in one]
+    if not gone and not new:
+        return "the same tokens in another order"
+    parts = []
+    for label, tokens in (("only there", gone), ("only here", new)):
+        if tokens:
+            parts.append(f"{label}: {' '.join(tokens[:8])}{' ...' if len(tokens) > 8 else ''}")
+    return "; ".join(parts)
+
+
+def check_source(source: Path, tokens: list[str], config: ExperimentConfig) -> None:
+    """Raise UserError, with the difference, when the experiment `source` cannot lend its weights to this config."""
+    if not (source / CONFIG).is_file():
+        raise UserError(f"--finetune_from {source} is no experiment folder: it has no {CONFIG}")
+    try:
+        before = json.loads((source / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"--finetune_from: {source / CONFIG} cannot be read ({error})") from error
+    changes = changed_keys(before, config_to_dict(config))
+    shared = ("model_type", "model", "preprocess.sample_rate", "preprocess.hop_size", "preprocess.n_mel")
+    refused = [key for key in changes if _is_within(key, shared)]
+    if refused:
+        details = "; ".join(f"{key} is {changes[key][0]!r} there, {changes[key][1]!r} here" for key in refused[:5])
+        raise UserError(f"--finetune_from {source} does not fit this config: {details}")
+    difference = token_difference(load_tokens(source / TOKENS)["tokens"], tokens)
+    if difference:
+        raise UserError(f"--finetune_from {source} has other tokens than this corpus ({difference})")

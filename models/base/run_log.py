@@ -1,0 +1,120 @@
+"""What a run tells: progress bar, train.log and TensorBoard; all of it from the main process only."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from utils.atomic import disk_errors
+
+LOG_FILE, TENSORBOARD = "train.log", "tensorboard"
+# Seconds between two progress lines where no terminal overwrites them.
+QUIET_INTERVAL = 60.0
+
+_logger = logging.getLogger("train")
+
+
+class _BarHandler(logging.Handler):
+    """Console messages that do not tear the progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+class RunLog:
+    """Opened once per run; on processes other than the main one every method does nothing."""
+
+    def __init__(self, expt_dir: Path, is_main: bool, first_step: int, total_steps: int) -> None:
+        """`first_step` is the step the run continues from: what TensorBoard has beyond it is hidden."""
+        self.is_main = is_main
+        if not is_main:
+            return
+        from torch.utils.tensorboard import SummaryWriter  # takes seconds to load, and only here
+
+        with disk_errors(expt_dir):
+            expt_dir.mkdir(parents=True, exist_ok=True)
+            self._file = logging.FileHandler(expt_dir / LOG_FILE, encoding="utf-8")
+            self.writer = SummaryWriter(
+                str(expt_dir / TENSORBOARD), purge_step=first_step + 1 if first_step else None, flush_secs=20
+            )
+        self._file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._console = _BarHandler(logging.INFO)
+        self._console.setFormatter(logging.Formatter("%(message)s"))
+        _logger.handlers[:] = [self._file, self._console]
+        _logger.setLevel(logging.INFO)
+        _logger.propagate = False
+        # Warnings of other parts (checkpoints, config) go the same way.
+        for name in ("models", "utils", "processors"):
+            logging.getLogger(name).handlers[:] = [self._file, self._console]
+        terminal = sys.stderr.isatty()
+        self.bar = tqdm(
+            total=total_steps, initial=first_step, desc="training", unit="step", dynamic_ncols=terminal,
+            mininterval=0.5 if terminal else QUIET_INTERVAL, miniters=1, file=sys.stderr,
+        )  # fmt: skip
+
+    def info(self, message: str) -> None:
+        """One line on the console and in train.log."""
+        if self.is_main:
+            _logger.info(message)
+
+    def warning(self, message: str) -> None:
+        """The same, marked in train.log."""
+        if self.is_main:
+            _logger.warning(message)
+
+    def quiet(self, message: str) -> None:
+        """One line in train.log only."""
+        if self.is_main:
+            record = _logger.makeRecord(_logger.name, logging.INFO, "", 0, message, (), None)
+            self._file.emit(record)
+
+    def progress(self, step: int, shown: Mapping[str, str]) -> None:
+        """Move the bar to `step`."""
+        if self.is_main:
+            self.bar.set_postfix(shown, refresh=False)
+            self.bar.update(step - self.bar.n)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Points of TensorBoard curves; values that are not finite are left out."""
+        if self.is_main:
+            for name, value in values.items():
+                if np.isfinite(value):
+                    self.writer.add_scalar(name, value, step)
+
+    def image(self, name: str, pixels: np.ndarray, step: int) -> None:
+        """A picture (height, width, 3) uint8."""
+        if self.is_main:
+            self.writer.add_image(name, pixels, step, dataformats="HWC")
+
+    def audio(self, name: str, samples: np.ndarray, step: int, sample_rate: int) -> None:
+        """A sound (N,) in [-1, 1]."""
+        if self.is_main:
+            self.writer.add_audio(name, samples[None].clip(-1.0, 1.0), step, sample_rate)
+
+    def text(self, name: str, text: str, step: int) -> None:
+        """A text, as Markdown."""
+        if self.is_main:
+            self.writer.add_text(name, text, step)
+
+    def flush(self) -> None:
+        """What was told so far is on disk afterwards."""
+        if self.is_main:
+            self.writer.flush()
+
+    def close(self) -> None:
+        """End bar and files; a disk error at this point has been reported already or concerns the log alone."""
+        if not self.is_main:
+            return
+        self.bar.close()
+        try:
+            self.writer.close()
+        except OSError as error:
+            print(f"warning: the TensorBoard log could not be finished: {error}", file=sys.stderr)
+        for name in (_logger.name, "models", "utils", "processors"):
+            logging.getLogger(name).handlers[:] = []
+        self._file.close()

@@ -1,0 +1,375 @@
+"""The training run that any model shares: start or resume, loop, log, validate, save, stop.
+
+A model's trainer says what its networks, batches and losses are (`build`) and how it validates (`validate`); this
+class owns everything stateful, so that a resumed run forgets nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from models.base import checkpoints
+from models.base.bad_steps import BadSteps
+from models.base.checkpoints import Checkpoint
+from models.base.engine import LOSS_SCALE, NORM, SKIPPED, Engine, StepFunction
+from models.base.experiment import Experiment, check_source
+from models.base.memory import out_of_memory_advice
+from models.base.meter import Meter, StepRecords
+from models.base.precision import resolve_precision, set_determinism
+from models.base.processes import Processes
+from models.base.profiling import StepProfiler
+from models.base.random_state import preserved_random_state, random_state, seed_everything, set_random_state
+from models.base.run_log import RunLog
+from models.base.signals import GracefulStop
+from utils.atomic import disk_message
+from utils.config import project_path
+from utils.config.schema import ExperimentConfig
+from utils.errors import UserError
+from utils.run_lock import RunLock
+
+# Processes ask each other about signals at least this often, in steps; alone, a process looks after each step.
+ASK_INTERVAL = 50
+
+
+class Batches(Protocol):
+    """An endless stream of batches with `ids`, which can say and restore where it is."""
+
+    def next(self) -> Any: ...
+    def largest(self) -> Any: ...
+    def close(self) -> None: ...
+    def padding_waste(self) -> float: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, saved: dict[str, Any]) -> None: ...
+
+
+@dataclass
+class Parts:
+    """What a model's trainer brings. The first network is the one that speaks: it is averaged, and fine-tuned."""
+
+    networks: Mapping[str, nn.Module]
+    compute: StepFunction
+    batches: Batches
+    tokens: list[str]
+
+
+class BaseTrainer:
+    """Subclasses define `build`, and usually `validate`, and the class attributes."""
+
+    # Validation value that ranks checkpoints (lower is better).
+    METRIC = "generator/total"
+    # Progress bar: label and loss.
+    SHOWN: Mapping[str, str] = {"loss": "generator/total"}
+    # Settings to lower when memory runs out.
+    MEMORY_SETTINGS: Sequence[str] = ("train.batch_size", "train.max_batch_frames")
+    # Entries of the first network that describe the corpus and not what was learnt: not taken in fine-tuning.
+    CORPUS_ENTRIES: Sequence[str] = ()
+
+    def __init__(
+        self, config: ExperimentConfig, experiment: Experiment, resume: bool = False, finetune_from: Path | None = None
+    ) -> None:
+        self.config, self.experiment, self.expt_dir = config, experiment, experiment.directory
+        self.resume, self.finetune_from = resume, finetune_from
+        self.step = 0
+        self.metrics: dict[str, float] = {}
+        self._saved_step: int | None = None
+        self._seconds = 0.0
+
+    def build(self) -> Parts:
+        """Make networks (on `self.processes.device`), step and batches; torch's generator is seeded."""
+        raise NotImplementedError
+
+    def validate(self) -> dict[str, float]:
+        """Losses on the validation split, the same on every process; also where pictures and sounds are logged.
+
+        Called with the averaged weights in place; random states are restored afterwards.
+        """
+        return {}
+
+    def loaded(self) -> None:
+        """Called once the networks hold the weights that training starts from."""
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.config.train.max_epoch * self.config.train.steps_per_epoch
+
+    def run(self) -> None:
+        """Train until the end, a signal or an error; raises UserError for what the user can mend."""
+        lock = RunLock(self.expt_dir)
+        self.processes = Processes()
+        try:
+            self.processes.main_only(lock.acquire)
+            self._run_locked()
+        except OSError as error:
+            raise UserError(disk_message(error, self.expt_dir) or f"training stopped: {error}") from error
+        finally:
+            lock.release()
+        self.processes.close()
+
+    def _run_locked(self) -> None:
+        notes = self.processes.main_only(lambda: self.experiment.open(self.resume))
+        self._set_up()
+        notes += self._start_weights()
+        self._dry_step()
+        self.processes.main_only(lambda: self.experiment.write(self.parts.tokens))
+        self.log = RunLog(self.expt_dir, self.processes.is_main, self.step, self.total_steps)
+        try:
+            for note in [*notes, *self._opening_notes()]:
+                self.log.info(note)
+            with (
+                GracefulStop() as stop,
+                out_of_memory_advice("during training", self.processes.device, self.MEMORY_SETTINGS),
+            ):
+                self._loop(stop)
+        finally:
+            self.parts.batches.close()
+            self.log.close()
+
+    def _set_up(self) -> None:
+        train, device = self.config.train, self.processes.device
+        set_determinism(train.deterministic)
+        self.precision = resolve_precision(train.precision, device)
+        seed_everything(train.random_seed)
+        with out_of_memory_advice("while the networks and the corpus were loaded", device, self.MEMORY_SETTINGS):
+            self.parts = self.build()
+            self.engine = Engine(self.parts.networks, train, self.precision, self.processes)
+        self.engine.broadcast()
+        # From here on every process draws its own dropout masks and segments.
+        seed_everything(train.random_seed + 1 + self.processes.rank)
+        self.meter = Meter(train.log_interval, device)
+        self._checked_rows = 0
+        self.bad_steps = BadSteps(train.max_bad_steps, lambda text: self.log.warning(text), self._checkpoint_note)
+        self.retention = checkpoints.Retention(self.expt_dir, train.keep_last, train.keep_best, self.METRIC)
+
+    def _start_weights(self) -> list[str]:
+        notes = []
+        if self.processes.is_main:
+            checkpoints.clean_leftovers(self.expt_dir)
+        if self.resume:
+            self.experiment.check_tokens(self.parts.tokens)
+            name = self.processes.main_only(self._load_newest)
+            if name is not None:
+                if not self.processes.is_main:
+                    self._load(checkpoints.read_checkpoint(self.expt_dir / checkpoints.FOLDER / name))
+                notes.append(f"going on from {name}")
+        elif self.finetune_from is not None:
+            notes.append(self._load_source(self.finetune_from))
+        self.loaded()
+        return notes
+
+    def _load_newest(self) -> str | None:
+        found = checkpoints.list_checkpoints(self.expt_dir)
+        for checkpoint in reversed(found):
+            try:
+                self._load(checkpoint)
+            except checkpoints.BrokenCheckpoint as error:
+                checkpoints.log.warning("%s; the one before is used", error)
+            else:
+                return checkpoint.name
+        if checkpoints.checkpoint_folders(self.expt_dir):
+            raise UserError(f"none of the checkpoints in {self.expt_dir} can be read: restore one from a backup")
+        return None
+
+    def _load(self, checkpoint: Checkpoint) -> None:
+        """Take everything from a checkpoint; raises BrokenCheckpoint before anything has changed."""
+        training = checkpoints.load_training(checkpoint.path)
+        weights = {
+            name: checkpoints.load_weights(checkpoint.path, False, name) for name in self.engine.networks
+        }
+        has_average = self.engine.ema is not None and (checkpoint.path / "ema.safetensors").is_file()
+        average = checkpoints.load_weights(checkpoint.path, True) if has_average else None
+        for name, state in weights.items():
+            _load_strictly(self.engine.networks[name], state, f"checkpoint {checkpoint.path}")
+        try:
+            self.engine.load_average(average)
+            self.engine.load_state_dict(training["engine"])
+            self.parts.batches.load_state_dict(training["batches"])
+            self.bad_steps.in_a_row = training["bad_in_a_row"]
+            own = training["processes"][min(self.processes.rank, len(training["processes"]) - 1)]
+            self.meter.load_state_dict(own["meter"])
+            if self.processes.rank < len(training["processes"]):
+                set_random_state(own["random"], self.processes.device)
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{checkpoint.path} does not fit this model ({error}): use another --name") from error
+        self._checked_rows = len(self.meter)
+        self.step, self.metrics = checkpoint.step, checkpoint.metrics
+        self._saved_step = checkpoint.step
+
+    def _load_source(self, source: Path) -> str:
+        source = project_path(source) if not source.exists() else source
+        check_source(source, self.parts.tokens, self.config)
+        checkpoint = checkpoints.find_checkpoint(source, "last")
+        for index, (name, network) in enumerate(self.engine.networks.items()):
+            state = checkpoints.load_weights(checkpoint.path, False, name)
+            if index == 0:
+                own = network.state_dict()
+                state.update({entry: own[entry] for entry in self.CORPUS_ENTRIES})
+            _load_strictly(network, state, f"--finetune_from {checkpoint.path}")
+        self.engine.load_average(None)
+        return f"starting from the weights of {checkpoint.path}"
+
+    def _dry_step(self) -> None:
+        """The largest batch once, without an update, so that memory runs out now or never."""
+        if self.processes.device.type != "cuda":
+            return
+        with (
+            preserved_random_state(self.processes.device),
+            out_of_memory_advice("in a trial of the largest batch", self.processes.device, self.MEMORY_SETTINGS),
+        ):
+            self.engine.accumulate(self.parts.compute, self.parts.batches.largest)
+            torch.cuda.synchronize(self.processes.device)
+
+    def _opening_notes(self) -> list[str]:
+        device, world = self.processes.device, self.processes.world_size
+        where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU (slow: a GPU is advised)"
+        sizes = ", ".join(f"{name} {o.flat.count() / 1e6:.1f} M" for name, o in self.engine.optimizers.items())
+        train = self.config.train
+        where = f"{world} x {where}" if world > 1 else where
+        return [
+            f"training {self.expt_dir} in {self.precision} on {where}; {sizes} weights",
+            f"batches of {train.batch_size} x {train.gradient_accumulation_step * world}; "
+            f"padding {100 * self.parts.batches.padding_waste():.1f} %; steps {self.step} to {self.total_steps}",
+        ]
+
+    def _loop(self, stop: GracefulStop) -> None:
+        train, device = self.config.train, self.processes.device
+        profiling = train.profile and self.processes.is_main
+        profiler = StepProfiler(profiling, self.expt_dir / "profile", device, self.log.info)
+        self._window_start()
+        while self.step < self.total_steps:
+            self.engine.step(self.parts.compute, self.parts.batches.next, self.meter, self.step + 1)
+            self.step += 1
+            profiler.step(self.step)
+            window_ends = self.step % train.log_interval == 0
+            if device.type == "cpu" or window_ends:
+                self._check_steps()
+            if window_ends:
+                self._report()
+            if self.step % train.valid_interval == 0 or self.step == self.total_steps:
+                self._validate()
+            if self.step % train.save_checkpoints_steps == 0 or self._is_best():
+                self._save()
+            alone = self.processes.world_size == 1
+            ask = alone or self.step % min(train.log_interval, ASK_INTERVAL) == 0
+            if ask and self.processes.any(stop.requested):
+                self._save()
+                self.log.info(f"stopped after step {self.step} ({stop.signal_name or 'signal'}); go on with --resume")
+                break
+        else:
+            self._save()
+            self.log.info(f"training is complete: {self.step} steps, in {self.expt_dir}")
+        profiler.close()
+
+    def _check_steps(self) -> None:
+        records = self.meter.peek()
+        seen, self._checked_rows = self._checked_rows, len(records)
+        self.bad_steps.check(records, seen)
+
+    def _window_start(self) -> None:
+        self._seconds, self._window_begin = 0.0, time.perf_counter()
+        self._window_step, self.engine.wait_seconds = self.step, 0.0
+        if self.processes.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.processes.device)
+
+    def _report(self) -> None:
+        """Read the window's steps from the device, log their means and begin a new window."""
+        records = self.meter.peek()
+        means = records.means()
+        if self.processes.world_size > 1:
+            shared = torch.tensor(list(means.values()), dtype=torch.float64).float().to(self.processes.device)
+            self.processes.average_([shared])
+            means = dict(zip(means, shared.tolist()))
+        elapsed = time.perf_counter() - self._window_begin - self._seconds
+        rate = (self.step - self._window_step) / max(elapsed, 1e-9)
+        self._log_window(records, means, rate, self.engine.wait_seconds / max(elapsed, 1e-9))
+        self.meter.clear()
+        self._checked_rows = 0
+        self._window_start()
+
+    def _log_window(self, records: StepRecords, means: dict[str, float], rate: float, waiting: float) -> None:
+        scalars = {
+            name if name.startswith(NORM) or name == LOSS_SCALE else f"train/{name}": value
+            for name, value in means.items() if name != SKIPPED
+        }  # fmt: skip
+        for name, optimizer in self.engine.optimizers.items():
+            scalars[f"learning_rate/{name}"] = optimizer.learning_rate
+        scalars["speed/steps_per_second"] = rate
+        scalars["speed/data_wait"] = waiting
+        scalars["speed/padding_waste"] = self.parts.batches.padding_waste()
+        scalars["skipped_steps"] = float(records.column(SKIPPED).sum())
+        if self.processes.device.type == "cuda":
+            scalars["memory/peak_reserved_gib"] = torch.cuda.max_memory_reserved(self.processes.device) / 2**30
+            scalars["memory/peak_allocated_gib"] = torch.cuda.max_memory_allocated(self.processes.device) / 2**30
+        self.log.scalars(scalars, self.step)
+        shown = {label: f"{means[name]:.3f}" for label, name in self.SHOWN.items() if name in means}
+        self.log.progress(self.step, shown)
+        text = " ".join(f"{label} {value}" for label, value in shown.items())
+        rate_text = f"{rate:.2f} steps/s, learning rate {next(iter(self.engine.optimizers.values())).learning_rate:.3g}"
+        self.log.quiet(f"step {self.step}/{self.total_steps} {text} ({rate_text})")
+
+    def _validate(self) -> None:
+        begin = time.perf_counter()
+        with preserved_random_state(self.processes.device), self.engine.averaged():
+            values = self.validate()
+        self.metrics = {name: value for name, value in values.items() if math.isfinite(value)}
+        self._measured_step = self.step
+        self.log.scalars({f"valid/{name}": value for name, value in values.items()}, self.step)
+        if self.METRIC in values:
+            self.log.info(f"step {self.step}: validation {self.METRIC} {values[self.METRIC]:.4f}")
+        self._seconds += time.perf_counter() - begin
+
+    _measured_step: int | None = None
+
+    def _is_best(self) -> bool:
+        """Whether this step's validation makes it worth a checkpoint."""
+        if self._measured_step != self.step or self.METRIC not in self.metrics:
+            return False
+        return self.processes.main_only(lambda: self.retention.is_better(self.metrics[self.METRIC]))
+
+    def _save(self) -> None:
+        """Write a checkpoint of this step, unless there is one."""
+        if self._saved_step == self.step:
+            return
+        begin = time.perf_counter()
+        self._check_steps()
+        self.engine.check()
+        own = {"random": random_state(self.processes.device), "meter": self.meter.state_dict()}
+        training = {
+            "format_version": checkpoints.FORMAT_VERSION,
+            "processes": self.processes.gather(own),
+            "batches": self.parts.batches.state_dict(),
+            "bad_in_a_row": self.bad_steps.in_a_row,
+        }
+        self.processes.main_only(lambda: self._write(training))
+        self._saved_step = self.step
+        self._seconds += time.perf_counter() - begin
+
+    def _write(self, training: dict[str, Any]) -> None:
+        self.log.flush()  # the curves up to this step are on disk before a checkpoint says that they are
+        training["engine"] = self.engine.state_dict()
+        metrics = self.metrics if self._measured_step == self.step else {}
+        checkpoint = checkpoints.save_checkpoint(self.expt_dir, self.step, self.engine.tensors(), training, metrics)
+        self.retention.apply()
+        self.log.quiet(f"saved {checkpoint.name}")
+
+    def _checkpoint_note(self) -> str:
+        newest = checkpoints.latest_checkpoint(self.expt_dir)
+        return f"the last good checkpoint is {newest.name}" if newest else "there is no checkpoint yet"
+
+
+def _load_strictly(network: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
+    """Load a state dict; UserError that names what does not fit."""
+    own = network.state_dict()
+    odd = sorted(own.keys() ^ state.keys())
+    odd += [name for name in own if name in state and own[name].shape != state[name].shape]
+    if odd:
+        raise UserError(f"{source} does not fit this model: {len(odd)} entries differ, the first is {odd[0]}")
+    network.load_state_dict(state)

@@ -1,0 +1,74 @@
+"""JETS' part of a training run: its networks, batches, losses and what it shows at validation."""
+
+from __future__ import annotations
+
+from models.base.memory import device_memory
+from models.base.sampler import LengthSampler
+from models.base.trainer import BaseTrainer, Parts
+from models.tts.jets.config import JetsConfig
+from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, merged_statistics, open_corpora
+from models.tts.jets.network import STATISTICS, JetsNetwork
+from models.tts.jets.step import TrainStep
+from models.tts.jets.validation import Validation
+from models.vocoders.discriminators import Discriminators
+
+# With corpus_on_device = "auto", a corpus may take this share of the device's memory.
+AUTO_SHARE = 0.25
+
+
+class Trainer(BaseTrainer):
+    """Joint training of text-to-waveform network and discriminators (arXiv 2203.16852, section 2.5)."""
+
+    METRIC = "generator/mel"
+    SHOWN = {
+        "mel": "generator/mel",
+        "adv": "generator/adversarial",
+        "align": "generator/forward_sum",
+        "dur": "generator/duration",
+        "disc": "discriminator/total",
+    }
+    MEMORY_SETTINGS = ("train.batch_size", "train.max_batch_frames", "train.segment_size")
+    CORPUS_ENTRIES = STATISTICS
+
+    config: JetsConfig
+
+    def build(self) -> Parts:
+        """Networks with fresh weights, the training step, and the batches of stage 1's corpora."""
+        config, device, train = self.config, self.processes.device, self.config.train
+        corpora = open_corpora(config)
+        statistics = merged_statistics(corpora)
+        tokens = corpora[0].tokens
+        network = JetsNetwork(config.model, len(tokens), config.preprocess.n_mel, statistics).to(device)
+        discriminator = Discriminators(**config.model.discriminator.model_dump()).to(device)
+        self.compute = TrainStep(network, discriminator, config, device, self.precision)
+
+        table = UtteranceTable(corpora, "train")
+        sampler = LengthSampler(
+            table.frames, table.tokens, table.ids, train.batch_size, train.max_batch_frames, train.random_seed,
+            self.processes.rank, self.processes.world_size,
+        )  # fmt: skip
+        self.assembler = BatchAssembler(config.preprocess, statistics, device)
+        batches = JetsBatches(table, sampler, self.assembler, device, self._on_device(table))
+        largest = sampler.largest()
+        self.validation = Validation(
+            UtteranceTable(corpora, "valid"), self.assembler, tokens, config.preprocess.sample_rate, self.processes,
+            len(largest.indices) * largest.frames, train.valid_samples,
+        )  # fmt: skip
+        self.network = network
+        return Parts({"network": network, "discriminator": discriminator}, self.compute, batches, tokens)
+
+    def loaded(self) -> None:
+        """Normalise as the loaded network does, even if the corpus has grown since."""
+        self.assembler.statistics = {name: float(getattr(self.network, name)) for name in STATISTICS}
+
+    def validate(self) -> dict[str, float]:
+        """Losses on the validation split, and its sounds and pictures."""
+        losses = self.validation.losses(self.compute)
+        self.validation.show(self.network, self.log, self.step)
+        return losses
+
+    def _on_device(self, table: UtteranceTable) -> bool:
+        wanted = self.config.train.corpus_on_device
+        if wanted == "auto":
+            return table.size_in_bytes() < AUTO_SHARE * device_memory(self.processes.device)
+        return wanted == "always"

@@ -1,0 +1,73 @@
+"""Pictures for TensorBoard and reports, as arrays of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Inches; at DPI dots each.
+WIDTH, HEIGHT, DPI = 10.0, 3.0, 100
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _label_tokens(axis: object, tokens: Sequence[str], positions: np.ndarray, vertical: bool) -> None:
+    set_ticks = axis.set_yticks if vertical else axis.set_xticks  # type: ignore[attr-defined]
+    size = 7 if len(tokens) <= 60 else 4
+    set_ticks(positions, tokens, fontsize=size)
+
+
+def spectrogram_pair(titles: tuple[str, ...], mels: Sequence[np.ndarray], hop_seconds: float) -> np.ndarray:
+    """Log-mel spectrograms (T, n_mel), one below the other on one time axis and one colour scale: pixels (H, W, 3)."""
+    figure = Figure(figsize=(WIDTH, HEIGHT * len(mels)), dpi=DPI, layout="constrained")
+    low, high = min(mel.min() for mel in mels), max(mel.max() for mel in mels)
+    longest = max(len(mel) for mel in mels) * hop_seconds
+    for row, (title, mel) in enumerate(zip(titles, mels)):
+        axis = figure.add_subplot(len(mels), 1, row + 1)
+        extent = (0.0, len(mel) * hop_seconds, 0.0, float(mel.shape[1]))
+        image = axis.imshow(
+            mel.T, origin="lower", aspect="auto", extent=extent, vmin=max(low, high - 12.0), vmax=high, cmap="magma"
+        )
+        axis.set(title=title, ylabel="mel band", xlim=(0.0, longest))
+        figure.colorbar(image, ax=axis, pad=0.01)
+    axis.set_xlabel("seconds")
+    return _pixels(figure)
+
+
+def alignment(log_probability: np.ndarray, path: np.ndarray, tokens: Sequence[str]) -> np.ndarray:
+    """Log-probability (T, N) of each token in each frame, with the chosen path (T,) drawn in: pixels (H, W, 3)."""
+    figure = Figure(figsize=(WIDTH, max(HEIGHT, 0.12 * len(tokens) + 1)), dpi=DPI, layout="constrained")
+    axis = figure.add_subplot()
+    image = axis.imshow(np.exp(log_probability.T), origin="lower", aspect="auto", cmap="viridis", vmin=0.0)
+    figure.colorbar(image, ax=axis, pad=0.01, label="probability")
+    axis.step(np.arange(len(path)), path, where="mid", color="red", linewidth=1.0, label="chosen path")
+    axis.legend(loc="upper left", fontsize=8)
+    axis.set_xlabel("frame")
+    _label_tokens(axis, tokens, np.arange(len(tokens)), vertical=True)
+    return _pixels(figure)
+
+
+def token_curves(
+    target: np.ndarray, predicted: np.ndarray, tokens: Sequence[str], label: str, bars: bool = False
+) -> np.ndarray:
+    """A value of each token (N,) from the recording and from the predictor: pixels (H, W, 3)."""
+    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
+    axis = figure.add_subplot()
+    positions = np.arange(len(tokens))
+    if bars:
+        axis.bar(positions - 0.2, target, 0.4, label="recording", color="tab:blue")
+        axis.bar(positions + 0.2, predicted, 0.4, label="predicted", color="tab:orange")
+    else:
+        axis.plot(positions, target, "o-", markersize=3, label="recording", color="tab:blue")
+        axis.plot(positions, predicted, "o-", markersize=3, label="predicted", color="tab:orange")
+    axis.set(ylabel=label, xlim=(-1, len(tokens)))
+    axis.legend(fontsize=8)
+    _label_tokens(axis, tokens, positions, vertical=False)
+    return _pixels(figure)
