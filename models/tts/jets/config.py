@@ -51,7 +51,6 @@ class VarianceConfig(PredictorConfig):
 class HifiganConfig(Section):
     """HiFi-GAN generator (arXiv 2010.05646, section 2.2)."""
 
-    type: Literal["hifigan"]
     channels: PositiveInt
     kernel_size: PositiveInt
     upsample_rates: Annotated[list[PositiveInt], Field(min_length=1)]
@@ -80,6 +79,33 @@ class HifiganConfig(Section):
         return self
 
 
+class IstftConfig(Section):
+    """Inverse-STFT generator with a ConvNeXt backbone (Vocos, arXiv 2306.00814)."""
+
+    channels: PositiveInt
+    ffn_channels: PositiveInt
+    layers: PositiveInt
+    kernel_size: PositiveInt
+    n_fft: PositiveInt
+    hop_size: PositiveInt
+
+    @model_validator(mode="after")
+    def _consistent(self) -> IstftConfig:
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size ({self.kernel_size}) must be odd")
+        if self.n_fft % self.hop_size or self.n_fft // self.hop_size < 2 or (self.n_fft - self.hop_size) % 2:
+            raise ValueError(f"n_fft ({self.n_fft}) must be at least twice hop_size ({self.hop_size}) and divide by it")
+        return self
+
+
+class GeneratorsConfig(Section):
+    """Every waveform generator that `model.generator` can name."""
+
+    hifigan: HifiganConfig
+    hifigan_light: HifiganConfig
+    istft: IstftConfig
+
+
 class DiscriminatorConfig(Section):
     """Multi-period and multi-scale discriminators (arXiv 2010.05646, section 2.3)."""
 
@@ -102,8 +128,14 @@ class JetsModelConfig(Section):
     energy_predictor: VarianceConfig
     prior_omega: PositiveFloat
     upsampling_delta: PositiveFloat
-    generator: HifiganConfig
+    generator: Literal["hifigan", "hifigan_light", "istft"]
+    generators: GeneratorsConfig
     discriminator: DiscriminatorConfig
+
+    @property
+    def generator_config(self) -> HifiganConfig | IstftConfig:
+        """The settings of the chosen generator."""
+        return getattr(self.generators, self.generator)
 
     @model_validator(mode="after")
     def _consistent(self) -> JetsModelConfig:
@@ -142,11 +174,11 @@ class JetsConfig(ExperimentConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> JetsConfig:
-        hop = self.model.generator.hop_size
+        name, hop = self.model.generator, self.model.generator_config.hop_size
         if hop != self.preprocess.hop_size:
+            of = "hop_size" if name == "istft" else "the product of upsample_rates"
             raise ValueError(
-                f"the product of model.generator.upsample_rates ({hop}) must equal preprocess.hop_size "
-                f"({self.preprocess.hop_size})"
+                f"model.generators.{name}: {of} ({hop}) must equal preprocess.hop_size ({self.preprocess.hop_size})"
             )
         if self.train.segment_size * hop < self.preprocess.n_fft:
             raise ValueError(

@@ -73,7 +73,7 @@ class JetsNetwork(nn.Module):
         self.energy_embedding = ValueEmbedding(channels, model.energy_predictor)
         self.decoder = Transformer(channels, model.decoder)
         initialise_xavier(self)
-        self.generator = build_generator(channels, model.generator)
+        self.generator = build_generator(channels, model.generator_config)
         for name in STATISTICS:
             value = (statistics or {}).get(name, 1.0 if name.endswith("std") else 0.0)
             self.register_buffer(name, torch.tensor(value, dtype=torch.float32))
