@@ -13,7 +13,8 @@ MEL_FLOOR = 1e-10
 class MelSpectrogram(nn.Module):
     """Natural-log mel spectrogram of a centred STFT magnitude, and the STFT's energy.
 
-    Frame t is centred on sample t * hop_size; N samples give N // hop_size frames.
+    Frame t is centred on sample t * hop_size; N samples give N // hop_size frames, and with `last_frame` one more,
+    which is centred on the end.
     """
 
     def __init__(
@@ -25,15 +26,17 @@ class MelSpectrogram(nn.Module):
         n_mel: int,
         fmin: float = 0.0,
         fmax: float | None = None,
+        last_frame: bool = False,
     ) -> None:
         super().__init__()
+        self.last_frame = last_frame
         self.n_fft, self.win_size, self.hop_size = n_fft, win_size, hop_size
         basis = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mel, fmin=fmin, fmax=fmax)
         self.register_buffer("basis", torch.from_numpy(basis), persistent=False)  # (n_mel, n_fft // 2 + 1)
         self.register_buffer("window", torch.hann_window(win_size), persistent=False)
 
     def power(self, audio: Tensor) -> Tensor:
-        """Squared STFT magnitude (B, T, n_fft // 2 + 1) of audio (B, N), T = N // hop_size."""
+        """Squared STFT magnitude (B, T, n_fft // 2 + 1) of audio (B, N)."""
         audio = audio.float()
         # A constant border makes very short inputs work too, where reflection would need n_fft / 2 samples.
         mode = "reflect" if audio.shape[-1] > self.n_fft // 2 else "constant"
@@ -42,7 +45,7 @@ class MelSpectrogram(nn.Module):
             padded, self.n_fft, self.hop_size, self.win_size, self.window, center=False, return_complex=True
         )
         real = torch.view_as_real(stft)
-        frames = audio.shape[-1] // self.hop_size
+        frames = audio.shape[-1] // self.hop_size + self.last_frame
         return real.square().sum(-1)[..., :frames].transpose(1, 2)
 
     def log_mel(self, power: Tensor) -> Tensor:

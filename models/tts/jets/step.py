@@ -37,7 +37,7 @@ class TrainStep:
         preprocess, loss = config.preprocess, config.train.loss
         mel = MelSpectrogram(
             preprocess.sample_rate, preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel,
-            loss.mel_fmin, loss.mel_fmax,
+            loss.mel_fmin, loss.mel_fmax, last_frame=True,
         ).to(device)  # fmt: skip
         self.eager_gan = GanHalf(network.generator, discriminator, mel, loss, self.autocast_dtype)
         self.gan = GraphedGanHalf(self.eager_gan) if on_gpu and config.train.cuda_graphs else self.eager_gan
