@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import re
 
-# Written with a full stop, always read so. Keys keep their capitals where these decide.
+# Written with a full stop, always read so.
 _ALWAYS = {
-    "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Messrs": "Messers", "Mme": "Madame", "Mlle": "Mademoiselle",
+    "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Messrs": "Messrs", "Mme": "Madame", "Mlle": "Mademoiselle",
     "Prof": "Professor", "Rev": "Reverend", "Revd": "Reverend", "Hon": "Honorable", "Capt": "Captain", "Maj": "Major",
     "Col": "Colonel", "Gen": "General", "Lieut": "Lieutenant", "Lt": "Lieutenant", "Sgt": "Sergeant", "Cpl": "Corporal",
-    "Cmdr": "Commander", "Comdr": "Commander", "Adm": "Admiral", "Gov": "Governor", "Sen": "Senator", "Supt": "Superintendent",
-    "Pres": "President", "Sec'y": "Secretary", "Atty": "Attorney", "Insp": "Inspector", "Jr": "Junior", "Sr": "Senior",
-    "Esq": "Esquire", "Bros": "Brothers", "Corp": "Corporation", "Inc": "Incorporated", "Ltd": "Limited",
-    "Co": "Company", "Dept": "Department", "Univ": "University", "Assn": "Association", "Assoc": "Association",
-    "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Hwy": "Highway", "Pkwy": "Parkway", "Apt": "Apartment",
-    "Bldg": "Building", "Jan": "January", "Feb": "February", "Apr": "April", "Aug": "August", "Sept": "September",
-    "Sep": "September", "Oct": "October", "Nov": "November", "Dec": "December", "Mon": "Monday", "Tues": "Tuesday",
-    "Thurs": "Thursday", "Fri": "Friday", "Ft": "Fort", "Mt": "Mount",
-    "etc": "et cetera", "vs": "versus", "viz": "namely", "approx": "approximately", "esp": "especially", "dept": "department",
-    "est": "established", "misc": "miscellaneous", "temp": "temperature", "Vol": "Volume", "vol": "volume", "vols": "volumes",
-    "Chap": "Chapter", "chap": "chapter", "ch": "chapter", "cap": "chapter", "Figs": "Figures", "figs": "figures", "ed": "editor",
-    "eds": "editors", "pp": "pages", "Gents": "Gentlemen", "govt": "government", "Govt": "Government", "Vols": "Volumes",
+    "Cmdr": "Commander", "Comdr": "Commander", "Adm": "Admiral", "Gov": "Governor", "Sen": "Senator", "Rep": "Representative",
+    "Supt": "Superintendent", "Pres": "President", "Sec'y": "Secretary", "Atty": "Attorney", "Insp": "Inspector",
+    "Jr": "Junior", "Sr": "Senior", "Esq": "Esquire", "Bros": "Brothers", "Corp": "Corporation", "Inc": "Incorporated",
+    "Ltd": "Limited", "Co": "Company", "Cos": "Companies", "Dept": "Department", "dept": "department", "Univ": "University",
+    "Assn": "Association", "Assoc": "Association", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Hwy": "Highway",
+    "Pkwy": "Parkway", "Apt": "Apartment", "Bldg": "Building", "Jan": "January", "Feb": "February", "Apr": "April",
+    "Aug": "August", "Sept": "September", "Sep": "September", "Oct": "October", "Nov": "November", "Dec": "December",
+    "Tues": "Tuesday", "Thurs": "Thursday", "Fri": "Friday", "Ft": "Fort", "Mt": "Mount", "Govt": "Government",
+    "govt": "government", "etc": "et cetera", "vs": "versus", "viz": "namely", "approx": "approximately", "esp": "especially",
+    "misc": "miscellaneous", "Vol": "Volume", "vol": "volume", "Vols": "Volumes", "vols": "volumes", "Chap": "Chapter", "pp": "pages",
+    "Figs": "Figures", "figs": "figures", "Nos": "Numbers", "nos": "numbers", "intl": "international", "Intl": "International",
 }  # fmt: skip
-# Also ordinary words, so that they need a number after them.
+# Also ordinary words or letters, so that they need a number after them.
 _BEFORE_NUMBER = {
-    "No": "Number", "no": "number", "Nos": "Numbers", "nos": "numbers", "Fig": "Figure", "fig": "figure", "p": "page",
-    "P": "Page", "Sec": "Section", "sec": "section", "Art": "Article", "art": "article", "Mar": "March", "Jun": "June",
-    "Jul": "July", "Ch": "Chapter", "Pt": "Part", "pt": "part", "Pl": "Plate", "pl": "plate", "Eq": "Equation",
-    "eq": "equation", "ca": "circa", "Pg": "Page", "pg": "page", "Ex": "Exhibit",
+    "No": "Number", "no": "number", "Fig": "Figure", "fig": "figure", "p": "page", "P": "Page", "Sec": "Section",
+    "sec": "section", "Art": "Article", "art": "article", "Mar": "March", "Jun": "June", "Jul": "July", "Ch": "Chapter",
+    "ch": "chapter", "chap": "chapter", "Pt": "Part", "pt": "part", "Pl": "Plate", "pl": "plate",
+    "Eq": "Equation", "eq": "equation", "ca": "circa", "Pg": "Page", "pg": "page", "Ex": "Exhibit", "est": "established",
+    "Ext": "Extension", "ext": "extension", "Ver": "Version", "ver": "version", "op": "opus", "Op": "Opus", "c": "c", "s": "s",
 }  # fmt: skip
-_TITLES_WITHOUT_STOP = {"Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor"}
+# Also ordinary words, so that they need a comma before them: "Dallas, Tex.".
 _STATES = {
     "Ala": "Alabama", "Ariz": "Arizona", "Ark": "Arkansas", "Calif": "California", "Colo": "Colorado", "Conn": "Connecticut",
     "Del": "Delaware", "Fla": "Florida", "Ga": "Georgia", "Ill": "Illinois", "Ind": "Indiana", "Kans": "Kansas",
@@ -38,81 +38,109 @@ _STATES = {
     "Ore": "Oregon", "Pa": "Pennsylvania", "Tenn": "Tennessee", "Tex": "Texas", "Va": "Virginia", "Vt": "Vermont",
     "Wash": "Washington", "Wis": "Wisconsin", "Wyo": "Wyoming",
 }  # fmt: skip
+# Read so in capitals, too: "MR. SMITH".
+_CAPITALS = frozenset(["MR", "MRS", "MS", "DR", "ST", "JR", "SR", "NO", "PROF", "REV", "VS", "INC", "LTD", "VOL", "CAPT"])
+_WITHOUT_STOP = {"Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor", "Prof": "Professor"}
 _PHRASES = [
     (re.compile(r"\b[Ii]\. ?e\.(?=\W|$)"), "that is"),
     (re.compile(r"\b[Ee]\. ?g\.(?=\W|$)"), "for example"),
     (re.compile(r"\bet al\.(?=\W|$)"), "et al"),
-    (re.compile(r"\bw/o\b"), "without"),
-    (re.compile(r"\bc/o\b"), "care of"),
-    (re.compile(r"(?<![\w/])w/(?=\s)"), "with"),
+    (re.compile(r"\ba\.k\.a\.(?=\W|$)"), "A K A"),
     (re.compile(r"\bPh\. ?D\b\.?"), "P H D"),
+    (re.compile(r"\b([BM])\. ?Sc\b\.?"), r"\1 S C"),
     (re.compile(r"&c\."), "et cetera"),
 ]
-_WORD_STOP = re.compile(r"(?<![\w'.])([A-Za-z]+(?:'y)?)\.(?=(\s*)(\S?))")
-_TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr)(?=\s+[A-Z])")
+_SLASHED = [
+    (re.compile(r"\bw/o\b"), "without"),
+    (re.compile(r"\bc/o\b"), "care of"),
+    (re.compile(r"\bn/a\b", re.I), "not applicable"),
+    (re.compile(r"(?<![\w/])w/(?=\s)"), "with"),
+]
+_WORD_STOP = re.compile(r"(?<![\w'.])([A-Za-z]{1,8}(?:'y)?)\.(?=(\s*)(\S?)(\S?))")
+_TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof)(?=\s+[A-Z])")
 _ETC = re.compile(r"\betc\b(?!\.)")
-_STREET = re.compile(r"(\b[A-Z][a-z]+|\d(?:st|nd|rd|th)) (St|Dr)\.(?=\s*(?:[a-z,;:!?)\"'-]|$|[NSEW]\b))")
-_NUMBERED_STREET = re.compile(r"(\b\d{1,5} (?:[A-Z][a-z]+ ){1,3})(St|Dr|Ave|Rd)\b\.?(?= |,|$)")
+_STREET = re.compile(
+    r"(?:(\d{1,5} (?:[A-Z][\w']* ){1,3}|\d(?:st|nd|rd|th) )|\b([A-Z][a-z]+) )(St|Dr|Ave|Rd|Blvd|Ln)\b(\.?)(?=(\s*)(\S?))"
+)
+_STREETS = {"St": "Street", "Dr": "Drive", "Ave": "Avenue", "Rd": "Road", "Blvd": "Boulevard", "Ln": "Lane"}
 _SAINT = re.compile(r"\bSt\.? (?=[A-Z])")
 # U.S., A.M., B.C., J. F. K.: two or more letters with stops.
-_DOTTED = re.compile(r"(?<![\w.'])((?:[A-Za-z]\. ?)(?:[A-Za-z]\. ?){0,10}[A-Za-z])\.(?:('s)|(?=(\s*)(\S?)))(?!\w)")
+_DOTTED = re.compile(r"(?<![\w.'])((?:[A-Za-z]\. ?){1,10}[A-Za-z])\.(?:('s)|(?=(\s*)(\S?)))(?!\w)")
 _INITIAL = re.compile(r"(?<![\w.'])([A-Z])\.(?=(\s+)([A-Z\"'])|,|;|-[A-Z])")
-# A capital after a dotted abbreviation starts a sentence only with words that rarely follow one otherwise.
-_STARTERS = re.compile(
-    r"(?:The|A|An|He|She|It|They|We|You|I|This|That|These|Those|There|His|Her|Its|Their|Our|My|In|On|At|But|And|Or|So|"
-    r"If|When|While|As|After|Before|For|From|To|With|By|Then|Now|No|Yes|Not|What|Who|Where|Why|How)\b"
+# After a dotted abbreviation a capital starts a sentence only in words that rarely follow one otherwise.
+_STARTER = re.compile(
+    r"\s*[\"'(]*(?:The|A|An|He|She|It|They|We|You|I|This|That|These|Those|There|His|Her|Its|Their|Our|My|In|On|At|But|And|Or|"
+    r"So|If|When|While|As|After|Before|For|From|To|With|By|Then|Now|Yes|Not|What|Who|Where|Why|How|Here|Since|Although|"
+    r"However|Some|Such|No)\b"
 )
+_FUNCTION_WORDS = frozenset("The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split())
 
 
-def _stop_after(text: str, end: int, gap: str, following: str) -> str:
-    """ "." if the stop that ends at `end` also closes a sentence."""
-    if not following or (following in "\"')" and not text[end + len(gap) :].strip("\"') ")):
+def _closing_stop(text: str, end: int, gap: str, following: str) -> str:
+    """ "." if the abbreviation's stop, which ends at `end`, also closes a sentence."""
+    if not following or (following in "\"')" and not text[end : end + 12].strip("\"') ")):
         return "."
-    return "." if gap and _STARTERS.match(text, end + len(gap)) else ""
+    return "." if gap and _STARTER.match(text, end) else ""
 
 
 def _word(match: re.Match[str]) -> str:
-    word, gap, following = match[1], match[2], match[3]
+    word, gap, following, second = match.groups()
+    if word in _CAPITALS:
+        word = word.capitalize()
     spoken = _ALWAYS.get(word)
-    if spoken is None and following.isdigit():
+    if spoken is None and (following.isdigit() or following.isupper() and (second.isdigit() or second in ".IVX" and following in "IVX")):
         spoken = _BEFORE_NUMBER.get(word)
         if spoken:
-            return spoken
+            return spoken if gap else spoken + " "
     if spoken is None and word in ("Dr", "St"):
         spoken = "Doctor" if word == "Dr" else ("Saint" if following.isupper() else "Street")
-        return spoken + ("" if following else ".")
-    if spoken is None and word in _STATES:
-        before = match.string[max(0, match.start() - 2) : match.start()]
-        if before == ", ":
-            spoken = _STATES[word]
-    if spoken is None and word == "Messrs":
-        spoken = "Messers"
+    if spoken is None and word in _STATES and match.string[max(0, match.start() - 2) : match.start()] == ", ":
+        spoken = _STATES[word]
     if spoken is None:
         return match[0]
-    return spoken + _stop_after(match.string, match.end(), gap, following)
+    return spoken + _closing_stop(match.string, match.end(), gap, following)
+
+
+def _street(match: re.Match[str]) -> str:
+    house, name, kind, stop, gap, following = match.groups()
+    if not house:
+        if name in _FUNCTION_WORDS or kind in ("St", "Dr") and following.isupper() and not _STARTER.match(match.string, match.end()):
+            return match[0]
+        if not stop and kind != "Blvd":
+            return match[0]
+    closing = _closing_stop(match.string, match.end(), gap, following) if stop else ""
+    return f"{house or name + ' '}{_STREETS[kind]}{closing}"
 
 
 def _dotted(match: re.Match[str]) -> str:
     letters = re.sub(r"[. ]", "", match[1])
-    if letters in ("am", "pm", "AM", "PM") or letters.isupper() or letters.lower() in ("bc", "ad", "mp", "us", "rip"):
-        spelt = " ".join(letters.upper())
-    else:
-        spelt = " ".join(letters)
+    spelt = " ".join(letters.upper())
     if match[2]:
         return spelt + "'s"
-    return spelt + _stop_after(match.string, match.end(), match[3] or "", match[4] or "")
+    return spelt + _closing_stop(match.string, match.end(), match[3] or "", match[4] or "")
+
+
+def _initial(match: re.Match[str]) -> str:
+    before = match.string[max(0, match.start() - 40) : match.start()].split()
+    # "plan B. The" ends a sentence, "John F. The" hardly does.
+    follows_name = bool(before) and before[-1][0].isupper()
+    if match[2] and _STARTER.match(match.string, match.end()) and not follows_name:
+        return match[0]
+    return match[1]
 
 
 def expand_abbreviations(text: str) -> str:
-    """ "Dr. Smith vs. the U.S." -> "Doctor Smith versus the U S." ."""
-    for pattern, spoken in _PHRASES:
-        text = pattern.sub(spoken, text)
+    """ "Dr. Smith vs. the U.S." -> "Doctor Smith versus the U S."."""
+    if "/" in text:
+        for pattern, spoken in _SLASHED:
+            text = pattern.sub(spoken, text)
     if "." in text:
-        text = _NUMBERED_STREET.sub(lambda m: m[1] + {"St": "Street", "Dr": "Drive"}.get(m[2], m[2] + "."), text)
-        text = _STREET.sub(lambda m: f"{m[1]} {'Street' if m[2] == 'St' else 'Drive'}", text)
+        for pattern, spoken in _PHRASES:
+            text = pattern.sub(spoken, text)
+        text = _STREET.sub(_street, text)
         text = _DOTTED.sub(_dotted, text)
-        text = _INITIAL.sub(r"\1", text)
+        text = _INITIAL.sub(_initial, text)
         text = _WORD_STOP.sub(_word, text)
-    text = _TITLE.sub(lambda m: _TITLES_WITHOUT_STOP[m[1]], text)
+    text = _TITLE.sub(lambda m: _WITHOUT_STOP[m[1]], text)
     text = _SAINT.sub("Saint ", text)
     return _ETC.sub("et cetera", text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from processors.text.arpabet import is_vowel
 from processors.text.errors import TextError
+from processors.text.homographs import homograph_phones
 from processors.text.lexicon import read_lexicon
 from processors.text.normalise import normalise
 from processors.text.pronounce import Pronouncer
@@ -59,18 +60,28 @@ class TextFrontEnd:
         spoken = self.normalise(text)
         words = _TOKEN.findall(spoken)
         capitals = any(c.islower() for c in spoken)
+        lower = [word.lower() for word in words]
         phones: list[str] = []
-        for word in words:
+        for index, word in enumerate(words):
             if word in _MARKS:
                 phones.append(word)
             elif word[0] == "{":
                 phones += word[1:-1].split()
             else:
-                phones += self._pronouncer.word(word, capitals)
+                phones += self._in_context(words, lower, index, capitals)
         if all(phone in _MARKS for phone in phones):
             shown = " ".join(text.split())[:40]
             raise TextError(f"the text {shown!r} holds nothing that can be spoken" if shown else "the text is empty")
         return [START, *phones, END]
+
+    def _in_context(self, words: list[str], lower: list[str], index: int, capitals: bool) -> list[str]:
+        """Phones of one word: the user's lexicon first, then homographs by context, then the word alone."""
+        word = words[index]
+        if not self._pronouncer.is_user_word(word):
+            phones = homograph_phones(words, lower, index, capitals)
+            if phones:
+                return phones
+        return self._pronouncer.word(word, capitals)
 
     def encode(self, text: str) -> list[int]:
         """Ids of `phonemise(text)`."""

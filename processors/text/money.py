@@ -31,10 +31,11 @@ _FRACTIONS = {"1/2": "half", "1/4": "quarter", "3/4": "three quarters"}
 
 
 def _plain_amount(whole: str) -> str:
-    # "fifteen hundred pounds" is how 1500 is said, "one thousand pounds" how 1000 is.
-    if "," not in whole and len(whole) == 4 and whole.endswith("00") and whole[1] != "0":
-        return hundreds(whole)
-    return cardinal(whole.replace(",", ""))
+    # "fifteen hundred pounds" is how 1500 is said, "one thousand pounds" how 1000 is; with a comma only up to 1,900.
+    value = whole.replace(",", "")
+    if len(value) == 4 and value.endswith("00") and value[1] != "0" and ("," not in whole or value[0] == "1"):
+        return hundreds(value)
+    return cardinal(value)
 
 
 def _amount(sign: str, whole: str, part: str | None, scale: str | None) -> str:

@@ -12,6 +12,8 @@ _COUNTED = frozenset(
     "plate exhibit level stage grade division corps group model mark apollo vatican rocky unit lesson page number "
     "olympiad factor region category column schedule clause".split()
 )
+# ... but a single letter after these is a letter: "Exhibit C", "number V".
+_LETTERED = frozenset("exhibit figure table plate appendix type class grade group model page number unit column schedule category".split())
 # Names after which a numeral, even of one letter, is an ordinal: "Charles I" -> "Charles the first".
 _RULERS = frozenset(
     "charles james george henry william edward richard john elizabeth mary anne victoria louis francis philip peter "
@@ -41,7 +43,7 @@ def _replace(match: re.Match[str]) -> str:
         stop_left = ""
     else:
         stop_left = stop
-    if name in _COUNTED:
+    if name in _COUNTED and (len(numeral) > 1 or numeral in "IVX" and name not in _LETTERED):
         return head + cardinal(str(value)) + stop_left
     if not set(numeral) <= set("IVX"):
         return match[0]
