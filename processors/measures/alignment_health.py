@@ -6,7 +6,7 @@ import numpy as np
 
 from processors.measures.f0 import correlation
 
-LONGEST_TOKEN = 0.6  # seconds; stressed vowels before a pause reach about 0.4
+LONGEST_TOKEN = 0.6  # seconds: longer than read speech holds one sound
 
 
 def diagonality(log_p_attn: np.ndarray) -> float:
@@ -27,11 +27,13 @@ def sharpness(log_p_attn: np.ndarray) -> float:
 
 
 def path_probability(log_p_attn: np.ndarray, path: np.ndarray) -> float:
-    """Geometric mean of the probability along the chosen path (T,), token of each frame: near `sharpness` if healthy."""
+    """Geometric mean of the probability along the chosen path (T,), token of each frame: near sharpness if well."""
     return float(np.exp(log_p_attn[np.arange(len(path)), path].mean()))
 
 
-def duration_health(durations: np.ndarray, seconds_per_frame: float, pause: np.ndarray | None = None) -> dict[str, float]:
+def duration_health(
+    durations: np.ndarray, seconds_per_frame: float, pause: np.ndarray | None = None
+) -> dict[str, float]:
     """Shares of tokens with believable and unbelievable durations (T_text,) in frames.
 
     `zero_durations` is the share of tokens without a frame, `long_durations` that of tokens above 0.6 s, `pause`

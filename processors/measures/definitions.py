@@ -132,7 +132,7 @@ _MEASURES = (
     ),
     Measure(
         "path_probability", "Path probability", "", "higher", _HEALTH, 3,
-        "Geometric mean of the probability along the chosen path; far below the sharpness: path and attention disagree.",
+        "Geometric mean of the probability along the chosen path; far below the sharpness where the two disagree.",
     ),
     Measure(
         "zero_durations", "Tokens without a frame", "%", "lower", _HEALTH, 2,

@@ -26,8 +26,9 @@ def validation_measures(
     """Means over a batch, as scalars on its device: no transfer to the host happens here.
 
     reference (B, N) and copy (B, N) are recording and copy synthesis (the recording's durations, pitch and energy
-    through the network) in [-1, 1], 0 behind frame_lengths (B) * hop_size, numbers on the host; durations and durations_hat (B, T_text)
-    are those of the alignment and the predicted ones, in frames, 0 in padding (the latter need not be whole).
+    through the network) in [-1, 1], 0 behind frame_lengths (B) * hop_size, which are numbers on the host; durations
+    and durations_hat (B, T_text) are those of the alignment and the predicted ones, in frames, 0 in padding (the
+    latter need not be whole).
 
     `stft_distance` is the multi-resolution STFT distance, `mel_distance` the mean absolute difference of log-mel
     spectra, `duration_error` the sum of absolute duration errors over the sum of durations, `duration_bias` the
