@@ -19,9 +19,11 @@ def _pixels(figure: Figure) -> np.ndarray:
 
 
 def _label_tokens(axis: object, tokens: Sequence[str], positions: np.ndarray, vertical: bool) -> None:
-    set_ticks = axis.set_yticks if vertical else axis.set_xticks  # type: ignore[attr-defined]
-    size = 7 if len(tokens) <= 60 else 4
-    set_ticks(positions, tokens, fontsize=size)
+    size = 7 if len(tokens) <= 80 else 5
+    if vertical:
+        axis.set_yticks(positions, tokens, fontsize=size)  # type: ignore[attr-defined]
+    else:
+        axis.set_xticks(positions, tokens, fontsize=size, rotation=90)  # type: ignore[attr-defined]
 
 
 def spectrogram_pair(titles: tuple[str, ...], mels: Sequence[np.ndarray], hop_seconds: float) -> np.ndarray:
@@ -42,10 +44,15 @@ def spectrogram_pair(titles: tuple[str, ...], mels: Sequence[np.ndarray], hop_se
 
 
 def alignment(log_probability: np.ndarray, path: np.ndarray, tokens: Sequence[str]) -> np.ndarray:
-    """Log-probability (T, N) of each token in each frame, with the chosen path (T,) drawn in: pixels (H, W, 3)."""
+    """Log-probability (T, N) of each token in each frame, with the chosen path (T,) drawn in: pixels (H, W, 3).
+
+    Each frame is scaled to a sum of 1 for the picture: a prior may have taken the most of it.
+    """
+    log_probability = log_probability - log_probability.max(axis=1, keepdims=True)
+    probability = np.exp(log_probability) / np.exp(log_probability).sum(axis=1, keepdims=True)
     figure = Figure(figsize=(WIDTH, max(HEIGHT, 0.12 * len(tokens) + 1)), dpi=DPI, layout="constrained")
     axis = figure.add_subplot()
-    image = axis.imshow(np.exp(log_probability.T), origin="lower", aspect="auto", cmap="viridis", vmin=0.0)
+    image = axis.imshow(probability.T, origin="lower", aspect="auto", cmap="viridis", vmin=0.0, vmax=1.0)
     figure.colorbar(image, ax=axis, pad=0.01, label="probability")
     axis.step(np.arange(len(path)), path, where="mid", color="red", linewidth=1.0, label="chosen path")
     axis.legend(loc="upper left", fontsize=8)

@@ -24,6 +24,9 @@ _FREE_WITHIN = ("preprocess.processed_dir", "preprocess.num_workers", "preproces
 # Where things lie is not worth a note.
 _SILENT = ("log_dir", "dataset_path", "download", "inference", *_FREE_WITHIN)
 
+# Model keys that do not change what weights there are or what they mean.
+_ANY_WEIGHTS = ("dropout", "stop_gradient")
+
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} as {"a.b": 1}."""
@@ -37,9 +40,19 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def changed_keys(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys that both configs have, with different values; a key that only one has came or went with a version."""
+    """Keys that both configs have, with different values; a key that only one has came or went with a version.
+
+    Settings of generators that neither model uses do not count.
+    """
     old, new = flatten(before), flatten(now)
-    return {key: (old[key], new[key]) for key in new if key in old and old[key] != new[key]}
+    used = tuple(f"model.generators.{tree.get('model.generator')}." for tree in (old, new))
+    return {
+        key: (old[key], new[key])
+        for key in new
+        if key in old
+        and old[key] != new[key]
+        and (not key.startswith("model.generators.") or key.startswith(used))
+    }
 
 
 def _is_within(key: str, sections: Sequence[str]) -> bool:
@@ -140,7 +153,7 @@ def check_source(source: Path, tokens: list[str], config: ExperimentConfig) -> N
         raise UserError(f"--finetune_from: {source / CONFIG} cannot be read ({error})") from error
     changes = changed_keys(before, config_to_dict(config))
     shared = ("model_type", "model", "preprocess.sample_rate", "preprocess.hop_size", "preprocess.n_mel")
-    refused = [key for key in changes if _is_within(key, shared)]
+    refused = [key for key in changes if _is_within(key, shared) and not key.endswith(_ANY_WEIGHTS)]
     if refused:
         details = "; ".join(f"{key} is {changes[key][0]!r} there, {changes[key][1]!r} here" for key in refused[:5])
         raise UserError(f"--finetune_from {source} does not fit this config: {details}")

@@ -82,8 +82,11 @@ class LengthSampler:
             size = self._group_size(order, start)
             group = order[start : start + size * self.world_size]
             if len(group) < size * self.world_size:
-                nearby = order[-3 * size * self.world_size :]
-                group = np.concatenate([group, rng.choice(nearby, size * self.world_size - len(group))])
+                missing = size * self.world_size - len(group)
+                nearby = order[-3 * size * self.world_size : start]
+                # Nobody twice in a batch, unless the whole corpus is smaller than that.
+                twice = missing > len(nearby)
+                group = np.concatenate([group, rng.choice(order if twice else nearby, missing, replace=twice)])
             start += size * self.world_size
             group = rng.permutation(group)
             frames = padded(int(self.frames[group].max()), FRAME_MULTIPLE)

@@ -1,0 +1,114 @@
+"""Batch composition: complete, deterministic, bounded, fairly dealt out, little padding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.base.sampler import LengthSampler
+from utils.errors import UserError
+
+
+def sampler(n: int = 500, batch_size: int = 16, **options) -> LengthSampler:
+    rng = np.random.default_rng(7)
+    frames = rng.gamma(6.0, 45.0, n).astype(np.int64) + 20
+    return LengthSampler(frames, frames // 6 + 2, [f"u{i}" for i in range(n)], batch_size, **options)
+
+
+def indices(one: LengthSampler, count: int) -> list[list[int]]:
+    return [one.next().indices.tolist() for _ in range(count)]
+
+
+def test_every_pass_holds_every_utterance() -> None:
+    one = sampler()
+    for number in range(3):
+        plans = one.plan_pass(number)
+        assert set(np.concatenate([plan.indices for plan in plans])) == set(range(500))
+        assert all(len(plan.indices) == len(set(plan.indices)) == 16 for plan in plans)
+        for plan in plans:
+            assert plan.frames % 16 == 0 and 0 <= plan.frames - one.frames[plan.indices].max() < 16
+            assert plan.tokens % 16 == 0 and 0 <= plan.tokens - one.tokens[plan.indices].max() < 16
+
+
+def test_composition_and_order_change_from_pass_to_pass_and_with_the_seed() -> None:
+    def batches(one: LengthSampler, number: int) -> set[tuple[int, ...]]:
+        return {tuple(sorted(plan.indices)) for plan in one.plan_pass(number)}
+
+    one = sampler(seed=1)
+    assert batches(one, 0) == batches(sampler(seed=1), 0)
+    assert len(batches(one, 0) & batches(one, 1)) < 5
+    assert len(batches(one, 0) & batches(sampler(seed=2), 0)) < 5
+    lengths = [plan.frames for plan in one.plan_pass(0)]
+    assert lengths != sorted(lengths) and lengths != sorted(lengths, reverse=True)
+
+
+def test_resuming_anywhere_gives_the_same_sequence() -> None:
+    expected = indices(sampler(100), 25)
+    for stop in (0, 1, 6, 7, 8, 20):
+        first, second = sampler(100), sampler(100)
+        indices(first, stop)
+        second.load_state_dict(first.state_dict())
+        assert indices(second, 25 - stop) == expected[stop:]
+
+
+def test_another_batch_size_starts_the_next_pass() -> None:
+    first = sampler(100, seed=3)
+    indices(first, 4)
+    second = sampler(100, batch_size=8, seed=3)
+    second.load_state_dict(first.state_dict())
+    assert (second.pass_index, second.position) == (1, 0)
+
+
+def test_budget_of_frames_bounds_every_batch() -> None:
+    one = sampler(max_batch_frames=3000)
+    plans = [plan for number in range(4) for plan in one.plan_pass(number)]
+    assert all(len(plan.indices) * plan.frames <= 3000 for plan in plans)
+    assert set(np.concatenate([plan.indices for plan in plans])) == set(range(500))
+    sizes = {len(plan.indices) for plan in plans}
+    assert max(sizes) == 16 and min(sizes) < 8 and len(sizes) <= 8  # few sizes: each costs a CUDA graph
+
+
+def test_an_utterance_beyond_the_budget_is_named() -> None:
+    with pytest.raises(UserError, match=r"train.max_batch_frames \(100\).*u1, 101 frames"):
+        LengthSampler(np.array([50, 101]), np.array([5, 5]), ["u0", "u1"], 4, max_batch_frames=100)
+    with pytest.raises(UserError, match="no utterance"):
+        LengthSampler(np.array([], int), np.array([], int), [], 4)
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_processes_get_disjoint_batches_of_one_shape(world_size: int) -> None:
+    parts = [sampler(rank=rank, world_size=world_size) for rank in range(world_size)]
+    passes = [part.plan_pass(0) for part in parts]
+    assert len({len(plans) for plans in passes}) == 1
+    for plans in zip(*passes):
+        assert len({(len(plan.indices), plan.frames, plan.tokens) for plan in plans}) == 1
+        joined = np.concatenate([plan.indices for plan in plans])
+        assert len(set(joined)) == len(joined)
+    assert {int(i) for plans in passes for plan in plans for i in plan.indices} == set(range(500))
+
+
+def test_a_corpus_smaller_than_a_batch_is_repeated_in_it() -> None:
+    one = LengthSampler(np.array([10, 20, 30]), np.array([2, 3, 4]), ["a", "b", "c"], 8)
+    plan = one.next()
+    assert len(plan.indices) == 8 and set(plan.indices) == {0, 1, 2}
+
+
+def test_little_padding_on_speech_lengths() -> None:
+    rng = np.random.default_rng(0)
+    frames = np.clip(rng.normal(261, 75, 1460), 66, 558).astype(np.int64)
+    one = LengthSampler(frames, frames // 6, [""] * 1460, 16)
+    one.next()
+    assert 0.02 < one.padding_waste < 0.08
+
+
+def test_the_largest_batch_bounds_all_others() -> None:
+    for budget in (None, 3000):
+        one = sampler(max_batch_frames=budget)
+        one.next()
+        largest = one.largest()
+        size = len(largest.indices) * largest.frames
+        assert budget is None or size <= budget
+        for number in range(5):
+            for plan in one.plan_pass(number):
+                assert budget is not None or len(plan.indices) * plan.frames <= size
+                assert plan.tokens <= largest.tokens
