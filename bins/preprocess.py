@@ -15,8 +15,8 @@ def main() -> int:
     """Parse the command line, prepare each corpus; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", required=True, help="experiment config, JSON5")
-    parser.add_argument("--dataset", action="append", metavar="NAME", help="only this corpus of the config (repeatable)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a key")
+    parser.add_argument("--dataset", action="append", metavar="NAME", help="only this corpus (repeatable)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     arguments = parser.parse_args()
     try:
         from preprocessors.pipeline import preprocess_dataset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -75,10 +76,10 @@ def _parse(line: bytes, number: int, seen: dict[str, int], find: _Recordings, sp
     try:
         columns = line.decode("utf-8").split("|")
     except UnicodeDecodeError as error:
-        identity = line.split(b"|")[0].decode("utf-8", errors="replace") or where
-        return Skipped(_CONTROL.sub("?", identity)[:MAX_ID_LENGTH], "bad encoding", f"{where} is not UTF-8 ({error.reason})")
+        label = _label(line.split(b"|")[0].decode("utf-8", errors="replace"), where)
+        return Skipped(label, "bad encoding", f"{where} is not UTF-8 ({error.reason})")
     identity = columns[0].strip()
-    label = _CONTROL.sub("?", identity)[:MAX_ID_LENGTH] or where
+    label = _label(identity, where)
     if len(columns) not in (2, 3):
         return Skipped(label, "wrong columns", f"{where} has {len(columns)} columns, 2 or 3 are expected")
     problem = _bad_id(identity)
@@ -94,6 +95,11 @@ def _parse(line: bytes, number: int, seen: dict[str, int], find: _Recordings, sp
     if path is None:
         return Skipped(label, "missing audio", f"wavs/{identity} does not exist with any of {' '.join(AUDIO_SUFFIXES)}")
     return RawUtterance(identity, text, path, speaker)
+
+
+def _label(identity: str, where: str) -> str:
+    """How a skipped line is called: by its id made printable, or by its place."""
+    return _CONTROL.sub("?", identity.strip())[:MAX_ID_LENGTH] or where
 
 
 def _bad_id(identity: str) -> str | None:
@@ -119,16 +125,20 @@ class _Recordings:
 
     def __call__(self, identity: str) -> Path | None:
         parent, _, stem = identity.rpartition("/")
-        return self._listing(parent).get(stem)
+        # macOS may store accents as two characters where metadata.csv has one.
+        return self._listing(parent).get(unicodedata.normalize("NFC", stem))
 
     def _list(self, parent: str) -> dict[str, Path]:
         folder = self._folder / parent
         best: dict[str, tuple[int, Path]] = {}
-        if folder.is_dir():
-            for path in sorted(folder.iterdir()):
-                suffix = path.suffix.lower()
-                if suffix in AUDIO_SUFFIXES:
-                    rank = AUDIO_SUFFIXES.index(suffix)
-                    if path.stem not in best or rank < best[path.stem][0]:
-                        best[path.stem] = (rank, path)
+        try:
+            paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        except OSError as error:
+            raise UserError(f"{folder} cannot be read ({error.strerror or error})") from error
+        for path in paths:
+            suffix, stem = path.suffix.lower(), unicodedata.normalize("NFC", path.stem)
+            if suffix in AUDIO_SUFFIXES:
+                rank = AUDIO_SUFFIXES.index(suffix)
+                if stem not in best or rank < best[stem][0]:
+                    best[stem] = (rank, path)
         return {stem: path for stem, (_, path) in best.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +79,7 @@ def pack(target: Path, source: CorpusSource, store: Store, preprocess: Preproces
             levels_db=np.array([record.level_db for record in kept]),
             log_f0=np.fromfile(folder / LOG_F0, "<f4"),
             voiced=np.fromfile(folder / VOICED, "u1").astype(bool),
-            skipped=Counter(str(row["kind"]) for row in skipped),
-            skipped_path=target / SKIPPED,
+            skipped=skipped,
             statistics=_statistics(folder, utterances, kept),
         )
         text = report_text(figures)
@@ -135,6 +135,7 @@ def _nothing_left(name: str, skipped: list[dict[str, str]]) -> str:
 
 
 def _manifest(source: CorpusSource, kept: list[Record], splits: list[str]) -> list[Utterance]:
+    """Lines of the manifest, in the order of the corpus."""
     utterances, offset, frame_offset = [], 0, 0
     for record, split in zip(kept, splits):
         raw = source.raw[record.id]
@@ -158,13 +159,14 @@ def _manifest(source: CorpusSource, kept: list[Record], splits: list[str]) -> li
 
 
 def _write_arrays(folder: Path, kept: list[Record], store: Store) -> None:
-    with open(folder / AUDIO, "wb") as audio, open(folder / LOG_F0, "wb") as log_f0, open(folder / VOICED, "wb") as voiced:
+    """Append every utterance's arrays to the three big files."""
+    with ExitStack() as stack:
+        files = [stack.enter_context(open(folder / name, "wb")) for name in (AUDIO, LOG_F0, VOICED)]
         for record in kept:
             arrays = store.arrays(record.key)
-            audio.write(np.ascontiguousarray(arrays.audio, "<i2").data)
-            log_f0.write(np.ascontiguousarray(arrays.log_f0, "<f4").data)
-            voiced.write(np.ascontiguousarray(arrays.voiced, "u1").data)
-        for file in (audio, log_f0, voiced):
+            for file, values in zip(files, (arrays.audio, arrays.log_f0, arrays.voiced)):
+                file.write(values.tobytes())
+        for file in files:
             file.flush()
             os.fsync(file.fileno())
 

@@ -22,13 +22,12 @@ from preprocessors.worker import make_worker
 from utils.atomic import disk_errors
 from utils.config.paths import project_path, shown
 from utils.config.schema import ExperimentConfig, PreprocessConfig
-from utils.corpus import ProcessedCorpus, corpus_directory, read_meta
+from utils.corpus import SKIPPED, ProcessedCorpus, corpus_directory, read_meta
 from utils.errors import UserError
 from utils.lock import FolderLock
 
 # Few enough that little is lost by an interruption, many enough that they share the search for F0.
 UTTERANCES_IN_A_JOB = 24
-FEW_UTTERANCES = 10
 
 
 def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
@@ -61,7 +60,7 @@ def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
             report = pack(target, source, store, preprocess)
             swap(target)
             shutil.rmtree(work, ignore_errors=True)
-    print(report)
+    print(report, end="\n\n")
     _print_speed(target, pending, store, time.monotonic() - started)
     return target
 
@@ -108,4 +107,6 @@ def _print_speed(target: Path, pending: list[WorkItem], store: Store, seconds: f
     reused = "" if audio else " (everything was reused)"
     print(f"{len(pending)} utterances worked on in {seconds:.1f} s: {audio / seconds:.0f} x real time{reused}")
     print(f"features: {shown(target)}")
+    if (target / SKIPPED).stat().st_size:
+        print(f"skipped utterances, with reasons: {shown(target / SKIPPED)}")
 

@@ -43,7 +43,11 @@ def _histograms(path: Path, title: str, panels: list[Panel]) -> None:
     FigureCanvasAgg(figure)
     figure.suptitle(title)
     for axis, (values, label) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels):
-        axis.hist(values, bins=60, color="#35618f")
+        # Whole numbers get bins of whole numbers, or some bins would hold two of them and others one.
+        whole = np.issubdtype(values.dtype, np.integer)
+        step = max(1, -(-int(np.ptp(values)) // 60)) if whole else 0
+        bins = np.arange(values.min(), values.max() + step + 1, step) - 0.5 if whole else 60
+        axis.hist(values, bins=bins, color="#35618f")
         median = float(np.median(values))
         axis.axvline(median, color="#c44e1c", linewidth=1.2, label=f"median {median:.4g}")
         axis.set_xlabel(label)

@@ -49,7 +49,9 @@ class _Worker:
     ready: bool = False
 
 
-def run_jobs(make: Callable[..., Callable[[Job], Any]], arguments: tuple, jobs: list[Job], workers: int) -> Iterator[Any]:
+def run_jobs(
+    make: Callable[..., Callable[[Job], Any]], arguments: tuple, jobs: list[Job], workers: int
+) -> Iterator[Any]:
     """Yield the result of every job, in any order, from `workers` processes.
 
     Each process calls make(*arguments) once, which gives the function from job to result. Where a process dies, its
@@ -94,7 +96,7 @@ class _Pool:
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
         saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-        os.environ.update({name: "1" for name in _THREAD_VARIABLES})
+        os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
         try:
             process = self._context.Process(target=_serve, args=(theirs, self._make, self._arguments), daemon=True)
             process.start()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from utils.config.paths import shown
-from utils.corpus import SPLITS, Utterance
+from utils.corpus import SKIPPED, SPLITS, Utterance
 
 # A phone that occurs less often than this is hardly learnt.
 RARE = 10
+FEW_UTTERANCES = 10
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,7 @@ class CorpusFigures:
     levels_db: np.ndarray  # (utterances,) active speech level, dBFS
     log_f0: np.ndarray  # (frames,) natural log of Hz
     voiced: np.ndarray  # (frames,) bool
-    skipped: Counter[str]  # by kind
-    skipped_path: Path
+    skipped: list[dict[str, str]]  # id, kind and reason
     statistics: dict[str, float]
 
     @property
@@ -53,12 +51,22 @@ def report_text(figures: CorpusFigures) -> str:
             *_phone_lines(figures),
             "",
             *_signal_lines(figures),
+            *_warnings(figures),
         ]
     )
 
 
+def _warnings(figures: CorpusFigures) -> list[str]:
+    """What the user should know before training on this."""
+    count = len(figures.utterances)
+    if count >= FEW_UTTERANCES:
+        return []
+    return ["", f"warning: only {count} utterances: enough to try the recipe, far too few for a voice"]
+
+
 def _split_table(figures: CorpusFigures) -> list[str]:
-    lines = [f"{'split':<8}{'utterances':>12}{'texts':>8}{'hours':>9}{'minutes':>9}{'shortest':>10}{'mean':>8}{'longest':>9}"]
+    widths = {"utterances": 12, "texts": 8, "hours": 9, "minutes": 9, "shortest": 10, "mean": 8, "longest": 9}
+    lines = [f"{'split':<8}" + "".join(f"{title:>{width}}" for title, width in widths.items())]
     for split in (*SPLITS, "all"):
         members = [split in (utterance.split, "all") for utterance in figures.utterances]
         seconds = figures.seconds[members]
@@ -73,11 +81,13 @@ def _split_table(figures: CorpusFigures) -> list[str]:
 
 
 def _skipped_table(figures: CorpusFigures) -> list[str]:
-    total = sum(figures.skipped.values())
-    if not total:
+    if not figures.skipped:
         return ["skipped: none"]
-    lines = [f"skipped: {total} (each with its reason in {shown(figures.skipped_path)})"]
-    return lines + [f"  {kind:<16}{count:>6}" for kind, count in sorted(figures.skipped.items(), key=lambda x: (-x[1], x[0]))]
+    lines = [f"skipped: {len(figures.skipped)} (each with its reason in {SKIPPED})"]
+    first = {row["kind"]: row for row in reversed(figures.skipped)}
+    for kind, count in sorted(Counter(row["kind"] for row in figures.skipped).items(), key=lambda x: (-x[1], x[0])):
+        lines.append(f"  {kind:<15}{count:>6}   for instance {first[kind]['id']}: {first[kind]['reason']}")
+    return lines
 
 
 def _phone_lines(figures: CorpusFigures) -> list[str]:
@@ -100,8 +110,9 @@ def _signal_lines(figures: CorpusFigures) -> list[str]:
     f0 = np.percentile(figures.f0, (5, 50, 95))
     level = np.percentile(figures.levels_db, (5, 50, 95))
     values = figures.statistics
+    voiced = figures.voiced.mean()
     return [
-        f"F0: median {f0[1]:.1f} Hz, 5-95 % {f0[0]:.1f} to {f0[2]:.1f} Hz; {figures.voiced.mean():.1%} of frames voiced",
+        f"F0: median {f0[1]:.1f} Hz, 5-95 % {f0[0]:.1f} to {f0[2]:.1f} Hz; {voiced:.1%} of frames voiced",
         f"level of speech: median {level[1]:.1f} dBFS, 5-95 % {level[0]:.1f} to {level[2]:.1f} dBFS",
         f"log F0 (training split, all frames): mean {values['log_f0_mean']:.4f}, deviation {values['log_f0_std']:.4f}",
         f"energy (training split, all frames): mean {values['energy_mean']:.4f}, deviation {values['energy_std']:.4f}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,14 +13,20 @@ from processors.audio import AudioProblem, active_level_db, load_recording
 from processors.energy import frame_energy
 from processors.pitch import continuous_log_f0, extract_f0_batch
 from utils.atomic import disk_errors
+from utils.config.paths import project_path
 from utils.config.schema import PreprocessConfig
 from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from processors.text.frontend import TextFrontEnd
 
 
 def make_worker(config: PreprocessConfig, folder: Path) -> Callable[[list[WorkItem]], tuple[str, int]]:
     """Function from utterances to the path of the shard that it writes into `folder`, and their number."""
     from processors.text.frontend import TextFrontEnd  # slow: dictionaries
 
+    if config.lexicon_path is not None:
+        config = config.model_copy(update={"lexicon_path": str(project_path(config.lexicon_path))})
     front_end = TextFrontEnd.from_config(config)
 
     def work(items: list[WorkItem]) -> tuple[str, int]:
@@ -32,7 +39,9 @@ def make_worker(config: PreprocessConfig, folder: Path) -> Callable[[list[WorkIt
     return work
 
 
-def process_items(items: list[WorkItem], config: PreprocessConfig, front_end: object) -> tuple[list[Record], list[Arrays]]:
+def process_items(
+    items: list[WorkItem], config: PreprocessConfig, front_end: TextFrontEnd
+) -> tuple[list[Record], list[Arrays]]:
     """Record of every item, in order, and the arrays of those that are kept.
 
     Whatever is wrong with one of them becomes its reason; the others are not touched.
@@ -73,7 +82,7 @@ def process_items(items: list[WorkItem], config: PreprocessConfig, front_end: ob
     return [results[item.key] for item in items], arrays
 
 
-def _prepare(item: WorkItem, config: PreprocessConfig, front_end: object) -> tuple[str, list[str], np.ndarray]:
+def _prepare(item: WorkItem, config: PreprocessConfig, front_end: TextFrontEnd) -> tuple[str, list[str], np.ndarray]:
     """Normalised text, phones, and audio (N,) int16 of one utterance."""
     normalised = front_end.normalise(item.text)
     phones = front_end.phonemise(item.text)

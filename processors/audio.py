@@ -17,6 +17,8 @@ FULL_SCALE = 0.9999  # what reaches it counts as clipped
 PEAK_LIMIT = 0.99  # a gain never lifts a peak above it
 # A recording this many times longer than max_seconds is not even decoded: trimming cannot save it.
 DECODE_LIMIT = 10
+# Beyond these a header lies, and resampling would need any amount of memory.
+LOWEST_RATE, HIGHEST_RATE = 2000, 1_000_000
 
 
 class AudioProblem(Exception):
@@ -41,7 +43,8 @@ def load_recording(path: Path, config: PreprocessConfig) -> Array:
         audio = highpass(audio, config.sample_rate, config.highpass_hz)
     level = active_level_db(audio, config.sample_rate)
     if level < config.silence_level_db:
-        raise AudioProblem("silent", f"level {level:.1f} dBFS lies below silence_level_db ({config.silence_level_db:g})")
+        limit = config.silence_level_db
+        raise AudioProblem("silent", f"its level, {level:.1f} dBFS, lies below silence_level_db ({limit:g})")
     if config.trim_silence:
         audio = trim_silence(audio, config.sample_rate, config.trim_top_db, config.trim_margin)
     check_length(len(audio) / config.sample_rate, config.min_seconds, config.max_seconds)
@@ -61,6 +64,8 @@ def read_channels(path: Path, max_seconds: float) -> tuple[Array, int]:
     try:
         with soundfile.SoundFile(path) as file:
             frames, rate = file.frames, file.samplerate
+            if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+                raise AudioProblem("unreadable", f"{path.name} claims {rate} samples per second")
             if frames / rate > max_seconds:
                 raise AudioProblem("too long", f"{frames / rate:.1f} s is far above max_seconds")
             audio = file.read(dtype="float32", always_2d=True)
@@ -104,9 +109,8 @@ def check_samples(channels: Array, max_clipped_fraction: float) -> None:
         raise AudioProblem("not finite", f"{count} samples are NaN or infinite")
     clipped = float((np.abs(channels) >= FULL_SCALE).mean())
     if clipped > max_clipped_fraction:
-        raise AudioProblem(
-            "clipped", f"{clipped:.1%} of the samples lie at full scale, max_clipped_fraction is {max_clipped_fraction:g}"
-        )
+        limit = f"max_clipped_fraction is {max_clipped_fraction:g}"
+        raise AudioProblem("clipped", f"{clipped:.1%} of the samples lie at full scale, {limit}")
 
 
 def check_length(seconds: float, shortest: float, longest: float) -> None:

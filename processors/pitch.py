@@ -22,13 +22,13 @@ Array = np.ndarray
 class PitchSettings:
     """Costs of the search, in units of autocorrelation strength (0 to 1)."""
 
-    voicing_threshold: float = 0.45  # strength that a voiced candidate must beat
+    voicing_threshold: float = 0.5  # strength that a voiced candidate must beat
     silence_threshold: float = 0.03  # share of the loud frames' level below which a frame tends to be unvoiced
     octave_cost: float = 0.01  # preference for the higher of two equal candidates, per octave
-    octave_jump_cost: float = 0.35  # per octave between neighbouring frames 10 ms apart
-    voicing_cost: float = 0.14  # per change of voicing, for frames 10 ms apart
-    periods: float = 3.0  # length of the analysis window in periods of the lowest frequency
-    highest_hz: float = 2500.0  # what lies above carries little periodicity
+    octave_jump_cost: float = 1.0  # per octave between neighbouring frames 10 ms apart
+    voicing_cost: float = 0.4  # per change of voicing, for frames 10 ms apart
+    periods: float = 3.5  # length of the analysis window in periods of the lowest frequency
+    highest_hz: float = 1300.0  # what lies above carries little periodicity
     candidates: int = 8  # voiced candidates kept in a frame
 
 
@@ -85,7 +85,7 @@ def _candidates(
     k = settings.candidates
     if count == 0:
         return _Frames(np.ones((0, k), np.float32), np.full((0, k), -np.inf, np.float32), np.zeros(0, np.float32))
-    factor = max(1, int(sample_rate // max(10000.0, 4 * settings.highest_hz)))
+    factor = max(1, int(sample_rate // (4 * settings.highest_hz)))
     rate = sample_rate / factor
     signal = _band_limited(audio, sample_rate, factor, f0_min, settings.highest_hz)
     window, envelope, size, first, last = _analysis(rate, f0_min, f0_max, settings.periods)
@@ -119,14 +119,14 @@ def _band_limited(audio: Array, sample_rate: int, factor: int, low: float, high:
     """Audio (N,) between `low` and `high` Hz, and only every factor-th sample of it, float32, zero phase."""
     # The padding keeps the circular convolution's tail out of the other end.
     size = factor * scipy.fft.next_fast_len(-(-(len(audio) + sample_rate // 8) // factor), real=True)
-    spectrum = scipy.fft.rfft(audio.astype(np.float32, copy=False), size)
+    small = size // factor
+    spectrum = scipy.fft.rfft(audio.astype(np.float32, copy=False), size)[: small // 2 + 1]
     frequencies = np.arange(len(spectrum)) * (sample_rate / size)
     # Mains hum at 50 and 60 Hz lies on the stop side of the usual f0_min.
     rise = np.clip((frequencies - 0.85 * low) / (0.15 * low), 0, 1)
     fall = np.clip((1.25 * high - frequencies) / (0.25 * high), 0, 1)
     spectrum *= (np.sin(0.5 * np.pi * rise) ** 2 * np.sin(0.5 * np.pi * fall) ** 2).astype(np.float32)
-    small = size // factor
-    return scipy.fft.irfft(spectrum[: small // 2 + 1], small)[: -(-len(audio) // factor)] / np.float32(factor)
+    return scipy.fft.irfft(spectrum, small)[: -(-len(audio) // factor)] / np.float32(factor)
 
 
 @lru_cache(maxsize=8)

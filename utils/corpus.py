@@ -192,8 +192,8 @@ def feature_values(preprocess: PreprocessConfig, keys: tuple[str, ...]) -> dict[
         try:
             values["lexicon_path"] = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
-            reason = error.strerror or error
-            raise UserError(f"preprocess.lexicon_path: {path} cannot be read ({reason}); mend it or use null") from error
+            reason = f"{path} cannot be read ({error.strerror or error})"
+            raise UserError(f"preprocess.lexicon_path: {reason}; mend it or use null") from error
     return values
 
 
