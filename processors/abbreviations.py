@@ -41,11 +41,11 @@ _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _ITEM_NUMBER = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[ivx]{1,5}|[IVX]{1,5})$")
 
 
-def ends_sentence(before: str, mark: str, following: str, quoted: bool) -> bool:
+def ends_sentence(before: str, mark: str, following: str, closed: bool) -> bool:
     """Whether `mark` (`.`, `?!`, `...`) ends the sentence that starts with `before`.
 
     `before` runs from the start of the sentence up to the mark, `following` is what comes after the white space, its
-    opening quotes and brackets removed; `quoted` says that a quotation mark closes right after the mark.
+    opening quotes and brackets removed; `closed` says that a quotation or bracket closes right after the mark.
     """
     if not following:
         return True
@@ -54,7 +54,7 @@ def ends_sentence(before: str, mark: str, following: str, quoted: bool) -> bool:
     lower = word[:1].islower()
     if not before.strip():
         return False  # an ellipsis or a stray mark at the start belongs to what follows
-    if quoted and lower:
+    if closed and lower:
         return False  # "Stop!" he said
     if "!" in mark or "?" in mark:
         return not (lower and re.search(r"\bYahoo$", before))

@@ -142,8 +142,7 @@ def _is_end(text: str, match: re.Match[str], limit: int) -> bool:
     before = text[: match.start()]
     if _inside_braces(text, end) or _inside_brackets(text, end, limit):
         return False
-    quoted = bool(closers.strip(")]}"))
-    return ends_sentence(before, mark, following.lstrip(_OPENING), quoted)
+    return ends_sentence(before, mark, following.lstrip(_OPENING), closed=bool(closers))
 
 
 def _inside_braces(text: str, end: int) -> bool:
