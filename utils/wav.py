@@ -34,7 +34,10 @@ class WavWriter:
 
     def __enter__(self) -> WavWriter:
         with disk_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise UserError(f"cannot write {self.path}: part of its path is a file, not a folder") from None
             self._file = wave_format.open(str(self._temporary), "wb")
             self._file.setnchannels(1)
             self._file.setsampwidth(2)
