@@ -92,3 +92,15 @@ def plain_characters(text: str) -> str:
         text = "".join(map(_plain, text))
     text = text.replace("...", "…")
     return " ".join(text.split())
+
+
+def plain_marks(text: str) -> str:
+    """Quotes, dashes, spaces and controls as plain marks; letters and digits of any script stay (NFC)."""
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cn", "Cs"))
+    text = unicodedata.normalize("NFC", text.replace(PLACEHOLDER, " ").translate(_MARK_TABLE))
+    kept = (c if unicodedata.category(c)[0] in "LMNPS" and unicodedata.category(c) != "So" else " " for c in text)
+    return " ".join("".join(kept).replace("...", "…").split())
+
+
+_MARK_TABLE = {ord(c): "'" for c in _SINGLE_QUOTES} | {ord(c): '"' for c in _DOUBLE_QUOTES} | {ord(c): "—" for c in _DASHES}
+_MARK_TABLE |= {ord(c): _SIGNS[c] for c in "。、，！？；：؟،؛।〈〉「」『』【】｛｝"}

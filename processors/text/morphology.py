@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from processors.text.arpabet import is_vowel
+from processors.text.compound_parts import PLACE_ENDINGS, SECOND_PARTS
 
 Lookup = Callable[[str], "list[str] | None"]
 
@@ -18,8 +19,8 @@ _ENDINGS = (
     ("wise", "W AY2 Z"), ("ward", "W ER0 D"), ("wards", "W ER0 D Z"), ("er", "ER0"), ("ers", "ER0 Z"), ("est", "AH0 S T"),
     ("ish", "IH0 SH"), ("able", "AH0 B AH0 L"), ("ably", "AH0 B L IY0"), ("ism", "IH2 Z AH0 M"), ("isms", "IH2 Z AH0 M Z"),
     ("ist", "IH0 S T"), ("ists", "IH0 S T S"), ("dom", "D AH0 M"), ("some", "S AH0 M"), ("man", "M AH0 N"), ("men", "M AH0 N"),
-    ("ings", "IH0 NG Z"), ("ingly", "IH0 NG L IY0"), ("edly", "IH0 D L IY0"), ("y", "IY0"), ("ville", "V IH2 L"), ("ton", "T AH0 N"),
-    ("th", "TH"), ("most", "M OW2 S T"), ("teen", "T IY1 N"), ("fold", "F OW2 L D"), ("proof", "P R UW2 F"),
+    ("ings", "IH0 NG Z"), ("ingly", "IH0 NG L IY0"), ("edly", "IH0 D L IY0"), ("y", "IY0"), ("eth", "IH0 TH"),
+    ("most", "M OW2 S T"), ("teen", "T IY1 N"), ("fold", "F OW2 L D"), ("proof", "P R UW2 F"),
 )  # fmt: skip
 _PREFIXES = (
     ("un", "AH0 N"), ("re", "R IY0"), ("non", "N AA0 N"), ("over", "OW2 V ER0"), ("under", "AH2 N D ER0"), ("out", "AW2 T"),
@@ -34,6 +35,8 @@ _BRITISH = (
     ("isations", "izations"), ("iser", "izer"), ("isers", "izers"), ("yse", "yze"), ("ysed", "yzed"), ("ysing", "yzing"),
     ("tre", "ter"), ("tres", "ters"), ("bre", "ber"), ("bres", "bers"), ("lled", "led"), ("lling", "ling"), ("ller", "ler"),
     ("llers", "lers"), ("ence", "ense"), ("ences", "enses"), ("ogue", "og"), ("ogues", "ogs"), ("mme", "m"), ("mmes", "ms"),
+    ("ilful", "illful"), ("ilfully", "illfully"), ("ilment", "illment"), ("ilments", "illments"), ("elled", "eled"), ("elling", "eling"),
+    ("plough", "plow"), ("ploughed", "plowed"), ("aeology", "eology"), ("aemia", "emia"),
 )  # fmt: skip
 
 
@@ -54,14 +57,14 @@ def past_sound(phones: list[str]) -> list[str]:
 _CLITICS = {"ll": ["AH0", "L"], "re": ["ER0"], "m": ["AH0", "M"], "t": ["T"]}
 
 
-def _clitic(stem: list[str], ending: str) -> list[str] | None:
+def with_clitic(stem: list[str], ending: str) -> list[str] | None:
+    """Phones of a stem and what follows its apostrophe ("s", "ll", "ve" ...), None for an ending that is none."""
     if ending in ("s", ""):
-        return plural_sound(stem) if ending else []
-    if ending == "d":
-        return ["D"] if is_vowel(stem[-1]) else ["AH0", "D"]
-    if ending == "ve":
-        return ["V"] if is_vowel(stem[-1]) else ["AH0", "V"]
-    return _CLITICS.get(ending)
+        return stem + plural_sound(stem) if ending else stem
+    if ending in ("d", "ve"):
+        return stem + ([] if is_vowel(stem[-1]) else ["AH0"]) + [ending[0].upper()]
+    sound = _CLITICS.get(ending)
+    return stem + sound if sound else None
 
 
 def _stems(word: str, ending: str) -> list[str]:
@@ -92,6 +95,12 @@ def _weaken(phones: list[str]) -> list[str]:
     return [phone[:-1] + "2" if phone[-1] == "1" else phone for phone in phones]
 
 
+def _join(stem: list[str], sound: str) -> list[str]:
+    """Stem and ending; a consonant that both have is said once ("capital-ly")."""
+    ending = sound.split()
+    return stem + (ending[1:] if ending[0] == stem[-1] and ending[0] == "L" else ending)
+
+
 def _inflected(word: str, lookup: Lookup) -> list[str] | None:
     if word.endswith("s") and not word.endswith(("ss", "us", "is")):
         stems = [word[:-1]]
@@ -114,43 +123,66 @@ def _inflected(word: str, lookup: Lookup) -> list[str] | None:
     return None
 
 
-def _compound(word: str, lookup: Lookup) -> list[str] | None:
-    # The most even split first: "battleground", not "bat" + "tleground".
-    middle = len(word) / 2
-    for cut in sorted(range(3, len(word) - 2), key=lambda c: (abs(c - middle), c)):
-        first, second = lookup(word[:cut]), lookup(word[cut:])
-        if first and second:
-            return first + _weaken(second)
-    return None
-
-
-def from_parts(word: str, lookup: Lookup) -> list[str] | None:
-    """Phones of an unknown lower-case word from those of known ones, or None.
-
-    `lookup` gives the phones of a known word. "kennedy's", "phonemises", "unhappiest", "battleground", "colour".
-    """
-    if "'" in word:
-        stem, _, ending = word.rpartition("'")
-        phones = (lookup(stem) or from_parts(stem, lookup)) if stem else None
-        sound = _clitic(phones, ending) if phones else None
-        return phones + sound if phones and sound is not None else None
-    phones = _inflected(word, lookup)
-    if phones:
-        return phones
+def _respelt(word: str, lookup: Lookup) -> list[str] | None:
     for british, american in _BRITISH:
         if word.endswith(british):
             phones = lookup(word[: -len(british)] + american)
             if phones:
                 return phones
+    return None
+
+
+def _derived(word: str, lookup: Lookup) -> list[str] | None:
     for ending, sound in _ENDINGS:
         if word.endswith(ending):
             stem = _first(_stems(word, ending), lookup)
             if stem:
-                return stem + sound.split()
+                return _join(stem, sound)
     for prefix, sound in _PREFIXES:
         if word.startswith(prefix) and len(word) > len(prefix) + 3:
             rest = word[len(prefix) :]
             stem = lookup(rest) or _inflected(rest, lookup)
             if stem:
                 return sound.split() + stem
-    return _compound(word, lookup) if 6 <= len(word) <= 30 else None
+    return None
+
+
+def _compound(word: str, lookup: Lookup) -> list[str] | None:
+    # The longest second part first: "housekeeper", not "housekeep" + "er".
+    for cut in range(3, len(word) - 2):
+        second = word[cut:]
+        if second in SECOND_PARTS:
+            first, last = lookup(word[:cut]), lookup(second)
+            if first and last:
+                return first + _weaken(last)
+    for ending, sound in PLACE_ENDINGS:
+        if word.endswith(ending):
+            first = _first([s for s in (word[: -len(ending)], word[: -len(ending)] + "e") if len(s) > 2], lookup)
+            if first:
+                return first + sound.split()
+    return None
+
+
+def from_parts(word: str, lookup: Lookup) -> list[str] | None:
+    """Phones of an unknown lower-case word from those of known ones, or None.
+
+    `lookup` gives the phones of a known word. "kennedy's", "phonemises", "unhappiest", "schoolmasters", "colour".
+    """
+    if "'" in word:
+        stem, _, ending = word.rpartition("'")
+        phones = (lookup(stem) or from_parts(stem, lookup)) if stem else None
+        return with_clitic(phones, ending) if phones else None
+    if len(word) > 30:
+        return None
+
+    def one_step(part: str) -> list[str] | None:
+        return lookup(part) or _derived(part, lookup) or _compound(part, lookup)
+
+    return (
+        _inflected(word, lookup)
+        or _respelt(word, lookup)
+        or _derived(word, lookup)
+        or _compound(word, lookup)
+        or _inflected(word, one_step)
+        or _derived(word, one_step)
+    )

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from processors.text.g2p_model import LetterToPhone
 from processors.text.lexicon import cmudict
-from processors.text.morphology import from_parts, plural_sound
+from processors.text.morphology import from_parts, plural_sound, with_clitic
 
 _LETTERS = {
     "a": "EY1", "b": "B IY1", "c": "S IY1", "d": "D IY1", "e": "IY1", "f": "EH1 F", "g": "JH IY1", "h": "EY1 CH", "i": "AY1",
@@ -19,6 +19,11 @@ _LETTERS = {
 _SPELT = frozenset("US IT ID AM PM IS OR MA PA LA AD BE ET HE TV PC UK EU UN VP IQ CD DC AI ER ICU ATM".split()) - frozenset(
     "IS OR BE HE".split()
 )
+# Prefixes before a hyphen; CMUdict's entries are other words (the note "re", the company "co").
+_HYPHEN_PREFIXES = {
+    "re": "R IY2", "co": "K OW2", "de": "D IY2", "pre": "P R IY2", "ex": "EH1 K S", "semi": "S EH2 M IY0", "anti": "AE2 N T IY0",
+    "multi": "M AH2 L T IY0", "non": "N AA2 N", "un": "AH2 N", "mid": "M IH1 D", "bi": "B AY2", "tri": "T R AY2",
+}  # fmt: skip
 # The model read words of up to about 20 letters when it learned.
 _MODEL_LETTERS = 20
 
@@ -70,8 +75,10 @@ class Pronouncer:
         if phones:
             return phones
         if "-" in word:
-            parts = [self.word(part, capitals) for part in word.split("-") if part.strip("'")]
-            return [phone for part in parts for phone in part]
+            head, *rest = [part for part in word.split("-") if part.strip("'")] or [word.strip("-'")]
+            prefix = _HYPHEN_PREFIXES.get(head.lower()) if rest else None
+            phones = prefix.split() if prefix else self.word(head, capitals)
+            return [*phones, *(phone for part in rest for phone in self.word(part, capitals))]
         return list(self._guess(lower))
 
     def _initialism(self, word: str) -> list[str] | None:
@@ -90,6 +97,7 @@ class Pronouncer:
         return phones + plural_sound(phones) if plural else phones
 
     def _unknown(self, word: str) -> tuple[str, ...]:
+        """Phones of a word that no dictionary has."""
         plain = word.strip("'")
         if not plain:
             return ()
@@ -97,11 +105,14 @@ class Pronouncer:
             phones = self.lookup(candidate) or from_parts(candidate, self.lookup)
             if phones:
                 return tuple(phones)
+        stem, apostrophe, ending = plain.rpartition("'")
+        if apostrophe:
+            phones = with_clitic(list(self._guess(stem)), ending) if stem else None
+            if phones:
+                return tuple(phones)
         letters = plain.replace("'", "")
-        if len(letters) == 1:
-            return tuple(spell(letters))
-        if not re.search("[aeiouy]", letters):
-            # Nothing to say: "hmm" and "shh" are in CMUdict, "xkcd" is spelt.
+        if len(letters) == 1 or not re.search("[aeiouy]", letters):
+            # Nothing to say: "xkcd".
             return tuple(spell(letters))
         if self._model is None:
             self._model = LetterToPhone()

@@ -33,8 +33,12 @@ _OPEN = re.compile(r"(?<=\S)? ?[(\[] ?")
 _PLURAL_OPTION = re.compile(r"(?<=[a-z])\((e?s)\)")
 _DASH = re.compile(r" ?(?:—|–|--+| -(?= )|(?<= )- ?(?=\S)|(?<=\S)-(?= |$)) ?")
 _NOT_SPOKEN = re.compile(rf"[^A-Za-z' ,.!?;:…{PLACEHOLDER}-]+")
+_NOT_SAID_ABROAD = re.compile(r"[\\|_{}<>~^`]+")
+_CLOSE = re.compile(r" ?[)\]]")
+_MARK_DASH = re.compile(r"([,.!?;:…]) - ")
 _LOOSE_HYPHEN = re.compile(r"(?<![A-Za-z'])-+|-+(?![A-Za-z'])")
-_MARKS = re.compile(r" ?[,.!?;:…][ ,.!?;:…]*")
+# Not the mark inside "25,5", which other languages keep.
+_MARKS = re.compile(r" ?(?!(?<=\d)[.,:]\d)[,.!?;:…][ ,.!?;:…]*")
 _STRENGTH = {",": 0, "-": 1, ":": 2, ";": 3, ".": 4, "…": 5, "!": 6, "?": 7}
 
 
@@ -100,27 +104,32 @@ def _mark(match: re.Match[str]) -> str:
     return max(marks, key=_STRENGTH.__getitem__) + " "
 
 
-def settle_punctuation(text: str) -> str:
-    """Only letters, apostrophes, hyphens inside words and , . ! ? ; : - … are left; dashes become " - ", brackets commas."""
-    if "'" in text:
-        text = _apostrophes(text)
+def _settle(text: str, not_spoken: re.Pattern[str]) -> str:
+    """Quotes vanish, brackets become commas, dashes " - ", and of several marks in a row one is left."""
     text = text.replace('"', " ")
     if "(" in text or "[" in text:
-        text = _PLURAL_OPTION.sub(r"\1", text)
-        text = _OPEN.sub(", ", text)
+        text = _OPEN.sub(", ", _PLURAL_OPTION.sub(r"\1", text))
     if ")" in text or "]" in text:
-        text = re.sub(r"[)\]]", ", ", text)
-    text = text.replace("{", " ").replace("}", " ")
-    text = _DASH.sub(" \x00 ", text)
-    text = text.replace("\x00", "–")
-    parts = [_words(part) for part in text.split("–")]
+        text = _CLOSE.sub(", ", text)
+    text = _DASH.sub(" – ", text)
+    parts = []
+    for part in text.split("–"):
+        part = not_spoken.sub(" ", part)
+        part = " ".join(_LOOSE_HYPHEN.sub(" ", part).split())
+        part = _MARKS.sub(_mark, part)
+        parts.append(part.lstrip(" ,;:.…!?-").rstrip())
     text = " - ".join(part for part in parts if part)
-    return re.sub(r"(?:^| )(?:- )*([,.!?;:…]) - |([,.!?;:…]) - ", lambda m: f"{m[1] or m[2]} ", text)
+    # A mark before a dash says enough.
+    return _MARK_DASH.sub(r"\1 ", text)
 
 
-def _words(text: str) -> str:
-    text = _NOT_SPOKEN.sub(" ", text)
-    text = _LOOSE_HYPHEN.sub(" ", text)
-    text = " ".join(text.split())
-    text = _MARKS.sub(_mark, text)
-    return text.lstrip(" ,;:.-").strip()
+def settle_punctuation(text: str) -> str:
+    """Only letters, apostrophes, hyphens inside words and , . ! ? ; : - … are left."""
+    if "'" in text:
+        text = _apostrophes(text)
+    return _settle(text, _NOT_SPOKEN)
+
+
+def settle_marks(text: str) -> str:
+    """The same for a text of another language, whose letters, digits and signs stay."""
+    return _settle(text, _NOT_SAID_ABROAD)

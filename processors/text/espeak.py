@@ -1,0 +1,168 @@
+"""phone_extractor "espeak": IPA by espeak-ng, for the languages that it knows.
+
+espeak-ng is GPL-3.0-or-later, so that it stays optional: the pip package espeakng-loader brings its library and data, which
+ctypes calls here.  The token table is fixed (the same for every language), so that voices can be compared and adapted.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import threading
+import unicodedata
+
+from processors.text.characters import plain_marks
+from processors.text.normalise import check_spans, normalise
+from processors.text.symbols import settle_marks
+from processors.text.tokens import END, PAD, PUNCTUATION, START
+from utils.errors import UserError
+
+WORD_BOUNDARY = " "
+# Decomposed (NFD): combining marks are symbols of their own.
+_LETTERS = "abcdefghijklmnopqrstuvwxyzæðøħŋœβθχɫᵻᵊᵐⁿʔʕʢʡ"
+_IPA_EXTENSIONS = "".join(chr(code) for code in range(0x250, 0x2B0))
+_MODIFIERS = "ˈˌːˑˀʰʱʲʷˠˤˡ˞ʼ˥˦˧˨˩↑↓123456789"
+_COMBINING = "".join(map(chr, (0x300, 0x301, 0x302, 0x303, 0x304, 0x306, 0x308, 0x30A, 0x30B, 0x30C, 0x30D, 0x30F, 0x318, 0x319,
+                               0x31A, 0x31C, 0x31D, 0x31E, 0x31F, 0x320, 0x324, 0x325, 0x327, 0x329, 0x32A, 0x32C, 0x32F, 0x330,
+                               0x334, 0x339, 0x33A, 0x33B, 0x33C, 0x33D, 0x35C, 0x361)))  # fmt: skip
+IPA_SYMBOLS: tuple[str, ...] = tuple(dict.fromkeys(_LETTERS + _IPA_EXTENSIONS + _MODIFIERS + _COMBINING))
+_KNOWN = frozenset(IPA_SYMBOLS)
+# "(en)word(de)": espeak's note that it changed the language.
+_SWITCH = re.compile(r"\([a-z-]{1,12}\)")
+_ARPABET_TO_IPA = {
+    "AA": "ɑː", "AE": "æ", "AH": "ʌ", "AO": "ɔː", "AW": "aʊ", "AY": "aɪ", "EH": "ɛ", "ER": "ɜː", "EY": "eɪ", "IH": "ɪ", "IY": "iː",
+    "OW": "oʊ", "OY": "ɔɪ", "UH": "ʊ", "UW": "uː", "B": "b", "CH": "tʃ", "D": "d", "DH": "ð", "F": "f", "G": "ɡ", "HH": "h",
+    "JH": "dʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "P": "p", "R": "ɹ", "S": "s", "SH": "ʃ", "T": "t", "TH": "θ",
+    "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
+}  # fmt: skip
+_UNSTRESSED = {"AH": "ə", "ER": "ɚ", "IY": "i"}
+_PIECE = re.compile(r"\{[^{}]*\}|[^\s{}]+")
+_CLOSING_MARK = re.compile(r"([,.!?;:…-])(?=\s|$)")
+
+
+def espeak_tokens() -> list[str]:
+    """Token table: padding, start, end, punctuation, word boundary, IPA symbols."""
+    return [PAD, START, END, *PUNCTUATION, WORD_BOUNDARY, *IPA_SYMBOLS]
+
+
+class _Library:
+    """espeak-ng in this process; it has one voice at a time, so that calls take turns."""
+
+    def __init__(self) -> None:
+        try:
+            import espeakng_loader
+        except ImportError:
+            raise UserError(
+                'preprocess.phone_extractor is "espeak", but espeak-ng is missing: run `pip install espeakng-loader` '
+                '(GPL), or set it to "lexicon"'
+            ) from None
+        try:
+            self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        except OSError as error:
+            raise UserError(f"espeak-ng's library cannot be loaded ({error}); reinstall espeakng-loader") from None
+        self._library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
+        self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        self._library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int]
+        # 1: sound would go to a callback, no device is opened; 0x8000: errors return instead of ending the process.
+        if self._library.espeak_Initialize(1, 0, os.fsencode(espeakng_loader.get_data_path()), 0x8000) < 0:
+            raise UserError("espeak-ng cannot read its data; reinstall espeakng-loader")
+        self._voice = ""
+        self._lock = threading.Lock()
+
+    def ipa(self, text: str, language: str) -> str:
+        """IPA of a text, clauses joined by blanks; UserError for an unknown language."""
+        with self._lock:
+            if self._voice != language:
+                if self._library.espeak_SetVoiceByName(language.encode()) != 0:
+                    raise UserError(f"preprocess.language is {language!r}, which espeak-ng does not know; try for example en-us, de or fr-fr")
+                self._voice = language
+            buffer = ctypes.create_string_buffer(text.encode("utf-8"))
+            position = ctypes.c_void_p(ctypes.addressof(buffer))
+            clauses = []
+            while position.value:
+                # 1: the text is UTF-8; 2: IPA.
+                clause = self._library.espeak_TextToPhonemes(ctypes.byref(position), 1, 2)
+                clauses.append((clause or b"").decode("utf-8", errors="ignore"))
+        return " ".join(clauses)
+
+
+_library: _Library | None = None
+
+
+def _shared_library() -> _Library:
+    global _library
+    if _library is None:
+        _library = _Library()
+    return _library
+
+
+def arpabet_to_ipa(phones: list[str]) -> list[str]:
+    """IPA symbols of ARPAbet phones of one word, stress before the vowel as espeak writes it."""
+    symbols: list[str] = []
+    for phone in phones:
+        base, stress = (phone[:-1], phone[-1]) if phone[-1].isdigit() else (phone, "")
+        if stress in ("1", "2"):
+            symbols.append("ˈ" if stress == "1" else "ˌ")
+        symbols += _UNSTRESSED[base] if stress == "0" and base in _UNSTRESSED else _ARPABET_TO_IPA[base]
+    return symbols
+
+
+class EspeakPhones:
+    """IPA symbols, one token each, with " " between words; English text is normalised by ours, other languages by espeak."""
+
+    def __init__(self, language: str, user_lexicon: dict[str, tuple[str, ...]] | None = None) -> None:
+        self.tokens = espeak_tokens()
+        self._language = language.lower().replace("_", "-")
+        self._english = self._language == "en" or self._language.startswith("en-")
+        self._user = dict(user_lexicon or {})
+        # Complains at once about a missing package or an unknown language.
+        _shared_library().ipa("a", self._language)
+
+    def normalise(self, text: str) -> str:
+        """Spoken words and punctuation; for other languages than English numbers and signs stay as written."""
+        if self._english:
+            return normalise(text)
+        if "{" in text or "}" in text:
+            spans = iter(check_spans(text))
+            return " ".join(
+                next(spans) if piece.startswith("{") else settle_marks(plain_marks(piece))
+                for piece in re.findall(r"\{[^{}]*\}|[^{}]+", text)
+            )
+        return settle_marks(plain_marks(text))
+
+    def phones(self, spoken: str) -> list[str]:
+        """Tokens of a normalised text, without start and end."""
+        tokens: list[str] = []
+        run: list[str] = []
+
+        def close_run() -> None:
+            if run:
+                self._append(tokens, self._symbols(" ".join(run)))
+                run.clear()
+
+        for piece in _PIECE.findall(_CLOSING_MARK.sub(r" \1 ", spoken)):
+            if piece in PUNCTUATION:
+                close_run()
+                tokens.append(piece)
+            elif piece[0] == "{":
+                close_run()
+                self._append(tokens, arpabet_to_ipa(piece[1:-1].split()))
+            elif piece.lower() in self._user:
+                close_run()
+                self._append(tokens, arpabet_to_ipa(list(self._user[piece.lower()])))
+            else:
+                run.append(piece)
+        close_run()
+        return tokens
+
+    @staticmethod
+    def _append(tokens: list[str], symbols: list[str]) -> None:
+        if tokens and symbols:
+            tokens.append(WORD_BOUNDARY)
+        tokens += symbols
+
+    def _symbols(self, text: str) -> list[str]:
+        ipa = _SWITCH.sub("", _shared_library().ipa(text, self._language))
+        ipa = " ".join(unicodedata.normalize("NFD", ipa).split())
+        return [symbol for symbol in ipa if symbol in _KNOWN or symbol == WORD_BOUNDARY]
