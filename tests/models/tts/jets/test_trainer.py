@@ -1,0 +1,262 @@
+"""Whole training runs of a tiny JETS, through the faults that long runs meet."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from models.base import checkpoints
+from models.base.checkpoints import latest_checkpoint, list_checkpoints, load_training, load_weights
+from models.base.experiment import Experiment
+from models.tts.jets.trainer import Trainer
+from utils.config import load_config
+from utils.errors import UserError
+
+CONFIG = Path(__file__).resolve().parents[4] / "config/jets.json"
+Hook = Callable[[int, dict[str, torch.Tensor]], None]
+
+
+class HookedTrainer(Trainer):
+    """Calls `hook(step, losses)` after each batch; it may change the losses, raise, or send a signal."""
+
+    hook: Hook | None = None
+
+    def build(self):
+        parts = super().build()
+        compute = parts.compute
+
+        def hooked(batch, loss_scale):
+            losses = compute(batch, loss_scale)
+            if self.hook is not None:
+                self.hook(self.step + 1, losses)
+            return losses
+
+        parts.compute = hooked
+        return parts
+
+
+@pytest.fixture
+def train(tiny_corpus: Path, tiny_overrides: list[str]) -> Callable[..., Path]:
+    """Runs a training; returns its folder."""
+
+    def run(name: str, *overrides: str, hook: Hook | None = None, **options) -> Path:
+        config = load_config(CONFIG, [*tiny_overrides, *overrides])
+        trainer = HookedTrainer(config, Experiment.named(name, config), **options)
+        trainer.hook = hook
+        trainer.run()
+        return trainer.expt_dir
+
+    return run
+
+
+def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Every TensorBoard curve but those of speed."""
+    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
+    events.Reload()
+    tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith("speed/")]
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
+
+
+def same_weights(one: Path, other: Path) -> None:
+    a, b = latest_checkpoint(one), latest_checkpoint(other)
+    assert a is not None and b is not None and a.step == b.step
+    for name in ("network", "discriminator", "ema"):
+        if not (a.path / f"{name}.safetensors").exists():
+            assert name == "ema" and not (b.path / "ema.safetensors").exists()
+            continue
+        left, right = (load_weights(c.path, False, name) for c in (a, b))
+        assert all(torch.equal(left[key], right[key]) for key in left)
+    left, right = (load_training(c.path)["engine"]["optimizers"]["network"] for c in (a, b))
+    assert all(torch.equal(left["exp_avg"][key], right["exp_avg"][key]) for key in left["exp_avg"])
+
+
+def stop_at(step: int) -> Hook:
+    def hook(number: int, _: dict) -> None:
+        if number == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return hook
+
+
+def die_at(step: int) -> Hook:
+    def hook(number: int, _: dict) -> None:
+        if number == step:
+            raise RuntimeError("killed")
+
+    return hook
+
+
+def nan_at(*steps: int) -> Hook:
+    def hook(number: int, losses: dict) -> None:
+        if number in steps:
+            losses["generator/mel"] = losses["generator/mel"] * math.nan
+
+    return hook
+
+
+EXACT = ["train.ema_decay=0.9", "train.log_interval=1", "train.gradient_accumulation_step=2", "train.lr_warmup_steps=3"]
+
+
+def test_a_stopped_and_a_killed_run_continue_exactly(train, capfd) -> None:
+    whole = train("whole", *EXACT)
+    expected = curves(whole)
+    assert [step for step, _ in expected["train/generator/mel"]] == list(range(1, 9))
+    assert [step for step, _ in expected["valid/generator/mel"]] == [4, 8]
+
+    stopped = train("stopped", *EXACT, hook=stop_at(5))
+    assert latest_checkpoint(stopped).step == 5
+    assert "stopped after step 5 (SIGTERM); go on with --resume" in capfd.readouterr().err
+    train("stopped", *EXACT, resume=True)
+    assert curves(stopped) == expected
+    same_weights(whole, stopped)
+
+    with pytest.raises(RuntimeError, match="killed"):
+        train("killed", *EXACT, hook=die_at(7))
+    assert latest_checkpoint(whole.parent / "killed").step == 4
+    killed = train("killed", *EXACT, resume=True)
+    assert curves(killed) == expected  # steps 5 and 6, which ran twice, appear once
+    same_weights(whole, killed)
+
+
+def test_windows_of_means_and_validation_do_not_depend_on_interruptions_or_each_other(train) -> None:
+    whole = train("whole", "train.log_interval=4", "train.valid_interval=100")
+    parts = train("parts", "train.log_interval=4", "train.valid_interval=1", hook=stop_at(3))
+    train("parts", "train.log_interval=4", "train.valid_interval=1", resume=True)
+    expected, found = curves(whole), curves(parts)
+    assert [step for step, _ in expected["train/generator/mel"]] == [4, 8]
+    training = [tag for tag in expected if not tag.startswith("valid/")]
+    assert {tag: found[tag] for tag in training} == {tag: expected[tag] for tag in training}
+
+
+def test_logs_pictures_and_sounds(train) -> None:
+    folder = train("voice", "train.log_interval=2")
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    scalars = set(tags["scalars"])
+    for loss in ("generator/mel", "generator/mel/weighted", "generator/forward_sum", "discriminator/real"):
+        assert {f"train/{loss}", f"valid/{loss}"} <= scalars
+    for network in ("network", "discriminator"):
+        assert {f"gradient_norm/{network}", f"learning_rate/{network}"} <= scalars
+    assert {"speed/steps_per_second", "speed/data_wait", "speed/padding_waste", "skipped_steps"} <= scalars
+    assert {name.split("/")[1] for name in tags["images"]} == {"mel", "alignment", "durations", "pitch", "energy"}
+    assert {name.split("/")[1] for name in tags["audio"]} == {"recording", "speech", "copy"}
+    rates = [event.value for event in events.Scalars("learning_rate/network")]
+    assert rates[0] == pytest.approx(2e-4) and rates[-1] == pytest.approx(2e-4 * 0.999875**2)
+    log = (folder / "train.log").read_text()
+    assert "step 8/8 mel" in log and "training is complete" in log
+
+
+def test_steps_that_are_not_finite_are_skipped(train) -> None:
+    folder = train("voice", hook=nan_at(2, 3))
+    found = curves(folder)
+    assert [value for _, value in found["skipped_steps"]] == [0, 1, 1, 0, 0, 0, 0, 0]
+    weights = load_weights(latest_checkpoint(folder).path)
+    assert all(torch.isfinite(value).all() for value in weights.values())
+    assert load_training(latest_checkpoint(folder).path)["engine"]["optimizers"]["network"]["updates"] == 6
+    log = (folder / "train.log").read_text()
+    assert "step 2 skipped: a loss that is not finite: generator/mel (utterances utt0-" in log
+
+
+def test_too_many_skipped_steps_stop_the_run_and_keep_the_last_checkpoint(train) -> None:
+    with pytest.raises(UserError, match=r"step 7: 2 steps in a row .*generator/mel.*good checkpoint is step_00000004"):
+        train("voice", "train.max_bad_steps=2", hook=nan_at(6, 7, 8))
+    folder = train("voice", "train.max_bad_steps=2", resume=True)
+    assert latest_checkpoint(folder).step == 8
+
+
+def test_a_full_disk_stops_the_run_with_one_sentence(train, monkeypatch) -> None:
+    save, full = checkpoints._write, []
+
+    def write(path: Path, data: bytes) -> None:
+        if "step_00000008" in str(path) and not full:
+            full.append(path)
+            raise OSError(28, "No space left on device")
+        save(path, data)
+
+    monkeypatch.setattr(checkpoints, "_write", write)
+    with pytest.raises(UserError, match="disk is full.*older checkpoints are intact.*--resume"):
+        train("voice")
+    folder = train("voice", resume=True)
+    assert [c.step for c in list_checkpoints(folder)] == [4, 8]
+
+
+def test_a_broken_newest_checkpoint_falls_back_to_the_one_before(train, caplog) -> None:
+    folder = train("voice", "train.max_epoch=2")
+    newest = latest_checkpoint(folder).path / "training.pt"
+    data = bytearray(newest.read_bytes())
+    data[:4096] = bytes(4096)
+    newest.write_bytes(data)
+    train("voice", resume=True)
+    assert "step_00000008 is broken" in caplog.text
+    assert "going on from step_00000004" in (folder / "train.log").read_text()
+    load_training(latest_checkpoint(folder).path)
+    for checkpoint in list_checkpoints(folder):
+        (checkpoint.path / "state.json").unlink()
+    with pytest.raises(UserError, match="none of the checkpoints"):
+        train("voice", resume=True)
+
+
+def test_finetuning_takes_weights_and_keeps_the_new_corpus_statistics(train, corpus_writer, tiny_corpus) -> None:
+    source = train("source")
+    config = load_config(CONFIG, [f"preprocess.processed_dir={tiny_corpus.parent}", "preprocess.n_mel=10"])
+    corpus_writer(tiny_corpus.parent / "other", config.preprocess, [25, 30, 40, 50], ["train"] * 4, seed=9)
+    seen: list[dict[str, torch.Tensor]] = []
+    other = ['dataset=["other"]', 'dataset_path.other="x"', "train.learning_rate=1e-12"]
+    tuned = train("tuned", *other, finetune_from=source)
+    before, after = (load_weights(latest_checkpoint(folder).path) for folder in (source, tuned))
+    for name, value in after.items():
+        if name.endswith(("_mean", "_std")) and not name.startswith("mel_"):
+            assert not torch.equal(value, before[name])
+        else:
+            torch.testing.assert_close(value, before[name], atol=1e-6, rtol=1e-6)
+    assert not seen and "starting from the weights of" in (tuned / "train.log").read_text()
+
+
+def test_an_existing_experiment_is_not_overwritten(train) -> None:
+    folder = train("voice", "train.max_epoch=1")
+    with pytest.raises(UserError, match="holds an experiment already"):
+        train("voice")
+    train("voice", "train.max_epoch=2", resume=True)
+    assert latest_checkpoint(folder).step == 8
+    assert "train.max_epoch 1 -> 2" in (folder / "train.log").read_text()
+
+
+def test_running_out_of_memory_says_what_to_lower(train) -> None:
+    def hook(number: int, _: dict) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    with pytest.raises(UserError, match="train.batch_size, train.max_batch_frames or train.segment_size"):
+        train("voice", hook=hook)
+
+
+def test_corpus_from_disk_trains_the_same(train) -> None:
+    results = [curves(train(kind, f"train.corpus_on_device={kind}", "train.valid_interval=100"))
+               for kind in ("always", "never")]  # fmt: skip
+    assert results[0] == results[1]
+
+
+def test_profile_leaves_a_trace_and_one_line(train) -> None:
+    folder = train("voice", "train.profile=true", "train.steps_per_epoch=31", "train.max_epoch=1",
+                   "train.valid_interval=100")  # fmt: skip
+    assert len(list((folder / "profile").glob("trace_*.json"))) == 1
+    lines = [line for line in (folder / "train.log").read_text().splitlines() if "profile:" in line]
+    assert len(lines) == 1 and "ms a step" in lines[0] and "convolutions" in lines[0]
+
+
+def test_sounds_in_tensorboard_have_the_length_of_the_recording(train, tiny_corpus) -> None:
+    folder = train("voice", "train.valid_samples=2", "train.max_epoch=1")
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    recordings = [tag for tag in events.Tags()["audio"] if tag.endswith("/recording")]
+    assert len(recordings) == 2
+    lengths = sorted(events.Audio(tag)[0].length_frames for tag in recordings)
+    np.testing.assert_array_equal(lengths, [22 * 256, 45 * 256 if 45 * 256 in lengths else lengths[1]])
