@@ -9,6 +9,7 @@ gradients are not computed for it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -29,10 +30,15 @@ class GanHalf:
         mel: MelSpectrogram,
         loss: LossConfig,
         autocast_dtype: torch.dtype | None,
+        compiled: bool = False,
     ) -> None:
+        """Prepare for networks in place; `compiled` fuses the element-wise work around their convolutions."""
         self.generator, self.discriminator, self.mel = generator, discriminator, mel
         self.weights = weights_of(loss)
         self.autocast_dtype = autocast_dtype
+        # Shapes are fixed, so nothing is compiled twice; a rarely seen batch size beyond the limit runs uncompiled.
+        compile_ = partial(torch.compile, dynamic=False) if compiled else lambda function: function
+        self._generate, self._judge = compile_(generator.__call__), compile_(self._discriminator_terms)
 
     def _autocast(self, device: torch.device) -> torch.autocast:
         return torch.autocast(
@@ -42,13 +48,9 @@ class GanHalf:
     def losses(self, segments: Tensor, real: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Raw losses of segments (B, S, C) against real audio (B, S * hop_size), and both weighted totals."""
         with self._autocast(segments.device):
-            fake = self.generator(segments)
-            features_real, features_fake = split_real_fake(self.discriminator(torch.cat([real, fake])))
-            real_loss, fake_loss = discriminator_losses(features_real, features_fake)
-            terms = {
-                "adversarial": adversarial_loss(features_fake),
-                "feature_matching": feature_matching_loss(features_real, features_fake),
-            }
+            fake = self._generate(segments)
+            real_loss, fake_loss, adversarial, feature_matching = self._judge(real, fake)
+        terms = {"adversarial": adversarial, "feature_matching": feature_matching}
         with torch.no_grad():
             mel_real = self.mel(real)[0]
         terms["mel"] = (self.mel(fake)[0] - mel_real).abs().mean()
@@ -57,6 +59,15 @@ class GanHalf:
         raw = {f"generator/{name}": value.detach() for name, value in terms.items()}
         raw["discriminator/real"], raw["discriminator/fake"] = real_loss.detach(), fake_loss.detach()
         return raw, generator_total, discriminator_total
+
+    def _discriminator_terms(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Both discriminator losses, adversarial and feature-matching loss, from one pass over both halves."""
+        features_real, features_fake = split_real_fake(self.discriminator(torch.cat([real, fake])))
+        return (
+            *discriminator_losses(features_real, features_fake),
+            adversarial_loss(features_fake),
+            feature_matching_loss(features_real, features_fake),
+        )
 
     def __call__(self, segments: Tensor, real: Tensor, loss_scale: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Losses, and the gradient of the segments (B, S, C), all gradients times loss_scale ()."""

@@ -39,8 +39,10 @@ class TrainStep:
             preprocess.sample_rate, preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel,
             loss.mel_fmin, loss.mel_fmax, last_frame=True,
         ).to(device)  # fmt: skip
-        self.eager_gan = GanHalf(network.generator, discriminator, mel, loss, self.autocast_dtype)
-        self.gan = GraphedGanHalf(self.eager_gan) if on_gpu and config.train.cuda_graphs else self.eager_gan
+        parts = (network.generator, discriminator, mel, loss, self.autocast_dtype)
+        self.eager_gan = GanHalf(*parts)
+        fast_gan = GanHalf(*parts, compiled=True) if on_gpu and config.train.compile else self.eager_gan
+        self.gan = GraphedGanHalf(fast_gan) if on_gpu and config.train.cuda_graphs else fast_gan
         self.acoustic_parameters = [
             parameter for name, parameter in network.named_parameters() if not name.startswith("generator.")
         ]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 
 from models.tts.jets.batch import Batch
+from models.tts.jets.config import JetsConfig
+from models.tts.jets.gan import GanHalf
 from models.tts.jets.losses import acoustic_losses
 from models.tts.jets.step import TrainStep
 from models.vocoders.losses import adversarial_loss, discriminator_losses, feature_matching_loss
@@ -98,3 +101,19 @@ def test_a_short_training_lowers_the_mel_and_alignment_losses(
             optimiser.zero_grad()
     for name in ("generator/mel", "generator/forward_sum", "generator/duration"):
         assert history[-1][name] < 0.8 * history[0][name], name
+
+
+def test_compiled_waveform_half_gives_the_same_gradients(
+    make_step: Callable[[], TrainStep], make_batch: Callable[..., Batch], small_config: JetsConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The real compiler takes minutes; this backend runs what it would compile, traced whole.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager", fullgraph=True))
+    eager, compiled = make_step(), make_step()
+    gan = compiled.eager_gan
+    compiled.gan = GanHalf(gan.generator, gan.discriminator, gan.mel, small_config.train.loss, None, compiled=True)
+    batch = make_batch(LENGTHS)
+    for step in (eager, compiled):
+        step(batch, starts=STARTS)
+    for a, b in ((eager.network, compiled.network), (eager.discriminator, compiled.discriminator)):
+        assert all(close(q.grad, p.grad) for p, q in zip(a.parameters(), b.parameters()))
