@@ -32,6 +32,7 @@ UTTERANCE_KEYS = (
     "phone_extractor",
     "language",
     "lexicon_path",
+    "tokens_path",
     "sample_rate",
     "remove_dc",
     "highpass_hz",
@@ -182,18 +183,19 @@ def read_meta(directory: Path) -> dict[str, Any]:
 
 
 def feature_values(preprocess: PreprocessConfig, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Values of `keys`; a lexicon counts by what is in it, not by where it lies.
+    """Values of `keys`; a lexicon or token table counts by what is in it, not by where it lies.
 
-    Raises UserError when the lexicon cannot be read.
+    Raises UserError when such a file cannot be read.
     """
     values = {key: getattr(preprocess, key) for key in keys}
-    if values.get("lexicon_path") is not None:
-        path = project_path(values["lexicon_path"])
-        try:
-            values["lexicon_path"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            reason = f"{path} cannot be read ({error.strerror or error})"
-            raise UserError(f"preprocess.lexicon_path: {reason}; mend it or use null") from error
+    for key in ("lexicon_path", "tokens_path"):
+        if values.get(key) is not None:
+            path = project_path(values[key])
+            try:
+                values[key] = hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                reason = f"{path} cannot be read ({error.strerror or error})"
+                raise UserError(f"preprocess.{key}: {reason}; mend it or use null") from error
     return values
 
 

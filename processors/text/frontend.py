@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from processors.text.english import EnglishPhones
 from processors.text.errors import TextError
 from processors.text.espeak import EspeakPhones
+from processors.text.espnet import EspnetPhones
 from processors.text.lexicon import read_lexicon
 from processors.text.tokens import END, PUNCTUATION, START
 from utils.errors import UserError
@@ -25,10 +26,13 @@ class TextFrontEnd:
     `tokens` is the token table (index = id): "<pad>", "^" (start), "$" (end), then punctuation and phones.
     """
 
-    def __init__(self, phones: EnglishPhones | EspeakPhones | None = None) -> None:
+    def __init__(self, phones: EnglishPhones | EspeakPhones | EspnetPhones | None = None) -> None:
         self._phones = phones or EnglishPhones()
         self.tokens: list[str] = list(self._phones.tokens)
         self._ids = {token: index for index, token in enumerate(self.tokens)}
+        # A voice from ESPnet knows neither start nor end.
+        known = START in self._ids and END in self._ids
+        self.start, self.end = ((START,), (END,)) if known else ((), ())
 
     @classmethod
     def from_config(cls, preprocess: PreprocessConfig) -> TextFrontEnd:
@@ -39,6 +43,8 @@ class TextFrontEnd:
         lexicon = read_lexicon(preprocess.lexicon_path) if preprocess.lexicon_path else None
         if preprocess.phone_extractor == "espeak":
             return cls(EspeakPhones(preprocess.language, lexicon))
+        if preprocess.phone_extractor == "espnet":
+            return cls(EspnetPhones.from_file(preprocess.tokens_path, lexicon))
         if preprocess.language.lower().replace("_", "-") not in ("en-us", "en"):
             raise UserError(
                 f'preprocess.language is {preprocess.language!r}, but phone_extractor "lexicon" knows "en-us" only; '
@@ -62,7 +68,7 @@ class TextFrontEnd:
         if all(phone in _SILENT for phone in phones):
             shown = "".join(c if c.isprintable() else " " for c in text[:40]).strip()
             raise TextError(f"the text {shown!r} holds nothing that can be spoken" if shown else "the text is empty")
-        return [START, *phones, END]
+        return [*self.start, *phones, *self.end]
 
     def encode(self, text: str) -> list[int]:
         """Ids of `phonemise(text)`."""

@@ -11,6 +11,8 @@ from utils.errors import UserError
 
 FORMAT_VERSION = 1
 PAD, START, END = "<pad>", "^", "$"
+# What a voice from ESPnet says instead of a token that its table lacks.
+UNKNOWN = "<unk>"
 # Marks that carry prosody; everything else in a text becomes words or vanishes.
 PUNCTUATION: tuple[str, ...] = (",", ".", "!", "?", ";", ":", "-", "…")
 
@@ -55,7 +57,7 @@ def load_tokens(path: Path) -> dict:
         isinstance(tokens, list)
         and all(isinstance(token, str) for token in tokens)
         and len(set(tokens)) == len(tokens)
-        and tokens[:3] == [PAD, START, END]
+        and (UNKNOWN in tokens if content.get("phone_extractor") == "espnet" else tokens[:3] == [PAD, START, END])
         and isinstance(content.get("phone_extractor"), str)
         and isinstance(content.get("language"), str)
     )

@@ -38,7 +38,8 @@ class PreprocessConfig(Section):
     processed_dir: str
     num_workers: NonNegativeInt
     # text
-    phone_extractor: Literal["lexicon", "espeak"]
+    phone_extractor: Literal["lexicon", "espeak", "espnet"]
+    tokens_path: str | None
     language: str
     lexicon_path: str | None
     # audio
