@@ -5,6 +5,7 @@ Each neighbour votes for classes; no statistics, no data beyond the word lists b
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -133,13 +134,13 @@ def _votes_after(after: list[str], third_person: bool, governed: bool) -> dict[s
     return votes
 
 
-def word_class(words: list[str], index: int) -> str:
-    """Class of the homograph `words[index]`: one of those it has in the table.
+def word_class(words: list[str], index: int, classes: Collection[str] | None = None) -> str:
+    """Class of the homograph `words[index]`: one of `classes`, by default those it has in the table.
 
     :param words: the words of a text in lower case, with its punctuation marks as words of their own.
     """
     word = words[index]
-    classes = homographs()[word]
+    classes = homographs()[word] if classes is None else classes
     before, after = [], []
     for neighbour in words[max(0, index - 4) : index]:
         before = [] if neighbour in ",.!?;:-…" else [*before, neighbour]

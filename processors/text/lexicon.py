@@ -15,11 +15,21 @@ _DATA = Path(__file__).with_name("data")
 @lru_cache(maxsize=1)
 def cmudict() -> dict[str, str]:
     """Lower-case word -> phones in one string, CMUdict with our corrections; loaded once in a process."""
-    text = gzip.decompress((_DATA / "cmudict.txt.gz").read_bytes()).decode("ascii")
-    # str.partition would build three strings a line; splitting once is half the time of loading.
-    entries = dict(line.split(" ", 1) for line in text.splitlines())
+    entries = _read_cmudict()
     entries.update({word: " ".join(phones) for word, phones in read_lexicon(_DATA / "overrides.txt").items()})
     return entries
+
+
+@lru_cache(maxsize=1)
+def plain_cmudict() -> dict[str, str]:
+    """The same without our corrections, for voices that never met them."""
+    return _read_cmudict()
+
+
+def _read_cmudict() -> dict[str, str]:
+    text = gzip.decompress((_DATA / "cmudict.txt.gz").read_bytes()).decode("ascii")
+    # str.partition would build three strings a line; splitting once is half the time of loading.
+    return dict(line.split(" ", 1) for line in text.splitlines())
 
 
 def read_lexicon(path: Path | str) -> dict[str, tuple[str, ...]]:

@@ -107,6 +107,8 @@ class Synthesizer:
         preprocess = loaded.preprocess
         if (folder / LEXICON).is_file():
             preprocess = preprocess.model_copy(update={"lexicon_path": str((folder / LEXICON).resolve())})
+        if preprocess.phone_extractor == "espnet":
+            preprocess = preprocess.model_copy(update={"tokens_path": str((folder / TOKENS).resolve())})
         return cls(network, TextFrontEnd.from_config(preprocess), tokens, loaded, resolved_device(device))
 
     def tts(self, text: str, **controls: Unpack[Controls]) -> tuple[np.ndarray, int]:
