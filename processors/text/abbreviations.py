@@ -7,39 +7,45 @@ import re
 # Written with a full stop, always read so.
 _ALWAYS = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Messrs": "Messrs", "Mme": "Madame", "Mlle": "Mademoiselle",
-    "Prof": "Professor", "Rev": "Reverend", "Revd": "Reverend", "Hon": "Honorable", "Capt": "Captain", "Maj": "Major",
-    "Col": "Colonel", "Gen": "General", "Lieut": "Lieutenant", "Lt": "Lieutenant", "Sgt": "Sergeant", "Cpl": "Corporal",
-    "Cmdr": "Commander", "Comdr": "Commander", "Adm": "Admiral", "Gov": "Governor", "Sen": "Senator", "Rep": "Representative",
-    "Supt": "Superintendent", "Pres": "President", "Sec'y": "Secretary", "Atty": "Attorney", "Insp": "Inspector",
-    "Jr": "Junior", "Sr": "Senior", "Esq": "Esquire", "Bros": "Brothers", "Corp": "Corporation", "Inc": "Incorporated",
-    "Ltd": "Limited", "Co": "Company", "Cos": "Companies", "Dept": "Department", "dept": "department", "Univ": "University",
-    "Assn": "Association", "Assoc": "Association", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Hwy": "Highway",
-    "Pkwy": "Parkway", "Apt": "Apartment", "Bldg": "Building", "Jan": "January", "Feb": "February", "Apr": "April",
-    "Aug": "August", "Sept": "September", "Sep": "September", "Oct": "October", "Nov": "November", "Dec": "December",
-    "Tues": "Tuesday", "Thurs": "Thursday", "Fri": "Friday", "Ft": "Fort", "Mt": "Mount", "Govt": "Government",
-    "govt": "government", "etc": "et cetera", "vs": "versus", "viz": "namely", "approx": "approximately", "esp": "especially",
-    "misc": "miscellaneous", "Vol": "Volume", "vol": "volume", "Vols": "Volumes", "vols": "volumes", "Chap": "Chapter", "pp": "pages",
-    "Figs": "Figures", "figs": "figures", "Nos": "Numbers", "nos": "numbers", "intl": "international", "Intl": "International",
+    "Prof": "Professor", "Rev": "Reverend", "Revd": "Reverend", "Hon": "Honorable", "Capt": "Captain",
+    "Maj": "Major", "Col": "Colonel", "Gen": "General", "Lieut": "Lieutenant", "Lt": "Lieutenant", "Sgt": "Sergeant",
+    "Cpl": "Corporal", "Cmdr": "Commander", "Comdr": "Commander", "Adm": "Admiral", "Gov": "Governor",
+    "Sen": "Senator", "Rep": "Representative", "Supt": "Superintendent", "Pres": "President", "Sec'y": "Secretary",
+    "Atty": "Attorney", "Insp": "Inspector", "Jr": "Junior", "Sr": "Senior", "Esq": "Esquire", "Bros": "Brothers",
+    "Corp": "Corporation", "Inc": "Incorporated", "Ltd": "Limited", "Co": "Company", "Cos": "Companies",
+    "Dept": "Department", "dept": "department", "Univ": "University", "Assn": "Association", "Assoc": "Association",
+    "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Hwy": "Highway", "Pkwy": "Parkway", "Apt": "Apartment",
+    "Bldg": "Building", "Jan": "January", "Feb": "February", "Apr": "April", "Aug": "August", "Sept": "September",
+    "Sep": "September", "Oct": "October", "Nov": "November", "Dec": "December", "Tues": "Tuesday",
+    "Thurs": "Thursday", "Fri": "Friday", "Ft": "Fort", "Mt": "Mount", "Govt": "Government", "govt": "government",
+    "etc": "et cetera", "vs": "versus", "viz": "namely", "approx": "approximately", "esp": "especially",
+    "misc": "miscellaneous", "Vol": "Volume", "vol": "volume", "Vols": "Volumes", "vols": "volumes",
+    "Chap": "Chapter", "pp": "pages", "Figs": "Figures", "figs": "figures", "Nos": "Numbers", "nos": "numbers",
+    "intl": "international", "Intl": "International",
 }  # fmt: skip
 # Also ordinary words or letters, so that they need a number after them.
 _BEFORE_NUMBER = {
     "No": "Number", "no": "number", "Fig": "Figure", "fig": "figure", "p": "page", "P": "Page", "Sec": "Section",
-    "sec": "section", "Art": "Article", "art": "article", "Mar": "March", "Jun": "June", "Jul": "July", "Ch": "Chapter",
-    "ch": "chapter", "chap": "chapter", "Pt": "Part", "pt": "part", "Pl": "Plate", "pl": "plate",
-    "Eq": "Equation", "eq": "equation", "ca": "circa", "Pg": "Page", "pg": "page", "Ex": "Exhibit", "est": "established",
-    "Ext": "Extension", "ext": "extension", "Ver": "Version", "ver": "version", "op": "opus", "Op": "Opus", "c": "c", "s": "s",
+    "sec": "section", "Art": "Article", "art": "article", "Mar": "March", "Jun": "June", "Jul": "July",
+    "Ch": "Chapter", "ch": "chapter", "chap": "chapter", "Pt": "Part", "pt": "part", "Pl": "Plate", "pl": "plate",
+    "Eq": "Equation", "eq": "equation", "ca": "circa", "Pg": "Page", "pg": "page", "Ex": "Exhibit",
+    "est": "established", "Ext": "Extension", "ext": "extension", "Ver": "Version", "ver": "version", "op": "opus",
+    "Op": "Opus", "c": "c", "s": "s",
 }  # fmt: skip
 # Also ordinary words, so that they need a comma before them: "Dallas, Tex.".
 _STATES = {
-    "Ala": "Alabama", "Ariz": "Arizona", "Ark": "Arkansas", "Calif": "California", "Colo": "Colorado", "Conn": "Connecticut",
-    "Del": "Delaware", "Fla": "Florida", "Ga": "Georgia", "Ill": "Illinois", "Ind": "Indiana", "Kans": "Kansas",
-    "Ky": "Kentucky", "La": "Louisiana", "Md": "Maryland", "Mass": "Massachusetts", "Mich": "Michigan", "Minn": "Minnesota",
-    "Miss": "Mississippi", "Mo": "Missouri", "Mont": "Montana", "Neb": "Nebraska", "Nev": "Nevada", "Okla": "Oklahoma",
-    "Ore": "Oregon", "Pa": "Pennsylvania", "Tenn": "Tennessee", "Tex": "Texas", "Va": "Virginia", "Vt": "Vermont",
-    "Wash": "Washington", "Wis": "Wisconsin", "Wyo": "Wyoming",
+    "Ala": "Alabama", "Ariz": "Arizona", "Ark": "Arkansas", "Calif": "California", "Colo": "Colorado",
+    "Conn": "Connecticut", "Del": "Delaware", "Fla": "Florida", "Ga": "Georgia", "Ill": "Illinois", "Ind": "Indiana",
+    "Kans": "Kansas", "Ky": "Kentucky", "La": "Louisiana", "Md": "Maryland", "Mass": "Massachusetts",
+    "Mich": "Michigan", "Minn": "Minnesota", "Miss": "Mississippi", "Mo": "Missouri", "Mont": "Montana",
+    "Neb": "Nebraska", "Nev": "Nevada", "Okla": "Oklahoma", "Ore": "Oregon", "Pa": "Pennsylvania",
+    "Tenn": "Tennessee", "Tex": "Texas", "Va": "Virginia", "Vt": "Vermont", "Wash": "Washington", "Wis": "Wisconsin",
+    "Wyo": "Wyoming",
 }  # fmt: skip
 # Read so in capitals, too: "MR. SMITH".
-_CAPITALS = frozenset(["MR", "MRS", "MS", "DR", "ST", "JR", "SR", "NO", "PROF", "REV", "VS", "INC", "LTD", "VOL", "CAPT"])
+_CAPITALS = frozenset(
+    ["MR", "MRS", "MS", "DR", "ST", "JR", "SR", "NO", "PROF", "REV", "VS", "INC", "LTD", "VOL", "CAPT"]
+)
 _WITHOUT_STOP = {"Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor", "Prof": "Professor"}
 _PHRASES = [
     (re.compile(r"\b[Ii]\. ?e\.(?=\W|$)"), "that is"),
@@ -66,14 +72,16 @@ _STREETS = {"St": "Street", "Dr": "Drive", "Ave": "Avenue", "Rd": "Road", "Blvd"
 _SAINT = re.compile(r"\bSt\.? (?=[A-Z])")
 # U.S., A.M., B.C., J. F. K.: two or more letters with stops.
 _DOTTED = re.compile(r"(?<![\w.'])((?:[A-Za-z]\. ?){1,10}[A-Za-z])\.(?:('s)|(?=(\s*)(\S?)))(?!\w)")
-_INITIAL = re.compile(r"(?<![\w.'])([A-Z])\.(?=(\s+)([A-Z\"'])|,|;|-[A-Z])")
+_INITIAL = re.compile(r"(?<![\w.'])(?<![A-Z] )([A-Z])\.(?=(\s+)([A-Z\"'])|,|;|-[A-Z])")
 # After a dotted abbreviation a capital starts a sentence only in words that rarely follow one otherwise.
 _STARTER = re.compile(
     r"\s*[\"'(]*(?:The|A|An|He|She|It|They|We|You|I|This|That|These|Those|There|His|Her|Its|Their|Our|My|In|On|At|But|And|Or|"
     r"So|If|When|While|As|After|Before|For|From|To|With|By|Then|Now|Yes|Not|What|Who|Where|Why|How|Here|Since|Although|"
     r"However|Some|Such|No)\b"
 )
-_FUNCTION_WORDS = frozenset("The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split())
+_FUNCTION_WORDS = frozenset(
+    "The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split()
+)
 
 
 def _closing_stop(text: str, end: int, gap: str, following: str) -> str:
@@ -88,7 +96,9 @@ def _word(match: re.Match[str]) -> str:
     if word in _CAPITALS:
         word = word.capitalize()
     spoken = _ALWAYS.get(word)
-    if spoken is None and (following.isdigit() or following.isupper() and (second.isdigit() or second in ".IVX" and following in "IVX")):
+    if spoken is None and (
+        following.isdigit() or following.isupper() and (second.isdigit() or second in ".IVX" and following in "IVX")
+    ):
         spoken = _BEFORE_NUMBER.get(word)
         if spoken:
             return spoken if gap else spoken + " "
@@ -104,7 +114,12 @@ def _word(match: re.Match[str]) -> str:
 def _street(match: re.Match[str]) -> str:
     house, name, kind, stop, gap, following = match.groups()
     if not house:
-        if name in _FUNCTION_WORDS or kind in ("St", "Dr") and following.isupper() and not _STARTER.match(match.string, match.end()):
+        if (
+            name in _FUNCTION_WORDS
+            or kind in ("St", "Dr")
+            and following.isupper()
+            and not _STARTER.match(match.string, match.end())
+        ):
             return match[0]
         if not stop and kind != "Blvd":
             return match[0]

@@ -27,10 +27,11 @@ _GREEK = dict(
 # Signs whose compatibility form would lose the meaning.
 _SIGNS = {
     "²": "^2", "³": "^3", "№": " No. ", "℃": "°C", "℉": "°F", "©": " copyright ", "®": " registered ",
-    "™": " trademark ", "℠": " service mark ", "\u00b5": "μ", "\u2126": " ohms ", "\u212b": " angstroms ", "∞": " infinity ",
-    "√": " square root of ", "∑": " sum ", "π": " pi ", "Π": " pi ", "•": ", ", "·": " ", "℅": " care of ",
-    "⁄": "/", "∕": "/", "−": "-", "×": " x ", "✕": " x ", "✖": " x ", "º": "°", "˚": "°", "…": "…", "⋯": "…",
-    "。": ".", "、": ",", "，": ",", "！": "!", "？": "?", "；": ";", "：": ":", "¿": " ", "¡": " ", "؟": "?", "،": ",",
+    "™": " trademark ", "℠": " service mark ", "\u00b5": "μ", "\u2126": " ohms ", "\u212b": " angstroms ",
+    "∞": " infinity ", "√": " square root of ", "∑": " sum ", "π": " pi ", "Π": " pi ", "•": ", ", "·": " ",
+    "℅": " care of ", "⁄": "/", "∕": "/", "−": "-", "×": " x ", "✕": " x ", "✖": " x ", "º": "°", "˚": "°", "…": "…",
+    "⋯": "…", "。": ".", "、": ",", "，": ",", "！": "!", "？": "?", "；": ";", "：": ":", "¿": " ", "¡": " ", "؟": "?",
+    "،": ",",
     "؛": ";", "।": ".", "‽": "?!", "〈": "(", "〉": ")", "「": '"', "」": '"', "『": '"', "』": '"', "【": "(",
     "】": ")", "｛": "(", "｝": ")", "↔": " ", "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "ℓ": "l", "₤": "£",
 }  # fmt: skip
@@ -102,5 +103,7 @@ def plain_marks(text: str) -> str:
     return " ".join("".join(kept).replace("...", "…").split())
 
 
-_MARK_TABLE = {ord(c): "'" for c in _SINGLE_QUOTES} | {ord(c): '"' for c in _DOUBLE_QUOTES} | {ord(c): "—" for c in _DASHES}
+_MARK_TABLE = (
+    {ord(c): "'" for c in _SINGLE_QUOTES} | {ord(c): '"' for c in _DOUBLE_QUOTES} | {ord(c): "—" for c in _DASHES}
+)
 _MARK_TABLE |= {ord(c): _SIGNS[c] for c in "。、，！？；：؟،؛।〈〉「」『』【】｛｝"}

@@ -31,10 +31,10 @@ _KNOWN = frozenset(IPA_SYMBOLS)
 # "(en)word(de)": espeak's note that it changed the language.
 _SWITCH = re.compile(r"\([a-z-]{1,12}\)")
 _ARPABET_TO_IPA = {
-    "AA": "ɑː", "AE": "æ", "AH": "ʌ", "AO": "ɔː", "AW": "aʊ", "AY": "aɪ", "EH": "ɛ", "ER": "ɜː", "EY": "eɪ", "IH": "ɪ", "IY": "iː",
-    "OW": "oʊ", "OY": "ɔɪ", "UH": "ʊ", "UW": "uː", "B": "b", "CH": "tʃ", "D": "d", "DH": "ð", "F": "f", "G": "ɡ", "HH": "h",
-    "JH": "dʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "P": "p", "R": "ɹ", "S": "s", "SH": "ʃ", "T": "t", "TH": "θ",
-    "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
+    "AA": "ɑː", "AE": "æ", "AH": "ʌ", "AO": "ɔː", "AW": "aʊ", "AY": "aɪ", "EH": "ɛ", "ER": "ɜː", "EY": "eɪ",
+    "IH": "ɪ", "IY": "iː", "OW": "oʊ", "OY": "ɔɪ", "UH": "ʊ", "UW": "uː", "B": "b", "CH": "tʃ", "D": "d", "DH": "ð",
+    "F": "f", "G": "ɡ", "HH": "h", "JH": "dʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "P": "p", "R": "ɹ",
+    "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
 }  # fmt: skip
 _UNSTRESSED = {"AH": "ə", "ER": "ɚ", "IY": "i"}
 _PIECE = re.compile(r"\{[^{}]*\}|[^\s{}]+")
@@ -75,7 +75,9 @@ class _Library:
         with self._lock:
             if self._voice != language:
                 if self._library.espeak_SetVoiceByName(language.encode()) != 0:
-                    raise UserError(f"preprocess.language is {language!r}, which espeak-ng does not know; try for example en-us, de or fr-fr")
+                    raise UserError(
+                        f"preprocess.language is {language!r}, which espeak-ng does not know; try for example en-us, de or fr-fr"
+                    )
                 self._voice = language
             buffer = ctypes.create_string_buffer(text.encode("utf-8"))
             position = ctypes.c_void_p(ctypes.addressof(buffer))

@@ -2,238 +2,279 @@
 
 from __future__ import annotations
 
-from processors.text.word_classes import (
-    BE, BEFORE_NOUN_TO, CONJUNCTIONS, DETERMINERS, HAVE, MODALS, OBJECTS, PREPOSITIONS, SUBJECTS, is_adverb, is_plural,
-)  # fmt: skip
+from typing import NamedTuple
 
-_PAST_WORDS = frozenset(
-    "was were had did said went came took saw made gave found left told thought knew began stood sat wrote yesterday ago then got "
-    "brought kept felt heard held ran spoke once last when lay".split()
+from processors.text.word_classes import (
+    BE,
+    BEFORE_NOUN_TO,
+    CONJUNCTIONS,
+    DETERMINERS,
+    HAVE,
+    MODALS,
+    OBJECTS,
+    PREPOSITIONS,
+    SUBJECTS,
+    is_adverb,
+    is_plural,
 )
-_METAL_AFTER = frozenset(
-    "pipe pipes pencil pencils bullet bullets paint poisoning alloy alloys core glass fragments fragment ore ores mine mines weight "
-    "weights foil acetate oxide roof sheet sheets shot ball balls coffin coffins lined free content fillings tank tanks smelter "
-    "battery batteries residue residues particles crystal crystals".split()
+
+
+class Context(NamedTuple):
+    """What surrounds a homograph: words of its own clause, nearest last before it and first after it; and wider ones."""
+
+    before: list[str]
+    after: list[str]
+    around: list[str]
+
+    @property
+    def nearest(self) -> str:
+        """The word before, "" at the start of a clause."""
+        return self.before[-1] if self.before else ""
+
+    @property
+    def following(self) -> str:
+        """The word after, "" at the end of a clause."""
+        return self.after[0] if self.after else ""
+
+    @property
+    def determined(self) -> bool:
+        """Whether an article, a possessive or the like stands before."""
+        return self.nearest in DETERMINERS or self.nearest.endswith(("'s", "s'"))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PAST_WORDS = _words(
+    "was were had did said went came took saw made gave found left told thought knew began stood sat wrote yesterday ago then "
+    "got brought kept felt heard held ran spoke once last when lay"
 )
-_METAL_BEFORE = frozenset("molten melted white red black sheet liquid metallic".split())
-_LIVE_AFTER = frozenset(
+_PARTICLES = _words("up down apart off out into through at away open loose")
+_METAL_AFTER = _words(
+    "pipe pipes pencil pencils bullet bullets paint poisoning alloy alloys core glass fragments fragment ore ores mine mines "
+    "weight weights foil acetate oxide roof sheet sheets shot ball balls coffin coffins lined free content fillings tank tanks "
+    "smelter battery batteries residue residues particles crystal crystals"
+)
+_METAL_BEFORE = _words("molten melted white red black sheet liquid metallic")
+_METAL_NEAR = _words(
+    "copper zinc iron tin silver metal antimony bullet pounds tons heavy pipe bullets mercury brass gold steel roof sheets melted "
+    "piece pieces mass traces ounces"
+)
+_LIVE_AFTER = _words(
     "music show shows broadcast broadcasts television tv coverage concert concerts audience audiences performance performances "
-    "recording recordings wire wires ammunition rounds round animal animals birds bait coals video stream streams chat events event "
-    "stock cattle oak bullet bullets cartridge cartridges band entertainment feed album from".split()
+    "recording recordings wire wires ammunition rounds round animal animals birds bait coals video stream streams chat events "
+    "event stock cattle oak bullet bullets cartridge cartridges band entertainment feed album from"
 )
-_LIVE_BEFORE = frozenset("broadcast perform performed performing streamed streaming aired recorded filmed televised reporting".split())
-_BOW_WEAPON = frozenset("tie ties arrow arrows string strings window windows legged violin cross long rain hair ribbon street cockade cockades colors quiver".split())
-_FISH = frozenset("fish fishing fishery sea largemouth smallmouth striped trout caught catch pond lake fried grilled rod".split())
-_MINUTE_THINGS = frozenset(
+_LIVE_BEFORE = _words(
+    "broadcast perform performed performing streamed streaming aired recorded filmed televised reporting"
+)
+_NO_LIVE_THING = _words("all some many most few both such own")
+_BOW_WEAPON = _words(
+    "tie ties arrow arrows strings string window windows legged violin cross long rain hair ribbon street cockade cockades "
+    "colors quiver"
+)
+_FISH = _words("fish fishing fishery sea largemouth smallmouth striped trout caught catch pond lake fried grilled rod")
+_MINUTE_THINGS = _words(
     "detail details particle particles amount amounts quantity quantities trace traces examination inspection fragments fragment "
     "portion portions creatures organisms differences difference investigation inquiry description size cells holes hole doses "
-    "degree dose account search crystals grains bubbles observation".split()
+    "degree dose account search crystals grains bubbles observation"
 )
-_GET = frozenset("get got gets getting become became grown grew".split())
-_LIVES_AFTER = frozenset("in at on near with there here alone by under for together up next".split())
-_TEAR_VERB_AFTER = frozenset("up down apart off out into through at away open loose".split())
-_WIND_VERB_AFTER = frozenset("up down around through back".split())
-_VERBS_OF_WEEPING = frozenset("shed wiped wipe dropped single burst brought".split())
+_GET = _words("get got gets getting become became grown grew")
+_STATES = _words("be have live say go come tell think like work play do")
+_LIVES_AFTER = _words("in at on near with there here alone by under for together up next")
+_WEEPING = _words("shed wiped wipe dropped single burst brought")
+_LEARNED_PEOPLE = _words("man men judge counsel friend professor gentleman society")
 
 
-def _has_past(words: list[str]) -> bool:
-    return any(w in _PAST_WORDS or w.endswith("ed") and len(w) > 4 for w in words)
-
-
-def _read(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    trimmed = [w for w in before if not is_adverb(w)]
+def _read(c: Context) -> str:
+    trimmed = [word for word in c.before if not is_adverb(word)]
     nearest = trimmed[-1] if trimmed else ""
     if nearest == "to":
         return "P" if len(trimmed) > 1 and trimmed[-2] in BEFORE_NOUN_TO else "V"
-    if nearest in HAVE or nearest in BE or nearest in ("he", "she", "it", "which", "having"):
+    if nearest in HAVE or nearest in BE or nearest in ("he", "she", "it", "which"):
         return "P"
     if nearest in MODALS or not nearest:
         return "V"
-    # Not inflected after a singular noun: past.
-    context = words[max(0, index - 14) : index] + words[index + 1 : index + 10]
-    if nearest in SUBJECTS or nearest == "who" or nearest in CONJUNCTIONS or is_plural(nearest):
-        if nearest in CONJUNCTIONS and any(w in MODALS or w == "to" for w in before[-4:-1]):
-            return "V"
-        return "P" if _has_past(context) else "V"
-    if nearest in DETERMINERS or nearest in ("good", "great", "quick", "easy", "must"):
+    if nearest in CONJUNCTIONS and any(word in MODALS or word == "to" for word in c.before[-4:-1]):
         return "V"
+    if nearest in SUBJECTS or nearest == "who" or nearest in CONJUNCTIONS or is_plural(nearest):
+        past = any(word in _PAST_WORDS or word.endswith("ed") and len(word) > 4 for word in c.around)
+        return "P" if past else "V"
+    if nearest in DETERMINERS or nearest in ("good", "great", "quick", "easy"):
+        return "V"
+    # Without -s after a singular noun it can only be past.
     return "P"
 
 
-def _used(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    if not after or after[0] != "to":
+def _used(c: Context) -> str:
+    if c.following != "to":
         return "P"
-    following = after[1] if len(after) > 1 else ""
-    nearest = next((w for w in reversed(before) if not is_adverb(w)), "")
+    goal = c.after[1] if len(c.after) > 1 else ""
+    nearest = next((word for word in reversed(c.before) if not is_adverb(word)), "")
     if nearest in BE:
         # "was used to make" against "was used to it", "used to working".
-        thing = following in OBJECTS or following.endswith("ing") or following in ("such", "being", "having")
-        return "H" if thing else "P"
-    if nearest in _GET or nearest in SUBJECTS or nearest in ("who", "there", "that", "didn't", "did", "never", "") or is_plural(nearest):
+        return "H" if goal in OBJECTS or goal.endswith("ing") or goal == "such" else "P"
+    if nearest in _GET or nearest in SUBJECTS or nearest in ("who", "there", "that", "did", "didn't", ""):
         return "H"
     if nearest in HAVE:
         return "P"
     # "what my father used to say" against "the gun used to kill".
-    return "H" if following in ("be", "have", "live", "say", "go", "come", "tell", "think", "like", "work", "play", "do") else "P"
+    return "H" if is_plural(nearest) or goal in _STATES else "P"
 
 
-def _live(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if nearest == "to" and following in _LIVE_AFTER and following != "from":
+def _live(c: Context) -> str:
+    if c.nearest == "to" and c.following in _LIVE_AFTER and c.following != "from":
         return "J"
-    if nearest in MODALS or nearest == "to" or nearest in SUBJECTS or nearest == "who":
+    if c.nearest in MODALS or c.nearest == "to" or c.nearest in SUBJECTS or c.nearest == "who":
         return "V"
-    if nearest in _LIVE_BEFORE or following in _LIVE_AFTER:
+    if c.nearest in _LIVE_BEFORE or c.following in _LIVE_AFTER or c.nearest in BE:
         return "J"
-    if nearest in BE or nearest in DETERMINERS and nearest not in ("all", "some", "many", "most", "few", "both", "such", "own"):
-        return "J"
-    return "V"
+    return "J" if c.determined and c.nearest not in _NO_LIVE_THING else "V"
 
 
-def _lives(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if nearest in DETERMINERS or nearest in PREPOSITIONS or nearest.endswith("'s") or nearest.endswith("s'"):
+def _lives(c: Context) -> str:
+    if c.determined or c.nearest in PREPOSITIONS:
         return "N"
-    if nearest in SUBJECTS or nearest in ("who", "which", "that", "he", "she"):
+    if c.nearest in SUBJECTS or c.nearest in ("who", "which", "that"):
         return "V"
-    if following in _LIVES_AFTER and not is_plural(nearest):
+    if c.following in _LIVES_AFTER and not is_plural(c.nearest):
         return "V"
-    return "N" if following in BE or following in HAVE or following in MODALS or not following or following == "of" or not nearest else "V"
+    subject = c.following in BE or c.following in HAVE or c.following in MODALS
+    return "N" if subject or c.following in ("", "of") or not c.nearest else "V"
 
 
-def _lead(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    around = set(words[max(0, index - 6) : index + 7])
-    if following in _METAL_AFTER or nearest in _METAL_BEFORE:
+def _lead(c: Context) -> str:
+    if c.following in _METAL_AFTER or c.nearest in _METAL_BEFORE:
         return "M"
-    if nearest in ("of", "like", "with", "as", "and", "in", "from") and not after[:1] == ["the"] and (
-        around & {"copper", "zinc", "iron", "tin", "silver", "metal", "antimony", "bullet", "pounds", "tons", "heavy", "pipe", "bullets", "mercury", "brass",
-                  "gold", "steel", "roof", "sheets", "melted", "piece", "pieces", "mass", "traces", "ounces"}):  # fmt: skip
-        return "M"
-    return "V"
+    substance = c.nearest in ("of", "like", "with", "as", "and", "in", "from") and c.following != "the"
+    return "M" if substance and _METAL_NEAR.intersection(c.around) else "V"
 
 
-def _close(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if nearest in ("the", "its", "a", "his") and following == "of" or before[-2:] == ["to", "a"] and following not in ("friend", "friends"):
-        return "N" if not following or following in ("of", "in", "on", "with", "at", "by", "when", "and") else "J"
-    if nearest == "to" and following not in ("to", "by"):
-        return "V"
-    if nearest in MODALS:
-        return "V"
-    if following in OBJECTS and nearest not in BE and nearest not in DETERMINERS and nearest not in PREPOSITIONS:
-        return "V"
-    if nearest in ("they", "we", "you", "i") or is_plural(nearest) and following in ("at", "on", "for", "early", "down", ""):
-        return "V" if following not in ("to", "by") else "J"
-    return "J"
-
-
-def _tear(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if following in ("gas", "duct", "ducts", "drops", "drop", "stained") or nearest in _VERBS_OF_WEEPING:
+def _close(c: Context) -> str:
+    ends = c.following in ("", "of", "in", "on", "with", "at", "by", "when", "and")
+    if c.nearest in ("the", "its", "a", "his") and c.following == "of" or c.before[-2:] == ["to", "a"] and ends:
         return "N"
-    if before[-2:] == ["wear", "and"] or following in _TEAR_VERB_AFTER or following in OBJECTS or following == "in":
+    if c.following in ("to", "by"):
+        return "J"
+    if c.nearest == "to" or c.nearest in MODALS or c.nearest in ("they", "we", "you", "i"):
         return "V"
-    if nearest in DETERMINERS or nearest in PREPOSITIONS:
+    governed = c.nearest in BE or c.nearest in DETERMINERS or c.nearest in PREPOSITIONS
+    if c.following in OBJECTS and not governed:
+        return "V"
+    return "V" if is_plural(c.nearest) and c.following in ("at", "on", "for", "early", "down", "") else "J"
+
+
+def _tear(c: Context) -> str:
+    if c.following in ("gas", "duct", "ducts", "drops", "drop", "stained") or c.nearest in _WEEPING:
         return "N"
-    return "V"
-
-
-def _tears(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if nearest in ("he", "she", "it", "which", "who", "that") or following in OBJECTS and nearest not in DETERMINERS:
+    if c.before[-2:] == ["wear", "and"] or c.following in _PARTICLES or c.following in OBJECTS or c.following == "in":
         return "V"
-    return "V" if following in ("apart", "up", "off") and nearest not in DETERMINERS and nearest not in PREPOSITIONS else "N"
+    return "N" if c.determined or c.nearest in PREPOSITIONS else "V"
 
 
-def _wind(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if nearest == "to" or nearest in MODALS or nearest in ("they", "we", "you", "i", "roads", "paths", "streets"):
+def _tears(c: Context) -> str:
+    if c.nearest in SUBJECTS or c.nearest in ("which", "who", "that"):
         return "V"
-    if following in _WIND_VERB_AFTER and nearest not in DETERMINERS or not nearest and following in OBJECTS:
+    governed = c.determined or c.nearest in PREPOSITIONS
+    return "V" if not governed and (c.following in OBJECTS or c.following in ("apart", "up", "off")) else "N"
+
+
+def _wind(c: Context) -> str:
+    if c.nearest == "to" or c.nearest in MODALS or c.nearest in ("they", "we", "you", "i", "roads", "paths", "streets"):
         return "V"
+    if c.following in ("up", "down", "around", "through", "back") and not c.determined:
+        return "V"
+    return "V" if not c.nearest and c.following in OBJECTS else "N"
+
+
+def _winds(c: Context) -> str:
+    subject = c.nearest in SUBJECTS or c.nearest in ("which", "that")
+    return "V" if subject or c.following in ("up", "round", "around") else "N"
+
+
+def _wound(c: Context) -> str:
+    way = c.following in ("up", "round", "around", "through", "down", "along", "its", "onto", "past", "their")
+    if way and not c.determined or c.nearest in ("tightly", "closely"):
+        return "P"
+    return "P" if c.following in OBJECTS and (c.nearest in SUBJECTS or c.nearest == "which") else "N"
+
+
+def _bow(c: Context) -> str:
+    return "N" if _BOW_WEAPON.intersection(c.before + c.after) else "V"
+
+
+def _bass(c: Context) -> str:
+    return "F" if _FISH.intersection(c.around) else "N"
+
+
+def _minute(c: Context) -> str:
+    degree = c.nearest in ("very", "so", "too", "most", "extremely", "equally")
+    return "J" if degree or c.following in _MINUTE_THINGS else "N"
+
+
+def _dove(c: Context) -> str:
+    down = c.following in ("into", "under", "down", "headfirst", "in") and not c.determined
+    return "P" if down or c.nearest in SUBJECTS else "N"
+
+
+def _content(c: Context) -> str:
+    satisfied = c.following in ("with", "to", "themselves", "himself", "myself", "herself")
+    if satisfied or c.nearest in BE or c.nearest in MODALS or is_adverb(c.nearest) or c.nearest in ("heart's", ""):
+        return "J"
     return "N"
 
 
-def _winds(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    return "V" if nearest in ("which", "that", "it", "he", "she") or following in ("up", "round", "around") else "N"
+def _learned(c: Context) -> str:
+    attribute = c.determined and c.following and c.following not in PREPOSITIONS | OBJECTS
+    return "J" if attribute or c.nearest in ("very", "most") or c.following in _LEARNED_PEOPLE else "P"
 
 
-def _invalid(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    return "N" if nearest in DETERMINERS and (not following or following in BE | HAVE | MODALS | PREPOSITIONS | _PAST_WORDS) else "J"
+def _aged(c: Context) -> str:
+    ripened = c.following in ("wine", "cheese", "beef", "whiskey", "whisky")
+    return "J" if not ripened and (c.determined or c.nearest == "poor") else "P"
 
 
-def _wound(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if following in ("up", "round", "around", "through", "down", "along", "its", "onto", "past", "their") and nearest not in DETERMINERS:
-        return "P"
-    if nearest in ("he", "she", "it", "they", "we", "which") and following in OBJECTS:
-        return "P"
-    return "P" if nearest in ("tightly", "closely") else "N"
-
-
-def _bow(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    around = set(words[max(0, index - 4) : index + 5])
-    return "N" if around & _BOW_WEAPON else "V"
-
-
-def _bass(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    return "F" if set(words[max(0, index - 6) : index + 7]) & _FISH else "N"
-
-
-def _minute(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    return "J" if following in _MINUTE_THINGS or nearest in ("very", "so", "too", "most", "extremely", "equally") else "N"
-
-
-def _dove(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    return "P" if nearest in SUBJECTS or following in ("into", "under", "down", "headfirst", "in") and nearest not in DETERMINERS else "N"
-
-
-def _content(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if following in ("with", "to", "themselves", "himself", "myself", "herself") or nearest in BE or is_adverb(nearest) or nearest in MODALS:
+def _blessed(c: Context) -> str:
+    if c.nearest in BE and c.following in ("are", "is"):
         return "J"
-    if before[-2:] == ["heart's", "content"] or nearest == "heart's":
-        return "J"
-    return "N" if nearest else "J"
+    done = c.nearest in BE or c.nearest in HAVE or c.nearest in SUBJECTS
+    return "P" if done or c.following in ("with", "by", "him", "them", "her", "us", "me") else "J"
 
 
-def _learned(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if nearest in DETERMINERS and following and following not in PREPOSITIONS | OBJECTS | {"that"} or nearest in ("very", "most"):
-        return "J"
-    return "J" if following in ("man", "men", "judge", "counsel", "friend", "professor", "gentleman", "society") else "P"
-
-
-def _aged(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if nearest in ("the", "an", "his", "her", "my", "their", "our", "your", "these", "those", "poor"):
-        return "P" if following in ("wine", "cheese", "beef", "whiskey", "whisky") else "J"
-    return "P"
-
-
-def _blessed(words: list[str], index: int, before: list[str], after: list[str]) -> str:
-    nearest, following = (before[-1] if before else ""), (after[0] if after else "")
-    if nearest in BE or nearest in HAVE or nearest in SUBJECTS or following in ("with", "by", "him", "them", "her", "us", "me"):
-        return "J" if nearest in BE and following in ("are", "is") else "P"
-    return "J"
+def _invalid(c: Context) -> str:
+    person = not c.following or c.following in BE | HAVE | MODALS | PREPOSITIONS | _PAST_WORDS
+    return "N" if c.determined and person else "J"
 
 
 _RULES = {
-    "read": _read, "used": _used, "live": _live, "lives": _lives, "lead": _lead, "close": _close, "tear": _tear, "tears": _tears,
-    "wind": _wind, "winds": _winds, "wound": _wound, "bow": _bow, "bows": _bow, "invalid": _invalid, "bass": _bass, "minute": _minute, "dove": _dove, "content": _content,
-    "learned": _learned, "aged": _aged, "blessed": _blessed, "cursed": _aged, "beloved": _blessed,
-}  # fmt: skip
+    "aged": _aged,
+    "bass": _bass,
+    "beloved": _blessed,
+    "blessed": _blessed,
+    "bow": _bow,
+    "bows": _bow,
+    "close": _close,
+    "content": _content,
+    "cursed": _aged,
+    "dove": _dove,
+    "invalid": _invalid,
+    "lead": _lead,
+    "learned": _learned,
+    "live": _live,
+    "lives": _lives,
+    "minute": _minute,
+    "read": _read,
+    "tear": _tear,
+    "tears": _tears,
+    "used": _used,
+    "wind": _wind,
+    "winds": _winds,
+    "wound": _wound,
+}
 
 
-def special_class(word: str, words: list[str], index: int, before: list[str], after: list[str]) -> str | None:
-    """Class by the word's own rule, None if it has none.
-
-    :param before: words of the same clause before it, at most 4;  :param after: after it, at most 3.
-    """
+def special_class(word: str, context: Context) -> str | None:
+    """Class by the word's own rule, None if it has none."""
     rule = _RULES.get(word)
-    return rule(words, index, before, after) if rule else None
+    return rule(context) if rule else None

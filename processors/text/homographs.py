@@ -1,6 +1,6 @@
 """Words that are written alike and sound different by part of speech: a small tagger from the words around them.
 
-Each neighbour votes for classes; no statistics, no data beyond the word lists below, so that every decision can be traced.
+Each neighbour votes for classes: no statistics and no data beyond word lists, so that every decision can be traced.
 """
 
 from __future__ import annotations
@@ -9,12 +9,22 @@ from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
-from processors.text.homograph_words import special_class
+from processors.text.homograph_words import Context, special_class
 from processors.text.morphology import plural_sound
 from processors.text.word_classes import (
-    ADVERBS, BE, BEFORE_NOUN_TO, CONJUNCTIONS, DETERMINERS, HAVE, MODALS, NUMBERS, OBJECTS, PREPOSITIONS, SINGULAR_SUBJECTS,
-    SUBJECTS, is_adverb, is_plural,
-)  # fmt: skip
+    BE,
+    BEFORE_NOUN_TO,
+    CONJUNCTIONS,
+    DETERMINERS,
+    HAVE,
+    MODALS,
+    NUMBERS,
+    OBJECTS,
+    PREPOSITIONS,
+    SUBJECTS,
+    is_adverb,
+    is_plural,
+)
 
 _FILE = Path(__file__).with_name("data") / "homographs.txt"
 # Where a class is missing, the first of these that the word has.
@@ -45,7 +55,7 @@ def _votes_before(before: list[str], third_person: bool) -> dict[str, float]:
     two = before[-2] if len(before) > 1 else ""
     if is_adverb(word) and word not in DETERMINERS:
         # "will not record", "he never read", "a very close friend": look past the adverb.
-        inner = _votes_before(before[:-1][-3:], third_person) if len(before) > 1 and len(before) > 0 else votes
+        inner = _votes_before(before[:-1], third_person) if len(before) > 1 else votes
         inner["V"] += 0.5
         return inner
     if word == "to":
@@ -148,7 +158,8 @@ def word_class(words: list[str], index: int, classes: Collection[str] | None = N
         if neighbour in ",.!?;:-…":
             break
         after.append(neighbour)
-    special = special_class(word, words, index, before, after)
+    around = words[max(0, index - 12) : index] + words[index + 1 : index + 10]
+    special = special_class(word, Context(before, after, around))
     if special:
         return special if special in classes else next(iter(classes))
     third_person = word.endswith("s") and not word.endswith("ss")
@@ -184,8 +195,8 @@ def homograph_phones(words: list[str], lower: list[str], index: int, capitals: b
     if word in ("polish", "august") and capitals:
         # The people and the month are capitals in the middle of a sentence.
         starts = index == 0 or lower[index - 1] in ".!?"
-        name = words[index][0].isupper() and not (starts and word == "polish" and lower[index + 1 : index + 2] == ["the"])
+        name = words[index][0].isupper()
         if word == "august":
             return classes["N" if name else "J"]
-        return classes["C" if name else "V"]
+        return classes["C" if name and not (starts and lower[index + 1 : index + 2] == ["the"]) else "V"]
     return classes[word_class(lower, index)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # Top-level domains that make a bare "name.tld" an address; longer lists would catch missing spaces after full stops.
-_TLDS = "com|org|net|edu|gov|mil|int|info|biz|io|ai|app|dev|tv|me|co|us|uk|de|fr|ca|au|jp|cn|ru|nl|ch|at|eu|in|it|es|se"
+_TLDS = "com|org|net|edu|gov|mil|int|info|biz|io|ai|app|dev|tv|co|uk|de|fr|ca|au|jp|cn|ru|nl|ch|eu"
 _EMAIL = re.compile(r"(?<![\w.+@-])([\w.+-]{1,64})@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})(?![\w@])")
 _URL = re.compile(r"(?<![\w@/.])(?:https?://|ftp://|(?=www\.))([^\s<>\"{}|\\^`\[\]]{2,400})", re.IGNORECASE)
 _BARE = re.compile(
@@ -18,9 +18,9 @@ _FILE = re.compile(
 )
 _PART = re.compile(r"[A-Za-z]+|\d+|[^A-Za-z\d]")
 _SIGN_NAMES = {
-    ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "@": "at", ":": "colon", "?": "question mark", "=": "equals",
-    "&": "and", "#": "hash", "%": "percent", "+": "plus", "~": "tilde", "!": "exclamation mark", ",": "comma",
-    ";": "semicolon", "*": "star", "'": "apostrophe", "$": "dollar", "(": "", ")": "",
+    ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "@": "at", ":": "colon", "?": "question mark",
+    "=": "equals", "&": "and", "#": "hash", "%": "percent", "+": "plus", "~": "tilde", "!": "exclamation mark",
+    ",": "comma", ";": "semicolon", "*": "star", "'": "apostrophe", "$": "dollar", "(": "", ")": "",
 }  # fmt: skip
 # Read as letters although a reader of words would try to say them.
 _SPELT = {"www", "http", "https", "ftp", "html", "htm", "php", "uk", "us", "eu", "tv", "io", "ai", "de", "fr", "pdf", "csv",

@@ -56,11 +56,17 @@ def read_lexicon(path: Path | str) -> dict[str, tuple[str, ...]]:
         word, symbols = fields[0].lower().replace("’", "'"), fields[1:]
         where = f"{path}, line {number}"
         if not symbols:
-            raise UserError(f"{where}: {fields[0]!r} has no phones; write a line as `word PHONES`, for example `kyoto K IY0 OW1 T OW0`")
+            raise UserError(
+                f"{where}: {fields[0]!r} has no phones; write a line as `word PHONES`, for example `kyoto K IY0 OW1 T OW0`"
+            )
         if not word.replace("'", "").replace("-", "").isalpha() or not word.isascii():
-            raise UserError(f"{where}: {fields[0]!r} is no single word of the letters a to z (apostrophes and hyphens are fine)")
+            raise UserError(
+                f"{where}: {fields[0]!r} is no single word of the letters a to z (apostrophes and hyphens are fine)"
+            )
         try:
             entries[word] = tuple(complete_stress(symbols))
         except ValueError as error:
-            raise UserError(f"{where}: {str(error)!r} is no ARPAbet phone; write phones as in `hello HH AH0 L OW1`") from None
+            raise UserError(
+                f"{where}: {str(error)!r} is no ARPAbet phone; write phones as in `hello HH AH0 L OW1`"
+            ) from None
     return entries

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits, hundreds
+from processors.text.substitute import substitute
 
 # One, many, part, parts.
 _CURRENCIES = {
@@ -65,9 +66,7 @@ def _money(match: re.Match[str]) -> str:
     if prefix:
         many = _CURRENCIES[sign][1]
         words = words.replace(many, _PREFIXES.get(f"{prefix}{sign}", many))
-    before = match.string[max(0, match.start() - 1) : match.start()]
-    after = match.string[match.end() : match.end() + 1]
-    return (" " if before.isalnum() else "") + words + (" " if after.isalnum() else "")
+    return words
 
 
 def _shillings(match: re.Match[str]) -> str:
@@ -90,13 +89,13 @@ def _code(match: re.Match[str]) -> str:
 def expand_money(text: str) -> str:
     """ "$21.45" -> "twenty-one dollars, forty-five cents"; "£1.5m" -> "one point five million pounds"."""
     if any(code in text for code in _CODES):
-        text = _CODE.sub(_code, text)
+        text = substitute(_CODE, _code, text)
     if any(sign in text for sign in _CURRENCIES):
-        text = _MONEY.sub(_money, text)
+        text = substitute(_MONEY, _money, text)
     if "¢" in text:
-        text = _CENTS.sub(lambda m: f"{cardinal(m[1])} {'cent' if m[1] == '1' and not m[2] else 'cents'}", text)
+        text = substitute(_CENTS, lambda m: f"{cardinal(m[1])} {'cent' if m[1] == '1' and not m[2] else 'cents'}", text)
     if "s." in text:
-        text = _SHILLINGS.sub(_shillings, text)
+        text = substitute(_SHILLINGS, _shillings, text)
     if "d." in text:
-        text = _PENCE.sub(lambda m: _pence_words(m[1], m[2]), text)
+        text = substitute(_PENCE, lambda m: _pence_words(m[1], m[2]), text)
     return text

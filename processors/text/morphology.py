@@ -13,29 +13,32 @@ _SIBILANTS = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 _VOICELESS = frozenset(["P", "T", "K", "F", "TH", "S", "SH", "CH"])
 # Endings that add phones and leave the stem's as they are.
 _ENDINGS = (
-    ("ly", "L IY0"), ("ness", "N AH0 S"), ("nesses", "N AH0 S IH0 Z"), ("less", "L AH0 S"), ("lessly", "L AH0 S L IY0"),
-    ("lessness", "L AH0 S N AH0 S"), ("ful", "F AH0 L"), ("fully", "F AH0 L IY0"), ("ment", "M AH0 N T"),
-    ("ments", "M AH0 N T S"), ("ship", "SH IH2 P"), ("ships", "SH IH2 P S"), ("hood", "HH UH2 D"), ("like", "L AY2 K"),
-    ("wise", "W AY2 Z"), ("ward", "W ER0 D"), ("wards", "W ER0 D Z"), ("er", "ER0"), ("ers", "ER0 Z"), ("est", "AH0 S T"),
-    ("ish", "IH0 SH"), ("able", "AH0 B AH0 L"), ("ably", "AH0 B L IY0"), ("ism", "IH2 Z AH0 M"), ("isms", "IH2 Z AH0 M Z"),
-    ("ist", "IH0 S T"), ("ists", "IH0 S T S"), ("dom", "D AH0 M"), ("some", "S AH0 M"), ("man", "M AH0 N"), ("men", "M AH0 N"),
+    ("ly", "L IY0"), ("ness", "N AH0 S"), ("nesses", "N AH0 S IH0 Z"), ("less", "L AH0 S"),
+    ("lessly", "L AH0 S L IY0"), ("lessness", "L AH0 S N AH0 S"), ("ful", "F AH0 L"), ("fully", "F AH0 L IY0"),
+    ("ment", "M AH0 N T"), ("ments", "M AH0 N T S"), ("ship", "SH IH2 P"), ("ships", "SH IH2 P S"),
+    ("hood", "HH UH2 D"), ("like", "L AY2 K"), ("wise", "W AY2 Z"), ("ward", "W ER0 D"), ("wards", "W ER0 D Z"),
+    ("er", "ER0"), ("ers", "ER0 Z"), ("est", "AH0 S T"), ("ish", "IH0 SH"), ("able", "AH0 B AH0 L"),
+    ("ably", "AH0 B L IY0"), ("ism", "IH2 Z AH0 M"), ("isms", "IH2 Z AH0 M Z"), ("ist", "IH0 S T"),
+    ("ists", "IH0 S T S"), ("dom", "D AH0 M"), ("some", "S AH0 M"), ("man", "M AH0 N"), ("men", "M AH0 N"),
     ("ings", "IH0 NG Z"), ("ingly", "IH0 NG L IY0"), ("edly", "IH0 D L IY0"), ("y", "IY0"), ("eth", "IH0 TH"),
     ("most", "M OW2 S T"), ("teen", "T IY1 N"), ("fold", "F OW2 L D"), ("proof", "P R UW2 F"),
 )  # fmt: skip
 _PREFIXES = (
-    ("un", "AH0 N"), ("re", "R IY0"), ("non", "N AA0 N"), ("over", "OW2 V ER0"), ("under", "AH2 N D ER0"), ("out", "AW2 T"),
-    ("mis", "M IH0 S"), ("dis", "D IH0 S"), ("pre", "P R IY0"), ("anti", "AE2 N T IY0"), ("inter", "IH2 N T ER0"),
-    ("super", "S UW2 P ER0"), ("sub", "S AH0 B"), ("semi", "S EH2 M IY0"), ("multi", "M AH2 L T IY0"), ("micro", "M AY2 K R OW0"),
-    ("fore", "F AO2 R"), ("counter", "K AW2 N T ER0"), ("cyber", "S AY2 B ER0"), ("bio", "B AY2 OW0"), ("auto", "AO2 T OW0"),
-    ("ultra", "AH2 L T R AH0"), ("mega", "M EH2 G AH0"), ("co", "K OW0"), ("de", "D IY0"), ("im", "IH0 M"), ("in", "IH0 N"),
+    ("un", "AH0 N"), ("re", "R IY0"), ("non", "N AA0 N"), ("over", "OW2 V ER0"), ("under", "AH2 N D ER0"),
+    ("out", "AW2 T"), ("mis", "M IH0 S"), ("dis", "D IH0 S"), ("pre", "P R IY0"), ("anti", "AE2 N T IY0"),
+    ("inter", "IH2 N T ER0"), ("super", "S UW2 P ER0"), ("sub", "S AH0 B"), ("semi", "S EH2 M IY0"),
+    ("multi", "M AH2 L T IY0"), ("micro", "M AY2 K R OW0"), ("fore", "F AO2 R"), ("counter", "K AW2 N T ER0"),
+    ("cyber", "S AY2 B ER0"), ("bio", "B AY2 OW0"), ("auto", "AO2 T OW0"), ("ultra", "AH2 L T R AH0"),
+    ("mega", "M EH2 G AH0"), ("co", "K OW0"), ("de", "D IY0"), ("im", "IH0 M"), ("in", "IH0 N"),
 )  # fmt: skip
 _BRITISH = (
-    ("our", "or"), ("ours", "ors"), ("oured", "ored"), ("ouring", "oring"), ("ourable", "orable"), ("ourite", "orite"),
-    ("ourless", "orless"), ("ise", "ize"), ("ised", "ized"), ("ises", "izes"), ("ising", "izing"), ("isation", "ization"),
-    ("isations", "izations"), ("iser", "izer"), ("isers", "izers"), ("yse", "yze"), ("ysed", "yzed"), ("ysing", "yzing"),
-    ("tre", "ter"), ("tres", "ters"), ("bre", "ber"), ("bres", "bers"), ("lled", "led"), ("lling", "ling"), ("ller", "ler"),
-    ("llers", "lers"), ("ence", "ense"), ("ences", "enses"), ("ogue", "og"), ("ogues", "ogs"), ("mme", "m"), ("mmes", "ms"),
-    ("ilful", "illful"), ("ilfully", "illfully"), ("ilment", "illment"), ("ilments", "illments"), ("elled", "eled"), ("elling", "eling"),
+    ("our", "or"), ("ours", "ors"), ("oured", "ored"), ("ouring", "oring"), ("ourable", "orable"),
+    ("ourite", "orite"), ("ourless", "orless"), ("ise", "ize"), ("ised", "ized"), ("ises", "izes"),
+    ("ising", "izing"), ("isation", "ization"), ("isations", "izations"), ("iser", "izer"), ("isers", "izers"),
+    ("yse", "yze"), ("ysed", "yzed"), ("ysing", "yzing"), ("tre", "ter"), ("tres", "ters"), ("bre", "ber"),
+    ("bres", "bers"), ("lled", "led"), ("lling", "ling"), ("ller", "ler"), ("llers", "lers"), ("ence", "ense"),
+    ("ences", "enses"), ("ogue", "og"), ("ogues", "ogs"), ("mme", "m"), ("mmes", "ms"), ("ilful", "illful"),
+    ("ilfully", "illfully"), ("ilment", "illment"), ("ilments", "illments"), ("elled", "eled"), ("elling", "eling"),
     ("plough", "plow"), ("ploughed", "plowed"), ("aeology", "eology"), ("aemia", "emia"),
 )  # fmt: skip
 

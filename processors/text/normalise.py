@@ -31,7 +31,9 @@ def check_spans(text: str) -> list[str]:
         _no_brace(text, position, match.start())
         symbols = match[1].split()
         if not symbols:
-            raise TextError(f"the braces at character {match.start() + 1} hold no phones; write them as {{HH AH0 L OW1}}")
+            raise TextError(
+                f"the braces at character {match.start() + 1} hold no phones; write them as {{HH AH0 L OW1}}"
+            )
         try:
             spans.append("{" + " ".join(complete_stress(symbols)) + "}")
         except ValueError as error:

@@ -24,7 +24,9 @@ _BEFORE_YEAR = re.compile(
     r"january|february|march|april|may|june|july|august|september|october|november|december|ad) $",
     re.I,
 )
-_JUST_BEFORE_YEAR = re.compile(r"(?:^|\W)(?:in|year|since|until|till) $", re.I)
+_JUST_BEFORE_YEAR = re.compile(r"(?:^|\W)(?:in|year|since|until|till|A D) $", re.I)
+# "In 1853 three officers": at the start of a sentence it is a year, whatever follows.
+_STARTS_WITH_YEAR = re.compile(r"(?:^|[.!?;:] )In $")
 _QUANTITY = re.compile(
     r"\b(?:than|over|under|nearly|almost|approximately|some|only|total of|contained|exactly|another|were|was|are|amounted to|"
     r"upwards of|exceed|exceeded|exceeding|least|most|maximum of|minimum of|average of|sum of|worth|paid|cost|costs) $",
@@ -61,7 +63,11 @@ def spoken_whole(text: str, whole: str, start: int, end: int) -> str:
         value = text.replace(",", "")
         if len(value) > 4 and _BEFORE_NUMBER_WORD.search(before):
             return digits(value)
-        return hundreds(value) if len(value) == 4 and value[0] == "1" and value[1] != "0" and value.endswith("00") else cardinal(value)
+        return (
+            hundreds(value)
+            if len(value) == 4 and value[0] == "1" and value[1] != "0" and value.endswith("00")
+            else cardinal(value)
+        )
     if len(text) > 1 and text[0] == "0":
         return digits(text, "oh" if len(text) < 4 else "zero")
     if len(text) > 12 and text.rstrip("0") != text[0]:
@@ -82,6 +88,8 @@ def _four(text: str, whole: str, before: str, end: int) -> str:
         return year(text)
     if _STREET.match(whole, end):
         return pairs(text)
+    if "1000" <= text <= "2099" and _STARTS_WITH_YEAR.search(before):
+        return year(text)
     if "1000" <= text <= "2099" and not _COUNTED.match(whole, end):
         plural = _PLURAL.match(whole, end) and not _AFTER_ARTICLE.search(before)
         if _JUST_BEFORE_YEAR.search(before) and not plural:

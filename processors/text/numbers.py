@@ -6,6 +6,7 @@ import re
 
 from processors.text.number_context import spoken_whole
 from processors.text.number_words import cardinal, digits, fraction, ordinal, pairs
+from processors.text.substitute import substitute
 from processors.text.units import decimal
 
 # Where a number starts; without it a search through a long run of digits would begin at each of them.
@@ -29,6 +30,7 @@ _SCALED = re.compile(rf"{_START}{_WHOLE}([ -])(hundred|thousand|million|billion|
 _CODE = re.compile(
     r"(?<![A-Za-z0-9])(?=[A-Za-z-]{0,40}\d)(?=[\d-]{0,40}[A-Za-z])[A-Za-z0-9]{1,40}(?:-[A-Za-z0-9]{1,40}){0,5}(?![A-Za-z0-9])"
 )
+_COMMA_WORD = re.compile(r"(?<![\w.,-])(\d{1,3}(?:,\d{3}){1,10})-(?=[A-Za-z]{2})")
 _PART = re.compile(r"\d+|[A-Za-z]+")
 _NEGATIVE = re.compile(r"(?<![\w)\]-])-(?=\d|\.\d)")
 _SIGNED = re.compile(r"(?<!\w)\+(?=\d)")
@@ -102,38 +104,33 @@ def _code(match: re.Match[str]) -> str:
 
 
 def _number(match: re.Match[str]) -> str:
-    whole, start, end = match.string, match.start(), match.end()
-    words = spoken_whole(match[0], whole, start, end)
-    # Letters and brackets may touch a number; the words must not.
-    if start and whole[start - 1].isalnum():
-        words = " " + words
-    if end < len(whole) and whole[end].isalnum():
-        words += " "
-    return words
+    return spoken_whole(match[0], match.string, match.start(), match.end())
 
 
 def expand_numbers(text: str) -> str:
     """Every digit that is left as words: "11.2" -> "eleven point two", "22nd" -> "twenty-second"."""
     if "." in text:
-        text = _VERSION.sub(lambda m: " point ".join(map(cardinal, m[0].split("."))), text)
+        text = substitute(_VERSION, lambda m: " point ".join(map(cardinal, m[0].split("."))), text)
     if "-" in text or ")" in text or "." in text or "+" in text:
-        text = _PHONE.sub(_phone, text)
-        text = _INTERNATIONAL.sub(lambda m: "plus " + ", ".join(map(digits, re.split("[ -]", m[1]))), text)
-        text = _CHAIN.sub(lambda m: ", ".join(map(digits, m[0].split("-"))), text)
-    text = _ORDINAL.sub(lambda m: ordinal(m[1].replace(",", "")), text)
+        text = substitute(_PHONE, _phone, text)
+        text = substitute(_INTERNATIONAL, lambda m: "plus " + ", ".join(map(digits, re.split("[ -]", m[1]))), text)
+        text = substitute(_CHAIN, lambda m: ", ".join(map(digits, m[0].split("-"))), text)
+    text = substitute(_ORDINAL, lambda m: ordinal(m[1].replace(",", "")), text)
     if "/" in text:
-        text = _MIXED.sub(_mixed, text)
-        text = _FRACTION.sub(lambda m: _SAID_OTHERWISE.get(m[0]) or fraction(m[1], m[2]), text)
-    text = _SCALED.sub(lambda m: f"{cardinal(m[1].replace(',', ''))}{m[2]}{m[3]}", text)
+        text = substitute(_MIXED, _mixed, text)
+        text = substitute(_FRACTION, lambda m: _SAID_OTHERWISE.get(m[0]) or fraction(m[1], m[2]), text)
+    text = substitute(_SCALED, lambda m: f"{cardinal(m[1].replace(',', ''))}{m[2]}{m[3]}", text)
     if "=" in text:
         text = _MINUS.sub(" minus ", text)
-    text = _RANGE.sub(_range, text)
+    text = substitute(_RANGE, _range, text)
     if ":" in text:
-        text = _RATIO.sub(lambda m: f"{cardinal(m[1])} to {cardinal(m[2])}", text)
+        text = substitute(_RATIO, lambda m: f"{cardinal(m[1])} to {cardinal(m[2])}", text)
     text = _NEGATIVE.sub("minus ", text)
     text = _SIGNED.sub("plus ", text)
     if "." in text:
-        text = _DECIMAL.sub(_decimal, text)
-    text = _FOLD.sub(lambda m: f"{cardinal(m[1])} times", text)
-    text = _CODE.sub(_code, text)
-    return _NUMBER.sub(_number, text)
+        text = substitute(_DECIMAL, _decimal, text)
+    text = substitute(_FOLD, lambda m: f"{cardinal(m[1])} times", text)
+    if "," in text:
+        text = _COMMA_WORD.sub(lambda m: cardinal(m[1].replace(",", "")) + "-", text)
+    text = substitute(_CODE, _code, text)
+    return substitute(_NUMBER, _number, text)

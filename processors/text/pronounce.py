@@ -10,19 +10,20 @@ from processors.text.lexicon import cmudict
 from processors.text.morphology import from_parts, plural_sound, with_clitic
 
 _LETTERS = {
-    "a": "EY1", "b": "B IY1", "c": "S IY1", "d": "D IY1", "e": "IY1", "f": "EH1 F", "g": "JH IY1", "h": "EY1 CH", "i": "AY1",
-    "j": "JH EY1", "k": "K EY1", "l": "EH1 L", "m": "EH1 M", "n": "EH1 N", "o": "OW1", "p": "P IY1", "q": "K Y UW1",
-    "r": "AA1 R", "s": "EH1 S", "t": "T IY1", "u": "Y UW1", "v": "V IY1", "w": "D AH1 B AH0 L Y UW0", "x": "EH1 K S",
-    "y": "W AY1", "z": "Z IY1",
+    "a": "EY1", "b": "B IY1", "c": "S IY1", "d": "D IY1", "e": "IY1", "f": "EH1 F", "g": "JH IY1", "h": "EY1 CH",
+    "i": "AY1", "j": "JH EY1", "k": "K EY1", "l": "EH1 L", "m": "EH1 M", "n": "EH1 N", "o": "OW1", "p": "P IY1",
+    "q": "K Y UW1", "r": "AA1 R", "s": "EH1 S", "t": "T IY1", "u": "Y UW1", "v": "V IY1", "w": "D AH1 B AH0 L Y UW0",
+    "x": "EH1 K S", "y": "W AY1", "z": "Z IY1",
 }  # fmt: skip
 # Capitals that spell letters although a word is written the same.
-_SPELT = frozenset("US IT ID AM PM IS OR MA PA LA AD BE ET HE TV PC UK EU UN VP IQ CD DC AI ER ICU ATM".split()) - frozenset(
-    "IS OR BE HE".split()
-)
+_SPELT = frozenset(
+    "US IT ID AM PM IS OR MA PA LA AD BE ET HE TV PC UK EU UN VP IQ CD DC AI ER ICU ATM".split()
+) - frozenset("IS OR BE HE".split())
 # Prefixes before a hyphen; CMUdict's entries are other words (the note "re", the company "co").
 _HYPHEN_PREFIXES = {
-    "re": "R IY2", "co": "K OW2", "de": "D IY2", "pre": "P R IY2", "ex": "EH1 K S", "semi": "S EH2 M IY0", "anti": "AE2 N T IY0",
-    "multi": "M AH2 L T IY0", "non": "N AA2 N", "un": "AH2 N", "mid": "M IH1 D", "bi": "B AY2", "tri": "T R AY2",
+    "re": "R IY2", "co": "K OW2", "de": "D IY2", "pre": "P R IY2", "ex": "EH1 K S", "semi": "S EH2 M IY0",
+    "anti": "AE2 N T IY0", "multi": "M AH2 L T IY0", "non": "N AA2 N", "un": "AH2 N", "mid": "M IH1 D",
+    "bi": "B AY2", "tri": "T R AY2",
 }  # fmt: skip
 # The model read words of up to about 20 letters when it learned.
 _MODEL_LETTERS = 20
@@ -101,6 +102,9 @@ class Pronouncer:
         plain = word.strip("'")
         if not plain:
             return ()
+        if plain.count("'") > 2:
+            # "couldn't've" is the longest that anyone writes.
+            plain = plain.replace("'", "")
         for candidate in dict.fromkeys((plain, plain.replace("'", ""))):
             phones = self.lookup(candidate) or from_parts(candidate, self.lookup)
             if phones:

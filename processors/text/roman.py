@@ -8,27 +8,33 @@ from processors.text.number_words import cardinal, ordinal, roman_value
 
 # Words after which a numeral counts: "Chapter IV" -> "Chapter four".
 _COUNTED = frozenset(
-    "chapter part volume book act scene section article type class phase war bowl title appendix canto psalm figure table "
-    "plate exhibit level stage grade division corps group model mark apollo vatican rocky unit lesson page number "
+    "chapter part volume book act scene section article type class phase war bowl title appendix canto psalm "
+    "figure table plate exhibit level stage grade division corps group model mark apollo vatican rocky unit lesson "
+    "page number "
     "olympiad factor region category column schedule clause".split()
 )
 # ... but a single letter after these is a letter: "Exhibit C", "number V".
-_LETTERED = frozenset("exhibit figure table plate appendix type class grade group model page number unit column schedule category".split())
+_LETTERED = frozenset(
+    "exhibit figure table plate appendix type class grade group model page number unit column schedule category".split()
+)
 # Names after which a numeral, even of one letter, is an ordinal: "Charles I" -> "Charles the first".
 _RULERS = frozenset(
     "charles james george henry william edward richard john elizabeth mary anne victoria louis francis philip peter "
-    "catherine alexander nicholas paul ivan frederick ferdinand leopold joseph napoleon pius leo gregory clement innocent "
-    "benedict urban boniface julius darius cyrus xerxes artaxerxes ramses rameses ptolemy sargon nebuchadnezzar cambyses "
-    "otto conrad rudolf rudolph maximilian wilhelm gustav gustavus christian haakon harald olaf robert david stephen "
-    "alfonso alphonso isabella felipe juan carlos pedro manuel umberto victor emmanuel constantine theodosius justinian "
-    "valentinian mehmed selim suleiman murad antiochus seleucus philippe albert baudouin margaret matilda sigismund "
+    "catherine alexander nicholas paul ivan frederick ferdinand leopold joseph napoleon pius leo gregory clement "
+    "innocent benedict urban boniface julius darius cyrus xerxes artaxerxes ramses rameses ptolemy sargon "
+    "nebuchadnezzar cambyses otto conrad rudolf rudolph maximilian wilhelm gustav gustavus christian haakon harald "
+    "olaf robert david stephen alfonso alphonso isabella felipe juan carlos pedro manuel umberto victor emmanuel "
+    "constantine theodosius justinian valentinian mehmed selim suleiman murad antiochus seleucus philippe albert "
+    "baudouin margaret matilda sigismund "
     "wenceslas casimir ladislaus shalmaneser esarhaddon amenhotep thutmose seti pope king queen emperor tsar".split()
 )
 # Capitals at the start of a sentence that are no names.
 _NOT_NAMES = frozenset("the a an in of and or to see".split())
-_NUMERAL = re.compile(r"(?:\b([A-Za-z][A-Za-z'-]{0,40})( ))?(?<![\w'.&-])([IVXLCDM]+)\b(?!['&-])(\.?)(?=( ?)(\S?))")
+_NUMERAL = re.compile(r"(?:\b([A-Za-z][A-Za-z'-]{0,40})( ))?(?<![\w'.&-])([IVXLCDM]+)\b(?!'(?!s\b)|[&-])(\.?)(?=( ?)(\S?))")
 # "I" after a name is the pronoun unless one of these follows: "what George I saw", "James I was".
-_AFTER_RULER = re.compile(r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b")
+_AFTER_RULER = re.compile(
+    r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b"
+)
 
 
 def _replace(match: re.Match[str]) -> str:
@@ -49,7 +55,9 @@ def _replace(match: re.Match[str]) -> str:
         return match[0]
     capitalised = bool(word) and word[0].isupper() and not (word.isupper() and len(word) > 1)
     if capitalised and name in _RULERS:
-        pronoun = numeral == "I" and not stop and following.isalpha() and not _AFTER_RULER.match(match.string, match.end())
+        pronoun = (
+            numeral == "I" and not stop and following.isalpha() and not _AFTER_RULER.match(match.string, match.end())
+        )
         return match[0] if pronoun else f"{head}the {ordinal(str(value))}{stop_left}"
     if len(numeral) == 1:
         return match[0]

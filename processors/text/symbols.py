@@ -53,7 +53,6 @@ def expand_number_signs(text: str) -> str:
     if "x" in text:
         text = _BY.sub(" by ", text)
     if "<" in text or ">" in text:
-        text = _TAG.sub(" ", text)
         text = _COMPARE.sub(lambda m: " is less than " if m[1] == "<" else " is greater than ", text)
     return text
 
@@ -70,7 +69,9 @@ def expand_powers(text: str) -> str:
 
 
 def expand_symbols(text: str) -> str:
-    """ "A & B" -> "A and B"."""
+    """ "A & B" -> "A and B"; markup vanishes."""
+    if "<" in text:
+        text = _TAG.sub(" ", text)
     text = _AND_OR.sub(r"\1 \2", text)
     text = _SLASH.sub(" slash ", text)
     return _WORD_SIGN.sub(lambda m: f" {_WORDS[m[0]]} ", text)

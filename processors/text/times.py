@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, ordinal, plural_of, year
+from processors.text.substitute import substitute
 
-MONTHS = (
-    "January February March April May June July August September October November December".split()
-)
+MONTHS = "January February March April May June July August September October November December".split()
 _MONTH = "|".join(MONTHS)
 _TIME = re.compile(
     r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?: ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?)))?"
@@ -117,18 +116,18 @@ def _year_span(match: re.Match[str]) -> str:
 
 def expand_times(text: str) -> str:
     """ "10:45 a.m." -> "ten forty-five A M"; "March 9, 1937" -> "March nine, nineteen thirty-seven"."""
-    text = _ISO.sub(lambda m: f"{_date(m[3], m[2], m[1])} ", text)
+    text = substitute(_ISO, lambda m: f"{_date(m[3], m[2], m[1])} ", text)
     if ":" in text:
-        text = _DURATION.sub(lambda m: m[0] if int(m[1]) < 25 else f"{cardinal(m[1])} hours {cardinal(m[2])} minutes "
+        text = substitute(_DURATION, lambda m: m[0] if int(m[1]) < 25 else f"{cardinal(m[1])} hours {cardinal(m[2])} minutes "
                              f"and {cardinal(m[3])} seconds", text)  # fmt: skip
-        text = _TIME.sub(_time, text)
-    text = _HOUR.sub(_hour, text)
+        text = substitute(_TIME, _time, text)
+    text = substitute(_HOUR, _hour, text)
     if "/" in text:
-        text = _SLASHED.sub(_slashed, text)
-    text = _DOTTED.sub(_dotted, text)
-    text = _DAY_MONTH.sub(_day_month, text)
-    text = _MONTH_DAY_YEAR.sub(_month_day_year, text)
-    text = _MONTH_YEAR.sub(lambda m: f"{m[1]}{m[2] or ''} {year(m[3])}", text)
-    text = _YEAR_SPAN.sub(_year_span, text)
-    text = _DECADE.sub(_decade, text)
-    return _SHORT_YEAR.sub(lambda m: _minutes(m[1]), text)
+        text = substitute(_SLASHED, _slashed, text)
+    text = substitute(_DOTTED, _dotted, text)
+    text = substitute(_DAY_MONTH, _day_month, text)
+    text = substitute(_MONTH_DAY_YEAR, _month_day_year, text)
+    text = substitute(_MONTH_YEAR, lambda m: f"{m[1]}{m[2] or ''} {year(m[3])}", text)
+    text = substitute(_YEAR_SPAN, _year_span, text)
+    text = substitute(_DECADE, _decade, text)
+    return substitute(_SHORT_YEAR, lambda m: _minutes(m[1]), text)

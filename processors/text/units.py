@@ -5,36 +5,42 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits
+from processors.text.substitute import substitute
 
 # Written -> (one, many).
 _UNITS = {
     "km": ("kilometer", "kilometers"), "m": ("meter", "meters"), "cm": ("centimeter", "centimeters"),
     "mm": ("millimeter", "millimeters"), "μm": ("micrometer", "micrometers"), "nm": ("nanometer", "nanometers"),
     "kg": ("kilogram", "kilograms"), "g": ("gram", "grams"), "mg": ("milligram", "milligrams"),
-    "μg": ("microgram", "micrograms"), "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"), "oz": ("ounce", "ounces"),
-    "ft": ("foot", "feet"), "yd": ("yard", "yards"), "yds": ("yard", "yards"), "mi": ("mile", "miles"), "in": ("inch", "inches"),
-    "sq ft": ("square foot", "square feet"), "sq mi": ("square mile", "square miles"), "sq km": ("square kilometer", "square kilometers"),
-    "ha": ("hectare", "hectares"), "l": ("liter", "liters"), "L": ("liter", "liters"), "ml": ("milliliter", "milliliters"),
-    "mL": ("milliliter", "milliliters"), "gal": ("gallon", "gallons"), "pt": ("pint", "pints"), "qt": ("quart", "quarts"),
-    "mph": ("mile per hour", "miles per hour"), "kph": ("kilometer per hour", "kilometers per hour"),
-    "km/h": ("kilometer per hour", "kilometers per hour"), "m/s": ("meter per second", "meters per second"),
-    "mpg": ("mile per gallon", "miles per gallon"), "rpm": ("revolution per minute", "revolutions per minute"),
-    "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"), "MHz": ("megahertz", "megahertz"),
-    "GHz": ("gigahertz", "gigahertz"), "B": ("byte", "bytes"), "kB": ("kilobyte", "kilobytes"), "KB": ("kilobyte", "kilobytes"),
+    "μg": ("microgram", "micrograms"), "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"),
+    "oz": ("ounce", "ounces"), "ft": ("foot", "feet"), "yd": ("yard", "yards"), "yds": ("yard", "yards"),
+    "mi": ("mile", "miles"), "in": ("inch", "inches"), "sq ft": ("square foot", "square feet"),
+    "sq mi": ("square mile", "square miles"), "sq km": ("square kilometer", "square kilometers"),
+    "ha": ("hectare", "hectares"), "l": ("liter", "liters"), "L": ("liter", "liters"),
+    "ml": ("milliliter", "milliliters"), "mL": ("milliliter", "milliliters"), "gal": ("gallon", "gallons"),
+    "pt": ("pint", "pints"), "qt": ("quart", "quarts"), "mph": ("mile per hour", "miles per hour"),
+    "kph": ("kilometer per hour", "kilometers per hour"), "km/h": ("kilometer per hour", "kilometers per hour"),
+    "m/s": ("meter per second", "meters per second"), "mpg": ("mile per gallon", "miles per gallon"),
+    "rpm": ("revolution per minute", "revolutions per minute"), "Hz": ("hertz", "hertz"),
+    "kHz": ("kilohertz", "kilohertz"), "MHz": ("megahertz", "megahertz"), "GHz": ("gigahertz", "gigahertz"),
+    "B": ("byte", "bytes"), "kB": ("kilobyte", "kilobytes"), "KB": ("kilobyte", "kilobytes"),
     "MB": ("megabyte", "megabytes"), "GB": ("gigabyte", "gigabytes"), "TB": ("terabyte", "terabytes"),
-    "GiB": ("gibibyte", "gibibytes"), "MiB": ("mebibyte", "mebibytes"), "Mbps": ("megabit per second", "megabits per second"),
-    "Gbps": ("gigabit per second", "gigabits per second"), "kbps": ("kilobit per second", "kilobits per second"),
-    "W": ("watt", "watts"), "kW": ("kilowatt", "kilowatts"), "MW": ("megawatt", "megawatts"), "kWh": ("kilowatt hour", "kilowatt hours"),
-    "V": ("volt", "volts"), "kV": ("kilovolt", "kilovolts"), "mV": ("millivolt", "millivolts"), "A": ("amp", "amps"),
+    "GiB": ("gibibyte", "gibibytes"), "MiB": ("mebibyte", "mebibytes"),
+    "Mbps": ("megabit per second", "megabits per second"), "Gbps": ("gigabit per second", "gigabits per second"),
+    "kbps": ("kilobit per second", "kilobits per second"), "W": ("watt", "watts"), "kW": ("kilowatt", "kilowatts"),
+    "MW": ("megawatt", "megawatts"), "kWh": ("kilowatt hour", "kilowatt hours"), "V": ("volt", "volts"),
+    "kV": ("kilovolt", "kilovolts"), "mV": ("millivolt", "millivolts"), "A": ("amp", "amps"),
     "mA": ("milliamp", "milliamps"), "mAh": ("milliamp hour", "milliamp hours"), "dB": ("decibel", "decibels"),
-    "Pa": ("pascal", "pascals"), "kPa": ("kilopascal", "kilopascals"), "psi": ("P S I", "P S I"), "hp": ("horsepower", "horsepower"),
-    "cal": ("calorie", "calories"), "kcal": ("kilocalorie", "kilocalories"), "J": ("joule", "joules"), "kJ": ("kilojoule", "kilojoules"),
-    "N": ("newton", "newtons"), "K": ("kelvin", "kelvin"), "s": ("second", "seconds"), "ms": ("millisecond", "milliseconds"),
+    "Pa": ("pascal", "pascals"), "kPa": ("kilopascal", "kilopascals"), "psi": ("P S I", "P S I"),
+    "hp": ("horsepower", "horsepower"), "cal": ("calorie", "calories"), "kcal": ("kilocalorie", "kilocalories"),
+    "J": ("joule", "joules"), "kJ": ("kilojoule", "kilojoules"), "N": ("newton", "newtons"),
+    "K": ("kelvin", "kelvin"), "s": ("second", "seconds"), "ms": ("millisecond", "milliseconds"),
     "μs": ("microsecond", "microseconds"), "ns": ("nanosecond", "nanoseconds"), "sec": ("second", "seconds"),
-    "secs": ("second", "seconds"), "min": ("minute", "minutes"), "mins": ("minute", "minutes"), "h": ("hour", "hours"),
-    "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "yr": ("year", "years"), "yrs": ("year", "years"), "wk": ("week", "weeks"),
-    "wks": ("week", "weeks"), "mo": ("month", "months"), "mos": ("month", "months"), "px": ("pixel", "pixels"),
-    "MP": ("megapixel", "megapixels"), "fps": ("frame per second", "frames per second"), "ppm": ("part per million", "parts per million"),
+    "secs": ("second", "seconds"), "min": ("minute", "minutes"), "mins": ("minute", "minutes"),
+    "h": ("hour", "hours"), "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "yr": ("year", "years"),
+    "yrs": ("year", "years"), "wk": ("week", "weeks"), "wks": ("week", "weeks"), "mo": ("month", "months"),
+    "mos": ("month", "months"), "px": ("pixel", "pixels"), "MP": ("megapixel", "megapixels"),
+    "fps": ("frame per second", "frames per second"), "ppm": ("part per million", "parts per million"),
     "cwt": ("hundredweight", "hundredweight"), "kn": ("knot", "knots"), "bbl": ("barrel", "barrels"),
 }  # fmt: skip
 # Letters that are rather a word or a designation unless a stop, a decimal or a blank-free digit makes them units.
@@ -86,14 +92,16 @@ def _degrees(match: re.Match[str]) -> str:
         words += {"C": " Celsius", "F": " Fahrenheit", "K": " Kelvin"}[scale]
     if side:
         words += {"N": " north", "S": " south", "E": " east", "W": " west"}[side]
-    return words + (" " if match.string[match.end() : match.end() + 1].isalnum() else "")
+    return words
 
 
 def expand_units(text: str) -> str:
     """ "5 km" -> "5 kilometers"; "20°C" -> "twenty degrees Celsius"; "5%" -> "5 percent"."""
     if "°" in text:
-        text = _DEGREES.sub(_degrees, text)
+        text = substitute(_DEGREES, _degrees, text)
     if "'" in text:
-        text = _FEET_INCHES.sub(lambda m: f"{cardinal(m[1])} {'foot' if m[1] == '1' else 'feet'} {cardinal(m[2])}", text)
-    text = _UNIT.sub(_unit, text)
-    return _PERCENT.sub(" percent", text) if "%" in text else text
+        text = substitute(
+            _FEET_INCHES, lambda m: f"{cardinal(m[1])} {'foot' if m[1] == '1' else 'feet'} {cardinal(m[2])}", text
+        )
+    text = substitute(_UNIT, _unit, text)
+    return _PERCENT.sub(" percent ", text) if "%" in text else text

@@ -171,7 +171,15 @@ def test_verbs_have_the_later_stress() -> None:
         return [phone[-1] for phone in phones if phone[-1].isdigit()].index("1")
 
     # g2p_en's own list has these the wrong way round.
-    for word in ("object", "rebel", "segment" if "segment" in homographs() else "torment", "torment", "objects", "record", "produce"):
+    for word in (
+        "object",
+        "rebel",
+        "segment" if "segment" in homographs() else "torment",
+        "torment",
+        "objects",
+        "record",
+        "produce",
+    ):
         classes = homographs()[word]
         assert stressed(classes["V"]) > stressed(classes["N"]), word
 
