@@ -66,7 +66,7 @@ def _is_letter_a(words: list[str], index: int, capitals: bool) -> bool:
     before = words[index - 1] if index else "."
     after = words[index + 1] if index + 1 < len(words) else "."
     if any(len(word) == 1 and word.isupper() and word not in "AI" for word in (before, after)):
-        return capitals
+        return words[index] == "A"
     if after in _MARKS:
         return True
     return capitals and words[index] == "A" and before not in _SENTENCE_MARKS and not after[0].isupper()

@@ -105,7 +105,7 @@ def _join(stem: list[str], sound: str) -> list[str]:
 
 
 def _inflected(word: str, lookup: Lookup) -> list[str] | None:
-    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+    if word.endswith("s") and not word.endswith("ss"):
         stems = [word[:-1]]
         if word.endswith("ies"):
             stems.append(word[:-3] + "y")
