@@ -6,8 +6,8 @@ import re
 
 # A name, a number or a word follows: these never end a sentence.
 _TITLES = frozenset(
-    "mr mrs ms mx dr prof rev fr br sr. gen maj col lt cmdr cdr adm capt cpt sgt cpl pvt sen rep gov pres hon messrs mme "
-    "mlle mgr msgr supt insp det st mt ft".split()
+    "mr mrs ms mx dr prof rev fr br sr. gen maj col lt cmdr cdr adm capt cpt sgt cpl pvt sen rep gov pres hon messrs "
+    "mme mlle mgr msgr supt insp det st mt ft".split()
 )
 _NEVER = frozenset("e.g i.e eg ie cf vs v viz approx ca incl excl esp resp".split())
 # Followed by a number they are abbreviations, otherwise ordinary words or ends.

@@ -8,8 +8,10 @@ import unicodedata
 from processors.text.number_words import cardinal, digits, ordinal, ordinal_of, roman_value, year
 
 _LETTERS = {
-    "a": "EY1", "b": "B IY1", "c": "S IY1", "d": "D IY1", "e": "IY1", "f": "EH1 F", "g": "JH IY1", "h": "EY1 CH", "i": "AY1",
-    "j": "JH EY1", "k": "K EY1", "l": "EH1 L", "m": "EH1 M", "n": "EH1 N", "o": "OW1", "p": "P IY1", "q": "K Y UW1",
+    "a": "EY1", "b": "B IY1", "c": "S IY1", "d": "D IY1", "e": "IY1", "f": "EH1 F", "g": "JH IY1", "h": "EY1 CH",
+    "i": "AY1",
+    "j": "JH EY1", "k": "K EY1", "l": "EH1 L", "m": "EH1 M", "n": "EH1 N", "o": "OW1", "p": "P IY1",
+    "q": "K Y UW1",
     "r": "AA1 R", "s": "EH1 S", "t": "T IY1", "u": "Y UW1", "v": "V IY1", "w": "D AH1 B AH0 L Y UW0", "x": "EH1 K S",
     "y": "W AY1", "z": "Z IY1",
 }  # fmt: skip
@@ -127,7 +129,8 @@ def _short_year(number: str) -> str:
 
 
 def _telephone(text: str) -> str:
-    match = re.fullmatch(r"(\+?)([\d\s().\-/]*\d[\d\s().\-/]*)(?:\s*(?:ext\.?|x|extension)\s*(\d+))?", text, re.I | re.A)
+    number = r"(\+?)([\d\s().\-/]*\d[\d\s().\-/]*)(?:\s*(?:ext\.?|x|extension)\s*(\d+))?"
+    match = re.fullmatch(number, text, re.IGNORECASE | re.ASCII)
     if match is None:
         raise ValueError(f"'{_short(text)}' is no telephone number")
     groups = [digits(group) for group in re.findall(r"\d+", match[2])]

@@ -21,7 +21,12 @@ _ITEM = re.compile(r"\n[ \t]*(?:[-*•–—·‣▪]|\(?(?:\d{1,3}|[A-Za-z]|[iv
 _OPENING = "\"'“‘«‹([{¿¡*_—–-"
 _BRACKETS = {")": "(", "]": "["}
 # Where an overlong sentence may be cut, best first.
-_SOFT_BREAKS = (re.compile(r"[;:]\s"), re.compile(r"[,،]\s|[、，；：]|\s[—–-]+\s|—"), re.compile(r"[)\]\"”]\s"), re.compile(r"\s"))
+_SOFT_BREAKS = (
+    re.compile(r"[;:]\s"),
+    re.compile(r"[,،]\s|[、，；：]|\s[—–-]+\s|—"),
+    re.compile(r"[)\]\"”]\s"),
+    re.compile(r"\s"),
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from processors.ipa import ipa_to_arpabet
 from processors.prosody import NEUTRAL, Prosody, adjusted
 from processors.say_as import say_as
 from processors.text.arpabet import complete_stress
-from utils.errors import UserError
+from processors.text.errors import TextError
 
 MAX_BREAK_SECONDS = 60.0
 BREAK_STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.2, "medium": 0.4, "strong": 0.8, "x-strong": 1.2}
@@ -34,7 +34,7 @@ _TEXT_ONLY = ("phoneme", "sub", "say-as")
 _ARPABET_NAMES = ("arpabet", "x-arpabet", "cmu", "x-cmu", "x-cmu-arpabet")
 
 
-class SsmlError(UserError):
+class SsmlError(TextError):
     """Markup that cannot be read; the message has line and column, both from 1."""
 
 
@@ -212,7 +212,8 @@ def _phones(ph: str, alphabet: str) -> str:
     try:
         words = ipa_to_arpabet(ph) if alphabet == "ipa" else [complete_stress(word.split()) for word in ph.split("|")]
     except ValueError as error:
-        raise ValueError(f"'{error}' is no {'IPA sign' if alphabet == 'ipa' else 'ARPAbet phone'} of US English") from None
+        kind = "IPA sign" if alphabet == "ipa" else "ARPAbet phone"
+        raise ValueError(f"'{error}' is no {kind} of US English") from None
     words = [word for word in words if word]
     if not words:
         raise ValueError("ph holds no phone")
@@ -241,7 +242,7 @@ def _sentence(error: expat.ExpatError, stack: list[_Element]) -> str:
     messages = {
         "XML_ERROR_NO_ELEMENTS": f"the text ends before {where or 'any element'} is closed",
         "XML_ERROR_TAG_MISMATCH": f"this closing tag does not match {where}",
-        "XML_ERROR_UNDEFINED_ENTITY": "unknown entity; XML has &amp; &lt; &gt; &quot; &apos; and numbers such as &#160;",
+        "XML_ERROR_UNDEFINED_ENTITY": "unknown entity; known: &amp; &lt; &gt; &quot; &apos; and &#160; by number",
         "XML_ERROR_DUPLICATE_ATTRIBUTE": "an attribute stands twice in one tag",
         "XML_ERROR_JUNK_AFTER_DOC_ELEMENT": "nothing may follow </speak>",
         "XML_ERROR_INVALID_TOKEN": "this character may not stand here; write & as &amp; and < as &lt;",

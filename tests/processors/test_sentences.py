@@ -146,7 +146,7 @@ def test_phones_in_braces_are_never_cut() -> None:
         assert part.count("{") == part.count("}")
 
 
-ALPHABET = ["word ", "Mr. ", "end. ", "why? ", "3.5 ", "\n", "\n\n", "\r\n", "(", ") ", '"', "{AA1} ", ", ", "… ", "A. ", "。"]
+ALPHABET = ["word ", "Mr. ", "end. ", "why? ", "3.5 ", "\n", "\n\n", "\r\n", "(", ") ", '"', "{AA1} ", ", ", "A. "]
 
 
 def random_texts() -> Iterator[tuple[str, random.Random]]:

@@ -82,7 +82,8 @@ def test_prosody(attributes: str, expected: tuple[float, float, float]) -> None:
 
 
 def test_prosody_nests_and_ends() -> None:
-    items = speak('<prosody rate="50%" pitch="+2st">a<prosody rate="120%" pitch="+1st" volume="-6dB">b</prosody></prosody>c')
+    inner = '<prosody rate="120%" pitch="+1st" volume="-6dB">b</prosody>'
+    items = speak(f'<prosody rate="50%" pitch="+2st">a{inner}</prosody>c')
     assert items == [Span("a", Prosody(0.5, 2.0, 0.0)), Span("b", Prosody(0.6, 3.0, -6.0)), Span("c", NEUTRAL)]
 
 
@@ -111,7 +112,8 @@ def test_replacements(markup: str, text: str) -> None:
         ("cardinal", "-3.14", "minus three point one four"), ("cardinal", "2010", "two thousand ten"),
         ("cardinal", ".5", "zero point five"), ("number", "XIV", "fourteen"), ("ordinal", "3rd", "third"),
         ("ordinal", "IV", "fourth"), ("digits", "12 30", "one two three zero"),
-        ("date", "2024-03-05", "March fifth, twenty twenty-four"), ("date", "12/25/1999", "December twenty-fifth, nineteen ninety-nine"),
+        ("date", "2024-03-05", "March fifth, twenty twenty-four"),
+        ("date", "12/25/1999", "December twenty-fifth, nineteen ninety-nine"),
         ("date", "July 4", "July 4"), ("date", "1066", "ten sixty-six"),
         ("telephone", "+1 (212) 555-0123", "plus one, two one two, five five five, zero one two three"),
         ("telephone", "555-1234 ext. 9", "five five five, one two three four, extension nine"),

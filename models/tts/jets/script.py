@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from processors.prosody import NEUTRAL, Prosody
 from processors.sentences import sentence_spans, split_sentences
 from processors.ssml import Boundary, Pause, Span, is_ssml, parse_ssml
 from processors.text.frontend import TextError, TextFrontEnd
-from processors.text.tokens import END, PUNCTUATION
+from processors.text.tokens import END, PAD, PUNCTUATION, START
 from utils.config.schema import InferenceConfig
-from utils.errors import UserError
 
 _MARKS = frozenset(PUNCTUATION)
 _SPEAKABLE = re.compile(r"[^\W_]")
@@ -51,6 +50,7 @@ class Scriptwriter:
         """`tokens` is the voice's own table, `mean_f0` its mean pitch in Hz, `arpabet` says what its phones are."""
         self.frontend, self.mean_f0, self.arpabet = frontend, mean_f0, arpabet
         self.ids = {token: index for index, token in enumerate(tokens)}
+        self._marks = {self.ids[token] for token in (PAD, START, END, *PUNCTUATION) if token in self.ids}
 
     def lines(
         self,
@@ -131,6 +131,7 @@ class Scriptwriter:
     def _line(self, pieces: list[tuple[str, Prosody]], mark: str) -> Line | TextError:
         """A line of pieces of text, each with its own prosody, or the reason why it cannot be spoken."""
         text = "".join(piece for piece, _ in pieces)
+        start, end = self.frontend.start, self.frontend.end
         tokens: list[str] = []
         prosody: list[Prosody] = []
         for piece, manner in pieces:
@@ -139,23 +140,31 @@ class Scriptwriter:
             except TextError as error:
                 return BraceError(f"{error} (in {text[:80]!r})") if "{" in text or "}" in text else error
             # The start and end tokens stand once, around the whole line.
-            phones = phones[1 if tokens else 0 : -1]
+            phones = phones[len(start) if tokens else 0 : len(phones) - len(end)]
             tokens += phones
             prosody += [manner] * len(phones)
         if tokens[-1] not in _MARKS and mark in self.ids:
             # A voice has rarely heard a sentence without a mark at its end.
             tokens.append(mark)
             prosody.append(prosody[-1])
-        tokens.append(END)
-        prosody.append(prosody[-1])
+        tokens += end
+        prosody += [prosody[-1]] * len(end)
         return Line(text, self.encode(tokens), tuple(prosody), 0.0)
 
+    def line_of(self, text: str, tokens: Sequence[str]) -> Line:
+        """A line of given tokens, start and end included; TextError for one that the voice does not know."""
+        return Line(text, self.encode(tokens), (NEUTRAL,) * len(tokens), 0.0)
+
     def encode(self, tokens: Iterable[str]) -> tuple[int, ...]:
-        """Ids of tokens; UserError for one that the voice does not know."""
+        """Ids of tokens; TextError for one that the voice does not know."""
         try:
             return tuple(self.ids[token] for token in tokens)
         except KeyError as error:
-            raise UserError(f"this voice has no token {error}: it was trained with another text front-end") from None
+            raise TextError(f"this voice has no token {error}: it was trained with another text front-end") from None
+
+    def count_phones(self, ids: Iterable[int]) -> int:
+        """How many of these tokens are sounds, not marks."""
+        return sum(1 for token in ids if token not in self._marks)
 
 
 def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], bool]:

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from models.base.checkpoints import find_checkpoint, load_weights
+from models.base.memory import out_of_memory_advice
+from models.base.precision import resolve_precision
 from models.tts.jets.batching import group_by_size, padded, windows
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.controls import Controls, controlled
@@ -29,8 +31,8 @@ from processors.prosody import NEUTRAL
 from processors.text.errors import TextError
 from processors.text.frontend import TextFrontEnd
 from processors.text.tokens import load_tokens
-from utils.config import load_config, load_experiment_config
-from utils.config.schema import InferenceConfig
+from utils.config import load_experiment_config
+from utils.config.schema import ExperimentConfig, InferenceConfig
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,7 +69,9 @@ class Synthesizer:
         self.sample_rate, self.hop_size = config.preprocess.sample_rate, config.preprocess.hop_size
         self.network = network.eval().to(device)
         fold_weight_norm(self.network)
-        self.precision = resolved_precision(config.inference.precision, device)
+        if config.inference.precision == "fp16" and device.type == "cpu":
+            raise UserError("inference.precision fp16 needs a GPU: set it to fp32, bf16 or auto")
+        self.precision = resolve_precision(config.inference.precision, device)
         mean_f0 = math.exp(float(network.log_f0_mean))
         self.script = Scriptwriter(frontend, tokens, mean_f0, config.preprocess.phone_extractor == "lexicon")
 
@@ -78,20 +82,20 @@ class Synthesizer:
         device: str | torch.device | None = None,
         checkpoint: str | None = None,
         overrides: Sequence[str] = (),
-        config: str | os.PathLike[str] | None = None,
+        config: ExperimentConfig | None = None,
     ) -> Synthesizer:
         """Load the voice that stage 2 trained in `expt_dir`.
 
         `device` is "cpu", "cuda", "cuda:1" ... (default: the GPU if there is one); `checkpoint` is "last", "best" or
         the name of a folder in checkpoints/ (default: config.inference.checkpoint); `overrides` are "key=value", as
-        after --set; `config` is a file in place of the experiment's own.
+        after --set; `config` is one in place of the experiment's own.
 
         :raises UserError: no such folder, no experiment, no such checkpoint, or a config that does not fit it.
         """
         folder = Path(expt_dir).expanduser()
         if not folder.is_dir():
             raise UserError(f"{expt_dir}: there is no such folder; give an experiment, <log_dir>/<name>")
-        loaded = load_experiment_config(folder, overrides) if config is None else load_config(config, overrides)
+        loaded = load_experiment_config(folder, overrides) if config is None else config
         if not isinstance(loaded, JetsConfig):
             raise UserError(f"{expt_dir} holds a {loaded.model_type} model, not a Jets one")
         chosen = find_checkpoint(folder, checkpoint or loaded.inference.checkpoint)
@@ -129,7 +133,7 @@ class Synthesizer:
         lines = [(i, line) for i, text in enumerate(texts) for line in self.script.lines(text, settings)]
         parts: list[list[np.ndarray]] = [[] for _ in texts]
         for spoken in self.speak_lines(lines, settings):
-            parts[spoken.key] += [self.silence(spoken.line.silence), spoken.wave]
+            parts[spoken.key] += [self.silence(spoken.line.silence), checked(spoken.wave)]
         return [np.concatenate(part) for part in parts]
 
     def narrate(
@@ -147,7 +151,7 @@ class Synthesizer:
         settings = controlled(self.config.inference, controls)
         lines = ((None, line) for line in self.script.lines(text, settings, on_refused))
         for spoken in self.speak_lines(lines, settings):
-            yield np.concatenate([self.silence(spoken.line.silence), spoken.wave])
+            yield np.concatenate([self.silence(spoken.line.silence), checked(spoken.wave)])
 
     def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
         """Speak a text while it is being made: pieces (n,) float32 whose concatenation is the waveform of `tts`.
@@ -162,7 +166,7 @@ class Synthesizer:
             if not line.ids:
                 continue
             if settings.target_level_db is not None or any(p.gain_db > 0 for p in line.prosody):
-                yield next(self.speak_lines([(None, line)], settings)).wave
+                yield checked(next(self.speak_lines([(None, line)], settings)).wave)
                 continue
             with self._computing():
                 planned = self._plan([line], settings)
@@ -174,7 +178,7 @@ class Synthesizer:
                     piece = next(pieces, None)
                 if piece is None:
                     break
-                wave = piece.float().cpu().numpy()
+                wave = checked(piece.float().cpu().numpy())
                 yield wave if gain is None else wave * gain[start : start + len(wave)]
                 start += len(wave)
 
@@ -185,7 +189,7 @@ class Synthesizer:
         """
         settings = controlled(self.config.inference, controls)
         lines = [(i, Line("", tuple(row), (NEUTRAL,) * len(row), 0.0)) for i, row in enumerate(ids)]
-        waves = {spoken.key: spoken.wave for spoken in self.speak_lines(lines, settings)}
+        waves = {spoken.key: checked(spoken.wave) for spoken in self.speak_lines(lines, settings)}
         return [waves[i] for i in range(len(ids))]
 
     def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:
@@ -214,8 +218,9 @@ class Synthesizer:
             with self._computing():
                 planned = self._plan([lines[i] for i in members], settings)
                 lengths = planned.frame_lengths.tolist()
-                # The generator takes nearly all the memory, and by now the lengths are exact.
-                for part in group_by_size(lengths, settings.max_batch_frames):
+                # The generator takes nearly all the memory, and by now the lengths are exact. A CPU makes one utterance
+                # after the other: padding would cost time and gain nothing.
+                for part in group_by_size(lengths, settings.max_batch_frames if self.device.type == "cuda" else 1):
                     longest = lengths[part[0]]
                     states = planned.decoder_states[part, :longest]
                     with self._autocast():
@@ -256,12 +261,13 @@ class Synthesizer:
         steps = np.repeat(np.array(factors), samples)
         # Ramps instead of steps, which would click.
         ramp = max(1, round(_GAIN_RAMP_SECONDS * self.sample_rate))
-        smooth = np.convolve(np.pad(steps, (ramp // 2, ramp - 1 - ramp // 2), mode="edge"), np.full(ramp, 1 / ramp), "valid")
+        padded_steps = np.pad(steps, (ramp // 2, ramp - 1 - ramp // 2), mode="edge")
+        smooth = np.convolve(padded_steps, np.full(ramp, 1 / ramp), mode="valid")
         return smooth.astype(np.float32)
 
     def _finished(self, wave: np.ndarray, gain: np.ndarray | None, settings: InferenceConfig) -> np.ndarray:
         if not np.isfinite(wave).all():
-            raise UserError("the voice gave samples that are no numbers; use another checkpoint or precision fp32")
+            return wave  # the caller says what becomes of it
         if settings.target_level_db is not None:
             wave = to_level(wave, self.sample_rate, settings.target_level_db)
         return wave if gain is None else limit_peaks(wave * gain, self.sample_rate)
@@ -274,25 +280,17 @@ class Synthesizer:
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
-        """No gradients, and out of memory said in one sentence."""
-        try:
-            with torch.inference_mode():
-                yield
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
-                raise
-            frames = self.config.inference.max_batch_frames
-            raise UserError(
-                f"out of memory on {self.device}: lower inference.max_batch_frames (now {frames}), for instance "
-                f"--set inference.max_batch_frames={max(500, frames // 2)}"
-            ) from error
+        inference = self.config.inference
+        lower = [f"inference.max_batch_frames (now {inference.max_batch_frames})", "inference.max_sentence_chars"]
+        with out_of_memory_advice("while speaking", self.device, lower), torch.inference_mode():
+            yield
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        sign in text for sign in ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
-    )
+def checked(wave: np.ndarray) -> np.ndarray:
+    """The wave; UserError if it holds anything but finite numbers."""
+    if not np.isfinite(wave).all():
+        raise UserError("the voice gave samples that are no numbers; use another checkpoint, or precision fp32")
+    return wave
 
 
 def resolved_device(device: str | torch.device | None) -> torch.device:
@@ -306,12 +304,3 @@ def resolved_device(device: str | torch.device | None) -> torch.device:
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise UserError(f"device {device}: torch sees {torch.cuda.device_count()} CUDA devices; use cpu")
     return chosen
-
-
-def resolved_precision(precision: str, device: torch.device) -> str:
-    """ "auto" is bf16 on a GPU that has it, otherwise fp32; UserError for fp16 without a GPU."""
-    if precision == "auto":
-        return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    if precision == "fp16" and device.type == "cpu":
-        raise UserError("inference.precision fp16 needs a GPU; use fp32 or auto")
-    return precision
