@@ -12,6 +12,13 @@ from matplotlib.figure import Figure
 WIDTH, HEIGHT, DPI = 10.0, 3.0, 100
 
 
+def _figure(height: float) -> Figure:
+    """A figure with fixed margins in inches: measuring every label would take longer than all the drawing."""
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI)
+    figure.subplots_adjust(left=0.65 / WIDTH, right=1.0 - 0.15 / WIDTH, bottom=0.55 / height, top=1.0 - 0.3 / height)
+    return figure
+
+
 def _pixels(figure: Figure) -> np.ndarray:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -28,7 +35,8 @@ def _label_tokens(axis: object, tokens: Sequence[str], positions: np.ndarray, ve
 
 def spectrogram_pair(titles: tuple[str, ...], mels: Sequence[np.ndarray], hop_seconds: float) -> np.ndarray:
     """Log-mel spectrograms (T, n_mel), one below the other on one time axis and one colour scale: pixels (H, W, 3)."""
-    figure = Figure(figsize=(WIDTH, HEIGHT * len(mels)), dpi=DPI, layout="constrained")
+    figure = _figure(HEIGHT * len(mels))
+    figure.subplots_adjust(hspace=0.25)
     low, high = min(mel.min() for mel in mels), max(mel.max() for mel in mels)
     longest = max(len(mel) for mel in mels) * hop_seconds
     for row, (title, mel) in enumerate(zip(titles, mels)):
@@ -38,7 +46,7 @@ def spectrogram_pair(titles: tuple[str, ...], mels: Sequence[np.ndarray], hop_se
             mel.T, origin="lower", aspect="auto", extent=extent, vmin=max(low, high - 12.0), vmax=high, cmap="magma"
         )
         axis.set(title=title, ylabel="mel band", xlim=(0.0, longest))
-        figure.colorbar(image, ax=axis, pad=0.01)
+        figure.colorbar(image, ax=axis, pad=0.01, fraction=0.05)
     axis.set_xlabel("seconds")
     return _pixels(figure)
 
@@ -50,10 +58,10 @@ def alignment(log_probability: np.ndarray, path: np.ndarray, tokens: Sequence[st
     """
     log_probability = log_probability - log_probability.max(axis=1, keepdims=True)
     probability = np.exp(log_probability) / np.exp(log_probability).sum(axis=1, keepdims=True)
-    figure = Figure(figsize=(WIDTH, max(HEIGHT, 0.12 * len(tokens) + 1)), dpi=DPI, layout="constrained")
+    figure = _figure(max(HEIGHT, 0.12 * len(tokens) + 1))
     axis = figure.add_subplot()
     image = axis.imshow(probability.T, origin="lower", aspect="auto", cmap="viridis", vmin=0.0, vmax=1.0)
-    figure.colorbar(image, ax=axis, pad=0.01, label="probability")
+    figure.colorbar(image, ax=axis, pad=0.01, fraction=0.05, label="probability")
     axis.step(np.arange(len(path)), path, where="mid", color="red", linewidth=1.0, label="chosen path")
     axis.legend(loc="upper left", fontsize=8)
     axis.set_xlabel("frame")
@@ -65,7 +73,7 @@ def token_curves(
     target: np.ndarray, predicted: np.ndarray, tokens: Sequence[str], label: str, bars: bool = False
 ) -> np.ndarray:
     """A value of each token (N,) from the recording and from the predictor: pixels (H, W, 3)."""
-    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
+    figure = _figure(HEIGHT)
     axis = figure.add_subplot()
     positions = np.arange(len(tokens))
     if bars:

@@ -40,7 +40,7 @@ TINY = [
     "train.log_interval=1",
     "train.valid_interval=4",
     "train.save_checkpoints_steps=4",
-    "train.valid_samples=1",
+    "train.valid_samples=0",
 ]
 
 
