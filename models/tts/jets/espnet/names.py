@@ -1,0 +1,125 @@
+"""Where each of our tensors lives in ESPnet's state dict, and how the two shapes relate.
+
+ESPnet keeps queries, keys and values in three matrices where we have one, and the period discriminators' weights as
+two-dimensional kernels of width one; everything else differs by name only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+GENERATOR, DISCRIMINATOR = "tts.generator.", "tts.discriminator."
+
+# Our name -> ESPnet's below tts.generator, by regular expression.
+NETWORK_RULES = (
+    (r"embedding\.weight", r"encoder.embed.0.weight"),
+    (r"encoder\.position\.alpha", r"encoder.embed.1.alpha"),
+    (r"decoder\.position\.alpha", r"decoder.embed.0.alpha"),
+    (r"(encoder|decoder)\.norm\.(\w+)", r"\1.after_norm.\2"),
+    (r"(encoder|decoder)\.blocks\.(\d+)\.attention_norm\.(\w+)", r"\1.encoders.\2.norm1.\3"),
+    (r"(encoder|decoder)\.blocks\.(\d+)\.ffn_norm\.(\w+)", r"\1.encoders.\2.norm2.\3"),
+    (r"(encoder|decoder)\.blocks\.(\d+)\.attention\.(qkv|out)\.(\w+)", r"\1.encoders.\2.self_attn.linear_\3.\4"),
+    (r"(encoder|decoder)\.blocks\.(\d+)\.ffn\.conv([12])\.(\w+)", r"\1.encoders.\2.feed_forward.w_\3.\4"),
+    (r"(\w+_predictor)\.layers\.(\d+)\.conv\.(\w+)", r"\1.conv.\2.0.\3"),
+    (r"(\w+_predictor)\.layers\.(\d+)\.norm\.(\w+)", r"\1.conv.\2.2.\3"),
+    (r"(\w+_predictor)\.out\.(\w+)", r"\1.linear.\2"),
+    (r"(pitch|energy)_embedding\.conv\.(\w+)", r"\1_embed.0.\2"),
+    (r"alignment\.text_conv(\d)\.(\w+)", r"alignment_module.t_conv\1.\2"),
+    (r"alignment\.mel_conv(\d)\.(\w+)", r"alignment_module.f_conv\1.\2"),
+    (r"generator\.input_conv\.(\w+)", r"generator.input_conv.\1"),
+    (r"generator\.upsamples\.(\d+)\.(\w+)", r"generator.upsamples.\1.1.\2"),
+    (r"generator\.output_conv\.(\w+)", r"generator.output_conv.1.\1"),
+)
+# ESPnet numbers the residual blocks of all upsampling steps in one list.
+RESIDUAL_BLOCK = re.compile(r"generator\.blocks\.(\d+)\.(\d+)\.(dilated|plain)\.(\d+)\.(\w+)")
+RESIDUAL_CONVS = {"dilated": "convs1", "plain": "convs2"}
+
+DISCRIMINATOR_RULES = (
+    (r"scales\.(\d+)\.convs\.(\d+)\.(\w+)", r"msd.discriminators.\1.layers.\2.0.\3"),
+    # The judgement is the eighth of the scale discriminator's layers.
+    (r"scales\.(\d+)\.output_conv\.(\w+)", r"msd.discriminators.\1.layers.7.\2"),
+    (r"periods\.(\d+)\.convs\.(\d+)\.(\w+)", r"mpd.discriminators.\1.convs.\2.0.\3"),
+    (r"periods\.(\d+)\.output_conv\.(\w+)", r"mpd.discriminators.\1.output_conv.\2"),
+)
+
+# Statistics of pitch and energy; the mel's need a change of logarithm and are dealt with by the caller.
+SCALAR_STATISTICS = {
+    "log_f0_mean": "pitch_normalize.mean",
+    "log_f0_std": "pitch_normalize.std",
+    "energy_mean": "energy_normalize.mean",
+    "energy_std": "energy_normalize.std",
+}
+MEL_STATISTICS = {"mel_mean": "normalize.mean", "mel_std": "normalize.std"}
+
+
+class MissingTensor(KeyError):
+    """A state dict without a tensor that the model needs; the name is the only argument."""
+
+
+def network_names(name: str, kernels: int) -> list[str]:
+    """ESPnet's names of the tensors that make up our network tensor `name`, in order along dimension 0.
+
+    `kernels` is the number of residual blocks after each upsampling step.
+    """
+    block = RESIDUAL_BLOCK.fullmatch(name)
+    if block:
+        step, kernel, kind, layer, tensor = block.groups()
+        index = int(step) * kernels + int(kernel)
+        return [f"{GENERATOR}generator.blocks.{index}.{RESIDUAL_CONVS[kind]}.{layer}.1.{tensor}"]
+    theirs = GENERATOR + _rename(name, NETWORK_RULES)
+    if "linear_qkv" in theirs:
+        return [theirs.replace("linear_qkv", f"linear_{part}") for part in "qkv"]
+    return [theirs]
+
+
+def discriminator_names(name: str) -> list[str]:
+    """ESPnet's name of our discriminator tensor `name`, as a list of one."""
+    return [DISCRIMINATOR + _rename(name, DISCRIMINATOR_RULES)]
+
+
+def _rename(name: str, rules: tuple[tuple[str, str], ...]) -> str:
+    for pattern, replacement in rules:
+        if match := re.fullmatch(pattern, name):
+            return match.expand(replacement)
+    raise KeyError(f"no rule for the tensor {name}")
+
+
+def to_ours(parts: list[str], theirs: Mapping[str, Tensor], shape: torch.Size) -> Tensor:
+    """Our float32 tensor of `shape` from the `parts` of ESPnet's state dict.
+
+    A layer that was saved without weight norm gets a direction and length of its own. Raises MissingTensor, and
+    ValueError when the sizes don't fit.
+    """
+    found = [_find(part, theirs) for part in parts]
+    tensor = torch.cat(found) if len(found) > 1 else found[0]
+    # Kernels of width one and statistics of one channel have a dimension more than ours.
+    if tensor.shape not in (shape, (*shape, 1)):
+        raise ValueError(f"{parts[0]} has the shape {tuple(tensor.shape)}, where the model needs {tuple(shape)}")
+    # A copy: tensors that share memory can't be saved as safetensors.
+    return tensor.float().reshape(shape).clone()
+
+
+def _find(name: str, theirs: Mapping[str, Tensor]) -> Tensor:
+    if name in theirs:
+        return theirs[name]
+    stem, _, kind = name.rpartition(".")
+    plain = theirs.get(f"{stem}.weight")
+    if plain is not None and kind == "weight_v":
+        return plain
+    if plain is not None and kind == "weight_g":
+        return plain.float().flatten(1).norm(dim=1).view(-1, *[1] * (plain.dim() - 1))
+    raise MissingTensor(name)
+
+
+def to_theirs(ours: Tensor, parts: list[str]) -> dict[str, Tensor]:
+    """ESPnet's `parts` of our tensor, with the width of a period discriminator's kernel restored."""
+    pieces = ours.detach().cpu().chunk(len(parts))
+    two_dimensional = parts[0].startswith(f"{DISCRIMINATOR}mpd.") and ours.dim() == 3
+    return {
+        part: (piece.unsqueeze(-1) if two_dimensional else piece).contiguous().clone()
+        for part, piece in zip(parts, pieces)
+    }
