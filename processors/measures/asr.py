@@ -36,11 +36,11 @@ class Recogniser:
         )
 
     def transcribe(self, audio: np.ndarray, sample_rate: int) -> str:
-        """Text heard in audio (N,) in [-1, 1], as the model writes it."""
+        """Text heard in audio (N,) in [-1, 1], normalised."""
         segments, _ = self.model.transcribe(
             resample(audio, sample_rate, SAMPLE_RATE),
             language=self.language,
             beam_size=self.beam_size,
             condition_on_previous_text=False,
         )
-        return " ".join(segment.text.strip() for segment in segments).strip()
+        return self.normalise(" ".join(segment.text for segment in segments)).strip()

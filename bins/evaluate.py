@@ -1,0 +1,60 @@
+"""Measure how good a voice is (stage 4).
+
+usage: python bins/evaluate.py --expt_dir DIR [--output_dir DIR] [--testing_set S] [--set KEY=VALUE ...]
+       python bins/evaluate.py --wavs DIR [--manifest FILE] --output_dir DIR [--config FILE | --expt_dir DIR]
+       python bins/evaluate.py --compare REPORT REPORT [--output_dir DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from models.base.evaluation_command import Request, run_comparison, run_evaluation
+from utils.config import load_config, load_experiment_config, project_path
+from utils.errors import UserError
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    add = parser.add_argument
+    add("--expt_dir", type=Path, help="experiment whose voice is judged, or whose config is used")
+    add("--config", help="config file in place of the experiment's (default without one: config/jets.json)")
+    add("--output_dir", type=Path, help="folder of the report (default: <expt_dir>/result)")
+    add("--dataset", help="one of the config's corpora (default: all)")
+    add("--testing_set", default="test", help="split: test, valid or train (default: test)")
+    add("--wavs", type=Path, metavar="DIR", help="judge these wavs, of any system, named by the split's ids")
+    add("--manifest", type=Path, metavar="FILE", help="their JSON lines: id, text, wav, reference (a recording)")
+    add("--system", metavar="NAME", help="what the report calls what it judges")
+    add("--systems", nargs="+", default=(), metavar="NAME=REPORT", help="other reports to show beside this one")
+    add("--compare", nargs=2, type=Path, metavar="REPORT", help="which differences of two reports are real")
+    add("--limit", type=int, metavar="N", help="the first N utterances only")
+    add("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override of the config")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Exit status: 0, or 2 for what the user can mend."""
+    args = parse_arguments()
+    try:
+        if args.config is None and args.expt_dir is not None:
+            config = load_experiment_config(args.expt_dir, args.overrides)
+        else:
+            config = load_config(args.config or project_path("config/jets.json"), args.overrides)
+        config = config.model_copy(update={"dataset": [args.dataset] if args.dataset else config.dataset})
+        if args.compare:
+            print(run_comparison(config, *args.compare, args.output_dir))
+            return 0
+        print(run_evaluation(config, Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
