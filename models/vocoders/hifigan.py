@@ -91,12 +91,17 @@ def hifigan_receptive_field(
     resblock_kernel_sizes: Sequence[int],
     resblock_dilations: Sequence[Sequence[int]],
 ) -> int:
-    """Frames on each side of a frame that can change its samples."""
-    reach = (kernel_size - 1) // 2  # in samples of the current rate, from the output backwards
+    """Frames on each side of a frame that can change its samples: exactly, not an upper bound."""
+    half = (kernel_size - 1) // 2
+    # First and last sample that the samples of frame 0 depend on, from the output back to the input.
+    first, last = -half, math.prod(upsample_rates) - 1 + half
     for rate, kernel in zip(reversed(upsample_rates), reversed(upsample_kernel_sizes)):
-        reach += max(
+        reach = max(
             sum((k - 1) // 2 * (d + 1) for d in dilations)
             for k, dilations in zip(resblock_kernel_sizes, resblock_dilations)
         )
-        reach = -(-(reach + (kernel - rate) // 2 + rate - 1) // rate)
-    return reach + (kernel_size - 1) // 2
+        # Input i of a transposed convolution reaches the outputs i * rate - cut ... i * rate - cut + kernel - 1.
+        cut = (kernel - rate) // 2
+        first = -(-(first - reach + cut - kernel + 1) // rate)
+        last = (last + reach + cut) // rate
+    return max(half - first, last + half)

@@ -1,0 +1,72 @@
+"""An experiment folder as stage 2 leaves it, with a random voice of a few thousand weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.base.checkpoints import save_checkpoint
+from models.tts.jets.network import JetsNetwork
+from processors.text.tokens import lexicon_tokens, save_tokens
+from utils.config import load_config, save_config
+from utils.config.schema import ExperimentConfig
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = [
+    "model.hidden_channels=16",
+    *(f"model.{part}.layers=1" for part in ("encoder", "decoder")),
+    *(f"model.{part}.ffn_channels=16" for part in ("encoder", "decoder")),
+    *(f"model.{part}_predictor.channels=16" for part in ("duration", "pitch", "energy")),
+    "model.generators.hifigan.channels=16",
+    "model.generators.hifigan.resblock_kernel_sizes=[3, 5]",
+    "model.generators.hifigan.resblock_dilations=[[1, 3], [1, 3]]",
+    "model.generators.hifigan_light.channels=16",
+    "model.generators.istft.channels=16",
+    "model.generators.istft.ffn_channels=16",
+    "model.generators.istft.layers=2",
+]
+STATISTICS = {"log_f0_mean": 5.3, "log_f0_std": 0.25, "energy_mean": 20.0, "energy_std": 10.0}
+
+
+def make_network(config: ExperimentConfig, seed: int = 0) -> JetsNetwork:
+    """Random weights that give tokens of about 5 frames, of different lengths, and an audible waveform."""
+    torch.manual_seed(seed)
+    network = JetsNetwork(config.model, len(lexicon_tokens()), config.preprocess.n_mel, STATISTICS)
+    with torch.no_grad():
+        network.duration_predictor.out.bias.fill_(1.7)
+    return network.eval()
+
+
+def make_experiment(folder: Path, overrides: tuple[str, ...] = (), steps: tuple[int, ...] = (1, 2)) -> Path:
+    """Config, token table and a checkpoint for each of `steps`, each with other weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = load_config(ROOT / "config/jets.json", [*TINY, *overrides])
+    save_config(config, folder / "config.json")
+    save_tokens(folder / "tokens.json", lexicon_tokens(), "lexicon", "en-us")
+    for step in steps:
+        save_checkpoint(folder, step, {"network": make_network(config, seed=step).state_dict()}, {}, {})
+    return folder
+
+
+def make_corpus(folder: Path, rows: list[tuple[str, str, list[str]]], split: str = "test") -> Path:
+    """A processed corpus of silent recordings: (id, text, phones) for each utterance, a second of audio each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frames, hop = 86, 256
+    lines = [
+        {
+            "id": name, "text": text, "normalised": text, "phones": phones, "speaker": "", "split": split,
+            "offset": i * frames * hop, "length": frames * hop, "frame_offset": i * frames, "frames": frames,
+        }
+        for i, (name, text, phones) in enumerate(rows)
+    ]  # fmt: skip
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    np.zeros(len(rows) * frames * hop, "<i2").tofile(folder / "audio.i16")
+    np.zeros(len(rows) * frames, "<f4").tofile(folder / "log_f0.f32")
+    np.zeros(len(rows) * frames, "u1").tofile(folder / "voiced.u8")
+    save_tokens(folder / "tokens.json", lexicon_tokens(), "lexicon", "en-us")
+    meta = {"format_version": 1, "fingerprint": "x", "statistics": STATISTICS, "sample_rate": 22050, "hop_size": hop}
+    (folder / "meta.json").write_text(json.dumps(meta))
+    return folder
