@@ -18,11 +18,16 @@ _ALWAYS = {
     "Bldg": "Building", "Jan": "January", "Feb": "February", "Apr": "April", "Aug": "August", "Sept": "September",
     "Sep": "September", "Oct": "October", "Nov": "November", "Dec": "December", "Tues": "Tuesday",
     "Thurs": "Thursday", "Fri": "Friday", "Ft": "Fort", "Mt": "Mount", "Govt": "Government", "govt": "government",
-    "etc": "et cetera", "vs": "versus", "viz": "namely", "approx": "approximately", "esp": "especially",
-    "misc": "miscellaneous", "Vol": "Volume", "vol": "volume", "Vols": "Volumes", "vols": "volumes",
-    "Chap": "Chapter", "pp": "pages", "Figs": "Figures", "figs": "figures", "Nos": "Numbers", "nos": "numbers",
-    "intl": "international", "Intl": "International",
+    "etc": "et cetera", "Etc": "Et cetera", "vs": "versus", "viz": "namely", "approx": "approximately",
+    "esp": "especially", "misc": "miscellaneous", "Vol": "Volume", "vol": "volume", "Vols": "Volumes",
+    "vols": "volumes", "Chap": "Chapter", "pp": "pages", "Figs": "Figures", "figs": "figures", "Nos": "Numbers",
+    "nos": "numbers", "intl": "international", "Intl": "International",
 }  # fmt: skip
+# Titles: a name follows, never a new sentence.
+_TITLES = frozenset(
+    "Mr Mrs Ms Messrs Mme Mlle Prof Rev Revd Hon Capt Maj Col Gen Lieut Lt Sgt Cpl Cmdr Comdr Adm Gov Sen Rep Supt "
+    "Pres Atty Insp Dr Mt Ft".split()
+)
 # Also ordinary words or letters, so that they need a number after them.
 _BEFORE_NUMBER = {
     "No": "Number", "no": "number", "Fig": "Figure", "fig": "figure", "p": "page", "P": "Page", "Sec": "Section",
@@ -66,7 +71,8 @@ _WORD_STOP = re.compile(r"(?<![\w'.])([A-Za-z]{1,8}(?:'y)?)\.(?=(\s*)(\S?)(\S?))
 _TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof)(?=\s+[A-Z])")
 _ETC = re.compile(r"\betc\b(?!\.)")
 _STREET = re.compile(
-    r"(?:(\d{1,5} (?:[A-Z][\w']* ){1,3}|\d(?:st|nd|rd|th) )|\b([A-Z][a-z]+) )(St|Dr|Ave|Rd|Blvd|Ln)\b(\.?)(?=(\s*)(\S?))"
+    r"(?:(\d{1,5} (?:[A-Z][\w']* ){1,3}|\d(?:st|nd|rd|th) )|\b([A-Z][a-z]+) )"
+    r"(St|Dr|Ave|Rd|Blvd|Ln)\b(\.?)(?=(\s*)(\S?))"
 )
 _STREETS = {"St": "Street", "Dr": "Drive", "Ave": "Avenue", "Rd": "Road", "Blvd": "Boulevard", "Ln": "Lane"}
 _SAINT = re.compile(r"\bSt\.? (?=[A-Z])")
@@ -75,9 +81,9 @@ _DOTTED = re.compile(r"(?<![\w.'])((?:[A-Za-z]\. ?){1,10}[A-Za-z])\.(?:('s)|(?=(
 _INITIAL = re.compile(r"(?<![\w.'])(?<![A-Z] )([A-Z])\.(?=(\s+)([A-Z\"'])|,|;|-[A-Z])")
 # After a dotted abbreviation a capital starts a sentence only in words that rarely follow one otherwise.
 _STARTER = re.compile(
-    r"\s*[\"'(]*(?:The|A|An|He|She|It|They|We|You|I|This|That|These|Those|There|His|Her|Its|Their|Our|My|In|On|At|But|And|Or|"
+    r"\s*[\"'(]*(?:The|A(?!\.)|An|He|She|It|They|We|You|I|This|That|These|Those|There|His|Her|Its|Their|Our|My|In|On|At|But|And|Or|"
     r"So|If|When|While|As|After|Before|For|From|To|With|By|Then|Now|Yes|Not|What|Who|Where|Why|How|Here|Since|Although|"
-    r"However|Some|Such|No)\b"
+    r"However|Some|Such|No|All)\b"
 )
 _FUNCTION_WORDS = frozenset(
     "The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split()
@@ -108,6 +114,8 @@ def _word(match: re.Match[str]) -> str:
         spoken = _STATES[word]
     if spoken is None:
         return match[0]
+    if word in _TITLES and following:
+        return spoken
     return spoken + _closing_stop(match.string, match.end(), gap, following)
 
 

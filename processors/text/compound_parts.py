@@ -1,7 +1,7 @@
 """Second parts of English compounds and place names.
 
-CMUdict holds tens of thousands of surnames, so that any two entries glued together say little ("saga" + "city"); a word is
-taken for a compound only if its second part is one of these.
+CMUdict holds tens of thousands of surnames, so that any two entries glued together say little ("saga" + "city"); a word
+is taken for a compound only if its second part is one of these.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class EnglishPhones:
 
 
 def _is_letter_a(words: list[str], index: int, capitals: bool) -> bool:
-    """Whether "a" is the letter: "A B C", "Exhibit A,", "clause a.", but not the article of "A man" and "read A Tale"."""
+    """Whether "a" is the letter ("A B C", "Exhibit A,", "clause a.") and not the article ("A man", "read A Tale")."""
     before = words[index - 1] if index else "."
     after = words[index + 1] if index + 1 < len(words) else "."
     if any(len(word) == 1 and word.isupper() and word not in "AI" for word in (before, after)):

@@ -1,7 +1,7 @@
 """phone_extractor "espeak": IPA by espeak-ng, for the languages that it knows.
 
-espeak-ng is GPL-3.0-or-later, so that it stays optional: the pip package espeakng-loader brings its library and data, which
-ctypes calls here.  The token table is fixed (the same for every language), so that voices can be compared and adapted.
+espeak-ng is GPL-3.0-or-later, so that it stays optional: the pip package espeakng-loader brings its library and data,
+which ctypes calls here. The token table is fixed (the same for every language), so that voices can be adapted.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ WORD_BOUNDARY = " "
 _LETTERS = "abcdefghijklmnopqrstuvwxyzæðøħŋœβθχɫᵻᵊᵐⁿʔʕʢʡ"
 _IPA_EXTENSIONS = "".join(chr(code) for code in range(0x250, 0x2B0))
 _MODIFIERS = "ˈˌːˑˀʰʱʲʷˠˤˡ˞ʼ˥˦˧˨˩↑↓123456789"
-_COMBINING = "".join(map(chr, (0x300, 0x301, 0x302, 0x303, 0x304, 0x306, 0x308, 0x30A, 0x30B, 0x30C, 0x30D, 0x30F, 0x318, 0x319,
-                               0x31A, 0x31C, 0x31D, 0x31E, 0x31F, 0x320, 0x324, 0x325, 0x327, 0x329, 0x32A, 0x32C, 0x32F, 0x330,
-                               0x334, 0x339, 0x33A, 0x33B, 0x33C, 0x33D, 0x35C, 0x361)))  # fmt: skip
+_COMBINING_CODES = """
+    300 301 302 303 304 306 308 30a 30b 30c 30d 30f 318 319 31a 31c 31d 31e 31f 320 324 325 327 329 32a 32c 32f 330 334
+    339 33a 33b 33c 33d 35c 361
+"""
+_COMBINING = "".join(chr(int(code, 16)) for code in _COMBINING_CODES.split())
 IPA_SYMBOLS: tuple[str, ...] = tuple(dict.fromkeys(_LETTERS + _IPA_EXTENSIONS + _MODIFIERS + _COMBINING))
 _KNOWN = frozenset(IPA_SYMBOLS)
 # "(en)word(de)": espeak's note that it changed the language.
@@ -76,7 +78,8 @@ class _Library:
             if self._voice != language:
                 if self._library.espeak_SetVoiceByName(language.encode()) != 0:
                     raise UserError(
-                        f"preprocess.language is {language!r}, which espeak-ng does not know; try for example en-us, de or fr-fr"
+                        f"preprocess.language is {language!r}, which espeak-ng does not know; "
+                        "try for example en-us, de or fr-fr"
                     )
                 self._voice = language
             buffer = ctypes.create_string_buffer(text.encode("utf-8"))
@@ -111,7 +114,7 @@ def arpabet_to_ipa(phones: list[str]) -> list[str]:
 
 
 class EspeakPhones:
-    """IPA symbols, one token each, with " " between words; English text is normalised by ours, other languages by espeak."""
+    """IPA symbols, one token each, with " " between words; only English text goes through our own normaliser."""
 
     def __init__(self, language: str, user_lexicon: dict[str, tuple[str, ...]] | None = None) -> None:
         self.tokens = espeak_tokens()

@@ -60,7 +60,7 @@ class TextFrontEnd:
         return self._phones.normalise(text)
 
     def phonemise(self, text: str) -> list[str]:
-        """Tokens of a raw text, "^" first and "$" last ("lexicon": without word boundaries; "espeak": " " between words).
+        """Tokens of a raw text, "^" first and "$" last; only "espeak" has a token " " between words.
 
         :raises TextError: nothing in the text can be spoken, or braces hold no phones.
         """

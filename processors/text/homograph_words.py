@@ -20,7 +20,7 @@ from processors.text.word_classes import (
 
 
 class Context(NamedTuple):
-    """What surrounds a homograph: words of its own clause, nearest last before it and first after it; and wider ones."""
+    """What surrounds a homograph: words of its own clause before it and after it, and wider ones."""
 
     before: list[str]
     after: list[str]
@@ -47,23 +47,29 @@ def _words(text: str) -> frozenset[str]:
 
 
 _PAST_WORDS = _words(
-    "was were had did said went came took saw made gave found left told thought knew began stood sat wrote yesterday ago then "
+    "was were had did said went came took saw made gave found left told thought knew began stood sat wrote "
+    "yesterday ago then "
     "got brought kept felt heard held ran spoke once last when lay"
 )
 _PARTICLES = _words("up down apart off out into through at away open loose")
 _METAL_AFTER = _words(
-    "pipe pipes pencil pencils bullet bullets paint poisoning alloy alloys core glass fragments fragment ore ores mine mines "
-    "weight weights foil acetate oxide roof sheet sheets shot ball balls coffin coffins lined free content fillings tank tanks "
+    "pipe pipes pencil pencils bullet bullets paint poisoning alloy alloys core glass fragments fragment ore ores "
+    "mine mines "
+    "weight weights foil acetate oxide roof sheet sheets shot ball balls coffin coffins lined free content "
+    "fillings tank tanks "
     "smelter battery batteries residue residues particles crystal crystals"
 )
 _METAL_BEFORE = _words("molten melted white red black sheet liquid metallic")
 _METAL_NEAR = _words(
-    "copper zinc iron tin silver metal antimony bullet pounds tons heavy pipe bullets mercury brass gold steel roof sheets melted "
+    "copper zinc iron tin silver metal antimony bullet pounds tons heavy pipe bullets mercury brass gold steel "
+    "roof sheets melted "
     "piece pieces mass traces ounces"
 )
 _LIVE_AFTER = _words(
-    "music show shows broadcast broadcasts television tv coverage concert concerts audience audiences performance performances "
-    "recording recordings wire wires ammunition rounds round animal animals birds bait coals video stream streams chat events "
+    "music show shows broadcast broadcasts television tv coverage concert concerts audience audiences performance "
+    "performances "
+    "recording recordings wire wires ammunition rounds round animal animals birds bait coals video stream streams "
+    "chat events "
     "event stock cattle oak bullet bullets cartridge cartridges band entertainment feed album from"
 )
 _LIVE_BEFORE = _words(
@@ -71,13 +77,16 @@ _LIVE_BEFORE = _words(
 )
 _NO_LIVE_THING = _words("all some many most few both such own")
 _BOW_WEAPON = _words(
-    "tie ties arrow arrows strings string window windows legged violin cross long rain hair ribbon street cockade cockades "
+    "tie ties arrow arrows strings string window windows legged violin cross long rain hair ribbon street cockade "
+    "cockades "
     "colors quiver"
 )
 _FISH = _words("fish fishing fishery sea largemouth smallmouth striped trout caught catch pond lake fried grilled rod")
 _MINUTE_THINGS = _words(
-    "detail details particle particles amount amounts quantity quantities trace traces examination inspection fragments fragment "
-    "portion portions creatures organisms differences difference investigation inquiry description size cells holes hole doses "
+    "detail details particle particles amount amounts quantity quantities trace traces examination inspection "
+    "fragments fragment "
+    "portion portions creatures organisms differences difference investigation inquiry description size cells "
+    "holes hole doses "
     "degree dose account search crystals grains bubbles observation"
 )
 _GET = _words("get got gets getting become became grown grew")

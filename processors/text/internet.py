@@ -14,7 +14,7 @@ _BARE = re.compile(
 _HANDLE = re.compile(r"(?<![\w@])@([A-Za-z_]\w{0,60})")
 _TAG = re.compile(r"(?<![\w#&])#([A-Za-z_]\w{0,60})")
 _FILE = re.compile(
-    r"(?<![\w./])([A-Za-z][\w-]{0,60})\.(txt|pdf|docx?|xlsx?|csv|json|py|html?|jpe?g|png|gif|mp[34]|wav|zip|exe)(?![\w.]*\w)"
+    r"(?<![\w./])([A-Za-z][\w-]{0,60})\.(txt|md|pdf|docx?|xlsx?|csv|json|py|html?|jpe?g|png|gif|mp[34]|wav|zip|exe)(?![\w.]*\w)"
 )
 _PART = re.compile(r"[A-Za-z]+|\d+|[^A-Za-z\d]")
 _SIGN_NAMES = {
@@ -23,8 +23,10 @@ _SIGN_NAMES = {
     ",": "comma", ";": "semicolon", "*": "star", "'": "apostrophe", "$": "dollar", "(": "", ")": "",
 }  # fmt: skip
 # Read as letters although a reader of words would try to say them.
-_SPELT = {"www", "http", "https", "ftp", "html", "htm", "php", "uk", "us", "eu", "tv", "io", "ai", "de", "fr", "pdf", "csv",
-          "txt", "png", "gif", "py", "mp", "xls", "xlsx", "docx", "exe", "cn", "nl", "ch"}  # fmt: skip
+_SPELT = frozenset(
+    "www http https ftp html htm php uk us eu tv io ai de fr pdf csv txt md png gif py mp xls xlsx "
+    "docx exe cn nl ch".split()
+)
 
 
 def _say(text: str) -> str:

@@ -57,7 +57,7 @@ def read_lexicon(path: Path | str) -> dict[str, tuple[str, ...]]:
         where = f"{path}, line {number}"
         if not symbols:
             raise UserError(
-                f"{where}: {fields[0]!r} has no phones; write a line as `word PHONES`, for example `kyoto K IY0 OW1 T OW0`"
+                f"{where}: {fields[0]!r} has no phones; write lines as `word PHONES`, like `kyoto K IY0 OW1 T OW0`"
             )
         if not word.replace("'", "").replace("-", "").isalpha() or not word.isascii():
             raise UserError(

@@ -21,13 +21,18 @@ _PREFIXES = {"US$": "U S dollars", "A$": "Australian dollars", "C$": "Canadian d
 _SCALES = {"k": "thousand", "m": "million", "mn": "million", "bn": "billion", "b": "billion", "tn": "trillion"}
 _AMOUNT = r"(\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(\d+))?"
 _MONEY = re.compile(
-    rf"(US|A|C|NZ|HK)?([$£€¥₹]) ?{_AMOUNT}(?:(?: ?-? ?(thousand|million|billion|trillion|hundred)\b)|([kKmMbB]|bn|BN|mn|tn)\b(?!\.\w))?"
-    rf"(?:( ?[-–] ?| to )(?:[$£€¥₹] ?)?{_AMOUNT}(?: ?(thousand|million|billion|trillion)\b|([kKmMbB]|bn|mn)\b)?(?=[ ,;:.!?)]|$))?"
+    rf"(US|A|C|NZ|HK)?([$£€¥₹]) ?{_AMOUNT}"
+    r"(?:(?: ?-? ?(thousand|million|billion|trillion|hundred)\b)|([kKmMbB]|bn|BN|mn|tn)\b(?!\.\w))?"
+    rf"(?:( ?[-–] ?| to )(?:[$£€¥₹] ?)?{_AMOUNT}"
+    r"(?: ?(thousand|million|billion|trillion)\b|([kKmMbB]|bn|mn)\b)?(?=[ ,;:.!?)]|$))?"
 )
 _SHILLINGS = re.compile(r"(?<![\d.,])(\d{1,4})s\. ?(?:(\d{1,2})(?: ?(1/2|1/4|3/4))?d\.?)?(?!\w)")
 _PENCE = re.compile(r"(?<![\d.,])(\d{1,3})(?: ?(1/2|1/4|3/4))?d\.(?!\w)")
 _CENTS = re.compile(r"(?<![\d.,])(\d+)(?:\.(\d+))? ?¢")
 _CODE = re.compile(rf"\b(USD|GBP|EUR|JPY|INR) ?(?=\d)|(?<!\d)(?<!\d[.,]){_AMOUNT} ?(USD|GBP|EUR|JPY|INR)\b")
+# "€1.299,00" as it is written where the euro is.
+_CONTINENTAL = re.compile(r"€ ?(\d{1,3}(?:\.\d{3}){1,6}),(\d\d)(?!\d)|€ ?(\d{1,9}),(\d\d)(?!\d)")
+_ATTRIBUTE = re.compile(r"\b[Aa]n? $")
 _FRACTIONS = {"1/2": "half", "1/4": "quarter", "3/4": "three quarters"}
 
 
@@ -63,6 +68,10 @@ def _money(match: re.Match[str]) -> str:
         words = f"{first} to {_amount(sign, whole2, part2, scale2)}"
     else:
         words = _amount(sign, whole, part, scale)
+    if _ATTRIBUTE.search(match.string, max(0, match.start() - 3), match.start()) and not part and not joint:
+        # "a ten dollar bill".
+        if re.match(r" [a-z]", match.string[match.end() : match.end() + 2]):
+            words = words[: -len(_CURRENCIES[sign][1])] + _CURRENCIES[sign][0]
     if prefix:
         many = _CURRENCIES[sign][1]
         words = words.replace(many, _PREFIXES.get(f"{prefix}{sign}", many))
@@ -90,6 +99,8 @@ def expand_money(text: str) -> str:
     """ "$21.45" -> "twenty-one dollars, forty-five cents"; "£1.5m" -> "one point five million pounds"."""
     if any(code in text for code in _CODES):
         text = substitute(_CODE, _code, text)
+    if "€" in text:
+        text = _CONTINENTAL.sub(lambda m: f"€{(m[1] or m[3]).replace('.', '')}.{m[2] or m[4]}", text)
     if any(sign in text for sign in _CURRENCIES):
         text = substitute(_MONEY, _money, text)
     if "¢" in text:

@@ -50,15 +50,15 @@ def _no_brace(text: str, start: int, end: int) -> None:
     for index in range(start, end):
         if text[index] in "{}":
             raise TextError(
-                f"the brace {text[index]!r} at character {index + 1} has no partner; braces hold phones, as in {{HH AH0 L OW1}}"
+                f"the brace {text[index]!r} at character {index + 1} has no partner; write phones as {{HH AH0 L OW1}}"
             )
 
 
 def normalise(text: str) -> str:
     """Written text as spoken words and marks of prosody.
 
-    The result holds letters, apostrophes, hyphens inside words, spaces, the marks , . ! ? ; : - … and the spans of phones
-    of the input. It is empty if nothing can be spoken. Linear in the length of the text.
+    The result holds letters, apostrophes, hyphens inside words, spaces, the marks , . ! ? ; : - … and the input's spans
+    of phones. It is empty if nothing can be spoken. Linear in the length of the text.
 
     :raises TextError: braces that hold no phones.
     """

@@ -8,13 +8,15 @@ from processors.text.number_words import cardinal, digits, hundreds, pairs, year
 
 # Digits that identify are read one by one: "post office box 2915".
 _BEFORE_DIGITS = re.compile(
-    r"\b(?:box|code|pin|zip|extension|ext|serial number|serial|account number|account|license|licence|flight|docket|badge|"
+    r"\b(?:box|code|pin|zip|extension|ext|serial number|serial|account number|account|license|licence|flight|docket|"
+    r"badge|"
     r"tag number|phone|telephone|password|isbn)(?: number)?[,:]? $",
     re.I,
 )
 # Three digits after these are read in two groups: "Exhibit Number 143", "page 249", "Room 237".
 _BEFORE_PAIRS = re.compile(
-    r"\b(?:exhibit(?: number)?|number|page|pages|room|route|highway|interstate|flight|suite|apartment|building|iq of|P S|psalm|"
+    r"\b(?:exhibit(?: number)?|number|page|pages|room|route|highway|interstate|flight|suite|apartment|building|"
+    r"iq of|P S|psalm|"
     r"bus|train|channel|area code|boeing|airbus|exhibits) $",
     re.I,
 )
@@ -28,18 +30,22 @@ _JUST_BEFORE_YEAR = re.compile(r"(?:^|\W)(?:in|year|since|until|till|A D) $", re
 # "In 1853 three officers": at the start of a sentence it is a year, whatever follows.
 _STARTS_WITH_YEAR = re.compile(r"(?:^|[.!?;:] )In $")
 _QUANTITY = re.compile(
-    r"\b(?:than|over|under|nearly|almost|approximately|some|only|total of|contained|exactly|another|were|was|are|amounted to|"
+    r"\b(?:than|over|under|nearly|almost|approximately|some|only|total of|contained|exactly|another|were|was|are|"
+    r"amounted to|"
     r"upwards of|exceed|exceeded|exceeding|least|most|maximum of|minimum of|average of|sum of|worth|paid|cost|costs) $",
     re.I,
 )
 # What is always counted, and plurals that may be: "1308 prisoners", but "the 1960 elections".
 _COUNTED = re.compile(
-    r" (?:[a-z]+ )?(?:people|men|women|children|feet|percent|persons|prisoners|dollars|pounds|words|votes|tons|acres|miles|"
-    r"yards|meters|metres|kilometers|kilometres|soldiers|troops|students|inhabitants|francs|rupees|copies|gallons|bushels|volts|"
+    r" (?:[a-z]+ )?(?:people|men|women|children|feet|percent|persons|prisoners|dollars|pounds|words|votes|tons|"
+    r"acres|miles|"
+    r"yards|meters|metres|kilometers|kilometres|soldiers|troops|students|inhabitants|francs|rupees|copies|gallons|"
+    r"bushels|volts|"
     r"degrees|hours|minutes|seconds|sleeping)\b"
 )
 _PLURAL = re.compile(
-    r" (?!(?:was|is|has|his|its|this|as|does|goes|us|always|perhaps|thus|plus|across|less|unless|towards|besides|whereas|afterwards|"
+    r" (?!(?:was|is|has|his|its|this|as|does|goes|us|always|perhaps|thus|plus|across|less|unless|towards|besides|"
+    r"whereas|afterwards|"
     r"census|games|series|olympics|news|congress)\b)"
     r"(?:(?!and|or|to|the|of|in|it|he|she|we|they|there|when|which|that|who)[a-z]+ )?"
     r"(?!(?:was|is|has|his|its|this|as|does|goes|us|always)\b)[a-z]{2,}s\b(?!')"
@@ -48,7 +54,8 @@ _AFTER_ARTICLE = re.compile(r"\b(?:the|in|of|his|her|their|our|its) $", re.I)
 _ERA = re.compile(r",? ?(?:B ?C|A ?D|BCE|CE|B\.C|A\.D)\b")
 _AFTER_SHORT_YEAR = re.compile(r"[,;)]|\.?$|\.? [A-Z]| (?:he|she|it|they|when|the|his|after|before)\b")
 _STREET = re.compile(
-    r" (?:North|South|East|West|[NSEW]\b\.?|(?:[A-Z][a-z]+|\w+(?:st|nd|rd|th)) (?:Street|Avenue|Road|Drive|Lane|Boulevard|Place|Court|"
+    r" (?:North|South|East|West|[NSEW]\b\.?|(?:[A-Z][a-z]+|\w+(?:st|nd|rd|th)) (?:Street|Avenue|Road|Drive|Lane|"
+    r"Boulevard|Place|Court|"
     r"Way|Square)\b)"
 )
 

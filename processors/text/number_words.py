@@ -81,7 +81,7 @@ def plural_of(words: str) -> str:
 
 
 def pairs(text: str) -> str:
-    """Four or three digits as years and house numbers are said: "1805" -> "eighteen oh five", "626" -> "six twenty-six"."""
+    """Digits in pairs, as in years and house numbers: "1805" -> "eighteen oh five", "626" -> "six twenty-six"."""
     if len(text) not in (3, 4):
         return cardinal(text)
     high, low = text[:-2], text[-2:]

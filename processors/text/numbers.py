@@ -15,7 +15,8 @@ _WHOLE = r"(\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _VALUE = r"(?:\d{1,3}(?:,\d{3}){1,10}|\d{1,12})(?:\.\d{1,12})?"
 _VERSION = re.compile(r"(?<![\d.])\d{1,6}(?:\.\d{1,6}){2,20}(?!\.?\d)")
 _PHONE = re.compile(
-    r"(?<![\w-])(?:(\+?\d{1,3})[ .-])?(?:\((\d{3})\) ?|(\d{3})[ .-])(\d{3})[-. ](\d{4})(?![\w-])|(?<![\w.,-])(\d{3})-(\d{4})(?![\w-])"
+    r"(?<![\w-])(?:(\+?\d{1,3})[ .-])?(?:\((\d{3})\) ?|(\d{3})[ .-])(\d{3})[-. ](\d{4})(?![\w-])"
+    r"|(?<![\w.,-])(\d{3})-(\d{4})(?![\w-])"
 )
 _INTERNATIONAL = re.compile(r"(?<![\w+])\+(\d{1,4}(?:[ -]\d{2,6}){1,6})(?![\w-])")
 _CHAIN = re.compile(r"(?<![\w.-])\d{1,20}(?:-\d{1,20}){2,20}(?![\w-])")
@@ -26,6 +27,11 @@ _DECIMAL = re.compile(rf"{_START}{_WHOLE}?\.(\d+)")
 _MINUS = re.compile(r"(?<=\d) ?[-–—] ?(?=\d[^=]{0,12}=)")
 _RANGE = re.compile(rf"(?<![\w.,-])({_VALUE}) ?[-–—] ?({_VALUE})(?![\w-]|[.,]\d)")
 _RATIO = re.compile(r"(?<![\d:.])(\d{1,6}):(\d{1,6})(?![\d:])")
+_VERSE = re.compile(
+    r"\b(Psalms?|Genesis|Exodus|Leviticus|Deuteronomy|Joshua|Samuel|Kings|Job|Proverbs|Isaiah|Jeremiah|Ezekiel|Daniel|"
+    r"Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|Revelation)"
+    r" (\d{1,3}):(\d{1,3})\b"
+)
 _SCALED = re.compile(rf"{_START}{_WHOLE}([ -])(hundred|thousand|million|billion|trillion)\b")
 _CODE = re.compile(
     r"(?<![A-Za-z0-9])(?=[A-Za-z-]{0,40}\d)(?=[\d-]{0,40}[A-Za-z])[A-Za-z0-9]{1,40}(?:-[A-Za-z0-9]{1,40}){0,5}(?![A-Za-z0-9])"
@@ -124,6 +130,7 @@ def expand_numbers(text: str) -> str:
         text = _MINUS.sub(" minus ", text)
     text = substitute(_RANGE, _range, text)
     if ":" in text:
+        text = _VERSE.sub(r"\1 \2 \3", text)
         text = substitute(_RATIO, lambda m: f"{cardinal(m[1])} to {cardinal(m[2])}", text)
     text = _NEGATIVE.sub("minus ", text)
     text = _SIGNED.sub("plus ", text)

@@ -30,11 +30,18 @@ _RULERS = frozenset(
 )
 # Capitals at the start of a sentence that are no names.
 _NOT_NAMES = frozenset("the a an in of and or to see".split())
-_NUMERAL = re.compile(r"(?:\b([A-Za-z][A-Za-z'-]{0,40})( ))?(?<![\w'.&-])([IVXLCDM]+)\b(?!'(?!s\b)|[&-])(\.?)(?=( ?)(\S?))")
+_NUMERAL = re.compile(
+    r"(?:\b([A-Za-z][A-Za-z'-]{0,40})( ))?(?<![\w'.&-])([IVXLCDM]+)\b(?!'(?!s\b)|[&-])(\.?)(?=( ?)(\S?))"
+)
 # "I" after a name is the pronoun unless one of these follows: "what George I saw", "James I was".
 _AFTER_RULER = re.compile(
     r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b"
 )
+
+
+_ORDINAL_AFTER = re.compile(r" (?:century|centuries|dynasty)\b", re.I)
+# "item (iii)"; "(v)" and "(x)" are letters as often.
+_ITEM = re.compile(r"\((i{1,3}|iv|vi{1,3}|ix)\)")
 
 
 def _replace(match: re.Match[str]) -> str:
@@ -61,6 +68,8 @@ def _replace(match: re.Match[str]) -> str:
         return match[0] if pronoun else f"{head}the {ordinal(str(value))}{stop_left}"
     if len(numeral) == 1:
         return match[0]
+    if name == "the" or _ORDINAL_AFTER.match(match.string, match.end()):
+        return f"{head}{ordinal(str(value))}{stop_left}"
     if capitalised and name not in _NOT_NAMES:
         return f"{head}the {ordinal(str(value))}{stop_left}"
     return head + cardinal(str(value)) + stop_left
@@ -68,4 +77,6 @@ def _replace(match: re.Match[str]) -> str:
 
 def expand_roman(text: str) -> str:
     """ "Henry VIII" -> "Henry the eighth"; "Chapter IV" -> "Chapter four"; a lone "I", "V" or "X" stays."""
+    if "(" in text:
+        text = _ITEM.sub(lambda m: f"({cardinal(str(roman_value(m[1].upper())))})", text)
     return _NUMERAL.sub(_replace, text)

@@ -14,11 +14,20 @@ _WORDS = {
 }  # fmt: skip
 _WORD_SIGN = re.compile("[" + re.escape("".join(_WORDS)) + "]")
 _AND_OR = re.compile(r"\b([Aa]nd)/([Oo]r)\b")
+_EITHER = re.compile(r"\b(he|she|his|her|him)/(she|he|her|his|him|hers)\b", re.I)
+_PER = re.compile(
+    r"\b(dollars?|cents?|euros?|pounds?|pence|yen|miles|meters|gallons|liters|times)/"
+    r"(lb|kg|hr|hour|day|month|year|week|night|gallon|person|minute|second|piece|mile)\b"
+)
+_PER_WORDS = {"lb": "pound", "kg": "kilogram", "hr": "hour"}
 _SLASH = re.compile(r"(?<=[A-Za-z])/(?=[A-Za-z])")
 _HASH_NUMBER = re.compile(r"#(?= ?\d)")
 _TILDE_NUMBER = re.compile(r"~(?= ?[\d$£€.])")
 _TIMES = re.compile(r"(?<=\d) ?\* ?(?=\d)")
 _BY = re.compile(r"(?<=\d) ?x ?(?=\d)")
+_TIMES_TEN = re.compile(r"(?<=\d) ?x ?(?=10\^)")
+_NUMERO = re.compile(r"\b[Nn]° ?(?=\d)")
+_EXPONENT = re.compile(r"(?<=\d)[eE]([+-]?)(\d{1,3})\b(?![.-])")
 _POWER = re.compile(r"(?<=\w)\^(-?)(\d{1,4})")
 _COMPARE = re.compile(r"(?<=\d) ?([<>]) ?(?=\d)")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
@@ -43,14 +52,17 @@ _STRENGTH = {",": 0, "-": 1, ":": 2, ";": 3, ".": 4, "…": 5, "!": 6, "?": 7}
 
 
 def expand_number_signs(text: str) -> str:
-    """Signs whose reading depends on a number beside them; the numbers stay: "#5" -> "number 5", "3 x 4" -> "3 by 4"."""
+    """Signs that depend on a number beside them, which stays: "#5" -> "number 5", "3 x 4" -> "3 by 4"."""
     if "#" in text:
         text = _HASH_NUMBER.sub("number ", text)
     if "~" in text:
         text = _TILDE_NUMBER.sub("about ", text)
     if "*" in text:
         text = _TIMES.sub(" times ", text)
+    if "°" in text:
+        text = _NUMERO.sub("number ", text)
     if "x" in text:
+        text = _TIMES_TEN.sub(" times ", text)
         text = _BY.sub(" by ", text)
     if "<" in text or ">" in text:
         text = _COMPARE.sub(lambda m: " is less than " if m[1] == "<" else " is greater than ", text)
@@ -65,6 +77,7 @@ def _power(match: re.Match[str]) -> str:
 
 def expand_powers(text: str) -> str:
     """ "10^6" -> "10 to the power of 6"; "x^2" -> "x squared"."""
+    text = _EXPONENT.sub(lambda m: f" times ten to the power of {'minus ' if m[1] == '-' else ''}{m[2]}", text)
     return _POWER.sub(_power, text) if "^" in text else text
 
 
@@ -73,6 +86,9 @@ def expand_symbols(text: str) -> str:
     if "<" in text:
         text = _TAG.sub(" ", text)
     text = _AND_OR.sub(r"\1 \2", text)
+    if "/" in text:
+        text = _EITHER.sub(r"\1 or \2", text)
+        text = _PER.sub(lambda m: f"{m[1]} per {_PER_WORDS.get(m[2], m[2])}", text)
     text = _SLASH.sub(" slash ", text)
     return _WORD_SIGN.sub(lambda m: f" {_WORDS[m[0]]} ", text)
 

@@ -18,7 +18,8 @@ _ISO = re.compile(r"(?<![\d-])([12]\d{3})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(
 _SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/((?:1[5-9]|20)\d\d|\d\d)(?![\d/])")
 _DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:1[5-9]|20)\d\d)(?![\d.]*\d)")
 _MONTH_DAY_YEAR = re.compile(
-    rf"\b({_MONTH})(,?) (\d{{1,2}})(st|nd|rd|th)?(?:(,?) ((?:[1-9]\d{{2}}|[12]\d{{3}}))(?![\d,.]*\d)(?!-))?\b(?![:/]\d|\.\d|,\d)"
+    rf"\b({_MONTH})(,?) (\d{{1,2}})(st|nd|rd|th)?"
+    r"(?:(,?) ([1-9]\d{2}|[12]\d{3})(?![\d,.]*\d)(?!-))?\b(?![:/]\d|\.\d|,\d)"
 )
 _DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(st|nd|rd|th)?( of)? ({_MONTH})(,?)( [12]\d{{3}}\b(?![,.]?\d))?")
 _MONTH_YEAR = re.compile(rf"\b({_MONTH})(,| of)? ([12]\d{{3}})\b(?![,.]?\d)")
@@ -57,6 +58,14 @@ def _time(match: re.Match[str]) -> str:
     return words + (_half(letter, stop, following) if letter else "")
 
 
+def _duration(match: re.Match[str]) -> str:
+    hours, minutes, seconds = match.groups()
+    if int(hours) < 25:
+        # A time of day.
+        return match[0]
+    return f"{cardinal(hours)} hours {cardinal(minutes)} minutes and {cardinal(seconds)} seconds"
+
+
 def _hour(match: re.Match[str]) -> str:
     first, second, letter, stop, following = match.groups()
     words = cardinal(first) + (f" to {cardinal(second)}" if second else "")
@@ -88,7 +97,7 @@ def _month_day_year(match: re.Match[str]) -> str:
     month, comma, day, suffix, comma2, year_text = match.groups()
     if int(day) > 31:
         return match[0]
-    # Americans write "November 22"; both "twenty-two" and "twenty-second" are said, and LJSpeech's reader says the first.
+    # "November 22" is said "twenty-two" and "twenty-second"; LJSpeech's reader says the first.
     words = f"{month}{comma} {ordinal(day) if suffix else cardinal(day)}"
     return words + (f"{comma2} {year(year_text)}" if year_text else "")
 
@@ -118,8 +127,7 @@ def expand_times(text: str) -> str:
     """ "10:45 a.m." -> "ten forty-five A M"; "March 9, 1937" -> "March nine, nineteen thirty-seven"."""
     text = substitute(_ISO, lambda m: f"{_date(m[3], m[2], m[1])} ", text)
     if ":" in text:
-        text = substitute(_DURATION, lambda m: m[0] if int(m[1]) < 25 else f"{cardinal(m[1])} hours {cardinal(m[2])} minutes "
-                             f"and {cardinal(m[3])} seconds", text)  # fmt: skip
+        text = substitute(_DURATION, _duration, text)
         text = substitute(_TIME, _time, text)
     text = substitute(_HOUR, _hour, text)
     if "/" in text:

@@ -34,26 +34,33 @@ _UNITS = {
     "Pa": ("pascal", "pascals"), "kPa": ("kilopascal", "kilopascals"), "psi": ("P S I", "P S I"),
     "hp": ("horsepower", "horsepower"), "cal": ("calorie", "calories"), "kcal": ("kilocalorie", "kilocalories"),
     "J": ("joule", "joules"), "kJ": ("kilojoule", "kilojoules"), "N": ("newton", "newtons"),
-    "K": ("kelvin", "kelvin"), "s": ("second", "seconds"), "ms": ("millisecond", "milliseconds"),
-    "μs": ("microsecond", "microseconds"), "ns": ("nanosecond", "nanoseconds"), "sec": ("second", "seconds"),
-    "secs": ("second", "seconds"), "min": ("minute", "minutes"), "mins": ("minute", "minutes"),
-    "h": ("hour", "hours"), "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "yr": ("year", "years"),
-    "yrs": ("year", "years"), "wk": ("week", "weeks"), "wks": ("week", "weeks"), "mo": ("month", "months"),
-    "mos": ("month", "months"), "px": ("pixel", "pixels"), "MP": ("megapixel", "megapixels"),
-    "fps": ("frame per second", "frames per second"), "ppm": ("part per million", "parts per million"),
-    "cwt": ("hundredweight", "hundredweight"), "kn": ("knot", "knots"), "bbl": ("barrel", "barrels"),
+    "s": ("second", "seconds"), "ms": ("millisecond", "milliseconds"), "μs": ("microsecond", "microseconds"),
+    "ns": ("nanosecond", "nanoseconds"), "sec": ("second", "seconds"), "secs": ("second", "seconds"),
+    "min": ("minute", "minutes"), "mins": ("minute", "minutes"), "h": ("hour", "hours"), "hr": ("hour", "hours"),
+    "hrs": ("hour", "hours"), "yr": ("year", "years"), "yrs": ("year", "years"), "wk": ("week", "weeks"),
+    "wks": ("week", "weeks"), "mo": ("month", "months"), "mos": ("month", "months"), "px": ("pixel", "pixels"),
+    "MP": ("megapixel", "megapixels"), "fps": ("frame per second", "frames per second"),
+    "ppm": ("part per million", "parts per million"), "tsp": ("teaspoon", "teaspoons"),
+    "tbsp": ("tablespoon", "tablespoons"), "cwt": ("hundredweight", "hundredweight"), "kn": ("knot", "knots"),
+    "bbl": ("barrel", "barrels"),
 }  # fmt: skip
 # Letters that are rather a word or a designation unless a stop, a decimal or a blank-free digit makes them units.
 _NEEDS_STOP = frozenset(["in", "pt", "mo", "cal", "gal"])
 _NAMES = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
 _NUMBER = r"(?<!\w)(?<!\d[.,])(?:(\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(\d+))?|\.(\d+))"
 _UNIT = re.compile(
-    rf"{_NUMBER}((?: \d{{1,2}}/\d{{1,2}})?)( ?|-)({_NAMES})(?:(\^[23])|/([a-zA-Z]{{1,3}})\b)?(?![\w/°'])(\.?)(?= ?(\S?))"
+    rf"{_NUMBER}((?: \d{{1,2}}/\d{{1,2}})?)( ?|-)({_NAMES})"
+    r"(?:(\^[23])|/([a-zA-Z]{1,3})\b)?(?![\w/°'])(\.?)(?= ?(\S?))"
 )
-_PER = {"s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "m": "meter", "kg": "kilogram", "l": "liter",
-        "L": "liter", "mi": "mile", "lb": "pound", "gal": "gallon", "day": "day", "km": "kilometer"}  # fmt: skip
+_PER = {
+    "s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "m": "meter", "kg": "kilogram",
+    "l": "liter", "L": "liter", "mi": "mile", "lb": "pound", "gal": "gallon", "day": "day", "km": "kilometer",
+}  # fmt: skip
 _DEGREES = re.compile(r"(-?)(?<!\d)(?<!\d[.,])(\d+)(?:\.(\d+))? ?°(?: ?([CFK])\b)?(?: ?([NSEW])\b)?")
 _PERCENT = re.compile(r" ?%")
+_INCHES = re.compile(r"(?<=\d)\"(?= [a-z])")
+_ATTRIBUTE = re.compile(r"\ban? [\d.]+$", re.I)
+_COUNTS = re.compile(r"(?<=\d)([KM])(?= (?:[a-z]+s|people|men|women|children)\b)")
 _FEET_INCHES = re.compile(r"(?<![\d.,'])(\d{1,2})' ?(\d{1,2})(?:\"|'')")
 
 
@@ -61,6 +68,14 @@ def decimal(whole: str | None, part: str | None) -> str:
     """ "11", "2" -> "eleven point two"; without a whole part "point two"."""
     head = cardinal(whole.replace(",", "")) if whole else ""
     return f"{head} point {digits(part)}".strip() if part else head
+
+
+def _inches(match: re.Match[str]) -> str:
+    text, start = match.string, match.start()
+    if text.count('"', 0, start) % 2:
+        # It closes a quotation.
+        return '"'
+    return " inch" if _ATTRIBUTE.search(text, max(0, start - 12), start) else " inches"
 
 
 def _unit(match: re.Match[str]) -> str:
@@ -103,5 +118,8 @@ def expand_units(text: str) -> str:
         text = substitute(
             _FEET_INCHES, lambda m: f"{cardinal(m[1])} {'foot' if m[1] == '1' else 'feet'} {cardinal(m[2])}", text
         )
+    if '"' in text:
+        text = _INCHES.sub(_inches, text)
+    text = _COUNTS.sub(lambda m: " thousand" if m[1] == "K" else " million", text)
     text = substitute(_UNIT, _unit, text)
     return _PERCENT.sub(" percent ", text) if "%" in text else text

@@ -62,6 +62,6 @@ def is_adverb(word: str) -> bool:
 
 def is_plural(word: str) -> bool:
     """Whether a lower-case word looks like a plural noun."""
-    return word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us", "is", "'s")) and word not in _NO_PLURALS or word in (
-        "people", "men", "women", "children", "police",
-    )  # fmt: skip
+    if word.endswith("s"):
+        return len(word) > 3 and not word.endswith(("ss", "us", "is", "'s")) and word not in _NO_PLURALS
+    return word in ("people", "men", "women", "children", "police")

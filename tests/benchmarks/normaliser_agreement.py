@@ -2,8 +2,9 @@
 
 Usage: python tests/benchmarks/normaliser_agreement.py [--list N] [--corpora ../shared/corpora]
 
-A line counts if its columns differ, or if its second column holds digits, signs or abbreviations.  Both columns go through the
-same front-end; punctuation, capitals and hyphens are ignored.  Also phonemises every line and prints lines per second.
+A line counts if its columns differ, or if its second column holds digits, signs or abbreviations. Both columns go
+through the same front-end; punctuation, capitals and hyphens are ignored. Also phonemises every line and prints lines
+per second.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def compare(rows: list[list[str]], shown: int) -> None:
         kinds = []
         for tag, a, b, c, d in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
             if tag != "equal":
-                kinds.append((kind(written, ours[a:b], theirs[c:d]), ours[max(0, a - 3) : b + 2], theirs[max(0, c - 3) : d + 2]))
+                kinds.append(
+                    (kind(written, ours[a:b], theirs[c:d]), ours[max(0, a - 3) : b + 2], theirs[max(0, c - 3) : d + 2])
+                )
         found[kinds[0][0]].append((name, kinds))
     lines = sum(map(len, found.values()))
     print(f"  lines {len(rows)}, columns differ {len(differing)}, with digits, signs or abbreviations {len(marked)}")

@@ -39,7 +39,9 @@ print(json.dumps([model.predict(word) for word in json.load(sys.stdin)]))
 
 def invented_words(count: int) -> list[str]:
     rng = np.random.default_rng(7)
-    syllables = "ba ze fro tion quil ster ymph ough ska ei ton crawl ing mag nor xy hu ph ess wre kni ple dge ia oo".split()
+    syllables = (
+        "ba ze fro tion quil ster ymph ough ska ei ton crawl ing mag nor xy hu ph ess wre kni ple dge ia oo".split()
+    )
     words = {"".join(rng.choice(syllables, size=rng.integers(1, 7))) for _ in range(3 * count)}
     return sorted(words)[:count] + ["a", "zzz", "nebuchadnezzar", "courvoisier", "don't", "x" * 40]
 
@@ -52,7 +54,12 @@ def test_model_matches_g2p_ens_own_code(tmp_path: Path) -> None:
     words = invented_words(250)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT], input=json.dumps(words), capture_output=True, text=True, env=environment, timeout=120
+        [sys.executable, "-c", _SCRIPT],
+        input=json.dumps(words),
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     expected = json.loads(done.stdout)
@@ -136,7 +143,9 @@ def test_letters() -> None:
     assert spell("fbi") == "EH1 F B IY1 AY1".split()
 
 
-@pytest.mark.parametrize("word", ["'" * 3000, "'a" * 2000, "a-" * 2000 + "a", "qz" * 2500, "A" * 5000, "x's's's's", "-", "'"])
+@pytest.mark.parametrize(
+    "word", ["'" * 3000, "'a" * 2000, "a-" * 2000 + "a", "qz" * 2500, "A" * 5000, "x's's's's", "-", "'"]
+)
 def test_monstrous_words_end(word: str) -> None:
     start = time.process_time()
     assert set(Pronouncer().word(word)) <= set(PHONES)

@@ -54,9 +54,15 @@ CASES = [
     ("1,063 prisoners", "one thousand sixty-three prisoners"),
     ("12,345", "twelve thousand three hundred forty-five"),
     ("1,000,000", "one million"),
-    ("2,147,483,648", "two billion one hundred forty-seven million four hundred eighty-three thousand six hundred forty-eight"),
+    (
+        "2,147,483,648",
+        "two billion one hundred forty-seven million four hundred eighty-three thousand six hundred forty-eight",
+    ),
     ("1000000000000000000", "one quintillion"),
-    ("123456789012345678901", "one two three four five six seven eight nine zero one two three four five six seven eight nine zero one"),
+    (
+        "123456789012345678901",
+        "one two three four five six seven eight nine zero one two three four five six seven eight nine zero one",
+    ),
     ("007", "oh oh seven"),
     ("5 million", "five million"),
     ("-5 degrees", "minus five degrees"),
