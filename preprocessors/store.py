@@ -73,7 +73,7 @@ def write_shard(path: Path, records: list[Record], arrays: list[Arrays], tokens:
 def _load(path: Path) -> tuple[list[str], list[Record], Arrays]:
     """Tokens, records and arrays of a shard; zipfile checks the sums.
 
-    Raises OSError, ValueError, KeyError, TypeError or BadZipFile for a torn one.
+    Raises OSError, EOFError, ValueError, KeyError, TypeError or BadZipFile for a torn one.
     """
     with np.load(path, allow_pickle=False) as shard:
         index = json.loads(shard["index"].tobytes())
@@ -128,7 +128,7 @@ class Store:
         """Take in one shard; False when it is torn or holds nothing of `wanted`."""
         try:
             tokens, records, _ = _load(path)
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return False
         self.tokens = tokens
         return self._take(records, path, wanted)

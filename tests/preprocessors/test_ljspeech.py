@@ -1,0 +1,121 @@
+"""Reading LJSpeech's layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from preprocessors.ljspeech import AUDIO_SUFFIXES, read_corpus
+from utils.errors import UserError
+
+
+def corpus(folder: Path, metadata: bytes | str, recordings: tuple[str, ...] = ("a.wav", "b.flac", "c.OGG")) -> Path:
+    (folder / "wavs").mkdir(exist_ok=True)
+    for name in recordings:
+        (folder / "wavs" / name).parent.mkdir(exist_ok=True)
+        (folder / "wavs" / name).touch()
+    (folder / "metadata.csv").write_bytes(metadata if isinstance(metadata, bytes) else metadata.encode())
+    return folder
+
+
+def test_two_and_three_columns(tmp_path: Path) -> None:
+    kept, skipped = read_corpus(corpus(tmp_path, "a|Dr. X|Doctor X\nb|two columns\nc|second|\n"), "voice")
+    assert [(u.id, u.text, u.audio_path.name, u.speaker) for u in kept] == [
+        ("a", "Doctor X", "a.wav", "voice"),
+        ("b", "two columns", "b.flac", "voice"),
+        ("c", "second", "c.OGG", "voice"),
+    ]
+    assert skipped == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_ends_byte_order_mark_and_blank_lines(tmp_path: Path, end: str, mark: bytes) -> None:
+    text = end.join(["a|Ça, c’est “bon”", "", "   ", "b|x", ""]).encode()
+    kept, skipped = read_corpus(corpus(tmp_path, mark + text), "voice")
+    assert [(u.id, u.text) for u in kept] == [("a", "Ça, c’est “bon”"), ("b", "x")]
+    assert skipped == []
+
+
+def test_quotes_are_plain_characters(tmp_path: Path) -> None:
+    kept, _ = read_corpus(corpus(tmp_path, 'a|"Stop, he said|"Stop," he said'), "voice")
+    assert kept[0].text == '"Stop," he said'
+
+
+@pytest.mark.parametrize(
+    "line, name, kind, words",
+    [
+        (b"a", "a", "wrong columns", "line 2 of metadata.csv has 1 columns"),
+        (b"a|b|c|d", "a", "wrong columns", "4 columns"),
+        (b"b|caf\xe9", "b", "bad encoding", "line 2 of metadata.csv is not UTF-8"),
+        (b"a|again", "a", "duplicate id", "repeats the id of line 1"),
+        (b"b||", "b", "empty text", "no text"),
+        (b"b|  | ", "b", "empty text", "no text"),
+        (b"nowhere|text", "nowhere", "missing audio", "wavs/nowhere does not exist"),
+        (b"../../etc/x|text", "../../etc/x", "bad id", "leads out"),
+        (b"/etc/x|text", "/etc/x", "bad id", "leads out"),
+        (b"..|text", "..", "bad id", "leads out"),
+        (b"x\\..\\y|text", "x\\..\\y", "bad id", "leads out"),
+        (b"C:x|text", "C:x", "bad id", "leads out"),
+        (b"b\x00|text", "b?", "bad id", "control"),
+        (b"|text", "line 2 of metadata.csv", "bad id", "is empty"),
+        (b"n" * 300 + b"|text", "n" * 200, "bad id", "more than 200"),
+    ],
+)
+def test_bad_lines_are_skipped_with_a_reason(tmp_path: Path, line: bytes, name: str, kind: str, words: str) -> None:
+    kept, skipped = read_corpus(corpus(tmp_path, b"a|first\n" + line + b"\nc|last\n"), "voice")
+    assert [u.id for u in kept] == ["a", "c"]
+    assert len(skipped) == 1
+    assert (skipped[0].id, skipped[0].kind) == (name, kind)
+    assert words in skipped[0].reason
+
+
+def test_ids_may_name_subfolders_and_hold_dots(tmp_path: Path) -> None:
+    folder = corpus(tmp_path, "s1/x|one\nv1.2|two\ns1/y|three", ("s1/x.wav", "v1.2.wav"))
+    kept, skipped = read_corpus(folder, "voice")
+    assert [u.id for u in kept] == ["s1/x", "v1.2"]
+    assert [(s.id, s.kind) for s in skipped] == [("s1/y", "missing audio")]
+
+
+def test_accents_in_two_characters(tmp_path: Path) -> None:
+    kept, _ = read_corpus(corpus(tmp_path, "caf\u00e9|text", ("cafe\u0301.wav",)), "voice")
+    assert len(kept) == 1
+
+
+def test_several_recordings_of_one_id(tmp_path: Path) -> None:
+    kept, _ = read_corpus(corpus(tmp_path, "a|text", ("a.mp3", "a.flac", "a.txt")), "voice")
+    assert kept[0].audio_path.name == "a.flac"
+    assert AUDIO_SUFFIXES[0] == ".wav"
+
+
+def test_missing_pieces_name_the_key_and_stage_0(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"does not exist.*dataset_path\.voice.*stage 0"):
+        read_corpus(tmp_path / "none", "voice")
+    (tmp_path / "wavs").mkdir()
+    with pytest.raises(UserError, match=r"metadata\.csv does not exist.*dataset_path\.voice.*stage 0"):
+        read_corpus(tmp_path, "voice")
+    (tmp_path / "metadata.csv").touch()
+    (tmp_path / "wavs").rmdir()
+    with pytest.raises(UserError, match=r"wavs does not exist.*dataset_path\.voice"):
+        read_corpus(tmp_path, "voice")
+
+
+def test_utf16_is_refused_as_a_whole(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="UTF-16"):
+        read_corpus(corpus(tmp_path, "a|text".encode("utf-16")), "voice")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200) | st.lists(st.text(max_size=20), max_size=6).map(lambda cells: "|".join(cells).encode()))
+def test_any_metadata_gives_lines_or_one_sentence(tmp_path: Path, content: bytes) -> None:
+    folder = corpus(tmp_path, content)
+    try:
+        kept, skipped = read_corpus(folder, "voice")
+    except UserError:
+        return
+    inside = (folder / "wavs").resolve()
+    assert all(u.audio_path.resolve().is_relative_to(inside) and u.text.strip() for u in kept)
+    assert all(s.reason and s.id for s in skipped)

@@ -1,0 +1,129 @@
+"""Worker processes that die, fail or are interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from preprocessors.pool import Died, run_jobs
+from utils.errors import UserError
+
+
+def make_doubler(deadly: tuple[int, ...] = (), once: str | None = None) -> Callable[[list[int]], list[int]]:
+    """Doubles; dies on a deadly number, or once on any (a file remembers it)."""
+
+    def work(job: list[int]) -> list[int]:
+        for value in job:
+            if value in deadly:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if once is not None and value == 5 and not Path(once).exists():
+                Path(once).touch()
+                os._exit(3)
+        return [2 * value for value in job]
+
+    return work
+
+
+def make_failing(kind: str) -> Callable[[list[int]], None]:
+    """Fails at the start or on the first job."""
+    if kind == "start":
+        raise UserError("the dictionary is missing: get it")
+    if kind == "death":
+        os._exit(9)
+
+    def work(job: list[int]) -> None:
+        raise ZeroDivisionError(f"on {job}")
+
+    return work
+
+
+def make_sleeper(folder: str) -> Callable[[list[int]], None]:
+    def work(job: list[int]) -> None:
+        (Path(folder) / str(os.getpid())).touch()
+        time.sleep(60)
+
+    return work
+
+
+def make_reporter() -> Callable[[list[str]], list[str | None]]:
+    return lambda names: [os.environ.get(name) for name in names]
+
+
+def jobs(count: int, size: int) -> list[list[int]]:
+    return [list(range(start, min(start + size, count))) for start in range(0, count, size)]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_job_is_answered(workers: int) -> None:
+    results = sorted(value for result in run_jobs(make_doubler, (), jobs(20, 3), workers) for value in result)
+    assert results == [2 * value for value in range(20)]
+
+
+def test_no_jobs_start_no_process() -> None:
+    assert list(run_jobs(make_failing, ("death",), [], 2)) == []
+
+
+def test_deadly_items_are_found_and_the_rest_survives() -> None:
+    results = list(run_jobs(make_doubler, ((4, 9),), jobs(12, 4), 2))
+    died = [result for result in results if isinstance(result, Died)]
+    assert sorted(death.item for death in died) == [4, 9]
+    assert {death.exit_code for death in died} == {-signal.SIGKILL}
+    others = sorted(value for result in results if not isinstance(result, Died) for value in result)
+    assert others == [2 * value for value in range(12) if value not in (4, 9)]
+
+
+def test_one_death_by_chance_costs_nothing(tmp_path: Path) -> None:
+    results = list(run_jobs(make_doubler, ((), str(tmp_path / "died")), jobs(8, 4), 1))
+    assert sorted(value for result in results for value in result) == [2 * value for value in range(8)]
+    assert (tmp_path / "died").exists()
+
+
+def test_failures_reach_the_parent() -> None:
+    with pytest.raises(UserError, match="^the dictionary is missing: get it$"):
+        list(run_jobs(make_failing, ("start",), jobs(4, 2), 2))
+    with pytest.raises(RuntimeError, match=r"ZeroDivisionError: on \[0, 1\]"):
+        list(run_jobs(make_failing, ("job",), jobs(2, 2), 1))
+    with pytest.raises(UserError, match="die at their start"):
+        list(run_jobs(make_failing, ("death",), jobs(4, 2), 1))
+
+
+def test_nobody_is_left_behind(tmp_path: Path) -> None:
+    """An interruption in the parent ends the processes in the middle of their jobs."""
+
+    def interrupt(*_: object) -> None:
+        if any(tmp_path.iterdir()):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    started = time.monotonic()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            list(run_jobs(make_sleeper, (str(tmp_path),), jobs(4, 1), 2))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - started < 30
+    assert not any(alive(int(path.name)) for path in tmp_path.iterdir())
+
+
+def test_processes_use_one_thread_and_the_parent_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
+    assert list(run_jobs(make_reporter, (), [names], 1)) == [["1", "1"]]
+    assert os.environ["OMP_NUM_THREADS"] == "7" and "OPENBLAS_NUM_THREADS" not in os.environ

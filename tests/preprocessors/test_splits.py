@@ -1,0 +1,77 @@
+"""Splits: seeded, disjoint, by text, stable."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preprocessors.splits import assign_splits, split_sizes
+
+
+def texts(count: int, takes: int = 1) -> list[str]:
+    return [f"Sentence number {index // takes}." for index in range(count)]
+
+
+def test_ljspeech_gets_its_usual_sizes() -> None:
+    assert Counter(assign_splits(texts(13100), 250, 250, 0.05, 1234)) == {"train": 12600, "valid": 250, "test": 250}
+
+
+@pytest.mark.parametrize(
+    "count, expected", [(0, (0, 0)), (2, (0, 0)), (3, (1, 1)), (32, (1, 1)), (100, (5, 5)), (10000, (250, 200))]
+)
+def test_sizes(count: int, expected: tuple[int, int]) -> None:
+    assert split_sizes(count, 250, 200, 0.05) == expected
+    assert split_sizes(count, 0, 0, 0.05) == (0, 0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from([f"text {n}" for n in range(40)]), max_size=120),
+    st.integers(0, 30),
+    st.integers(0, 30),
+    st.floats(0.01, 0.49),
+    st.integers(),
+)
+def test_takes_of_a_text_stay_together_and_sizes_hold(
+    words: list[str], valid: int, test: int, fraction: float, seed: int
+) -> None:
+    result = assign_splits(words, valid, test, fraction, seed)
+    places = defaultdict(set)
+    for word, split in zip(words, result):
+        places[word].add(split)
+    assert all(len(splits) == 1 for splits in places.values())
+    limits = split_sizes(len(words), valid, test, fraction)
+    assert (result.count("valid") <= limits[0]) and (result.count("test") <= limits[1])
+    if len(set(words)) == len(words):
+        assert (result.count("valid"), result.count("test")) == limits
+
+
+def test_case_and_spaces_do_not_make_another_text() -> None:
+    words = texts(200) + [text.upper().replace(" ", "  ") for text in texts(200)]
+    result = assign_splits(words, 20, 20, 0.1, 1)
+    assert result[:200] == result[200:]
+    assert {"valid", "test"} <= set(result)
+
+
+def test_order_does_not_matter() -> None:
+    words = texts(500, takes=2)
+    forward = dict(zip(words, assign_splits(words, 20, 20, 0.05, 7)))
+    backward = dict(zip(words[::-1], assign_splits(words[::-1], 20, 20, 0.05, 7)))
+    assert forward == backward
+
+
+def test_the_seed_matters() -> None:
+    assert assign_splits(texts(500), 20, 20, 0.05, 1) != assign_splits(texts(500), 20, 20, 0.05, 2)
+
+
+def test_another_utterance_moves_at_most_one_at_each_border() -> None:
+    words = texts(3000)
+    before = assign_splits(words, 100, 100, 0.05, 3)
+    for extra in range(20):
+        after = assign_splits([*words, f"something else {extra}"], 100, 100, 0.05, 3)
+        moved = [(old, new) for old, new in zip(before, after) if old != new]
+        assert len(moved) <= 2
+        assert ("valid", "test") not in moved and ("test", "valid") not in moved
