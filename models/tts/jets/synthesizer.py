@@ -68,6 +68,8 @@ class Synthesizer:
         self.config, self.device = config, device
         self.sample_rate, self.hop_size = config.preprocess.sample_rate, config.preprocess.hop_size
         self.network = network.eval().to(device)
+        # A GPU gains from many utterances at once. A CPU makes one after the other: padding would cost time.
+        self.batches_generator = device.type == "cuda"
         fold_weight_norm(self.network)
         if config.inference.precision == "fp16" and device.type == "cpu":
             raise UserError("inference.precision fp16 needs a GPU: set it to fp32, bf16 or auto")
@@ -195,8 +197,8 @@ class Synthesizer:
     def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:
         """Speak lines in order, several at once, never more frames at once than inference.max_batch_frames allows."""
         frames_per_token = self.sample_rate / self.hop_size / _TOKENS_PER_SECOND / settings.speed
-        # A GPU gains from many at once; on a CPU that only delays the first result.
-        limit, count = (4 * settings.max_batch_frames, 1024) if self.device.type == "cuda" else (2000, 8)
+        # Large windows give even batches, but delay the first result.
+        limit, count = (4 * settings.max_batch_frames, 1024) if self.batches_generator else (2000, 8)
         for window in windows(lines, lambda pair: round(len(pair[1].ids) * frames_per_token), limit, count):
             started = time.perf_counter()
             waves = self._speak_window([line for _, line in window], frames_per_token, settings)
@@ -218,9 +220,8 @@ class Synthesizer:
             with self._computing():
                 planned = self._plan([lines[i] for i in members], settings)
                 lengths = planned.frame_lengths.tolist()
-                # The generator takes nearly all the memory, and by now the lengths are exact. A CPU makes one utterance
-                # after the other: padding would cost time and gain nothing.
-                for part in group_by_size(lengths, settings.max_batch_frames if self.device.type == "cuda" else 1):
+                # The generator takes nearly all the memory, and by now the lengths are exact.
+                for part in group_by_size(lengths, settings.max_batch_frames if self.batches_generator else 1):
                     longest = lengths[part[0]]
                     states = planned.decoder_states[part, :longest]
                     with self._autocast():
