@@ -92,6 +92,8 @@ def run_and_forward(command: Sequence[str], environment: Mapping[str, str]) -> i
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
             signal.signal(number, forward)
     status = child.wait()
+    if status == 0 and len(escalation) < 3:
+        return 128 + signal.SIGINT  # It stopped in good order, but before its end: no further stage may follow.
     return 128 - status if status < 0 else status
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,10 @@ def parse_value(text: str) -> Any:
     return json5.loads(text, object_pairs_hook=_object, parse_constant=_constant)
 
 
+# The same few defaults are read again and again, and the parser is slow.
+_parsed = functools.lru_cache(maxsize=64)(parse_value)
+
+
 def read_json5(path: Path) -> dict[str, Any]:
     """The section that a JSON5 file holds; UserError names file, line and column of what cannot be read."""
     name = shown(path)
@@ -48,7 +54,7 @@ def read_json5(path: Path) -> dict[str, Any]:
     if not text.strip():
         raise UserError(f"{name}: the file is empty; it needs at least {{}}")
     try:
-        tree = parse_value(text)
+        tree = copy.deepcopy(_parsed(text))
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     except (ValueError, RecursionError) as error:

@@ -63,9 +63,9 @@ def suggestion(schema: type[BaseModel], path: KeyPath) -> str:
     near = nearest(path[-1], [known[-1] for known in everywhere])
     if near:
         return f"did you mean {'.'.join(next(known for known in everywhere if known[-1] == near))}?"
-    near = nearest(".".join(path), [".".join(known) for known in everywhere])
+    near = next((name for name in siblings if path[-1].startswith(name) or name.startswith(path[-1])), None)
     if near:
-        return f"did you mean {near}?"
+        return f"did you mean {'.'.join((*path[:-1], near))}?"
     where = ".".join(path[:-1]) or "the top level"
     return f"keys of {where}: {', '.join(siblings)}" if siblings else f"{where} has no keys of its own"
 

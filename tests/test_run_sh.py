@@ -1,0 +1,296 @@
+"""run.sh as a user meets it: real shells, with stubs in place of the stages, so that only its own work is seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# Whichever of them this machine has; one of the first two is always there.
+SHELLS = [
+    pytest.param(shell.split(), id=shell)
+    for shell in ("dash", "bash --posix", "busybox sh", "zsh --emulate sh")
+    if shutil.which(shell.split()[0])
+]
+
+# Stands for the interpreter: notes what it is asked to run, answers what run.sh asks, fails where it is told to.
+STUB = """#!/bin/sh
+if [ "$1" = -c ]; then exit "${STUB_PACKAGES:-0}"; fi
+script=${1##*/}
+{real} -c 'import json, os, sys
+keys = ("CUDA_VISIBLE_DEVICES", "PYTHONPATH")
+print(json.dumps([sys.argv[1:], {key: os.environ.get(key) for key in keys}, os.getcwd()]))' "$script" "$@" >> "$STUB_LOG"
+[ "$script" != expt_dir.py ] || echo "/runs/some voice"
+case "$script $2" in
+    "${STUB_FAILS:-none}"*) exit "${STUB_STATUS:-9}" ;;
+esac
+exit 0
+"""
+
+
+class Project:
+    """A copy of run.sh with a stub interpreter, and what it started."""
+
+    def __init__(self, folder: Path, shell: list[str]) -> None:
+        self.root, self.shell = folder / "a project", shell
+        recipe = self.root / "egs/tts/Jets"
+        recipe.mkdir(parents=True)
+        for name in ("run.sh", "exp_config.json"):
+            shutil.copy(ROOT / "egs/tts/Jets" / name, recipe / name)
+        python = self.root / ".venv/bin/python"
+        python.parent.mkdir(parents=True)
+        real = shutil.which("python3")
+        python.write_text(STUB.replace("{real}", str(real)))
+        python.chmod(0o755)
+        self.script, self.log = recipe / "run.sh", folder / "log"
+        self.elsewhere = folder / "else where"
+        self.elsewhere.mkdir()
+        (self.elsewhere / "voice").mkdir()
+
+    def run(self, *arguments: str, script: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run run.sh from another folder."""
+        self.log.unlink(missing_ok=True)
+        return subprocess.run(
+            [*self.shell, str(script or self.script), *arguments],
+            cwd=self.elsewhere,
+            env={"PATH": os.environ["PATH"], "STUB_LOG": str(self.log), **environment},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def started(self) -> list[list[str]]:
+        """Script name and arguments of everything that was started."""
+        if not self.log.exists():
+            return []
+        calls = [json.loads(line)[0] for line in self.log.read_text().splitlines()]
+        return [[call[0], *call[2:]] for call in calls]
+
+    def environment(self) -> dict[str, str]:
+        """What the first script saw."""
+        return json.loads(self.log.read_text().splitlines()[0])[1]
+
+
+@pytest.fixture(params=SHELLS)
+def project(request, tmp_path) -> Project:
+    """One for each shell."""
+    return Project(tmp_path, request.param)
+
+
+@pytest.fixture
+def dash(tmp_path) -> Project:
+    """One, in the strictest shell there is."""
+    return Project(tmp_path, ["dash"] if shutil.which("dash") else ["sh"])
+
+
+def test_no_argument_and_help_print_the_usage_and_start_nothing(project):
+    for arguments in ([], ["--help"], ["-h"], ["--stage", "2", "--help"]):
+        done = project.run(*arguments)
+        assert done.returncode == 0
+        assert done.stdout.startswith("usage: sh egs/tts/Jets/run.sh")
+        assert project.started() == []
+
+
+def test_help_names_every_flag_with_its_default(dash):
+    text = dash.run("--help").stdout
+    source = dash.script.read_text().split("is_flag() {")[1].split("\n}")[0]
+    flags = {word for word in source.replace("|", " ").replace(")", " ").split() if word.startswith("--")}
+    assert len(flags) >= 18
+    for flag in flags - {"--help"}:
+        entry = next(line for line in text.splitlines() if f"{flag} " in line and line.startswith(("  -", "      -")))
+        assert "default" in entry, entry
+
+
+def test_the_three_stages_of_the_recipe(project):
+    config = f"--config={project.script.parent}/exp_config.json"
+    root = project.root
+    assert project.run("--stage", "1").returncode == 0
+    assert project.started() == [["preprocess.py", config]]
+    assert project.run("--stage", "2", "--name", "my voice").returncode == 0
+    assert project.started() == [["launch.py", f"{root}/bins/train.py", config, "--name=my voice"]]
+    done = project.run(
+        "--stage", "3", "--infer_expt_dir", "voice", "--infer_output_dir", "out put", "--infer_mode", "batch",
+        "--infer_dataset", "LJSpeech", "--infer_testing_set", "test",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert project.started() == [
+        ["inference.py", "--expt_dir=voice", "--output_dir=out put", "--mode=batch", "--dataset=LJSpeech",
+         "--testing_set=test"]
+    ]  # fmt: skip
+    done = project.run("-s", "3", "--infer_expt_dir=voice", "--infer_mode=single", "--infer_text=Hello there.")
+    assert project.started() == [
+        ["inference.py", "--expt_dir=voice", "--output_dir=voice/result", "--mode=single", "--text=Hello there."]
+    ]
+
+
+def test_stages_0_and_4(project):
+    project.run("--stage", "0")
+    assert [call[0] for call in project.started()] == ["download.py"]
+    project.run("--stage", "4", "--infer_expt_dir", "voice", "--infer_testing_set", "valid")
+    assert project.started() == [
+        ["evaluate.py", "--expt_dir=voice", "--output_dir=voice/result", "--testing_set=valid"]
+    ]
+
+
+def test_range_runs_in_order_and_finds_the_experiment_by_its_name(project):
+    done = project.run("--stage=0-4", "--name=v", "--set", "train.batch_size=2")
+    assert done.returncode == 0, done.stderr
+    calls = project.started()
+    assert [call[0] for call in calls] == [
+        "expt_dir.py", "download.py", "preprocess.py", "launch.py", "inference.py", "evaluate.py",
+    ]  # fmt: skip
+    assert all(call[-1] == "--set=train.batch_size=2" for call in calls)
+    assert calls[4][1:4] == ["--expt_dir=/runs/some voice", "--output_dir=/runs/some voice/result", "--mode=batch"]
+
+
+NASTY = [
+    "two words",
+    "it's",
+    'say "x"',
+    "$HOME `id` $(id)",
+    "line\nbreak\n",
+    "-5 degrees",
+    "--weird",
+    "*",
+    "a\\b",
+    "é…",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_texts_arrive_as_they_were_given(project, text):
+    for arguments in (["--infer_text", text], [f"--infer_text={text}"]):
+        done = project.run("-s", "3", "--infer_expt_dir", "voice", *arguments)
+        assert done.returncode == 0, done.stderr
+        assert project.started()[0][4:] == [f"--text={text}"]
+
+
+def test_overrides_arrive_in_their_order_as_they_were_given(project):
+    values = ["a.b='x y'", 'c={"d": [1, "$e"]}', "f=*", "g=a=b\nc", "h="]
+    arguments = [part for value in values for part in ("--set", value)]
+    project.run(*arguments[:4], "--stage", "1", *arguments[4:])
+    assert project.started()[0][2:] == [f"--set={value}" for value in values]
+
+
+def test_everything_else_that_stage_3_takes(project):
+    (project.elsewhere / "my text").write_text("x")
+    (project.elsewhere / "c.json").write_text("{}")
+    done = project.run(
+        "-s", "3", "--infer_expt_dir", "voice", "--infer_text_file", "my text", "--infer_stream", "-c", "c.json",
+        "--infer_speed", "1.5", "--infer_pitch", "-2", "--infer_energy=-3",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert project.started()[0][3:] == [
+        "--mode=single", "--config=c.json", "--text_file=my text", "--stream", "--speed=1.5", "--pitch=-2", "--energy=-3"
+    ]  # fmt: skip
+
+
+def test_resume_and_finetune(project):
+    project.run("-s", "2", "-n", "v", "--resume")
+    assert project.started()[0][4:] == ["--resume"]
+    project.run("-s", "2", "-n", "v", "--finetune_from", "voice")
+    assert project.started()[0][4:] == ["--finetune_from=voice"]
+
+
+@pytest.mark.parametrize(("gpu", "seen"), [(None, "0"), ("1", "1"), ("0,1", "0,1"), ("cpu", "")])
+def test_devices(dash, gpu, seen):
+    dash.run("-s", "1", *([] if gpu is None else ["--gpu", gpu]), CUDA_VISIBLE_DEVICES="7")
+    assert dash.environment()["CUDA_VISIBLE_DEVICES"] == seen
+
+
+def test_the_users_own_module_path_is_kept(dash):
+    dash.run("-s", "1", PYTHONPATH="/mine")
+    assert dash.environment()["PYTHONPATH"] == f"{dash.root}:/mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--stage"], "--stage needs a value"),
+        (["--stage", "--name", "x"], '--stage needs a value; if "--name" is meant as one, write --stage=--name'),
+        (["--stage="], "--stage needs a value that is not empty"),
+        (["--name", "x"], "--stage is missing: 0 to 4"),
+        (["--stage", "5"], '--stage must be 0 to 4 or a range such as 1-3, but "5" is given'),
+        (["--stage", "1,2"], "--stage must be 0 to 4"),
+        (["--stage", "3-1"], "--stage 3-1 runs backwards; write 1-3"),
+        (["--stage", "2"], "stage 2 needs --name"),
+        (["--stage", "1-2"], "stage 2 needs --name"),
+        (["--stage", "2", "--name", "a/b"], '--name "a/b" names a folder below log_dir'),
+        (["--stage", "2", "--name=.."], '--name ".." names a folder'),
+        (["--stage", "3"], "stage 3 needs --infer_expt_dir"),
+        (["--stage", "4"], "stage 4 needs --infer_expt_dir"),
+        (["--stage", "3", "--infer_expt_dir", "nowhere"], "--infer_expt_dir nowhere: no such folder"),
+        (["--stage", "3", "--infer_expt_dir", "voice", "--infer_mode", "duo"], "--infer_mode must be batch or single"),
+        (["--stage", "3", "--infer_expt_dir", "voice", "--infer_mode", "single"], "single needs --infer_text"),
+        (
+            ["--stage", "3", "--infer_expt_dir", "voice", "--infer_text_file", "no"],
+            "--infer_text_file no: no such file",
+        ),
+        (["-s", "3", "--infer_expt_dir", "voice", "--infer_text=a", "--infer_text_file=b"], "exclude each other"),
+        (["-s", "2", "-n", "v", "--resume", "--finetune_from", "voice"], "exclude each other"),
+        (["-s", "2", "-n", "v", "--finetune_from", "nowhere"], "--finetune_from nowhere: no such folder"),
+        (["--stage", "1", "--config", "nowhere.json"], "--config nowhere.json: no such file"),
+        (["--stage", "1", "--gpus", "0"], "unknown flag --gpus"),
+        (["--stage", "1", "--gpus=0"], "unknown flag --gpus"),
+        (["--stage", "1", "-x"], "unknown flag -x"),
+        (["--stage", "1", "more"], 'unexpected argument "more"'),
+        (
+            ["--stage", "3", "--infer_expt_dir", "voice", "--infer_text", "two", "words"],
+            "text with spaces needs quotes",
+        ),
+        (["--stage", "1", "--gpu", "first"], "--gpu must be device numbers"),
+        (["--stage", "1", "--gpu", "0,,1"], "--gpu must be device numbers"),
+        (["--stage", "1", "--resume=yes"], "--resume takes no value"),
+        (["--stage", "1", "--set", "batch_size"], "--set batch_size: expected key=value"),
+    ],
+)
+def test_mistakes_get_one_sentence_and_start_nothing(project, arguments, message):
+    done = project.run(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert project.started() == []
+
+
+def test_status_of_a_failing_stage_is_passed_on_and_nothing_follows(project):
+    done = project.run("-s", "1-3", "-n", "v", STUB_FAILS="preprocess.py", STUB_STATUS="37")
+    assert done.returncode == 37
+    assert [call[0] for call in project.started()] == ["expt_dir.py", "preprocess.py"]
+    assert project.run("-s", "3", "--infer_expt_dir", "voice", STUB_FAILS="inference.py").returncode == 9
+    done = project.run("-s", "1-3", "-n", "v", STUB_FAILS="expt_dir.py", STUB_STATUS="2")
+    assert (done.returncode, len(project.started())) == (2, 1)
+
+
+def test_works_through_symbolic_links(project):
+    link = project.elsewhere / "train me"
+    link.symlink_to(project.script)
+    second = project.elsewhere / "again"
+    second.symlink_to("train me")
+    assert project.run("--stage", "1", script=second).returncode == 0
+    assert project.started() == [["preprocess.py", f"--config={project.script.parent}/exp_config.json"]]
+
+
+def test_interpreter_without_the_packages_is_told_how_to_get_them(dash):
+    done = dash.run("--stage", "1", STUB_PACKAGES="1")
+    assert done.returncode == 2
+    assert "bins/setup.sh" in done.stderr
+    assert dash.started() == []
+
+
+def test_interpreter_of_the_environment_is_used_without_a_virtual_environment(dash):
+    python = dash.root / ".venv/bin/python"
+    other = dash.elsewhere / "my python"
+    python.rename(other)
+    assert dash.run("--stage", "1", PYTHON=str(other)).returncode == 0
+    assert len(dash.started()) == 1
+    done = dash.run("--stage", "1", PYTHON="/nowhere/python")
+    assert done.returncode == 2
+    assert 'no Python at "/nowhere/python"' in done.stderr
