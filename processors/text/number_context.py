@@ -53,6 +53,7 @@ _PLURAL = re.compile(
 _AFTER_ARTICLE = re.compile(r"\b(?:the|in|of|his|her|their|our|its) $", re.I)
 _ERA = re.compile(r",? ?(?:B ?C|A ?D|BCE|CE|B\.C|A\.D)\b")
 _AFTER_SHORT_YEAR = re.compile(r"[,;)]|\.?$|\.? [A-Z]| (?:he|she|it|they|when|the|his|after|before)\b")
+_ADDRESS = re.compile(r"\baddress(?:es)?(?: of|:)? $", re.I)
 _STREET = re.compile(
     r" (?:North|South|East|West|[NSEW]\b\.?|(?:[A-Z][a-z]+|\w+(?:st|nd|rd|th)) (?:Street|Avenue|Road|Drive|Lane|"
     r"Boulevard|Place|Court|"
@@ -93,7 +94,7 @@ def spoken_whole(text: str, whole: str, start: int, end: int) -> str:
 def _four(text: str, whole: str, before: str, end: int) -> str:
     if _ERA.match(whole, end):
         return year(text)
-    if _STREET.match(whole, end):
+    if _STREET.match(whole, end) or _ADDRESS.search(before):
         return pairs(text)
     if "1000" <= text <= "2099" and _STARTS_WITH_YEAR.search(before):
         return year(text)

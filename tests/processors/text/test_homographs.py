@@ -188,6 +188,8 @@ def test_plurals_follow_their_words() -> None:
     assert homographs()["uses"]["N"] == ["Y", "UW1", "S", "IH0", "Z"]
     assert homographs()["records"]["V"][-2:] == ["D", "Z"]
     assert homographs()["conflicts"]["N"][-1] == "S"
+    # Not of the noun's own sound: "house", but "houses" with Z.
+    assert homographs()["houses"]["N"] == ["HH", "AW1", "Z", "IH0", "Z"]
 
 
 # In g2p_en's list, but said one way in US English (or in one way that text ever needs): CMUdict decides.
