@@ -1,0 +1,46 @@
+#!/bin/sh
+# Everything once, small, in a few minutes: set-up, a corpus that espeak-ng reads, features, training, speech.
+# Needs Python 3.10 or newer and pip's access to its index. Flags go to run.sh: sh demo.sh --gpu cpu
+set -u
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../../.." && pwd -P) || exit 1
+recipe=$root/egs/tts/Jets
+config=$recipe/demo_config.json
+expt_dir=$root/ckpts/tts/demo
+begin=$(date +%s)
+
+step() {
+    printf '\n== %s (%s s)\n' "$1" "$(($(date +%s) - begin))"
+}
+
+step "set-up"
+sh "$root/bins/setup.sh" "$recipe/requirements-demo.txt" || exit $?
+
+step "a corpus: espeak-ng reads preprocessors/demo_sentences.txt"
+(cd "$root" && exec .venv/bin/python -m preprocessors.demo_corpus corpora/demo) || exit $?
+
+step "stage 1: features"
+sh "$recipe/run.sh" --stage 1 --config "$config" "$@" || exit $?
+
+step "stage 2: training"
+resume=''
+[ ! -d "$expt_dir/checkpoints" ] || resume=--resume
+sh "$recipe/run.sh" --stage 2 --config "$config" --name demo ${resume:+"$resume"} "$@" || exit $?
+
+step "stage 3: speech, first the test split, then a sentence it has never seen"
+sh "$recipe/run.sh" --stage 3 --infer_expt_dir "$expt_dir" --infer_mode batch "$@" || exit $?
+sh "$recipe/run.sh" --stage 3 --infer_expt_dir "$expt_dir" --infer_output_dir "$expt_dir/result/single" \
+    --infer_mode single --infer_text "A quiet stranger asked for the way to the harbour." "$@" || exit $?
+
+step "done"
+cat <<DONE
+What you hear is a demonstration: a toy network, trained for 500 steps on four minutes of a speech synthesiser.
+
+wavs:
+$(find "$expt_dir/result" -name '*.wav' | sort | sed 's/^/  /')
+
+curves, spectrograms, alignments and sounds of the training:
+  "$root/.venv/bin/tensorboard" --logdir "$expt_dir"
+
+next, a real voice (LJSpeech, 2.6 GB; a CUDA card):
+  sh "$recipe/run.sh" --stage 0-3 --name my_voice
+DONE
