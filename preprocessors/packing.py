@@ -38,7 +38,8 @@ from utils.corpus import (
 from utils.errors import UserError
 
 
-def _sibling(target: Path, role: str) -> Path:
+def sibling(target: Path, role: str) -> Path:
+    """Hidden folder beside `target`: "work", "new" or "old"."""
     return target.with_name(f".{target.name}.{role}")
 
 
@@ -61,8 +62,15 @@ def pack(target: Path, source: CorpusSource, store: Store, preprocess: Preproces
     )
     if "train" not in splits:
         raise UserError(_nothing_left(source.name, skipped))
+    unknown = {phone for record in kept for phone in record.phones}.difference(store.tokens)
+    if unknown:
+        # Only pieces of another version of the program can have them.
+        raise UserError(
+            f"features made earlier hold tokens that do not exist any more ({' '.join(sorted(unknown))}): "
+            f"delete {target} and {sibling(target, 'work')}, and run stage 1 again"
+        )
 
-    folder = _sibling(target, "new")
+    folder = sibling(target, "new")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
@@ -107,7 +115,7 @@ def pack(target: Path, source: CorpusSource, store: Store, preprocess: Preproces
 
 def swap(target: Path) -> None:
     """Put the finished new folder in place of `target`."""
-    old, new = _sibling(target, "old"), _sibling(target, "new")
+    old, new = sibling(target, "old"), sibling(target, "new")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         os.rename(target, old)
@@ -118,11 +126,11 @@ def swap(target: Path) -> None:
 
 def finish_swap(target: Path) -> None:
     """Repair what a kill between the two renames of `swap` left: bring the earlier folder back."""
-    old = _sibling(target, "old")
+    old = sibling(target, "old")
     if old.exists() and not target.exists():
         os.rename(old, target)
     shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(_sibling(target, "new"), ignore_errors=True)
+    shutil.rmtree(sibling(target, "new"), ignore_errors=True)
 
 
 def _nothing_left(name: str, skipped: list[dict[str, str]]) -> str:

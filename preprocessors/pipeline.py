@@ -10,11 +10,13 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
 
-from preprocessors.packing import finish_swap, pack, swap
+from preprocessors.packing import finish_swap, pack, sibling, swap
 from preprocessors.pool import Died, run_jobs
 from preprocessors.source import CorpusSource, read_source
 from preprocessors.store import Record, Store, WorkItem
@@ -42,15 +44,21 @@ def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
         raise UserError(f"dataset {name!r} has no folder: add dataset_path.{name} to the config")
     source = read_source(project_path(config.dataset_path[name]), name, preprocess)
     target = corpus_directory(preprocess, name)
-    if _up_to_date(target, preprocess, source):
-        print(f"{name}: nothing to do, {shown(target)} is up to date (see {shown(target / 'report.txt')})")
+    up_to_date = f"{name}: nothing to do, {shown(target)} is up to date (see {shown(target / 'report.txt')})"
+    work = sibling(target, "work")
+    if not work.exists() and _up_to_date(target, preprocess, source):
+        print(up_to_date)
         return target
 
-    work = target.with_name(f".{name}.work")
-    with disk_errors(target.parent):
+    with _disk_trouble(target.parent):
         work.mkdir(parents=True, exist_ok=True)
         with FolderLock(work / "lock", f"the features of {name} are being made already"):
             finish_swap(target)
+            # A kill may have struck when only the work folder was left to remove.
+            if _up_to_date(target, preprocess, source):
+                shutil.rmtree(work, ignore_errors=True)
+                print(up_to_date)
+                return target
             store = Store(work)
             wanted = {item.key for item in source.items}
             store.read_corpus(target, wanted)
@@ -63,6 +71,16 @@ def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
     print(report, end="\n\n")
     _print_speed(target, pending, store, time.monotonic() - started)
     return target
+
+
+@contextmanager
+def _disk_trouble(folder: Path) -> Iterator[None]:
+    """Raise UserError for a disk that is full or forbidden, and for files that someone removes during the run."""
+    try:
+        with disk_errors(folder):
+            yield
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} vanished during the run: run stage 1 again") from error
 
 
 def _up_to_date(target: Path, preprocess: PreprocessConfig, source: CorpusSource) -> bool:

@@ -70,15 +70,21 @@ def write_shard(path: Path, records: list[Record], arrays: list[Arrays], tokens:
     write_bytes(path, buffer.getvalue(), durable=False)
 
 
-def _load(path: Path) -> tuple[list[str], list[Record], Arrays]:
-    """Tokens, records and arrays of a shard; zipfile checks the sums.
+# What reading a torn shard raises.
+_TORN = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
 
-    Raises OSError, EOFError, ValueError, KeyError, TypeError or BadZipFile for a torn one.
-    """
+
+def _load_arrays(path: Path) -> Arrays:
+    """Arrays of a shard; zipfile checks the sums. Raises one of _TORN."""
+    with np.load(path, allow_pickle=False) as shard:
+        return Arrays(shard["audio"], shard["log_f0"], shard["voiced"])
+
+
+def _load_index(path: Path) -> tuple[list[str], list[Record]]:
+    """Tokens and records of a shard. Raises one of _TORN."""
     with np.load(path, allow_pickle=False) as shard:
         index = json.loads(shard["index"].tobytes())
-        arrays = Arrays(shard["audio"], shard["log_f0"], shard["voiced"])
-    return index["tokens"], [_record(row) for row in index["records"]], arrays
+    return index["tokens"], [_record(row) for row in index["records"]]
 
 
 def _record(row: dict[str, Any]) -> Record:
@@ -104,7 +110,7 @@ class Store:
         self._places: dict[str, _Place] = {}
         self._earlier: Arrays | None = None
         # A shard is read once for many neighbours; their order in the corpus is nearly that in the shards.
-        self._arrays = lru_cache(maxsize=4)(lambda path: _load(path)[2])
+        self._arrays = lru_cache(maxsize=4)(_load_arrays)
 
     def __contains__(self, key: str) -> bool:
         return key in self._places
@@ -121,15 +127,17 @@ class Store:
         for path in sorted(self._folder.glob(".*.tmp")):
             path.unlink(missing_ok=True)
         for path in sorted(self._folder.glob("*.npz")):
-            if not self.read_shard(path, wanted):
+            try:
+                _load_arrays(path)
+                useful = self.read_shard(path, wanted)
+            except _TORN:
+                useful = False
+            if not useful:
                 path.unlink(missing_ok=True)
 
     def read_shard(self, path: Path, wanted: set[str]) -> bool:
-        """Take in one shard; False when it is torn or holds nothing of `wanted`."""
-        try:
-            tokens, records, _ = _load(path)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
-            return False
+        """Take in the index of a shard; False when it holds nothing of `wanted`. Raises what a torn file raises."""
+        tokens, records = _load_index(path)
         self.tokens = tokens
         return self._take(records, path, wanted)
 

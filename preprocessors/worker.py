@@ -32,8 +32,11 @@ def make_worker(config: PreprocessConfig, folder: Path) -> Callable[[list[WorkIt
     def work(items: list[WorkItem]) -> tuple[str, int]:
         records, arrays = process_items(items, config, front_end)
         path = folder / shard_name(items)
-        with disk_errors(folder):
-            write_shard(path, records, arrays, front_end.tokens)
+        try:
+            with disk_errors(folder):
+                write_shard(path, records, arrays, front_end.tokens)
+        except FileNotFoundError as error:
+            raise UserError(f"{folder} vanished during the run: run stage 1 again") from error
         return str(path), len(items)
 
     return work

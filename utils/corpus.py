@@ -157,6 +157,10 @@ class ProcessedCorpus:
                 raise UserError(
                     f"{self.directory / name} holds {found} values, the manifest needs {expected}: run stage 1 again"
                 )
+        for utterance in self.utterances:
+            beyond = utterance.offset + utterance.length > samples or utterance.frame_offset + utterance.frames > frames
+            if beyond or utterance.length != utterance.frames * self.hop_size:
+                raise UserError(f"{self.directory / MANIFEST} has no sense at {utterance.id}: run stage 1 again")
 
 
 def corpus_directory(preprocess: PreprocessConfig, name: str) -> Path:

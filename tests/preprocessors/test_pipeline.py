@@ -325,6 +325,36 @@ def test_a_torn_shard_is_made_again(voice_folder: Path, config_maker: Callable, 
 
 
 @pytest.mark.usefixtures("in_process", "no_plots")
+def test_leftovers_of_a_kill_at_the_very_end_are_removed(voice_folder: Path, config_maker: Callable) -> None:
+    config = config_maker(voice_folder)
+    folder = preprocess_dataset(config, "voice")
+    for name in (".voice.work", ".voice.old"):
+        folder.with_name(name).mkdir()
+        (folder.with_name(name) / "something").touch()
+    preprocess_dataset(config, "voice")
+    assert [path.name for path in folder.parent.iterdir()] == ["voice"]
+
+
+@pytest.mark.usefixtures("in_process", "no_plots")
+def test_a_work_folder_that_vanishes(
+    voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_maker(voice_folder)
+    work = Path(config.preprocess.processed_dir) / ".voice.work"
+    real = pipeline.pack
+
+    def remove_and_pack(*arguments: object) -> str:
+        shutil.rmtree(work)
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "pack", remove_and_pack)
+        with pytest.raises(UserError, match="vanished during the run"):
+            preprocess_dataset(config, "voice")
+    preprocess_dataset(config, "voice")
+
+
+@pytest.mark.usefixtures("in_process", "no_plots")
 def test_two_runs_at_once(voice_folder: Path, config_maker: Callable) -> None:
     from utils.lock import FolderLock
 
