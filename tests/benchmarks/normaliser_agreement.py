@@ -112,8 +112,9 @@ def main() -> None:
                 if unknown:
                     raise SystemExit(f"{row[0]}: unknown symbols {unknown}")
         seconds = time.process_time() - start
-        rate, texts = 2 * len(rows) / seconds, 2 * len(rows)
-        print(
+        texts = 2 * len(rows)
+        milliseconds = 1000 * seconds / texts
+        print(f"  phonemised {texts} texts without an exception, {milliseconds:.2f} ms of CPU time each")
             f"  phonemised {texts} texts without an exception, {rate:.0f} a second of CPU time, {1000 / rate:.2f} ms each"
         )
 
