@@ -25,8 +25,8 @@ def make_worker(config: PreprocessConfig, folder: Path) -> Callable[[list[WorkIt
     """Function from utterances to the path of the shard that it writes into `folder`, and their number."""
     from processors.text.frontend import TextFrontEnd  # slow: dictionaries
 
-    if config.lexicon_path is not None:
-        config = config.model_copy(update={"lexicon_path": str(project_path(config.lexicon_path))})
+    paths = {key: getattr(config, key) for key in ("lexicon_path", "tokens_path")}
+    config = config.model_copy(update={key: str(project_path(path)) for key, path in paths.items() if path})
     front_end = TextFrontEnd.from_config(config)
 
     def work(items: list[WorkItem]) -> tuple[str, int]:

@@ -187,13 +187,14 @@ def read_meta(directory: Path) -> dict[str, Any]:
 
 
 def feature_values(preprocess: PreprocessConfig, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Values of `keys`; a lexicon or token table counts by what is in it, not by where it lies.
+    """Values of `keys` that are not null; a lexicon or token table counts by what is in it, not by where it lies.
 
-    Raises UserError when such a file cannot be read.
+    Null is left out, so that a corpus stays fresh when a later version adds a key that is null by default. Raises
+    UserError when one of the files cannot be read.
     """
-    values = {key: getattr(preprocess, key) for key in keys}
+    values = {key: getattr(preprocess, key) for key in keys if getattr(preprocess, key) is not None}
     for key in ("lexicon_path", "tokens_path"):
-        if values.get(key) is not None:
+        if key in values:
             path = project_path(values[key])
             try:
                 values[key] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -224,4 +225,4 @@ def _changed_keys(meta: dict[str, Any], preprocess: PreprocessConfig) -> list[st
     if not isinstance(before, dict):
         return []
     now = feature_values(preprocess, UTTERANCE_KEYS + SPLIT_KEYS)
-    return [f"preprocess.{key}" for key, value in now.items() if before.get(key) != value]
+    return [f"preprocess.{key}" for key in UTTERANCE_KEYS + SPLIT_KEYS if before.get(key) != now.get(key)]

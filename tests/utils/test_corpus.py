@@ -128,6 +128,17 @@ def test_features_of_another_version_are_stale(
         ProcessedCorpus.open(folder, preprocess)
 
 
+def test_a_key_that_goes_back_to_null_is_named(folder: Path, preprocess: PreprocessConfig) -> None:
+    meta = json.loads((folder / "meta.json").read_text())
+    filtered = preprocess.model_copy(update={"highpass_hz": 60.0})
+    values = feature_values(filtered, corpus_module.UTTERANCE_KEYS + corpus_module.SPLIT_KEYS)
+    meta |= {"fingerprint": fingerprint(filtered), "preprocess": values}
+    (folder / "meta.json").write_text(json.dumps(meta))
+    ProcessedCorpus.open(folder, filtered)
+    with pytest.raises(StaleFeatures, match=r"\(preprocess.highpass_hz changed\)"):
+        ProcessedCorpus.open(folder, preprocess)
+
+
 def test_every_key_is_known_to_the_fingerprint(preprocess: PreprocessConfig) -> None:
     """A new key of the preprocess section must be put into one of the three lists."""
     listed = [*corpus_module.UTTERANCE_KEYS, *corpus_module.SPLIT_KEYS, *corpus_module.NEUTRAL_KEYS]
