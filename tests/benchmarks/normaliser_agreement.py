@@ -115,8 +115,6 @@ def main() -> None:
         texts = 2 * len(rows)
         milliseconds = 1000 * seconds / texts
         print(f"  phonemised {texts} texts without an exception, {milliseconds:.2f} ms of CPU time each")
-            f"  phonemised {texts} texts without an exception, {rate:.0f} a second of CPU time, {1000 / rate:.2f} ms each"
-        )
 
 
 if __name__ == "__main__":
