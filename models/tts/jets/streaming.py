@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 from torch import Tensor
 
 from models.vocoders.tails import FrameGenerator
@@ -34,3 +35,15 @@ def generate_in_chunks(
         left = max(0, start - reach)
         wave = generator(frames[:, left : min(n_frames, end + reach)])[0]
         yield wave[(start - left) * hop : (end - left) * hop]
+
+
+def fade_edges(piece: np.ndarray, start: int, total: int, ramp: int) -> np.ndarray:
+    """A piece (n,) of a wave of `total` samples that begins at its sample `start`, faded at the wave's two ends.
+
+    `ramp` samples rise and fall linearly, so that an utterance that does not begin or end at zero does not click.
+    """
+    end = start + len(piece)
+    if start >= ramp and end <= total - ramp:
+        return piece
+    position = np.arange(start, end) + 0.5
+    return (piece * np.clip(np.minimum(position, total - position) / ramp, 0, 1)).astype(np.float32)

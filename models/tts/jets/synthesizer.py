@@ -23,7 +23,7 @@ from models.tts.jets.config import JetsConfig
 from models.tts.jets.controls import Controls, controlled
 from models.tts.jets.network import InferenceOutput, JetsNetwork
 from models.tts.jets.script import Line, Scriptwriter
-from models.tts.jets.streaming import generate_in_chunks
+from models.tts.jets.streaming import fade_edges, generate_in_chunks
 from models.vocoders.layers import fold_weight_norm
 from models.vocoders.tails import generate_each
 from processors.loudness import limit_peaks, to_level
@@ -42,6 +42,7 @@ Key = TypeVar("Key")
 TOKENS, LEXICON = "tokens.json", "lexicon.txt"
 _TOKENS_PER_SECOND = 11  # of read English, about: for planning batches only
 _GAIN_RAMP_SECONDS = 0.01
+_FADE_SECONDS = 0.003  # at both ends of a sentence, against clicks
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Synthesizer:
         """Take over a network, whose weight normalisation is folded for good; `tokens` is the table of its ids."""
         self.config, self.device = config, device
         self.sample_rate, self.hop_size = config.preprocess.sample_rate, config.preprocess.hop_size
+        self.fade = round(_FADE_SECONDS * self.sample_rate)
         self.network = network.eval().to(device)
         # A GPU gains from many utterances at once. A CPU makes one after the other: padding would cost time.
         self.batches_generator = device.type == "cuda"
@@ -173,14 +175,14 @@ class Synthesizer:
             with self._computing():
                 planned = self._plan([line], settings)
             gain = self._gain(line, planned.durations[0])
-            start = 0
+            start, total = 0, planned.decoder_states.shape[1] * self.hop_size
             pieces = generate_in_chunks(self.network.generator, planned.decoder_states)
             while True:
                 with self._computing(), self._autocast():
                     piece = next(pieces, None)
                 if piece is None:
                     break
-                wave = checked(piece.float().cpu().numpy())
+                wave = fade_edges(checked(piece.float().cpu().numpy()), start, total, self.fade)
                 yield wave if gain is None else wave * gain[start : start + len(wave)]
                 start += len(wave)
 
@@ -269,6 +271,7 @@ class Synthesizer:
     def _finished(self, wave: np.ndarray, gain: np.ndarray | None, settings: InferenceConfig) -> np.ndarray:
         if not np.isfinite(wave).all():
             return wave  # the caller says what becomes of it
+        wave = fade_edges(wave, 0, len(wave), self.fade)
         if settings.target_level_db is not None:
             wave = to_level(wave, self.sample_rate, settings.target_level_db)
         return wave if gain is None else limit_peaks(wave * gain, self.sample_rate)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from models.tts.jets.generators import build_generator
-from models.tts.jets.streaming import chunk_bounds, generate_in_chunks
+from models.tts.jets.streaming import chunk_bounds, fade_edges, generate_in_chunks
 from models.vocoders.hifigan import HifiganGenerator
 from models.vocoders.layers import fold_weight_norm
 from utils.config import load_config
@@ -78,3 +79,12 @@ def test_chunks_cover_everything_once_and_grow() -> None:
         assert all(a[1] == b[0] for a, b in zip(bounds, bounds[1:]))
     assert [b - a for a, b in chunk_bounds(1000, 16, 128)][:5] == [16, 32, 64, 128, 128]
     assert list(chunk_bounds(0)) == []
+
+
+def test_fades_touch_the_ends_only_and_are_the_same_in_pieces() -> None:
+    wave = np.ones(1000, np.float32)
+    whole = fade_edges(wave, 0, 1000, 50)
+    assert whole[0] < 0.02 and whole[-1] < 0.02 and np.abs(np.diff(whole)).max() < 0.021
+    assert np.array_equal(whole[50:-50], wave[50:-50])
+    assert np.array_equal(np.concatenate([fade_edges(wave[a : a + 37], a, 1000, 50) for a in range(0, 1000, 37)]), whole)
+    assert np.isfinite(fade_edges(np.ones(3, np.float32), 0, 3, 50)).all()
