@@ -107,10 +107,11 @@ class UtteranceTable:
         audio[:frames] = corpus.audio[start : start + frames * self.hop_size].reshape(frames, self.hop_size)
         log_f0[:frames] = corpus.log_f0[first : first + frames]
 
-    def in_order(self, max_frames: int) -> list[BatchPlan]:
-        """Every utterance once, sorted by length, in batches of at most `max_frames` padded frames (validation)."""
+    def in_order(self, max_frames: int, among: np.ndarray | None = None) -> list[BatchPlan]:
+        """Every utterance (or each of the indices `among`) once, by length; a batch has at most `max_frames` with padding."""
         plans: list[BatchPlan] = []
         order = np.argsort(self.frames, kind="stable")
+        order = order if among is None else order[np.isin(order, among)]
         start = 0
         for end in range(1, len(order) + 1):
             longest = padded(int(self.frames[order[min(end, len(order) - 1)]]), FRAME_MULTIPLE)

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from models.base.checkpoints import find_checkpoint
 from models.base.evaluation_corpus import SplitRecordings, file_name
 from models.base.evaluation_items import AlignmentRecord, Item
-from models.base.sampler import BatchPlan
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.copy_synthesis import copy_synthesis
@@ -51,7 +50,7 @@ def speak_split(
     frames = config.inference.max_batch_frames if voice.device.type == "cuda" else MAX_FRAMES_CPU
     items: dict[str, Item] = {}
     with tqdm(total=len(wanted), desc="synthesis", unit="utt", disable=None) as progress:
-        for plan in _only(table.in_order(frames), np.isin(table.ids, wanted)):
+        for plan in table.in_order(frames, np.flatnonzero(np.isin(table.ids, wanted))):
             raw = upload(read_from_host(table, plan, voice.device), voice.device)
             lengths = (table.frames[plan.indices].tolist(), table.tokens[plan.indices].tolist())
             batch = assembler(raw, lengths, table.ids[plan.indices].tolist())
@@ -61,12 +60,6 @@ def speak_split(
             progress.update(len(plan.indices))
     source = {"experiment": expt_dir.resolve().name, "checkpoint": checkpoint.name, "split": split}
     return [items[key] for key in wanted], source
-
-
-def _only(plans: list[BatchPlan], wanted: np.ndarray) -> list[BatchPlan]:
-    """The plans without the utterances that are not wanted (bool, one for each of the split)."""
-    kept = [BatchPlan(plan.indices[wanted[plan.indices]], plan.frames, plan.tokens) for plan in plans]
-    return [plan for plan in kept if len(plan.indices)]
 
 
 def _speak(
@@ -84,7 +77,8 @@ def _speak(
             aligned, spoken = copied
             copy = folder / COPY / f"{file_name(key)}.wav"
             write_wav(copy, _samples(spoken.waveform[row], frames, voice.hop_size), voice.sample_rate)
-            log_p_attn = aligned.log_p_attn[row, :frames, :count].float().cpu().numpy()
+            # The scores hold the prior too: each frame's are scaled to a distribution over the tokens.
+            log_p_attn = aligned.log_p_attn[row, :frames, :count].float().log_softmax(-1).cpu().numpy()
             path = aligned.path[row, :frames].cpu().numpy()
         letters = tuple(tokens[token] for token in batch.text[row, :count].tolist())
         durations = free.durations[row, :count].cpu().numpy()

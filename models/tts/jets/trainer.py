@@ -35,6 +35,8 @@ class Trainer(BaseTrainer):
     def build(self) -> Parts:
         """Networks with fresh weights, the training step, and the batches of stage 1's corpora."""
         config, device, train = self.config, self.processes.device, self.config.train
+        if config.evaluate.during_training:
+            self.METRIC = f"measures/{config.evaluate.best_metric}"
         corpora = open_corpora(config)
         statistics = merged_statistics(corpora)
         tokens = corpora[0].tokens
@@ -62,10 +64,12 @@ class Trainer(BaseTrainer):
         self.assembler.statistics = {name: float(getattr(self.network, name)) for name in STATISTICS}
 
     def validate(self) -> dict[str, float]:
-        """Losses on the validation split, and its sounds and pictures."""
-        losses = self.validation.losses(self.compute)
+        """Losses and measures on the validation split, and its sounds and pictures."""
+        values = self.validation.losses(self.compute)
+        if self.config.evaluate.during_training:
+            values |= self.validation.measures(self.network)
         self.validation.show(self.network, self.log, self.step)
-        return losses
+        return values
 
     def _on_device(self, table: UtteranceTable) -> bool:
         wanted = self.config.train.corpus_on_device

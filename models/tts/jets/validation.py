@@ -12,11 +12,17 @@ from models.base.processes import Processes
 from models.base.run_log import RunLog
 from models.base.sampler import TEXT_MULTIPLE, BatchPlan, padded
 from models.tts.jets.batch import Batch
+from models.tts.jets.copy_synthesis import copy_synthesis
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable, read_from_host, upload
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.step import TrainStep
+from models.tts.jets.variance import durations_from_log
+from processors.measures.validation import VALIDATION_MEASURES, validation_measures
 from processors.mel import MelSpectrogram
 from utils import plots
+
+# Utterances that the measures are computed on, and frames that are synthesised at once.
+MEASURED, MEASURED_FRAMES = 64, 4000
 
 
 class Validation:
@@ -63,6 +69,36 @@ class Validation:
         return dict(zip(names, numbers))
 
     @torch.no_grad()
+    def measures(self, network: JetsNetwork) -> dict[str, float]:
+        """`validation_measures` of copy synthesis over fixed utterances, the mean shared by all processes.
+
+        Keys are "measures/<name>"; empty without utterances.
+        """
+        plans = self.table.in_order(MEASURED_FRAMES, fixed_samples(self.table, MEASURED)) if self.plans else []
+        if not plans:
+            return {}
+        training = network.training
+        network.eval()
+        total = torch.zeros(len(VALIDATION_MEASURES) + 1, dtype=torch.float64, device=self.processes.device)
+        try:
+            for plan in plans[self.processes.rank :: self.processes.world_size]:
+                batch = self.batch(plan)
+                aligned, spoken = copy_synthesis(network, batch)
+                # The batch is padded a little beyond its longest utterance.
+                recording = batch.audio[:, : spoken.waveform.shape[1]]
+                values = validation_measures(
+                    recording, spoken.waveform.float(), batch.host_frame_lengths, aligned.durations,
+                    durations_from_log(aligned.log_durations_hat, aligned.text_mask), self.assembler.spectra,
+                )  # fmt: skip
+                row = torch.stack([*(values[name].double() for name in VALIDATION_MEASURES), total.new_ones(())])
+                total += row * len(plan.indices)
+        finally:
+            network.train(training)
+        self.processes.average_([total])
+        means = (total[:-1] / total[-1]).tolist()
+        return {f"measures/{name}": value for name, value in zip(VALIDATION_MEASURES, means)}
+
+    @torch.no_grad()
     def show(self, network: JetsNetwork, log: RunLog, step: int) -> None:
         """Sounds and pictures of the fixed utterances in TensorBoard; on the main process only."""
         if not self.processes.is_main:
@@ -78,11 +114,8 @@ class Validation:
     def _show(self, index: int, network: JetsNetwork, log: RunLog, step: int) -> None:
         frames, count = int(self.table.frames[index]), int(self.table.tokens[index])
         batch = self.batch(BatchPlan(np.array([index]), frames, padded(count, TEXT_MULTIPLE)))
-        output = network.acoustic(batch)
+        output, copied = copy_synthesis(network, batch)
         free = network.infer(batch.text, batch.text_lengths)
-        copied = network.infer(
-            batch.text, batch.text_lengths, durations=output.durations, log_f0=output.log_f0, energy=output.energy
-        )
         sounds = {
             "recording": batch.audio[0],
             "speech": free.waveform[0, : int(free.frame_lengths[0]) * self.table.hop_size],

@@ -9,7 +9,6 @@ import pytest
 from scipy.signal import lfilter
 
 from processors.measures.utterance import Signal, analyse
-from utils.config import load_config
 from utils.config.schema import PreprocessConfig
 
 RATE = 22050
@@ -44,11 +43,6 @@ def synthetic_voice(seconds: np.ndarray = EVEN, base_f0: float = 180.0, seed: in
 @pytest.fixture(scope="session")
 def speak() -> Callable[..., np.ndarray]:
     return synthetic_voice
-
-
-@pytest.fixture(scope="session")
-def preprocess() -> PreprocessConfig:
-    return load_config("config/jets.json").preprocess
 
 
 @pytest.fixture(scope="session")
