@@ -14,6 +14,7 @@ from utils.config.schema import PreprocessConfig
 
 Array = np.ndarray
 FULL_SCALE = 0.9999  # what reaches it counts as clipped
+ABSURD_PEAK = 10.0  # floating-point files may exceed full scale a little; this is damage
 PEAK_LIMIT = 0.99  # a gain never lifts a peak above it
 # A recording this many times longer than max_seconds is not even decoded: trimming cannot save it.
 DECODE_LIMIT = 10
@@ -107,6 +108,9 @@ def check_samples(channels: Array, max_clipped_fraction: float) -> None:
     if not finite.all():
         count = finite.size - int(finite.sum())
         raise AudioProblem("not finite", f"{count} samples are NaN or infinite")
+    peak = float(np.abs(channels).max())
+    if peak > ABSURD_PEAK:
+        raise AudioProblem("clipped", f"its peak, {peak:.3g}, lies far beyond full scale (1.0)")
     clipped = float((np.abs(channels) >= FULL_SCALE).mean())
     if clipped > max_clipped_fraction:
         limit = f"max_clipped_fraction is {max_clipped_fraction:g}"
