@@ -108,7 +108,7 @@ class UtteranceTable:
         log_f0[:frames] = corpus.log_f0[first : first + frames]
 
     def in_order(self, max_frames: int, among: np.ndarray | None = None) -> list[BatchPlan]:
-        """Every utterance (or each of the indices `among`) once, by length; a batch has at most `max_frames` with padding."""
+        """Every utterance once, or those of `among`, by length: batches of at most `max_frames` padded frames."""
         plans: list[BatchPlan] = []
         order = np.argsort(self.frames, kind="stable")
         order = order if among is None else order[np.isin(order, among)]

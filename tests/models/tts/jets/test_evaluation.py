@@ -102,7 +102,8 @@ def test_training_measures_copy_synthesis_and_ranks_by_it(tiny_corpus, tiny_over
     trainer.run()
     best = json.loads((experiment.directory / "checkpoints/best.json").read_text())
     assert best["metric"] == "measures/stft_distance"
-    assert best["best"][0]["value"] == min(c.metrics["measures/stft_distance"] for c in list_checkpoints(experiment.directory))
+    values = [checkpoint.metrics["measures/stft_distance"] for checkpoint in list_checkpoints(experiment.directory)]
+    assert best["best"][0]["value"] == min(values)
     found = trainer.validation.measures(trainer.network)
     trainer.network.eval()
     alone = []
