@@ -94,6 +94,10 @@ class Engine:
             optimizer.flat.check()
         self._checked = True
 
+    def checksums(self) -> list[float]:
+        """One number for each network's weights, the same on every process as long as they agree."""
+        return [float(optimizer.flat.data.double().sum()) for optimizer in self.optimizers.values()]
+
     def averaged(self) -> AbstractContextManager[None]:
         """Inside the block the first network holds its averaged weights, if there are any."""
         return nullcontext() if self.ema is None else self.ema.applied()

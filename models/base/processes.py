@@ -27,7 +27,7 @@ class Processes:
     def __init__(self) -> None:
         _spare_user_from_p2p_errors()
         # Precision and accumulation belong to the training step; accelerate must not do them a second time.
-        self.accelerator = Accelerator(mixed_precision="no")
+        self.accelerator = Accelerator(mixed_precision="no", cpu=not torch.cuda.is_available())
         self.device: torch.device = self.accelerator.device
         self.rank: int = self.accelerator.process_index
         self.world_size: int = self.accelerator.num_processes

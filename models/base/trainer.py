@@ -342,9 +342,12 @@ class BaseTrainer:
         self._check_steps()
         self.engine.check()
         own = {"random": random_state(self.processes.device), "meter": self.meter.state_dict()}
+        processes = self.processes.gather({**own, "weights": self.engine.checksums()})
+        if any(state["weights"] != processes[0]["weights"] for state in processes):
+            self.log.warning(f"step {self.step}: the processes' weights have drifted apart; the first one's are saved")
         training = {
             "format_version": checkpoints.FORMAT_VERSION,
-            "processes": self.processes.gather(own),
+            "processes": processes,
             "batches": self.parts.batches.state_dict(),
             "bad_in_a_row": self.bad_steps.in_a_row,
         }

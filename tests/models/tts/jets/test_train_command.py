@@ -1,0 +1,88 @@
+"""bins/train.py as its users start it: alone, interrupted, and as two processes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.base.checkpoints import latest_checkpoint, list_checkpoints, load_training, load_weights
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def command(overrides: list[str], *flags: str) -> list[str]:
+    settings = [f"--set={override}" for override in overrides]
+    return [str(ROOT / "bins/train.py"), "--config", str(ROOT / "config/jets.json"), *flags, *settings]
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def test_interrupt_saves_and_resume_goes_on(environment, tiny_corpus, tiny_overrides, tmp_path) -> None:
+    long = [*tiny_overrides, "train.max_epoch=10000", "train.valid_interval=1000000"]
+    process = subprocess.Popen(
+        [sys.executable, *command(long, "--name", "voice")], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    folder = tmp_path / "runs/voice"
+    deadline = time.monotonic() + 120
+    while latest_checkpoint(folder) is None and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    second = subprocess.run(
+        [sys.executable, *command(long, "--name", "voice", "--resume")],
+        capture_output=True, text=True, cwd=tmp_path, timeout=240,
+    )  # fmt: skip
+    assert second.returncode == 2
+    assert second.stderr.startswith("error: ") and f"process {process.pid} on" in second.stderr
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    saved = latest_checkpoint(folder)
+    assert saved is not None and f"stopped after step {saved.step} (SIGINT); go on with --resume" in stderr
+    assert "Traceback" not in stderr
+    epochs = saved.step // 4 + 1
+    resumed = subprocess.run(
+        [sys.executable, *command([*long, f"train.max_epoch={epochs}"], "--name", "voice", "--resume")],
+        capture_output=True, text=True, cwd=tmp_path, timeout=240,
+    )  # fmt: skip
+    assert resumed.returncode == 0, resumed.stderr
+    assert latest_checkpoint(folder).step == 4 * epochs
+
+
+def test_two_processes_end_with_one_set_of_weights(environment, tiny_corpus, tiny_overrides, tmp_path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
+    overrides = [*tiny_overrides, "train.batch_size=3", "train.ema_decay=0.9"]
+    for flags in (["--set=train.max_epoch=1"], ["--resume"]):
+        run = subprocess.run(
+            [*launcher, *command(overrides, "--name", "voice", *flags)],
+            capture_output=True, text=True, cwd=tmp_path, timeout=240,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr[-3000:]
+    folder = tmp_path / "runs/voice"
+    steps = [checkpoint.step for checkpoint in list_checkpoints(folder)]
+    assert steps == [4, 8]
+    training = load_training(latest_checkpoint(folder).path)
+    assert len(training["processes"]) == 2
+    one, other = (state["random"]["torch"] for state in training["processes"])
+    assert not torch.equal(one, other)  # each draws its own dropout
+    digests = [state["weights"] for state in training["processes"]]
+    assert digests[0] == digests[1]
+    assert all(torch.isfinite(value).all() for value in load_weights(latest_checkpoint(folder).path).values())
+    assert "2 x the CPU" in (folder / "train.log").read_text()
+
+
+def test_mistakes_get_one_sentence(environment, tiny_overrides, tmp_path) -> None:
+    run = subprocess.run(
+        [sys.executable, *command(tiny_overrides, "--name", "voice")],
+        capture_output=True, text=True, cwd=tmp_path, timeout=240,
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1 and "run stage 1" in run.stderr
