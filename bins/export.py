@@ -1,0 +1,42 @@
+"""Export a trained voice to ONNX: a folder that speaks without torch, and with Piper and sherpa-onnx."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from models.registry import model_module  # noqa: E402
+from utils.config import load_experiment_config  # noqa: E402
+from utils.errors import UserError  # noqa: E402
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--expt_dir", required=True, type=Path, help="trained experiment, <log_dir>/<name>")
+    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    parser.add_argument("--checkpoint", help='"last", "best" or a folder in checkpoints/ (default: the config\'s)')
+    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="default: fp32")
+    parser.add_argument("--piper", action="store_true", help="make sure that Piper and sherpa-onnx can use the folder")
+    parser.add_argument("--check", type=int, default=8, metavar="N", help="texts compared with PyTorch (default: 8)")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Exit status: 0, or 2 for what the user can mend."""
+    args = parse_arguments()
+    try:
+        config = load_experiment_config(args.expt_dir)
+        export = model_module(config.model_type, "export").export_voice
+        export(args.expt_dir, args.out, args.checkpoint, args.precision, args.piper, args.check)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
