@@ -46,6 +46,8 @@ _UNITS = {
 }  # fmt: skip
 # Letters that are rather a word or a designation unless a stop, a decimal or a blank-free digit makes them units.
 _NEEDS_STOP = frozenset(["in", "pt", "mo", "cal", "gal"])
+# Behind a whole number these are rather part of an address or a name: "221B", "gate 12A".
+_DESIGNATIONS = frozenset("ABJN")
 _NAMES = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
 _NUMBER = r"(?<!\w)(?<!\d[.,])(?:(\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(\d+))?|\.(\d+))"
 _UNIT = re.compile(
@@ -83,6 +85,8 @@ def _unit(match: re.Match[str]) -> str:
     if name in _NEEDS_STOP and not stop:
         return match[0]
     if len(name) == 1 and (gap == "-" or (gap == " " and name in "ABKJNV")):
+        return match[0]
+    if name in _DESIGNATIONS and not (part or bare):
         return match[0]
     if per and per not in _PER:
         return match[0]
