@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from models.base.evaluation_items import AlignmentRecord, Item
@@ -74,8 +77,9 @@ def evaluate(items: list[Item], config: ExperimentConfig, report: Report, folder
     judge = _Judge(config.preprocess, settings, use_dnsmos, folder)
 
     judged: list[Judged] = []
-    with ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
-        # The arithmetic runs outside the interpreter's lock.
+    # The arithmetic runs outside the interpreter's lock. Each utterance gets one thread: several libraries that each
+    # start a thread for every core only stand in each other's way.
+    with single_threaded(), ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
         jobs = [pool.submit(judge, item, i < settings.report_players) for i, item in enumerate(items)]
         for item, job in zip(items, tqdm(jobs, desc="measures", unit="utt", disable=None)):
             try:
@@ -95,6 +99,18 @@ def evaluate(items: list[Item], config: ExperimentConfig, report: Report, folder
     report.notes += notes
     report.summarise(settings)
     return Evaluation(report, {entry.record.id: entry.media for entry in judged if entry.media is not None})
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Inside the block, linear algebra and torch use one thread each."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def open_recogniser(config: ExperimentConfig) -> tuple[Recogniser | None, list[str]]:

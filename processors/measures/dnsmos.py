@@ -7,6 +7,10 @@ over real rooms, and the first three depend on the level, so that all clips are 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
 import numpy as np
 
 from processors.audio import active_level_db, resample
@@ -30,8 +34,7 @@ def dnsmos(audio: np.ndarray, sample_rate: int, level_db: float) -> dict[str, fl
 
     Raises ImportError without `speechmos`, ValueError for silence.
     """
-    from speechmos import dnsmos as model
-
+    model = _model()
     level = active_level_db(audio, sample_rate)
     if not np.isfinite(level):
         raise ValueError("silence has no quality")
@@ -41,5 +44,23 @@ def dnsmos(audio: np.ndarray, sample_rate: int, level_db: float) -> dict[str, fl
     # One such window gives the same to within 0.01 on average, in a fraction of the time.
     if len(scaled) < WINDOW:
         scaled = np.resize(scaled, WINDOW)
-    scores = model.run(scaled, SAMPLE_RATE)
+    scores = model(scaled, SAMPLE_RATE, False)
     return {ours: float(scores[theirs]) for theirs, ours in NAMES.items()}
+
+
+@lru_cache(maxsize=1)
+def _model() -> Callable[[np.ndarray, int, bool], dict[str, float]]:
+    """The package's model, on one thread: many clips are judged at once, and idle threads would spin."""
+    import onnxruntime
+    from speechmos import dnsmos as package
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    folder = Path(package.__file__).parent / "dnsmos_models"
+
+    class SingleThreaded(package.DNSMOS):
+        def __init__(self) -> None:
+            self.onnx_sess = onnxruntime.InferenceSession(folder / "sig_bak_ovr.onnx", options)
+            self.p808_onnx_sess = onnxruntime.InferenceSession(folder / "model_v8.onnx", options)
+
+    return SingleThreaded()

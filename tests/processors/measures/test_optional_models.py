@@ -11,6 +11,7 @@ from processors.measures import asr, dnsmos
 
 
 def test_absent_packages_are_import_errors(monkeypatch):
+    dnsmos._model.cache_clear()
     for name in ("speechmos", "speechmos.dnsmos", "faster_whisper"):
         monkeypatch.setitem(sys.modules, name, None)
     assert not dnsmos.available()
