@@ -19,7 +19,7 @@ from tqdm import tqdm
 from preprocessors.packing import finish_swap, pack, sibling, swap
 from preprocessors.pool import Died, run_jobs
 from preprocessors.source import CorpusSource, read_source
-from preprocessors.store import Record, Store, WorkItem
+from preprocessors.store import DIED, Record, Store, WorkItem
 from preprocessors.worker import make_worker
 from utils.atomic import disk_errors
 from utils.config.paths import project_path, shown
@@ -106,7 +106,7 @@ def _process(
         for result in run_jobs(make_worker, (preprocess, work), jobs, workers):
             if isinstance(result, Died):
                 reason = f"a worker process died on it (exit code {result.exit_code})"
-                store.add(Record(result.item.key, result.item.id, "worker died", reason))
+                store.add(Record(result.item.key, result.item.id, DIED, reason))
                 bar.update(1)
             else:
                 path, count = result

@@ -17,6 +17,7 @@ from utils.corpus import SOURCES, ProcessedCorpus, digest
 from utils.errors import UserError
 
 Array = np.ndarray
+DIED = "worker died"
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,8 @@ class Store:
         full = []
         for record in records:
             row = rows.get(record.id)
+            if record.kind == DIED:
+                continue  # perhaps memory was short: it gets another chance
             if record.kind:
                 full.append(record)
             elif row is not None:
