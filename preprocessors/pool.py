@@ -175,5 +175,5 @@ def _serve(connection: Connection, make: Callable[..., Callable[[Job], Any]], ar
         return
     except UserError as error:
         connection.send(("user error", str(error)))
-    except Exception:  # noqa: BLE001  whatever it is, the parent has to say it
+    except Exception:  # whatever it is, the parent has to say it
         connection.send(("error", traceback.format_exc()))

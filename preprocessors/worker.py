@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,43 +51,72 @@ def process_items(
     Whatever is wrong with one of them becomes its reason; the others are not touched.
     """
     results: dict[str, Record] = {}
-    prepared: list[tuple[WorkItem, str, list[str], np.ndarray]] = []
+    prepared: list[_Prepared] = []
     for item in items:
         try:
-            prepared.append((item, *_prepare(item, config, front_end)))
-        except AudioProblem as problem:
-            results[item.key] = Record(item.key, item.id, problem.kind, str(problem))
-        except UserError as error:
-            results[item.key] = Record(item.key, item.id, "text", str(error))
-        except Exception as error:  # noqa: BLE001  one bad utterance must not end a run of hours
-            results[item.key] = Record(item.key, item.id, "failed", f"{type(error).__name__}: {error}")
+            prepared.append(_prepare(item, config, front_end))
+        except Exception as error:  # one bad utterance must not end a run of hours
+            results[item.key] = _skipped(item, error)
 
-    waves = [audio.astype(np.float32) / np.float32(32768) for *_, audio in prepared]
-    pitches = extract_f0_batch(waves, config.sample_rate, config.hop_size, config.f0_min, config.f0_max)
     arrays: list[Arrays] = []
-    for (item, normalised, phones, audio), wave, f0 in zip(prepared, waves, pitches):
-        if not f0.any():
-            reason = f"no voiced speech between {config.f0_min:g} and {config.f0_max:g} Hz was found"
-            results[item.key] = Record(item.key, item.id, "unvoiced", reason)
-            continue
-        energy = frame_energy(wave, config.n_fft, config.win_size, config.hop_size).astype(np.float64)
-        results[item.key] = Record(
-            key=item.key,
-            id=item.id,
-            normalised=normalised,
-            phones=tuple(phones),
-            length=len(audio),
-            frames=len(f0),
-            level_db=round(active_level_db(wave, config.sample_rate), 3),
-            energy_sum=float(energy.sum()),
-            energy_square_sum=float(np.square(energy).sum()),
-        )
-        arrays.append(Arrays(audio, continuous_log_f0(f0), (f0 > 0).astype(np.uint8)))
+    for utterance, f0 in zip(prepared, _pitches(prepared, config)):
+        try:
+            results[utterance.item.key], found = _features(utterance, f0, config)
+            arrays.append(found)
+        except Exception as error:  # likewise
+            results[utterance.item.key] = _skipped(utterance.item, error)
     return [results[item.key] for item in items], arrays
 
 
-def _prepare(item: WorkItem, config: PreprocessConfig, front_end: TextFrontEnd) -> tuple[str, list[str], np.ndarray]:
-    """Normalised text, phones, and audio (N,) int16 of one utterance."""
+@dataclass(frozen=True)
+class _Prepared:
+    item: WorkItem
+    normalised: str
+    phones: list[str]
+    audio: np.ndarray  # (N,) int16
+    wave: np.ndarray  # (N,) float32, the same
+
+
+def _skipped(item: WorkItem, error: Exception) -> Record:
+    if isinstance(error, AudioProblem):
+        return Record(item.key, item.id, error.kind, str(error))
+    if isinstance(error, UserError):
+        return Record(item.key, item.id, "text", str(error))
+    return Record(item.key, item.id, "failed", f"{type(error).__name__}: {error}")
+
+
+def _pitches(prepared: list[_Prepared], config: PreprocessConfig) -> list[np.ndarray | Exception]:
+    """F0 (T,) of each utterance, or what prevented it."""
+    settings = (config.sample_rate, config.hop_size, config.f0_min, config.f0_max)
+    try:
+        return list(extract_f0_batch([utterance.wave for utterance in prepared], *settings))
+    except Exception as error:  # one of them is to blame: whichever fails alone
+        return [error] if len(prepared) == 1 else [f0 for one in prepared for f0 in _pitches([one], config)]
+
+
+def _features(utterance: _Prepared, f0: np.ndarray | Exception, config: PreprocessConfig) -> tuple[Record, Arrays]:
+    """Record and arrays of a good utterance. Raises AudioProblem when nothing in it is voiced."""
+    if isinstance(f0, Exception):
+        raise f0
+    if not f0.any():
+        raise AudioProblem("unvoiced", f"no voiced speech from {config.f0_min:g} to {config.f0_max:g} Hz was found")
+    energy = frame_energy(utterance.wave, config.n_fft, config.win_size, config.hop_size).astype(np.float64)
+    record = Record(
+        key=utterance.item.key,
+        id=utterance.item.id,
+        normalised=utterance.normalised,
+        phones=tuple(utterance.phones),
+        length=len(utterance.audio),
+        frames=len(f0),
+        level_db=round(active_level_db(utterance.wave, config.sample_rate), 3),
+        energy_sum=float(energy.sum()),
+        energy_square_sum=float(np.square(energy).sum()),
+    )
+    return record, Arrays(utterance.audio, continuous_log_f0(f0), (f0 > 0).astype(np.uint8))
+
+
+def _prepare(item: WorkItem, config: PreprocessConfig, front_end: TextFrontEnd) -> _Prepared:
+    """Text and audio of one utterance. Raises TextError or AudioProblem."""
     normalised = front_end.normalise(item.text)
     phones = front_end.phonemise(item.text)
     audio = load_recording(Path(item.audio_path), config)
@@ -97,4 +127,4 @@ def _prepare(item: WorkItem, config: PreprocessConfig, front_end: TextFrontEnd) 
             f"{len(normalised)} characters in {seconds:.2f} s is more than max_chars_per_second "
             f"({config.max_chars_per_second:g}): text and recording do not belong together",
         )
-    return normalised, phones, audio
+    return _Prepared(item, normalised, phones, audio, audio.astype(np.float32) / np.float32(32768))

@@ -158,9 +158,21 @@ def test_an_exception_costs_one_utterance(
             raise ZeroDivisionError("surprise")
         return real(path, config)
 
+    troubled = real(voice_folder / "wavs/u006.wav", config_maker(voice_folder).preprocess)
+    pitch = worker.extract_f0_batch
+
+    def fragile_pitch(waves: list, *settings: float) -> list:
+        if any(np.array_equal(wave * 32768, troubled) for wave in waves):
+            raise RuntimeError("no pitch")
+        return pitch(waves, *settings)
+
     monkeypatch.setattr(worker, "load_recording", fragile)
+    monkeypatch.setattr(worker, "extract_f0_batch", fragile_pitch)
     rows = skipped_rows(preprocess_dataset(config_maker(voice_folder), "voice"))
-    assert rows == {"u003": {"id": "u003", "kind": "failed", "reason": "ZeroDivisionError: surprise"}}
+    assert rows == {
+        "u003": {"id": "u003", "kind": "failed", "reason": "ZeroDivisionError: surprise"},
+        "u006": {"id": "u006", "kind": "failed", "reason": "RuntimeError: no pitch"},
+    }
 
 
 @pytest.mark.usefixtures("in_process", "no_plots")
