@@ -175,7 +175,7 @@ CASES = [
     ("5'10\" tall", "five feet ten tall"),
     ("44.1 kHz", "forty-four point one kilohertz"),
     ("16 GB of RAM", "sixteen gigabytes of RAM"),
-    ("gate 12A, 221B Baker Street", "gate twelve A, two hundred twenty-one B Baker Street"),
+    ("gate 12A, 221B Baker Street", "gate twelve A, two two one B Baker Street"),
     ("a fuse of 1.5A", "a fuse of one point five amps"),
     ("100 km/h", "one hundred kilometers per hour"),
     ("8 in all", "eight in all"),
