@@ -230,6 +230,13 @@ class Retention:
         return sorted(measured, key=lambda checkpoint: checkpoint.metrics[self.metric])[: self.keep_best]
 
 
+def set_aside(path: Path) -> None:
+    """Rename a broken checkpoint to `broken-...`: it takes no part in finding, ranking and deleting any more."""
+    target = path.with_name(f"broken-{path.name}")
+    shutil.rmtree(target, ignore_errors=True)
+    os.rename(path, target)
+
+
 def clean_leftovers(expt_dir: Path) -> None:
     """Remove what an interrupted run was writing or deleting."""
     parent = expt_dir / FOLDER

@@ -26,6 +26,13 @@ class _BarHandler(logging.Handler):
         tqdm.write(self.format(record), file=sys.stderr)
 
 
+class _LogFile(logging.FileHandler):
+    """train.log; an error in writing it stops the run instead of filling the console."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        raise
+
+
 class RunLog:
     """Opened once per run; on processes other than the main one every method does nothing."""
 
@@ -38,7 +45,7 @@ class RunLog:
 
         with disk_errors(expt_dir):
             expt_dir.mkdir(parents=True, exist_ok=True)
-            self._file = logging.FileHandler(expt_dir / LOG_FILE, encoding="utf-8")
+            self._file = _LogFile(expt_dir / LOG_FILE, encoding="utf-8")
             self.writer = SummaryWriter(
                 str(expt_dir / TENSORBOARD), purge_step=first_step + 1 if first_step else None, flush_secs=20
             )

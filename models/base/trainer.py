@@ -166,15 +166,20 @@ class BaseTrainer:
         return notes
 
     def _load_newest(self) -> str | None:
-        found = checkpoints.list_checkpoints(self.expt_dir)
-        for checkpoint in reversed(found):
+        """Load the newest checkpoint that can be read, and put broken ones out of the way."""
+        broken: list[Path] = []
+        for path in reversed(checkpoints.checkpoint_folders(self.expt_dir)):
             try:
-                self._load(checkpoint)
+                self._load(checkpoints.read_checkpoint(path))
             except checkpoints.BrokenCheckpoint as error:
                 checkpoints.log.warning("%s; the one before is used", error)
-            else:
-                return checkpoint.name
-        if checkpoints.checkpoint_folders(self.expt_dir):
+                broken.append(path)
+                continue
+            for other in broken:
+                checkpoints.set_aside(other)
+            self.retention.apply()  # fewer may be wanted by now, and space be needed
+            return path.name
+        if broken:
             raise UserError(f"none of the checkpoints in {self.expt_dir} can be read: restore one from a backup")
         return None
 

@@ -41,6 +41,7 @@ TINY = [
     "train.valid_interval=4",
     "train.save_checkpoints_steps=4",
     "train.valid_samples=0",
+    "evaluate.during_training=false",
 ]
 
 

@@ -14,7 +14,7 @@ from utils.errors import UserError
 CPU = torch.device("cpu")
 
 
-def run(meter: Meter, step: int, loss: float, skipped: bool = False, norm: float = 1.0, ids: tuple = ("a", "b")) -> None:
+def run(meter: Meter, step: int, loss: float, skipped: bool = False, norm: float = 1.0, ids=("a", "b")) -> None:
     meter.add({"generator/mel": torch.tensor(loss), "generator/total": torch.tensor(2 * loss)}, 1.0, ids)
     meter.end_step(step, {"gradient_norm/network": torch.tensor(norm), "skipped": torch.tensor(float(skipped))})
 

@@ -192,15 +192,17 @@ def test_a_full_disk_stops_the_run_with_one_sentence(train, monkeypatch) -> None
 
 
 def test_a_broken_newest_checkpoint_falls_back_to_the_one_before(train, caplog) -> None:
-    folder = train("voice", "train.max_epoch=2")
+    folder = train("voice")
     newest = latest_checkpoint(folder).path / "training.pt"
     data = bytearray(newest.read_bytes())
     data[:4096] = bytes(4096)
     newest.write_bytes(data)
-    train("voice", resume=True)
+    train("voice", "train.keep_last=1", "train.save_checkpoints_steps=3", resume=True)
     assert "step_00000008 is broken" in caplog.text
     assert "going on from step_00000004" in (folder / "train.log").read_text()
+    assert latest_checkpoint(folder).step == 8
     load_training(latest_checkpoint(folder).path)
+    assert (folder / "checkpoints/broken-step_00000008").is_dir()
     for checkpoint in list_checkpoints(folder):
         (checkpoint.path / "state.json").unlink()
     with pytest.raises(UserError, match="none of the checkpoints"):
