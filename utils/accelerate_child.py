@@ -15,8 +15,9 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 def main() -> int:
     """Exit status of the training script; 128 + n when signal n ended it."""
-    # Ctrl-C is for the training process, which installs its own handler; the launcher only waits for it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Requests to stop are for the training process, which installs its own handlers; the launcher waits for it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     try:
         launch.main()
     except subprocess.CalledProcessError as error:

@@ -74,10 +74,10 @@ def launch_command(script: Sequence[str], processes: int, on_cpu: bool) -> list[
 def run_and_forward(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command; a request to stop reaches the training process, whose exit status comes back.
 
-    The launcher between us and the training process would die of SIGTERM without waiting for it, so that the last
-    checkpoint would be written by an orphan. So both form a group of their own, in which the launcher ignores Ctrl-C
-    and the training process handles it, and a request to stop arrives there as Ctrl-C. A second one is sent as
-    SIGTERM, a third one as SIGKILL.
+    The launcher between us and the training process would die of Ctrl-C or SIGTERM without waiting for it, so that
+    the last checkpoint would be written by an orphan. So both form a group of their own, in which the launcher ignores
+    these signals and the training process handles them. The first request to stop arrives there as Ctrl-C, the second
+    one as SIGTERM, further ones as SIGKILL.
     """
     child = subprocess.Popen(command, env=dict(environment), start_new_session=True)
     escalation = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]

@@ -33,7 +33,7 @@ sh "$recipe/run.sh" --stage 3 --infer_expt_dir "$expt_dir" --infer_output_dir "$
 
 step "done"
 cat <<DONE
-What you hear is a demonstration: a toy network, trained for 500 steps on four minutes of a speech synthesiser.
+What you hear is a demonstration: a toy network, trained for 400 steps on four minutes of a speech synthesiser.
 
 wavs:
 $(find "$expt_dir/result" -name '*.wav' | sort | sed 's/^/  /')

@@ -208,7 +208,9 @@ command -v "$python" >/dev/null 2>&1 || fail "no Python at \"$python\"; set ever
 PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 PYTHONUTF8=1
 CUDA_VISIBLE_DEVICES=$gpu
-export PYTHONPATH PYTHONUTF8 CUDA_VISIBLE_DEVICES
+# Idle threads sleep: spinning ones slow the CPU down by an order of magnitude when other programs use it too.
+: "${OMP_WAIT_POLICY:=PASSIVE}"
+export PYTHONPATH PYTHONUTF8 CUDA_VISIBLE_DEVICES OMP_WAIT_POLICY
 "$python" -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("torch", "json5", "pydantic"))))' ||
     fail "\"$python\" lacks this project's packages; set everything up with: sh $root/bins/setup.sh"
 

@@ -1,0 +1,150 @@
+"""The launcher: devices, NCCL switches, exit statuses and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from utils.errors import UserError
+from utils.launch import launch_command, nccl_switches, processes_for, requested_devices, run_and_forward
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(("visible", "count"), [("", 0), ("0", 1), ("0,1", 2), ("3, 5,7", 3), ("GPU-a1b2", 1)])
+def test_requested_devices(visible, count):
+    assert requested_devices(visible) == count
+
+
+def test_processes_for_devices_that_are_there():
+    assert processes_for(1, 1) == 1
+    assert processes_for(2, 4) == 2
+    assert processes_for(2, 0) == 1  # the CPU
+    with pytest.raises(UserError, match="--gpu asks for 2 devices, but torch sees 1"):
+        processes_for(2, 1)
+
+
+@pytest.mark.parametrize(
+    ("card", "needed"),
+    [
+        ("NVIDIA GeForce RTX 3090", True),
+        ("NVIDIA GeForce RTX 4090", True),
+        ("NVIDIA RTX 4000 SFF Ada Generation", True),
+        ("NVIDIA GeForce RTX 5090", True),
+        ("NVIDIA H100 80GB HBM3", False),
+        ("Tesla V100-SXM2-16GB", False),
+        ("NVIDIA RTX A6000", False),
+    ],
+)
+def test_switches_for_cards_without_peer_to_peer(card, needed):
+    both = {"NCCL_P2P_DISABLE": "1", "NCCL_IB_DISABLE": "1"}
+    assert nccl_switches([card, "NVIDIA H100"], {}) == (both if needed else {})
+
+
+def test_switches_that_the_user_has_set_stay():
+    assert nccl_switches(["RTX 4090"], {"NCCL_P2P_DISABLE": "0"}) == {"NCCL_IB_DISABLE": "1"}
+    assert nccl_switches([], {}) == {}
+
+
+def test_the_command_leaves_nothing_to_guess(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    cpu = launch_command(["train.py", "--x=y z"], 1, on_cpu=True)
+    assert cpu[-2:] == ["train.py", "--x=y z"]
+    assert {"--cpu", "--num_processes=1", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"} <= set(cpu)
+    assert "--num_cpu_threads_per_process=3" in cpu
+    one = launch_command(["train.py"], 1, on_cpu=False)
+    assert not {"--cpu", "--multi_gpu"} & set(one)
+    two = launch_command(["train.py"], 2, on_cpu=False)
+    assert {"--multi_gpu", "--num_processes=2", "--gpu_ids=all"} <= set(two)
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [("pass", 0), ("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 9)", 137)],
+)
+def test_status_comes_back(program, status):
+    assert run_and_forward([sys.executable, "-c", program], os.environ) == status
+
+
+# A launcher between the two, as accelerate is one: it ignores requests to stop and waits.
+TRAINING = """
+import signal, sys, time
+def stop(number, frame):
+    print("saving", flush=True)
+    time.sleep(0.3)
+    print("saved", flush=True)
+    sys.exit({status})
+signal.signal(signal.SIGINT, stop)
+print("ready", flush=True)
+time.sleep({seconds})
+"""
+LAUNCHER = """
+import signal, subprocess, sys
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+sys.exit(subprocess.call([sys.executable, "-c", sys.argv[1]]))
+"""
+OUTER = """
+import os, sys
+sys.path.insert(0, {root!r})
+from utils.launch import run_and_forward
+sys.exit(run_and_forward([sys.executable, "-c", sys.argv[1], sys.argv[2]], os.environ))
+"""
+
+
+def start(training: str) -> subprocess.Popen[str]:
+    """The launcher's process with a training process that is ready."""
+    command = [sys.executable, "-c", OUTER.format(root=str(ROOT)), LAUNCHER, training]
+    # A background process of a shell ignores Ctrl-C from the start, and the tests may be one.
+    outer = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
+    assert outer.stdout is not None and outer.stdout.readline() == "ready\n"
+    return outer
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("status", [0, 130])
+def test_a_request_to_stop_reaches_the_training_and_its_end_is_waited_for(number, status):
+    outer = start(TRAINING.format(status=status, seconds=20))
+    outer.send_signal(number)
+    assert outer.wait(timeout=10) == 130  # Also for a training that says 0: no further stage may follow.
+    assert outer.stdout.read() == "saving\nsaved\n"
+
+
+def test_the_third_request_ends_a_training_that_hangs():
+    hung = "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\nprint('ready', flush=True)\n"
+    outer = start(hung + "time.sleep(20)")
+    for _ in range(3):
+        outer.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    assert outer.wait(timeout=10) == 137
+
+
+def test_accelerate_itself_on_the_cpu_without_warnings_or_a_users_settings(tmp_path):
+    settings = tmp_path / "accelerate"
+    settings.mkdir()
+    (settings / "default_config.yaml").write_text("distributed_type: MULTI_GPU\nnum_processes: 7\n")
+    script = tmp_path / "train it.py"
+    script.write_text(
+        "import os, sys\n"
+        "print(sys.argv[1:], os.environ['ACCELERATE_USE_CPU'], os.environ['OMP_NUM_THREADS'], flush=True)\n"
+        "raise SystemExit(5)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bins/launch.py"), str(script), "--text=it's \"two\"\nlines"],
+        env={**os.environ, "HF_HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 5
+    assert done.stdout == "['--text=it\\'s \"two\"\\nlines'] True 1\n"
+    assert done.stderr == "note: no CUDA device is visible, so training runs on the CPU, slowly\n"
