@@ -1,7 +1,7 @@
 """Measure how good a voice is (stage 4).
 
 usage: python bins/evaluate.py --expt_dir DIR [--output_dir DIR] [--testing_set S] [--set KEY=VALUE ...]
-       python bins/evaluate.py --wavs DIR [--manifest FILE] --output_dir DIR [--config FILE | --expt_dir DIR]
+       python bins/evaluate.py --wavs DIR [--manifest FILE] --output_dir DIR [--expt_dir DIR]
        python bins/evaluate.py --compare REPORT REPORT [--output_dir DIR]
 """
 
@@ -38,21 +38,21 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Exit status: 0, or 2 for what the user can mend."""
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     args = parse_arguments()
+    overrides = args.overrides + ([f"dataset={[args.dataset]}"] if args.dataset else [])
     try:
         if args.config is None and args.expt_dir is not None:
-            config = load_experiment_config(args.expt_dir, args.overrides)
+            config = load_experiment_config(args.expt_dir, overrides)
         else:
-            config = load_config(args.config or project_path("config/jets.json"), args.overrides)
-        config = config.model_copy(update={"dataset": [args.dataset] if args.dataset else config.dataset})
-        if args.compare:
-            print(run_comparison(config, *args.compare, args.output_dir))
-            return 0
-        print(run_evaluation(config, Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})))
+            config = load_config(args.config or project_path("config/jets.json"), overrides)
+        request = Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})
+        print(run_comparison(config, request) if request.compare else run_evaluation(config, request))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

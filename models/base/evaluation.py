@@ -81,11 +81,15 @@ def evaluate(items: list[Item], config: ExperimentConfig, report: Report, folder
     # start a thread for every core only stand in each other's way.
     with single_threaded(), ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
         jobs = [pool.submit(judge, item, i < settings.report_players) for i, item in enumerate(items)]
-        for item, job in zip(items, tqdm(jobs, desc="measures", unit="utt", disable=None)):
-            try:
-                judged.append(job.result())
-            except Unjudgeable as reason:
-                report.skipped.append({"id": item.id, "reason": str(reason)})
+        try:
+            for item, job in zip(items, tqdm(jobs, desc="measures", unit="utt", disable=None)):
+                try:
+                    judged.append(job.result())
+                except Unjudgeable as reason:
+                    report.skipped.append({"id": item.id, "reason": str(reason)})
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for the rest
+            raise
     if not judged:
         first = report.skipped[0]
         raise UserError(f"none of {len(items)} utterances can be judged; the first, {first['id']}: {first['reason']}")

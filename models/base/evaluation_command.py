@@ -35,6 +35,7 @@ class Request:
     system: str | None = None
     systems: Sequence[str] = ()  # others to show beside it, NAME=REPORT
     limit: int | None = None
+    compare: tuple[Path, Path] | None = None  # two reports; then nothing is judged
 
     @property
     def folder(self) -> Path:
@@ -114,11 +115,13 @@ def write_report(evaluation: Evaluation, config: ExperimentConfig, folder: Path,
         write_text(folder / "report.html", page)
 
 
-def run_comparison(config: ExperimentConfig, first: Path, second: Path, folder: Path | None) -> str:
-    """Compare two reports; comparison.json and comparison.md in `folder` if one is given; the table to print."""
-    reports = [read_report(path)[0] for path in (first, second)]
-    table = compare_reports(*reports, config.evaluate)
+def run_comparison(config: ExperimentConfig, request: Request) -> str:
+    """Compare two reports; the table to print, also written to output_dir as comparison.md and comparison.json."""
+    assert request.compare is not None
+    first, second = (read_report(path)[0] for path in request.compare)
+    table = compare_reports(first, second, config.evaluate)
     text = comparison_markdown(table)
+    folder = request.output_dir
     if folder is not None:
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)

@@ -194,7 +194,8 @@ def test_command_line(wavs, tmp_path):
     again = Request(tmp_path / "second", "test", wavs=wavs, manifest=manifest, system="B", systems=others)
     run_evaluation(config, again)
     assert "| | B | recordings | A |" in (tmp_path / "second/report.md").read_text(encoding="utf-8")
-    text = run_comparison(config, tmp_path / "first", tmp_path / "second", tmp_path / "both")
+    both = (tmp_path / "first", tmp_path / "second")
+    text = run_comparison(config, Request(tmp_path / "both", "test", compare=both))
     assert "# A against B" in text and json.loads((tmp_path / "both/comparison.json").read_text())["utterances"] == 2
     wrong = subprocess.run([*command, "--compare", "first", "nowhere"], cwd=tmp_path, capture_output=True, text=True)
     assert wrong.returncode == 2 and wrong.stderr.startswith("error: there is no report at nowhere")
