@@ -1,0 +1,109 @@
+"""All three stages through run.sh, on a corpus of hums that the test makes, with a network of a few thousand weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.models.conftest import TINY
+from utils.config import load_experiment_config
+
+ROOT = Path(__file__).resolve().parents[1]
+RATE = 22050
+SENTENCES = [
+    "One warm morning in May.", "The sea was calm.", "Nobody came.", "Where is the door?", "A long and winding road.",
+    "He said nothing at all.", "Bring the lamp.", "Two by two they went.", "It rains again!", "Under the old bridge.",
+    "Seven small stones.", "She sang, softly.", "The end of the day.", "We will see.",
+]  # fmt: skip
+
+
+def hum(seconds: float, pitch: float, seed: int) -> np.ndarray:
+    """A voice-like sound (N,): harmonics of a gliding pitch in Hz, some noise, soft ends."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(seconds * RATE)) / RATE
+    phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.1 * np.sin(2 * np.pi * time))) / RATE
+    voice = sum(np.sin(k * phase) / k for k in range(1, 12)) * np.minimum(1, 20 * np.minimum(time, time[-1] - time))
+    return (0.1 * voice + 0.001 * rng.standard_normal(len(time))).astype(np.float32)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """LJSpeech's layout, with a space in its path."""
+    folder = tmp_path / "my corpus"
+    (folder / "wavs").mkdir(parents=True)
+    rows = []
+    for number, text in enumerate(SENTENCES):
+        name = f"hum-{number:02d}"
+        soundfile.write(folder / "wavs" / f"{name}.wav", hum(0.8 + 0.1 * (number % 5), 110 + 7 * number, number), RATE)
+        rows.append(f"{name}|{text}|{text}")
+    (folder / "metadata.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def run_sh(cwd: Path, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """run.sh from another folder, with this interpreter; it has to succeed."""
+    done = subprocess.run(
+        ["sh", str(ROOT / "egs/tts/Jets/run.sh"), "--gpu", "cpu", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def audible(path: Path) -> bool:
+    """Whether a wav holds a sound at the right rate, of a frame or more."""
+    wave, rate = soundfile.read(path)
+    return rate == RATE and len(wave) >= 256 and bool(np.isfinite(wave).all()) and float(np.abs(wave).max()) > 0
+
+
+def test_corpus_to_speech(corpus: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "somewhere else"
+    elsewhere.mkdir()
+    settings = {
+        "base_config": "config/jets.json",
+        "dataset": ["hums"],
+        "dataset_path": {"hums": str(corpus)},
+        "log_dir": str(tmp_path / "runs"),
+        "preprocess": {"processed_dir": str(tmp_path / "data"), "num_workers": 2, "valid_size": 2, "test_size": 2,
+                       "max_held_out_fraction": 0.2},
+    }  # fmt: skip
+    (elsewhere / "my config.json").write_text(json.dumps(settings))
+    tiny = [part for override in TINY for part in ("--set", override)]
+    run_sh(elsewhere, "--stage=1-3", "--name=hums 1", "-c", "my config.json", "--infer_mode=batch", *tiny)
+
+    expt_dir = tmp_path / "runs" / "hums 1"
+    manifest = (tmp_path / "data/hums/manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    splits = {row["id"]: row["split"] for row in map(json.loads, manifest)}
+    assert len(splits) == len(SENTENCES)
+    tests = {name for name, split in splits.items() if split == "test"}
+    assert len(tests) == 2
+    assert {path.stem for path in (expt_dir / "result").glob("*.wav")} == tests
+    assert all(audible(path) for path in (expt_dir / "result").glob("*.wav"))
+
+    config = load_experiment_config(expt_dir)
+    steps = config.train.steps_per_epoch * config.train.max_epoch
+    assert (expt_dir / "checkpoints" / f"step_{steps:08d}" / "network.safetensors").is_file()
+    assert list((expt_dir / "tensorboard").rglob("events.*"))
+
+    # One epoch more; then sentences from standard input.
+    longer = ["--set", f"train.max_epoch={config.train.max_epoch + 1}"]
+    run_sh(elsewhere, "--stage=2", "--name=hums 1", "-c", "my config.json", "--resume", *tiny, *longer)
+    assert (expt_dir / "checkpoints" / f"step_{steps + config.train.steps_per_epoch:08d}").is_dir()
+    lines = "Hello there.\nIt's 5 o'clock, \"isn't\" it?\n"
+    flags = ["--infer_expt_dir", str(expt_dir), "--infer_output_dir", "out put", "--infer_mode", "single"]
+    run_sh(elsewhere, "--stage", "3", *flags, "--infer_text", "-", text=lines)
+    assert len(list((elsewhere / "out put").glob("*.wav"))) == 2
+    assert all(audible(path) for path in (elsewhere / "out put").glob("*.wav"))
