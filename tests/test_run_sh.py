@@ -132,9 +132,9 @@ def test_the_three_stages_of_the_recipe(project):
 def test_stages_0_and_4(project):
     project.run("--stage", "0")
     assert [call[0] for call in project.started()] == ["download.py"]
-    project.run("--stage", "4", "--infer_expt_dir", "voice", "--infer_testing_set", "valid")
+    project.run("--stage", "4", "--infer_expt_dir", "voice", "--infer_testing_set", "valid", "--infer_dataset=X")
     assert project.started() == [
-        ["evaluate.py", "--expt_dir=voice", "--output_dir=voice/result", "--testing_set=valid"]
+        ["evaluate.py", "--expt_dir=voice", "--output_dir=voice/result", "--dataset=X", "--testing_set=valid"]
     ]
 
 

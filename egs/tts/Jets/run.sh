@@ -27,11 +27,11 @@ stage 2
 stages 3 and 4
       --infer_expt_dir DIR   experiment (default: <log_dir>/<name> of the config and --name)
       --infer_output_dir DIR where the wavs or the report go (default: <expt_dir>/result)
+      --infer_dataset NAME   corpus of the split (default: the first of the config; stage 4: all of them)
       --infer_testing_set S  split: test, valid or train (default: test)
 
 stage 3
       --infer_mode MODE      batch: a split of a corpus; single: your own text (default: batch; with a text: single)
-      --infer_dataset NAME   corpus of the split (default: the first of the config)
       --infer_text TEXT      text to speak; - reads lines from standard input, a wav for each (no default)
       --infer_text_file FILE plain text or SSML (one wav), or lines of id|text (a wav for each; no default)
       --infer_stream         raw 16-bit mono audio to standard output while it is made, for aplay (default: off)
@@ -241,17 +241,17 @@ if includes 2; then
 fi
 if includes 3; then
     if [ "$mode" = single ]; then
-        dataset='' testing_set_3=''
+        split_of='' split=''
     else
-        has_text='' text_file='' testing_set_3=$testing_set
+        has_text='' text_file='' split_of=$dataset split=$testing_set
     fi
     run 3 "$root/bins/inference.py" "--expt_dir=$expt_dir" "--output_dir=$output_dir" "--mode=$mode" \
-        ${config:+"--config=$config"} ${dataset:+"--dataset=$dataset"} \
-        ${testing_set_3:+"--testing_set=$testing_set_3"} \
+        ${config:+"--config=$config"} ${split_of:+"--dataset=$split_of"} ${split:+"--testing_set=$split"} \
         ${has_text:+"--text=$text"} ${text_file:+"--text_file=$text_file"} ${stream:+--stream} \
         ${speed:+"--speed=$speed"} ${pitch:+"--pitch=$pitch"} ${energy:+"--energy=$energy"} "$@"
 fi
 if includes 4; then
     run 4 "$root/bins/evaluate.py" "--expt_dir=$expt_dir" "--output_dir=$output_dir" \
-        ${config:+"--config=$config"} ${testing_set:+"--testing_set=$testing_set"} "$@"
+        ${config:+"--config=$config"} ${dataset:+"--dataset=$dataset"} \
+        ${testing_set:+"--testing_set=$testing_set"} "$@"
 fi
