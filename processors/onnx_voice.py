@@ -23,6 +23,7 @@ from utils.wav import WavWriter, to_pcm16
 
 MODEL = "voice.onnx"
 FIRST_FRAMES = 24  # of the first streamed piece: 0.28 s at 22,050 Hz and hop 256
+_FADE_SECONDS = 0.003  # at both ends of a sentence, against clicks
 
 
 class OnnxVoice:
@@ -107,7 +108,11 @@ class OnnxVoice:
         scales = np.array([0, 1 / tempo, 0, semitones, decibels, first_frame, frames], dtype=np.float32)
         feeds = {"input": np.array([ids]), "input_lengths": np.array([len(ids)]), "scales": scales}
         wave, durations = self._session.run(None, feeds)
-        return np.clip(wave.reshape(-1), -1, 1), durations[0]
+        wave, durations = np.clip(wave.reshape(-1), -1, 1), durations[0]
+        position = first_frame * self.hop_size + np.arange(0.5, len(wave))
+        from_edge = np.minimum(position, durations.sum() * self.hop_size - position)
+        ramp = round(_FADE_SECONDS * self.sample_rate)
+        return (wave * np.clip(from_edge / ramp, 0, 1)).astype(np.float32), durations
 
     def _lines(self, text: str | Iterable[str]) -> Iterator[tuple[np.ndarray, list[int]]]:
         """Token ids of each sentence and the silence in front of it; at the end perhaps a silence alone."""

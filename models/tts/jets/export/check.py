@@ -51,9 +51,7 @@ def run_graph(
     return waves[:, 0, 0], durations
 
 
-def compare(
-    session: object, network: JetsNetwork, rows: Sequence[Sequence[int]], hop_size: int, batch: int = 1
-) -> Agreement:
+def compare(session: object, network: JetsNetwork, rows: Sequence[Sequence[int]], batch: int = 1) -> Agreement:
     """Run rows of token ids through the graph, `batch` at a time, and through `network`, one at a time."""
     others, largest, signal, noise = 0, 0.0, 0.0, 0.0
     for start in range(0, len(rows), batch):

@@ -68,10 +68,10 @@ def export_voice(
             has_data = not piper or write_sherpa_files(folder, tokens)
         session = open_session(folder / MODEL)
         for batch in (1, 4):
-            agreement = compare(session, network, rows, config.preprocess.hop_size, batch)
+            agreement = compare(session, network, rows, batch)
             say(f"onnxruntime against PyTorch, {'one by one' if batch == 1 else f'batches of {batch}'}: {agreement}")
             if agreement.largest > TOLERANCE:
-                raise UserError(f"the exported graph differs from PyTorch by {agreement.largest:.1e}; nothing is written")
+                raise UserError(f"the graph differs from PyTorch by {agreement.largest:.1e}; nothing is written")
         with disk_errors(out):
             _publish(folder, out)
     finally:
@@ -79,7 +79,7 @@ def export_voice(
     size = (out / MODEL).stat().st_size / 2**20
     say(f"{out / MODEL}: {size:.1f} MiB, {precision}, generator {config.model.generator}")
     if not has_data:
-        say("espeak-ng's data is not in the folder (sherpa-onnx 1 needs it): `pip install espeakng-loader`, export again")
+        say("espeak-ng's data is missing (sherpa-onnx 1 needs it): `pip install espeakng-loader`, then export again")
 
 
 def _token_rows(synthesizer: Synthesizer, count: int) -> list[list[int]]:

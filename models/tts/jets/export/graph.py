@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-from models.tts.jets.export.voice import N_SCALES, PIPER_SCALES, ExportedVoice
+from models.tts.jets.export.voice import PIPER_SCALES, ExportedVoice
 from utils.errors import UserError
 
 # Of March 2022: every runtime in use reads it, and it has layer norm as one operation.
 OPSET = 17
+SCALES = "scales: noise_scale, length_scale, noise_w, pitch in semitones, energy in dB, first frame, number of frames"
 INPUTS, OUTPUTS = ("input", "input_lengths", "scales"), ("output", "durations")
 
 
@@ -51,7 +52,7 @@ def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> N
     model = onnx.load_model_from_string(buffer.getvalue())
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
-    model.doc_string = f"scales: noise_scale, length_scale, noise_w; and, up to {N_SCALES}: pitch in semitones, energy in dB, first frame, number of frames"  # noqa: E501
+    model.doc_string = SCALES
     onnx.checker.check_model(model)
     onnx.save_model(model, str(path))
 

@@ -1,0 +1,82 @@
+"""Folders that the exporter writes, and those that it refuses to write."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from models.tts.jets.export import export_voice, exporter
+from processors.text.tokens import load_tokens
+from tests.export.voices import make_voice
+from tests.tiny_voice import ROOT
+from utils.errors import UserError
+
+Exported = Callable[..., tuple[Path, Path]]
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+def test_lexicon_voice_has_what_the_runner_needs(exported: Exported) -> None:
+    experiment, folder = exported("hifigan")
+    assert sorted(path.name for path in folder.iterdir()) == ["tokens.json", "voice.onnx", "voice.onnx.json"]
+    config = json.loads((folder / "voice.onnx.json").read_text(encoding="utf-8"))
+    tokens = load_tokens(experiment / "tokens.json")["tokens"]
+    assert config["audio"]["sample_rate"] == 22050 and config["hop_length"] == 256
+    assert config["num_symbols"] == len(tokens) and config["num_speakers"] == 1
+    assert config["phoneme_id_map"]["_"] == [0] and config["phoneme_id_map"]["$"] == [2]
+    assert sorted(ids[0] for ids in config["phoneme_id_map"].values()) == list(range(len(tokens)))
+
+
+def test_user_lexicon_travels(tmp_path: Path) -> None:
+    experiment = make_voice(tmp_path / "experiment")
+    (experiment / "lexicon.txt").write_text("gnu G N UW1\n")
+    export_voice(experiment, tmp_path / "voice", check=1, say=quiet)
+    assert (tmp_path / "voice" / "lexicon.txt").read_text() == "gnu G N UW1\n"
+
+
+def test_export_again_replaces(tmp_path: Path) -> None:
+    experiment = make_voice(tmp_path / "experiment")
+    (tmp_path / "voice").mkdir()
+    (tmp_path / "voice" / "voice.onnx").write_text("old")
+    (tmp_path / "voice" / "notes.txt").write_text("mine")
+    export_voice(experiment, tmp_path / "voice", check=1, say=quiet)
+    assert (tmp_path / "voice" / "voice.onnx").stat().st_size > 10_000
+    assert (tmp_path / "voice" / "notes.txt").read_text() == "mine"
+
+
+def test_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = make_voice(tmp_path / "experiment")
+    monkeypatch.setattr(exporter, "TOLERANCE", 0.0)
+    with pytest.raises(UserError, match="differs from PyTorch"):
+        export_voice(experiment, tmp_path / "voice", check=2, say=quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment"]
+
+
+def test_piper_needs_espeak_phonemes(tmp_path: Path) -> None:
+    experiment = make_voice(tmp_path / "experiment")
+    with pytest.raises(UserError, match='phone_extractor "lexicon".*"espeak"'):
+        export_voice(experiment, tmp_path / "voice", piper=True, say=quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment"]
+
+
+def test_command_line(tmp_path: Path) -> None:
+    experiment = make_voice(tmp_path / "experiment")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "bins/export.py"), "--expt_dir", str(experiment), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+
+    good = run("--out", "voice", "--check", "1")
+    assert good.returncode == 0 and "voice.onnx" in good.stdout
+    assert good.stderr == ""
+    assert (tmp_path / "voice" / "voice.onnx.json").is_file()
+    bad = run("--out", "other", "--checkpoint", "step_00000007")
+    assert bad.returncode == 2 and bad.stderr.startswith("error: ") and bad.stderr.count("\n") == 1
+    assert "step_00000007" in bad.stderr and not (tmp_path / "other").exists()
