@@ -45,7 +45,8 @@ def spectrogram_pair(titles: tuple[str, ...], mels: Sequence[np.ndarray], hop_se
         image = axis.imshow(
             mel.T, origin="lower", aspect="auto", extent=extent, vmin=max(low, high - 12.0), vmax=high, cmap="magma"
         )
-        axis.set(title=title, ylabel="mel band", xlim=(0.0, longest))
+        axis.set(ylabel="mel band", xlim=(0.0, longest))
+        axis.set_title(title, fontsize=9, parse_math=False)  # a text with two dollar signs is no formula
         figure.colorbar(image, ax=axis, pad=0.01, fraction=0.05)
     axis.set_xlabel("seconds")
     return _pixels(figure)
@@ -59,6 +60,7 @@ def alignment(log_probability: np.ndarray, path: np.ndarray, tokens: Sequence[st
     log_probability = log_probability - log_probability.max(axis=1, keepdims=True)
     probability = np.exp(log_probability) / np.exp(log_probability).sum(axis=1, keepdims=True)
     figure = _figure(max(HEIGHT, 0.12 * len(tokens) + 1))
+    figure.subplots_adjust(right=1.0 - 0.5 / WIDTH)  # room for the scale's label
     axis = figure.add_subplot()
     image = axis.imshow(probability.T, origin="lower", aspect="auto", cmap="viridis", vmin=0.0, vmax=1.0)
     figure.colorbar(image, ax=axis, pad=0.01, fraction=0.05, label="probability")

@@ -19,6 +19,9 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 
+LOCK = ".lock"
+
+
 class RunLock:
     """Holds `<folder>/.lock` while the process lives.
 
@@ -27,7 +30,7 @@ class RunLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / ".lock"
+        self.path = folder / LOCK
         self._file: int | None = None
 
     def acquire(self) -> None:
@@ -50,6 +53,11 @@ class RunLock:
             os.close(handle)
             raise
         self._file = handle
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._file is not None
 
     def release(self) -> None:
         """Give the lock back; the file stays, empty."""

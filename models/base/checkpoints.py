@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from utils.atomic import disk_message, fsync_directory, write_json
+from utils.atomic import disk_message, fsync_directory, remove_leftovers, write_json
 from utils.errors import UserError
 
 FORMAT_VERSION = 1
@@ -238,8 +238,10 @@ def set_aside(path: Path) -> None:
 
 
 def clean_leftovers(expt_dir: Path) -> None:
-    """Remove what an interrupted run was writing or deleting."""
+    """Remove what an interrupted run was writing or deleting; the caller holds the folder's lock."""
     parent = expt_dir / FOLDER
+    remove_leftovers(expt_dir, alone=True)
+    remove_leftovers(parent, alone=True)
     for path in list(parent.iterdir()) if parent.is_dir() else []:
         if path.name.startswith((_WRITING, _DELETING)):
             shutil.rmtree(path, ignore_errors=True)

@@ -14,6 +14,7 @@ from utils.atomic import disk_errors
 from utils.config import config_to_dict, project_path, save_config
 from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
+from utils.run_lock import LOCK
 
 CONFIG, TOKENS, LEXICON = "config.json", "tokens.json", "lexicon.txt"
 
@@ -119,6 +120,12 @@ class Experiment:
             save_tokens(self.directory / TOKENS, tokens, preprocess.phone_extractor, preprocess.language)
             if preprocess.lexicon_path is not None:
                 shutil.copyfile(project_path(preprocess.lexicon_path), self.directory / LEXICON)
+
+    def remove_if_empty(self) -> None:
+        """Leave no folder behind when a run ends before it has written anything into it."""
+        if self.directory.is_dir() and {path.name for path in self.directory.iterdir()} <= {LOCK}:
+            (self.directory / LOCK).unlink(missing_ok=True)
+            self.directory.rmdir()
 
     def check_tokens(self, tokens: list[str]) -> None:
         """Raise UserError when the folder's token table is not `tokens`, the corpus' one."""

@@ -50,12 +50,14 @@ class Meter:
     def __len__(self) -> int:
         return self._rows
 
+    @torch.no_grad()
     def add(self, values: Mapping[str, Tensor], share: float, ids: Sequence[str]) -> Tensor:
         """Add `share` times one micro-batch's scalars to the step under way; returns them stacked (names,)."""
         if not self.names:
             self.names = list(values)
-        row = torch.stack([values[name].detach().float().reshape(()) for name in self.names])
-        self._pending = row * share if self._pending is None else self._pending + row * share
+        row = torch.stack([_scalar(values[name]) for name in self.names])
+        part = row if share == 1.0 else row * share
+        self._pending = part if self._pending is None else self._pending + part
         self._pending_ids = (*self._pending_ids, *ids)
         return row
 
@@ -63,7 +65,7 @@ class Meter:
         """Close the step numbered `step` with values that exist once per step."""
         assert self._pending is not None, "end_step without add"
         names = [*self.names, *extras]
-        row = torch.cat([self._pending, torch.stack([value.float().reshape(()) for value in extras.values()])])
+        row = torch.cat([self._pending, torch.stack([_scalar(value) for value in extras.values()])])
         if self._table is None or self._table.shape[1] != len(names):
             self._table = torch.zeros((self.capacity, len(names)), device=self.device)
             self._rows = 0
@@ -106,3 +108,8 @@ class Meter:
             self._table[: len(values)].copy_(values)
             self._rows, self._first_step = len(values), saved["first_step"]
             self._ids = [tuple(ids) for ids in saved["ids"]]
+
+
+def _scalar(value: Tensor) -> Tensor:
+    """A float32 scalar (); conversions only where they are needed, since each costs the host some microseconds."""
+    return value if value.dtype == torch.float32 and value.dim() == 0 else value.float().reshape(())

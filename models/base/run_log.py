@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from utils.atomic import disk_errors
 LOG_FILE, TENSORBOARD = "train.log", "tensorboard"
 # Seconds between two progress lines where no terminal overwrites them.
 QUIET_INTERVAL = 60.0
+# Seconds that a run waits at most for its clock to pass that of the run before, perhaps on another machine.
+CLOCK_PATIENCE = 5.0
 
 _logger = logging.getLogger("train")
 
@@ -46,9 +49,9 @@ class RunLog:
         with disk_errors(expt_dir):
             expt_dir.mkdir(parents=True, exist_ok=True)
             self._file = _LogFile(expt_dir / LOG_FILE, encoding="utf-8")
-            self.writer = SummaryWriter(
-                str(expt_dir / TENSORBOARD), purge_step=first_step + 1 if first_step else None, flush_secs=20
-            )
+            _wait_for_a_later_second(expt_dir / TENSORBOARD)
+            # From step 0, too: a run that died before its first checkpoint has left curves.
+            self.writer = SummaryWriter(str(expt_dir / TENSORBOARD), purge_step=first_step + 1, flush_secs=20)
         self._file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self._console = _BarHandler(logging.INFO)
         self._console.setFormatter(logging.Formatter("%(message)s"))
@@ -103,11 +106,6 @@ class RunLog:
         if self.is_main:
             self.writer.add_audio(name, samples[None].clip(-1.0, 1.0), step, sample_rate)
 
-    def text(self, name: str, text: str, step: int) -> None:
-        """A text, as Markdown."""
-        if self.is_main:
-            self.writer.add_text(name, text, step)
-
     def flush(self) -> None:
         """What was told so far is on disk afterwards."""
         if self.is_main:
@@ -125,3 +123,10 @@ class RunLog:
         for name in (_logger.name, "models", "utils", "processors"):
             logging.getLogger(name).handlers[:] = []
         self._file.close()
+
+
+def _wait_for_a_later_second(folder: Path) -> None:
+    """TensorBoard reads event files by the second in their names, and hides what a later file repeats: be the last."""
+    seconds = [path.name.split(".")[3] for path in folder.glob("events.out.tfevents.*")]
+    newest = max((int(second) for second in seconds if second.isdigit()), default=0)
+    time.sleep(max(0.0, min(newest + 1 - time.time(), CLOCK_PATIENCE)))

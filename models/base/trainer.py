@@ -111,7 +111,9 @@ class BaseTrainer:
         except OSError as error:
             raise UserError(disk_message(error, self.expt_dir) or f"training stopped: {error}") from error
         finally:
-            lock.release()
+            if lock.held:
+                self.experiment.remove_if_empty()
+                lock.release()
         self.processes.close()
 
     def _run_locked(self) -> None:

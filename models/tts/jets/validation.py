@@ -125,7 +125,12 @@ class Validation:
         for kind, sound in sounds.items():
             log.audio(f"{name}/{kind}", sound.float().cpu().numpy(), step, self.sample_rate)
         mels = [mel_of(self.assembler.spectra, sound) for sound in sounds.values()]
-        titles = ("recording", "speech from text", "with the recording's durations, pitch and energy")
+        text = self.table.texts[index]
+        titles = (
+            f"recording: {text if len(text) <= 110 else text[:107] + '...'}",
+            "speech from text",
+            "with the recording's durations, pitch and energy",
+        )
         log.image(
             f"{name}/mel", plots.spectrogram_pair(titles, mels, self.table.hop_size / self.sample_rate), step
         )

@@ -150,7 +150,11 @@ def test_a_disk_error_leaves_older_checkpoints_and_no_rubbish(
     if stage in ("weights", "state"):
         write = checkpoints._write
         wanted = "state.json" if stage == "state" else "network.safetensors"
-        monkeypatch.setattr(checkpoints, "_write", lambda path, data: (fail if path.name == wanted else write)(path, data))
+
+        def write_or_fail(path: Path, data: bytes) -> None:
+            (fail if path.name == wanted else write)(path, data)
+
+        monkeypatch.setattr(checkpoints, "_write", write_or_fail)
     elif stage == "training":
         monkeypatch.setattr(torch, "save", fail)
     else:

@@ -86,3 +86,4 @@ def test_mistakes_get_one_sentence(environment, tiny_overrides, tmp_path) -> Non
     )  # fmt: skip
     assert run.returncode == 2
     assert run.stderr.count("\n") == 1 and "run stage 1" in run.stderr
+    assert not (tmp_path / "runs/voice").exists()

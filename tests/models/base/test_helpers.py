@@ -1,0 +1,94 @@
+"""Signals, reading ahead, memory advice, shared errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.base.memory import OutOfMemory, out_of_memory_advice
+from models.base.precision import resolve_precision
+from models.base.prefetch import Prefetcher
+from models.base.processes import Processes
+from models.base.signals import GracefulStop
+from utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[3]
+CPU = torch.device("cpu")
+
+
+def test_one_signal_asks_and_handlers_come_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with GracefulStop() as stop:
+        assert not stop.requested
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)  # at once: the launcher's echo of the same request
+        assert stop.requested and stop.signal_name == "SIGTERM"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_second_signal_ends_the_process() -> None:
+    code = (
+        "import time\nfrom models.base import signals\nsignals.SAME_REQUEST = 0.2\n"
+        "with signals.GracefulStop():\n    print('ready', flush=True)\n    while True:\n        time.sleep(0.05)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 128 + signal.SIGINT
+
+
+def test_prefetcher_keeps_order_and_raises_in_place() -> None:
+    numbers = iter(range(5))
+    ahead = Prefetcher(lambda: next(numbers) * 10, depth=2)
+    assert [ahead.next() for _ in range(5)] == [0, 10, 20, 30, 40]
+    with pytest.raises(StopIteration):
+        ahead.next()
+    ahead.close()
+
+
+def test_prefetcher_stops_while_its_queue_is_full() -> None:
+    ahead = Prefetcher(lambda: 1, depth=1)
+    ahead.next()
+    ahead.close()
+    assert not any(thread.name == "prefetch" and thread.is_alive() for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("x"), MemoryError(), RuntimeError("CUDA out of memory")])
+def test_out_of_memory_names_the_settings(error: BaseException) -> None:
+    with pytest.raises(OutOfMemory, match=r"in a trial .*: lower train.a, train.b or train.c"):
+        with out_of_memory_advice("in a trial", CPU, ("train.a", "train.b", "train.c")):
+            raise error
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(RuntimeError, match="shapes"):
+        with out_of_memory_advice("", CPU, ("a", "b")):
+            raise RuntimeError("shapes do not match")
+
+
+def test_precision_on_the_cpu() -> None:
+    assert [resolve_precision(name, CPU) for name in ("auto", "fp32", "bf16")] == ["fp32", "fp32", "bf16"]
+    with pytest.raises(UserError, match="fp16 needs a GPU"):
+        resolve_precision("fp16", CPU)
+
+
+def test_one_process_does_everything_itself() -> None:
+    processes = Processes()
+    assert processes.is_main and processes.world_size == 1
+    assert processes.main_only(lambda: 5) == 5
+    assert processes.any(True) and not processes.any(False)
+    assert processes.gather({"a": 1}) == [{"a": 1}]
+    tensor = torch.ones(2)
+    processes.average_([tensor])
+    assert tensor.tolist() == [1.0, 1.0]
