@@ -127,7 +127,8 @@ class BatchAssembler:
     """Turns raw pieces into a Batch on their device: scaling, masks, spectra, normalisation."""
 
     def __init__(self, preprocess: PreprocessConfig, statistics: dict[str, float], device: torch.device) -> None:
-        self.statistics, self.hop_size = statistics, preprocess.hop_size
+        self.statistics = statistics
+        self.hop_size, self.sample_rate = preprocess.hop_size, preprocess.sample_rate
         self.spectra = MelSpectrogram(
             preprocess.sample_rate, preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel,
             preprocess.fmin, preprocess.fmax,
@@ -272,6 +273,13 @@ class JetsBatches:
             return self._finish(plan, upload(read_from_host(self.table, plan, self.device), self.device))
         indices = torch.from_numpy(np.ascontiguousarray(plan.indices)).to(self.device)
         return self._finish(plan, self.corpus.gather(indices, plan.frames, plan.tokens))
+
+    def describe(self) -> str:
+        """How much speech there is, and where it lies."""
+        hours = self.table.frames.sum() * self.table.hop_size / self.assembler.sample_rate / 3600
+        place = "read from disk" if self.corpus is None else f"in {self.device.type.upper()} memory"
+        mib = self.table.size_in_bytes() / 2**20
+        return f"{len(self.table)} utterances, {hours:.2f} hours, {mib:.0f} MiB {place}"
 
     def padding_waste(self) -> float:
         """Share of the frames in this pass's batches that is padding."""

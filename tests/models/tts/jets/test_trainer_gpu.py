@@ -1,0 +1,78 @@
+"""What only a GPU shows: precisions, graphs, and a loop that never waits for the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.base.checkpoints import latest_checkpoint, load_weights
+from models.base.experiment import Experiment
+from models.tts.jets.trainer import Trainer
+from utils.config import load_config
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+CONFIG = Path(__file__).resolve().parents[4] / "config/jets.json"
+
+
+class CheckedTrainer(Trainer):
+    """Makes any wait for the device an error while a step is being prepared, after the first `free` steps."""
+
+    free = 4
+
+    def build(self):
+        parts = super().build()
+        compute, following = parts.compute, parts.batches.next
+
+        def guarded(action):
+            def call(*arguments):
+                if self.step < self.free:
+                    return action(*arguments)
+                torch.cuda.set_sync_debug_mode("error")
+                try:
+                    return action(*arguments)
+                finally:
+                    torch.cuda.set_sync_debug_mode("default")
+
+            return call
+
+        parts.compute, parts.batches.next = guarded(compute), guarded(following)
+        return parts
+
+
+@pytest.fixture
+def train(tiny_corpus, tiny_overrides):
+    def run(name: str, *overrides: str, kind: type[Trainer] = Trainer, **options) -> Path:
+        config = load_config(CONFIG, [*tiny_overrides, *overrides])
+        trainer = kind(config, Experiment.named(name, config), **options)
+        trainer.run()
+        return trainer.expt_dir
+
+    return run
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("graphs", ["true", "false"])
+def test_every_precision_trains_and_resumes(train, precision: str, graphs: str) -> None:
+    options = [f"train.precision={precision}", f"train.cuda_graphs={graphs}", "train.ema_decay=0.9",
+               "train.log_interval=4", "train.grad_clip=100"]  # fmt: skip
+    train("voice", *options, "train.max_epoch=1")
+    folder = train("voice", *options, resume=True)
+    newest = latest_checkpoint(folder)
+    assert newest.step == 8
+    assert all(torch.isfinite(value).all() for value in load_weights(newest.path).values())
+    assert "going on from step_00000004" in (folder / "train.log").read_text()
+
+
+@pytest.mark.parametrize("place", ["always", "never"])
+def test_a_step_never_waits_for_the_device(train, place: str) -> None:
+    train("voice", f"train.corpus_on_device={place}", "train.log_interval=4", "train.max_epoch=4",
+          "train.valid_interval=1000", kind=CheckedTrainer)  # fmt: skip
+
+
+def test_deterministic_runs_repeat(train) -> None:
+    runs = [train(name, "train.deterministic=true", "train.precision=fp32") for name in ("one", "two")]
+    one, two = (load_weights(latest_checkpoint(folder).path) for folder in runs)
+    torch.use_deterministic_algorithms(False)
+    assert all(torch.equal(one[name], two[name]) for name in one)
