@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,10 @@ def disk_message(error: OSError, where: Path) -> str | None:
     """Sentence for a full, read-only or forbidden disk at `where`; None for any other error."""
     remedy = _REMEDIES.get(error.errno or 0)
     return f"cannot write to {where}: {remedy}" if remedy else None
+
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
+# A file that grew within this many seconds may belong to a process on another machine.
+_YOUNG = 60.0
 
 
 @contextmanager
@@ -49,9 +55,38 @@ def fsync_directory(directory: Path) -> None:
         os.close(handle)
 
 
+def temporary_for(path: Path) -> Path:
+    """Neighbour of `path` under which this process writes it, for a rename at the end."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def remove_leftovers(folder: Path, alone: bool = False) -> None:
+    """Remove the `temporary_for` files of killed processes from `folder`.
+
+    A process counts as gone when this machine has none of its number and its file has not grown lately; with `alone`,
+    because a lock keeps all others out, it is gone in any case.
+    """
+    for path in folder.glob(".*.tmp") if folder.is_dir() else ():
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and (alone or _is_abandoned(path, int(match[1]))):
+            path.unlink(missing_ok=True)
+
+
+def _is_abandoned(path: Path, process: int) -> bool:
+    try:
+        if time.time() - path.stat().st_mtime < _YOUNG:
+            return False
+        os.kill(process, 0)
+    except (FileNotFoundError, ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
 def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
     """Write `path` in one step: a temporary neighbour, then a rename. `durable` waits for the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_for(path)
     try:
         with open(temporary, "wb") as file:
             file.write(data)

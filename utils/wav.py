@@ -9,7 +9,7 @@ from types import TracebackType
 
 import numpy as np
 
-from utils.atomic import disk_errors
+from utils.atomic import disk_errors, temporary_for
 from utils.errors import UserError
 
 MAX_SAMPLES = (2**32 - 64) // 2  # a wav file counts its bytes in 32 bits
@@ -30,7 +30,7 @@ class WavWriter:
     def __init__(self, path: Path, sample_rate: int) -> None:
         self.path, self.sample_rate = Path(path), sample_rate
         self.samples = 0
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        self._temporary = temporary_for(self.path)
 
     def __enter__(self) -> WavWriter:
         with disk_errors(self.path):

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from models.registry import model_module
 from processors.text.errors import TextError
 from processors.text.tokens import END, PUNCTUATION, START
-from utils.atomic import disk_errors, write_json_lines
+from utils.atomic import disk_errors, remove_leftovers, write_json_lines
 from utils.config import load_config, load_experiment_config
 from utils.config.schema import ExperimentConfig
 from utils.corpus import ProcessedCorpus, Utterance, corpus_directory
@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
             output_dir.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise UserError(f"--output_dir {output_dir}: part of this path is a file, not a folder") from None
+        remove_leftovers(output_dir)
     if mode == "batch":
         speak_split(voice, config, arguments.dataset or config.dataset[0], arguments.testing_set, output_dir)
     elif arguments.text_file is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from processors.text.arpabet import PHONES
+from utils.atomic import write_text
 from utils.errors import UserError
 
 FORMAT_VERSION = 1
@@ -30,10 +30,7 @@ def save_tokens(path: Path, tokens: list[str], phone_extractor: str, language: s
         "language": language,
         "tokens": tokens,
     }
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def load_tokens(path: Path) -> dict:

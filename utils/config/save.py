@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
+from utils.atomic import write_json
 from utils.config.schema import ExperimentConfig
 
 
@@ -19,13 +19,4 @@ def save_config(config: ExperimentConfig, path: str | os.PathLike[str]) -> None:
     """Write a config as JSON; the file appears complete or not at all."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(config_to_dict(config), file, indent=2, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_json(target, config_to_dict(config))

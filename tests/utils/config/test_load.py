@@ -110,7 +110,7 @@ def test_saved_config_loads_as_the_same_config(write, tmp_path):
 def test_failed_save_leaves_the_old_file(write, tmp_path, monkeypatch):
     target = tmp_path / "config.json"
     target.write_text("old")
-    monkeypatch.setattr("utils.config.save.json.dump", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("utils.atomic.os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save_config(load_config(write("")), target)
     assert target.read_text() == "old"
