@@ -2,7 +2,9 @@
 # Set up and run the tests. Arguments go to pytest: sh tests/run.sh -k config
 set -u
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
-sh "$root/bins/setup.sh" "$root/tests/requirements.txt" "$root/egs/tts/Jets/requirements-demo.txt" || exit $?
+recipe=$root/egs/tts/Jets
+sh "$root/bins/setup.sh" "$root/tests/requirements.txt" "$recipe/requirements-demo.txt" \
+    "$recipe/requirements-export.txt" || exit $?
 # One thread for each process: faster on few cores, and the same everywhere.
 : "${OMP_NUM_THREADS:=1}"
 export OMP_NUM_THREADS
