@@ -189,6 +189,8 @@ class BaseTrainer:
     def _load(self, checkpoint: Checkpoint) -> None:
         """Take everything from a checkpoint; raises BrokenCheckpoint before anything has changed."""
         training = checkpoints.load_training(checkpoint.path)
+        if not training:
+            raise UserError(f"{checkpoint.path} holds weights alone: start a new --name with --finetune_from")
         weights = {
             name: checkpoints.load_weights(checkpoint.path, False, name) for name in self.engine.networks
         }

@@ -225,6 +225,16 @@ def test_finetuning_takes_weights_and_keeps_the_new_corpus_statistics(train, cor
     assert not seen and "starting from the weights of" in (tuned / "train.log").read_text()
 
 
+def test_weights_alone_cannot_be_resumed(train) -> None:
+    folder = train("voice", "train.max_epoch=1")
+    newest = latest_checkpoint(folder)
+    networks = {name: load_weights(newest.path, name=name) for name in ("network", "discriminator")}
+    checkpoints.save_checkpoint(folder, 6, networks, {}, {})
+    with pytest.raises(UserError, match="weights alone.*--finetune_from"):
+        train("voice", resume=True)
+    assert latest_checkpoint(train("tuned", finetune_from=folder)).step == 8
+
+
 def test_an_existing_experiment_is_not_overwritten(train) -> None:
     folder = train("voice", "train.max_epoch=1")
     with pytest.raises(UserError, match="holds an experiment already"):
