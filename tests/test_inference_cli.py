@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from processors.text.frontend import TextFrontEnd
 from tests.tiny_voice import ROOT, make_corpus, make_experiment
 
 RATE = 22050
+Here = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +31,35 @@ def speak(folder: Path, *flags: str, stdin: bytes | None = None) -> subprocess.C
     return subprocess.run(command, input=stdin or b"", capture_output=True, timeout=300, check=False)
 
 
+@pytest.fixture
+def speak_here(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Here:
+    """The same in this process, without the slow start of another one."""
+    spec = importlib.util.spec_from_file_location("inference_script", ROOT / "bins/inference.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script.signal, "signal", lambda *_: None)
+
+    def call(*flags: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        monkeypatch.setattr(sys, "argv", ["inference.py", f"--expt_dir={folder}", "--device=cpu", *flags])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        try:
+            status = script.main()
+        except SystemExit as stop:
+            status = stop.code
+        return subprocess.CompletedProcess(flags, status, *capfdbinary.readouterr())
+
+    return call
+
+
 def lines_of(output: bytes) -> list[str]:
     return output.decode().splitlines()
 
 
 def test_one_text(folder: Path, tmp_path: Path) -> None:
-    done = speak(folder, f"--output_dir={tmp_path}", "--text", "Hello there. How are you?", "--speed", "1.5", "--pitch=-2")
+    done = speak(folder, f"--output_dir={tmp_path}", "--text", "Hello there. How are you?", "--speed", "2")
     assert (done.returncode, done.stderr) == (0, b"")
     (line,) = lines_of(done.stdout)
     path, duration, unit, name, rtf = line.split()
@@ -52,10 +77,11 @@ def test_lines_of_standard_input_and_the_default_folder(folder: Path) -> None:
     assert (folder / "result" / "0003.wav").is_file()
 
 
-def test_a_plain_file_becomes_one_wav(folder: Path, tmp_path: Path) -> None:
+def test_a_plain_file_becomes_one_wav(speak_here: Here, tmp_path: Path) -> None:
     text = tmp_path / "chapter.txt"
     text.write_text("\ufeffIt begins. It goes on.\n\nA paragraph | with a bar.\n", encoding="utf-8")
-    done = speak(folder, f"--output_dir={tmp_path / 'out'}", f"--text_file={text}", "--set=inference.paragraph_silence=2")
+    flags = [f"--output_dir={tmp_path / 'out'}", f"--text_file={text}", "--set=inference.paragraph_silence=2"]
+    done = speak_here(*flags)
     assert (done.returncode, done.stderr) == (0, b"")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["chapter.wav"]
     wave = soundfile.read(tmp_path / "out/chapter.wav")[0]
@@ -63,11 +89,12 @@ def test_a_plain_file_becomes_one_wav(folder: Path, tmp_path: Path) -> None:
     assert len(silent) >= 1, "two seconds between the paragraphs"
 
 
-def test_id_lines_become_a_wav_each(folder: Path, tmp_path: Path) -> None:
+def test_id_lines_become_a_wav_each(speak_here: Here, tmp_path: Path) -> None:
     text = tmp_path / "list.txt"
-    text.write_text("a|Hello there.\nb|***\n../c|Escape!\n/etc/d|Escape!\ne|Two. Three.|two. three.\nA|Again.\nno bar\n")
+    rows = ["a|Hello there.", "b|***", "../c|Out!", "/etc/d|Out!", "e|Two. Three.|two. three.", "A|Again.", "no bar"]
+    text.write_text("\n".join(rows))
     out = tmp_path / "deep" / "out"
-    done = speak(folder, f"--output_dir={out}", f"--text_file={text}")
+    done = speak_here(f"--output_dir={out}", f"--text_file={text}")
     assert done.returncode == 0
     assert sorted(p.name for p in out.iterdir()) == ["a.wav", "e.wav", "manifest.jsonl"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["deep", "list.txt"]
@@ -75,24 +102,25 @@ def test_id_lines_become_a_wav_each(folder: Path, tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in reported] == [
         "skipped b", "skipped line 3", "skipped line 4", "skipped line 6", "skipped line 7"
     ]  # fmt: skip
-    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
-    assert [(row["id"], row["text"], row["wav"]) for row in rows] == [
+    made = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["text"], row["wav"]) for row in made] == [
         ("a", "Hello there.", "a.wav"), ("e", "Two. Three.", "e.wav")
     ]  # fmt: skip
-    for row in rows:
+    for row in made:
         seconds = soundfile.info(out / row["wav"]).duration
         assert row["seconds"] == pytest.approx(seconds, abs=1e-3)
         assert row["rtf"] > 0 and row["phones_per_second"] > 0
     assert lines_of(done.stdout)[0].startswith("2 utterances, ")
 
 
-def test_a_split_of_a_corpus(folder: Path, tmp_path: Path) -> None:
+def test_a_split_of_a_corpus(folder: Path, speak_here: Here, tmp_path: Path) -> None:
     frontend = TextFrontEnd()
     texts = {"u1": "Hello there.", "u2": "A longer one, with more words in it.", "../escape": "Out!"}
     rows = [(name, text, frontend.phonemise(text)) for name, text in texts.items()]
     rows.append(("u4", "Unknown phones.", ["^", "QQ", "$"]))
     make_corpus(tmp_path / "data" / "Tiny", rows)
-    flags = [f"--output_dir={tmp_path / 'out'}", "--dataset=Tiny", f"--set=preprocess.processed_dir={tmp_path / 'data'}"]
+    data = f"--set=preprocess.processed_dir={tmp_path / 'data'}"
+    flags = [f"--output_dir={tmp_path / 'out'}", "--dataset=Tiny", data]
     done = speak(folder, "--mode=batch", *flags)
     assert done.returncode == 0
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["manifest.jsonl", "u1.wav", "u2.wav"]
@@ -103,23 +131,23 @@ def test_a_split_of_a_corpus(folder: Path, tmp_path: Path) -> None:
     assert rate.startswith("speaking rate ") and "recordings" in rate
     assert [line.split(":")[0] for line in lines_of(done.stderr)] == ["skipped ../escape", "skipped u4"]
     # The same utterance alone gives the same samples.
-    alone = speak(folder, f"--output_dir={tmp_path / 'alone'}", "--text", "Hello there.")
+    alone = speak_here(f"--output_dir={tmp_path / 'alone'}", "--text", "Hello there.")
     assert alone.returncode == 0
     first, second = (soundfile.read(path)[0] for path in (tmp_path / "out/u1.wav", tmp_path / "alone/0001.wav"))
     assert first.shape == second.shape and np.abs(first - second).max() <= 1 / 32768
-    empty = speak(folder, "--testing_set=valid", *flags)
+    empty = speak_here("--testing_set=valid", *flags)
     assert empty.returncode == 2 and b"the split valid of Tiny is empty" in empty.stderr
 
 
-def test_a_stream_is_raw_audio_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+def test_a_stream_is_raw_audio_and_nothing_else(folder: Path, speak_here: Here, tmp_path: Path) -> None:
     text = "Hello there. How are you?"
     done = speak(folder, "--stream", "--text", text)
     assert (done.returncode, done.stderr) == (0, b"")
     streamed = np.frombuffer(done.stdout, "<i2")
-    assert speak(folder, f"--output_dir={tmp_path}", "--text", text).returncode == 0
+    assert speak_here(f"--output_dir={tmp_path}", "--text", text).returncode == 0
     written = soundfile.read(tmp_path / "0001.wav", dtype="int16")[0]
     assert streamed.shape == written.shape and np.abs(streamed.astype(int) - written).max() <= 1
-    several = speak(folder, "--stream", "--text=-", stdin=b"Hello there. How are you?\n***\nBye.\n")
+    several = speak_here("--stream", "--text=-", stdin=b"Hello there. How are you?\n***\nBye.\n")
     assert several.returncode == 0 and several.stdout[: len(done.stdout)] == done.stdout
     assert len(several.stdout) > len(done.stdout)
     assert lines_of(several.stderr) == ["skipped text 2: the text '***' holds nothing that can be spoken"]
@@ -137,10 +165,10 @@ def test_a_stream_stops_silently_when_nobody_listens(folder: Path) -> None:
     child.stderr.close()
 
 
-def test_an_interrupted_file_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
+def test_an_interrupted_file_leaves_nothing_behind(speak_here: Here, tmp_path: Path) -> None:
     text = tmp_path / "bad.txt"
     text.write_bytes(b"A sentence is here, and it is fine. " * 2000 + b"\xff\xfe")
-    done = speak(folder, f"--output_dir={tmp_path / 'out'}", f"--text_file={text}", "--set=inference.speed=4")
+    done = speak_here(f"--output_dir={tmp_path / 'out'}", f"--text_file={text}", "--set=inference.speed=4")
     assert done.returncode == 2 and b"is not UTF-8" in done.stderr
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -169,20 +197,7 @@ def test_an_interrupted_file_leaves_nothing_behind(folder: Path, tmp_path: Path)
         (["--text=x", "--expt_dir=/no/such"], "--expt_dir /no/such: no such folder"),
     ],
 )
-def test_wrong_flags(
-    folder: Path, flags: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    # In this process: what is tested happens before and after the slow start of another one.
-    spec = importlib.util.spec_from_file_location("inference_script", ROOT / "bins/inference.py")
-    assert spec is not None and spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    monkeypatch.setattr(script.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["inference.py", f"--expt_dir={folder}", "--device=cpu", *flags])
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
-    try:
-        status = script.main()
-    except SystemExit as stop:
-        status = stop.code
-    output, errors = capfd.readouterr()
-    assert status == 2 and message in errors and output == ""
+def test_wrong_flags(speak_here: Here, flags: list[str], message: str) -> None:
+    done = speak_here(*flags)
+    assert done.returncode == 2
+    assert message in done.stderr.decode() and done.stdout == b""

@@ -10,12 +10,13 @@ from models.tts.jets.generators import build_generator
 from models.tts.jets.streaming import chunk_bounds, fade_edges, generate_in_chunks
 from models.vocoders.hifigan import HifiganGenerator
 from models.vocoders.layers import fold_weight_norm
-from utils.config import load_config
 from tests.tiny_voice import ROOT, TINY
+from utils.config import load_config
 
 CHANNELS = 6
 HIFIGANS = [
-    {"upsample_rates": [2, 3], "upsample_kernel_sizes": [4, 5], "resblock_kernel_sizes": [3], "resblock_dilations": [[1]]},
+    {"upsample_rates": [2, 3], "upsample_kernel_sizes": [4, 5], "resblock_kernel_sizes": [3],
+     "resblock_dilations": [[1]]},
     {"upsample_rates": [4, 2], "upsample_kernel_sizes": [8, 4], "resblock_kernel_sizes": [3, 7],
      "resblock_dilations": [[1, 3], [1, 3]]},
     {"upsample_rates": [3], "upsample_kernel_sizes": [9], "resblock_kernel_sizes": [3, 5],
@@ -86,5 +87,6 @@ def test_fades_touch_the_ends_only_and_are_the_same_in_pieces() -> None:
     whole = fade_edges(wave, 0, 1000, 50)
     assert whole[0] < 0.02 and whole[-1] < 0.02 and np.abs(np.diff(whole)).max() < 0.021
     assert np.array_equal(whole[50:-50], wave[50:-50])
-    assert np.array_equal(np.concatenate([fade_edges(wave[a : a + 37], a, 1000, 50) for a in range(0, 1000, 37)]), whole)
+    pieces = [fade_edges(wave[a : a + 37], a, 1000, 50) for a in range(0, 1000, 37)]
+    assert np.array_equal(np.concatenate(pieces), whole)
     assert np.isfinite(fade_edges(np.ones(3, np.float32), 0, 3, 50)).all()

@@ -206,7 +206,7 @@ def test_a_mark_is_added_where_a_sentence_has_none(voice: Synthesizer) -> None:
     assert tokens("Hello")[:-2] == tokens("Hello.")[:-2]
 
 
-@pytest.mark.parametrize("text", ["", "  \n ", "***", "!?", "<speak></speak>", "<speak><break time='1s'/></speak>", "()"])
+@pytest.mark.parametrize("text", ["", " \n ", "***", "!?", "<speak></speak>", "<speak><break/></speak>", "()"])
 def test_nothing_to_speak(voice: Synthesizer, text: str) -> None:
     with pytest.raises(TextError):
         voice.tts(text)
