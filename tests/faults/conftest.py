@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -37,11 +38,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def tally(request: pytest.FixtureRequest) -> Iterator[dict[str, int]]:
+def tally(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
     """Kills by stage and kind, printed at the end."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     yield counts
     report = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        print(f"\nkilled: {sum(counts.values())} ({report})")
+        print(f"\nkilled: {counts.total()} ({report})")

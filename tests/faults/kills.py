@@ -58,16 +58,10 @@ class Counter:
 
         os.fsync = counted
         self._count_updates()
-        os.register_at_fork(after_in_child=self._disarm)
 
     def write(self, path: Path) -> None:
         """Leave the counts of a child that lived."""
         path.write_text(json.dumps(self.counts))
-
-    def _disarm(self) -> None:
-        """The worker processes of stage 1 live on until they notice that their parent is gone."""
-        self.moment = Moment()
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
     def _audit(self, event: str, arguments: tuple) -> None:
         if event in _CHANGES or event == "open" and len(arguments) > 2 and (arguments[2] or 0) & _WRITING:

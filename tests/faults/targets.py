@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,16 @@ def train(overrides: list[str], name: str) -> None:
 
 
 def stage1(config: str, dataset: str) -> None:
-    """Stage 1, as `bins/preprocess.py` does it, with workers that are forked."""
+    """Stage 1, as `bins/preprocess.py` does it, with its workers' part in this process."""
     from preprocessors import pipeline
     from utils.config import load_config
 
-    spawn = multiprocessing.get_context
-    multiprocessing.get_context = lambda method=None: spawn("fork")
+    def run_here(make: Callable[..., Any], arguments: tuple, jobs: list, workers: int) -> Iterator[Any]:
+        work = make(*arguments) if jobs else None
+        for job in jobs:
+            yield work(job)
+
+    pipeline.run_jobs = run_here
     pipeline.preprocess_dataset(load_config(config), dataset)
 
 

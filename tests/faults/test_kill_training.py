@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from models.base.checkpoints import checkpoint_folders, list_checkpoints, load_training, load_weights
+from tests.faults.chains import kill, random_moment
 from tests.faults.kills import Moment
 from tests.faults.runs import contents, curves, difference, leftovers, tiny_corpus
 from tests.faults.server import Outcome, Server
@@ -16,6 +18,8 @@ from tests.faults.server import Outcome, Server
 STEPS = 12
 KILLS_IN_A_CHAIN = 6
 KINDS = ("operation", "update", "bytes", "seconds")
+# Few kills in the small files at the start, more in the networks (to 45 kB) and the optimisers (to 230 kB).
+SIZES = ((1, 6000), (6000, 45_000), (45_000, 225_000))
 # The corpus in memory, and read ahead from disk by a thread; a logged mean over one step and over several.
 VARIANTS = {
     "memory": ["train.corpus_on_device=always"],
@@ -43,17 +47,6 @@ class Training:
         """Train until the end or the moment, from the newest checkpoint on."""
         return self.server.run("train", {"overrides": [*self.overrides, *VARIANTS[variant]], "name": name}, moment)
 
-    def moment(self, variant: str, kind: str, rng: random.Random) -> Moment:
-        """A random moment in the first half of a run: several of them fit into one training."""
-        whole = self.whole[variant]
-        if kind == "bytes":
-            # Few of them in the small files at the start, most in networks (to 45 kB) and optimisers (to 230 kB).
-            low, high = rng.choice([(1, 6000), (6000, 45_000), (45_000, 225_000)])
-            return Moment(kind, rng.randint(low, high))
-        if kind == "seconds":
-            return Moment(kind, round(rng.uniform(0, whole.seconds / 2), 4))
-        return Moment(kind, rng.randint(1, whole.counts[kind] // 2))
-
 
 @pytest.fixture(scope="module")
 def training(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Training:
@@ -74,27 +67,24 @@ def check_folder(folder: Path, newest: int) -> int:
     return step
 
 
-def chain(training: Training, number: int, count: int) -> dict[str, int]:
-    """Kill one training `count` times, then let it finish and compare; how often it died of what."""
+def chain(training: Training, number: int) -> Counter[str]:
+    """Kill one training again and again, let it finish and compare; how often it died of what."""
     rng = random.Random(1000 + number)
-    variant = list(VARIANTS)[number % len(VARIANTS)]
-    name, died = f"chain-{number}", {}
+    variant, name = list(VARIANTS)[number % len(VARIANTS)], f"chain-{number}"
     folder, newest = training.path(name), 0
-    for attempt in range(count):
-        moment = training.moment(variant, KINDS[(number + attempt) % len(KINDS)], rng)
-        outcome = training.run(variant, name, moment)
+    kinds = [KINDS[(number + attempt) % len(KINDS)] for attempt in range(KILLS_IN_A_CHAIN)]
+    moments = [random_moment(kind, training.whole[variant], SIZES, rng) for kind in kinds]
+
+    def check(moment: Moment, outcome: Outcome) -> str:
+        nonlocal newest
         newest = check_folder(folder, newest)
-        if outcome.killed_by is None:
-            assert outcome.status == 0, outcome.output
-            continue
-        label = moment.kind
         if list(folder.glob("checkpoints/.writing-*")):
-            label = "while a checkpoint was written"
-        elif moment.kind == "update":
-            label = "between the two updates" if moment.at % 2 == 0 else "before an update"
-        died[label] = died.get(label, 0) + 1
-    last = training.run(variant, name)
-    assert last.status == 0, last.output
+            return "while a checkpoint was written"
+        if moment.kind == "update":
+            return "between the two updates" if moment.at % 2 == 0 else "before an update"
+        return moment.kind
+
+    died = kill(lambda moment: training.run(variant, name, moment), moments, check)
     whole = training.path(f"whole-{variant}")
     found, expected = curves(folder), curves(whole)
     assert found.keys() == expected.keys()
@@ -105,12 +95,9 @@ def chain(training: Training, number: int, count: int) -> dict[str, int]:
     return died
 
 
-def test_killed_trainings_end_like_one_that_was_not(training: Training, kills: int, tally: dict[str, int]) -> None:
+def test_killed_trainings_end_like_one_that_was_not(training: Training, kills: int, tally: Counter[str]) -> None:
     chains = max(2, round(0.6 * kills / KILLS_IN_A_CHAIN))
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda number: chain(training, number, KILLS_IN_A_CHAIN), range(chains)))
-    for died in results:
-        for label, count in died.items():
-            tally[f"stage 2, {label}"] = tally.get(f"stage 2, {label}", 0) + count
-    died = {label for result in results for label in result}
-    assert {"while a checkpoint was written", "between the two updates"} <= died, died
+        died = sum(pool.map(lambda number: chain(training, number), range(chains)), Counter())
+    tally.update({f"stage 2, {label}": count for label, count in died.items()})
+    assert died["while a checkpoint was written"] and died["between the two updates"], died
