@@ -9,6 +9,7 @@ gradients are not computed for it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
@@ -115,17 +116,32 @@ class GraphedGanHalf:
         kept = [gradient.clone() for gradient in gradients]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(self.WARM_UP):
-                self.eager(*inputs)
-        torch.cuda.current_stream().wait_stream(stream)
-        torch._foreach_copy_(gradients, kept)
-        del kept
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool):
-            outputs = self.eager(*inputs)
+        with fastest_convolutions():
+            with torch.cuda.stream(stream):
+                for _ in range(self.WARM_UP):
+                    self.eager(*inputs)
+            torch.cuda.current_stream().wait_stream(stream)
+            torch._foreach_copy_(gradients, kept)
+            del kept
+            with torch.cuda.graph(graph, pool=self.pool):
+                outputs = self.eager(*inputs)
         self.pool = self.pool or graph.pool()
         return graph, inputs, outputs
+
+
+def fastest_convolutions() -> AbstractContextManager[None]:
+    """Inside the block cuDNN tries its algorithms for each new shape and keeps the fastest, unless repeats must match.
+
+    For the waveform half only: its shapes never change, the acoustic half's do with every batch.
+    """
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(
+        enabled=cudnn.enabled,
+        benchmark=not torch.are_deterministic_algorithms_enabled(),
+        deterministic=cudnn.deterministic,
+        allow_tf32=cudnn.allow_tf32,
+    )
 
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:
