@@ -101,7 +101,9 @@ def _notes(first: Report, second: Report, shared: int, differing: list[str]) -> 
             notes.append(f"{alone} utterances are in {report.system} only: left out.")
     if differing:
         notes.append(f"{len(differing)} utterances have different texts: left out ({', '.join(differing[:3])} ...).")
-    changed = [key for key in first.settings if second.settings.get(key) != first.settings[key]]
+    # What only one of them has, such as a recogniser, is not compared anyway.
+    both = first.settings.keys() & second.settings.keys()
+    changed = sorted(key for key in both if second.settings[key] != first.settings[key])
     if changed:
         notes.append(f"Measured with different settings ({', '.join(changed)}): differences may be theirs.")
     return notes
