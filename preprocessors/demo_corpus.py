@@ -11,6 +11,7 @@ import ctypes
 import os
 import shutil
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ _VOICE = b"en-us"
 _RATE_WORDS_PER_MINUTE = 160
 
 # Constants of espeak-ng's speak_lib.h.
-_OUTPUT_RETRIEVAL = 1
+_OUTPUT_SYNCHRONOUS = 2
 _RATE_PARAMETER = 1
 _CHARACTER_POSITION = 1
 _UTF8 = 1
@@ -33,7 +34,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class Espeak:
-    """espeak-ng's library in retrieval mode: text in, samples out, no sound device."""
+    """espeak-ng's library, text in and samples out, without a sound device; it has one state for the whole process."""
 
     def __init__(self) -> None:
         try:
@@ -48,7 +49,7 @@ class Espeak:
         except OSError as error:
             raise UserError(f"espeak-ng's library cannot be loaded ({error})") from None
         data = os.fsencode(espeakng_loader.get_data_path())
-        self.sample_rate = self._library.espeak_Initialize(_OUTPUT_RETRIEVAL, 0, ctypes.c_char_p(data), 0)
+        self.sample_rate = self._library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, ctypes.c_char_p(data), 0)
         if self.sample_rate <= 0:
             raise UserError(f"espeak-ng does not start with its data in {os.fsdecode(data)}")
         self._blocks: list[np.ndarray] = []
@@ -71,10 +72,13 @@ class Espeak:
         status = self._library.espeak_Synth(
             encoded, ctypes.c_size_t(len(encoded)), 0, _CHARACTER_POSITION, 0, _UTF8, None, None
         )
-        self._library.espeak_Synchronize()
         if status != 0 or not self._blocks:
             raise UserError(f"espeak-ng could not speak {text!r}")
         return np.concatenate(self._blocks)
+
+    def close(self) -> None:
+        """Give the library's memory back; it must not call back into an object that is gone."""
+        self._library.espeak_Terminate()
 
 
 def demo_sentences() -> list[str]:
@@ -91,12 +95,12 @@ def build_demo_corpus(folder: Path) -> float:
         temporary = folder.with_name(f".{folder.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         (temporary / "wavs").mkdir(parents=True)
-        espeak = Espeak()
         rows = []
-        for number, sentence in enumerate(demo_sentences(), start=1):
-            name = f"demo-{number:03d}"
-            soundfile.write(temporary / "wavs" / f"{name}.wav", espeak.speak(sentence), espeak.sample_rate)
-            rows.append(f"{name}|{sentence}|{sentence}\n")
+        with closing(Espeak()) as espeak:
+            for number, sentence in enumerate(demo_sentences(), start=1):
+                name = f"demo-{number:03d}"
+                soundfile.write(temporary / "wavs" / f"{name}.wav", espeak.speak(sentence), espeak.sample_rate)
+                rows.append(f"{name}|{sentence}|{sentence}\n")
         (temporary / "metadata.csv").write_text("".join(rows), encoding="utf-8")
         if folder.exists():
             folder.rmdir()
