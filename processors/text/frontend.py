@@ -10,6 +10,7 @@ from processors.text.espeak import EspeakPhones
 from processors.text.espnet import EspnetPhones
 from processors.text.lexicon import read_lexicon
 from processors.text.tokens import END, PUNCTUATION, START
+from utils.config.paths import project_path
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class TextFrontEnd:
 
         :raises UserError: a language that the extractor does not know, a missing package, a bad lexicon file.
         """
-        lexicon = read_lexicon(preprocess.lexicon_path) if preprocess.lexicon_path else None
+        lexicon = read_lexicon(project_path(preprocess.lexicon_path)) if preprocess.lexicon_path else None
         if preprocess.phone_extractor == "espeak":
             return cls(EspeakPhones(preprocess.language, lexicon))
         if preprocess.phone_extractor == "espnet":
