@@ -11,6 +11,7 @@ from pathlib import Path
 
 from models.tts.jets.export.check import compare, open_session
 from models.tts.jets.export.graph import require, write_graph
+from models.tts.jets.export.quantise import quantise_products
 from models.tts.jets.export.samples import sample_texts
 from models.tts.jets.export.voice import ExportedVoice
 from models.tts.jets.export.voice_files import (
@@ -28,6 +29,8 @@ from utils.errors import UserError
 
 # An exported sample may differ from PyTorch's by this much in fp32 (full scale is 1).
 TOLERANCE = 1e-3
+# In int8, noise as weak as this is masked by the speech around it.
+LEAST_SNR_DB = 25.0
 
 
 def export_voice(
@@ -72,6 +75,13 @@ def export_voice(
             say(f"onnxruntime against PyTorch, {'one by one' if batch == 1 else f'batches of {batch}'}: {agreement}")
             if agreement.largest > TOLERANCE:
                 raise UserError(f"the graph differs from PyTorch by {agreement.largest:.1e}; nothing is written")
+        if precision == "int8":
+            with disk_errors(out):
+                quantise_products(folder / MODEL)
+            agreement = compare(open_session(folder / MODEL), network, rows)
+            say(f"int8 against PyTorch's fp32: {agreement}")
+            if not agreement.snr_db > LEAST_SNR_DB:
+                say("that much noise may be heard: listen before you ship it, or export in fp32")
         with disk_errors(out):
             _publish(folder, out)
     finally:
