@@ -202,7 +202,7 @@ class _Reader:
         if element.name == "say-as":
             return say_as(attributes["interpret-as"].strip(), element.text, attributes.get("format"), self.arpabet)
         if not self.arpabet:
-            raise ValueError("phonemes work with phone_extractor 'lexicon' only")
+            raise ValueError("this voice's text front-end reads no phones; use <sub> with a spelling that sounds right")
         return _phones(attributes["ph"], attributes.get("alphabet", "ipa").strip().lower())
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.jsonl"
 _PIECE = 1 << 12  # characters of a text file that are read at once
-_SILENT_TOKENS = frozenset((START, END, *PUNCTUATION))
+_SILENT_TOKENS = frozenset((START, END, " ", *PUNCTUATION))
 _ID = re.compile(r"\w(?:[\w.+@=,~ -]*[\w+@=~-])?")
 _ID_LINE = re.compile(r"\s*([^|\s]{1,200})\|")
 

@@ -14,6 +14,7 @@ from processors.text.tokens import END, PAD, PUNCTUATION, START
 from utils.config.schema import InferenceConfig
 
 _MARKS = frozenset(PUNCTUATION)
+_BLANK = " "  # the token between words, of front-ends that have one
 _SPEAKABLE = re.compile(r"[^\W_]")
 _HEAD = 4096  # characters within which an SSML document must show what it is
 
@@ -50,7 +51,7 @@ class Scriptwriter:
         """`tokens` is the voice's own table, `mean_f0` its mean pitch in Hz, `arpabet` says what its phones are."""
         self.frontend, self.mean_f0, self.arpabet = frontend, mean_f0, arpabet
         self.ids = {token: index for index, token in enumerate(tokens)}
-        self._marks = {self.ids[token] for token in (PAD, START, END, *PUNCTUATION) if token in self.ids}
+        self._marks = {self.ids[token] for token in (PAD, START, END, _BLANK, *PUNCTUATION) if token in self.ids}
 
     def lines(
         self,
@@ -140,16 +141,17 @@ class Scriptwriter:
             except TextError as error:
                 return BraceError(f"{error} (in {text[:80]!r})") if "{" in text or "}" in text else error
             # The start and end tokens stand once, around the whole line.
-            phones = phones[len(start) if tokens else 0 : len(phones) - len(end)]
+            phones = phones[len(start) : len(phones) - len(end)]
+            if tokens and _BLANK in self.ids and phones[0] not in _MARKS:
+                phones = [_BLANK, *phones]
             tokens += phones
             prosody += [manner] * len(phones)
-        if tokens[-1] not in _MARKS and mark in self.ids:
-            # A voice has rarely heard a sentence without a mark at its end.
+        if tokens[-1] not in _MARKS and end:
+            # A voice has rarely heard a sentence without a mark at its end. (One from ESPnet is left as ESPnet has it.)
             tokens.append(mark)
             prosody.append(prosody[-1])
-        tokens += end
-        prosody += [prosody[-1]] * len(end)
-        return Line(text, self.encode(tokens), tuple(prosody), 0.0)
+        prosody = [*prosody[:1] * len(start), *prosody, *prosody[-1:] * len(end)]
+        return Line(text, self.encode([*start, *tokens, *end]), tuple(prosody), 0.0)
 
     def line_of(self, text: str, tokens: Sequence[str]) -> Line:
         """A line of given tokens, start and end included; TextError for one that the voice does not know."""

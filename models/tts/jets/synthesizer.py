@@ -79,7 +79,7 @@ class Synthesizer:
             raise UserError("inference.precision fp16 needs a GPU: set it to fp32, bf16 or auto")
         self.precision = resolve_precision(config.inference.precision, device)
         mean_f0 = math.exp(float(network.log_f0_mean))
-        self.script = Scriptwriter(frontend, tokens, mean_f0, config.preprocess.phone_extractor == "lexicon")
+        self.script = Scriptwriter(frontend, tokens, mean_f0, config.preprocess.phone_extractor != "espnet")
 
     @classmethod
     def from_experiment(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.tts.jets.script import Scriptwriter
 from models.tts.jets.synthesizer import Synthesizer
 from processors.audio import active_level_db
 from processors.text.errors import TextError
@@ -328,3 +329,31 @@ def test_long_text_takes_constant_memory(voice: Synthesizer) -> None:
     peak(10)
     # Audio of 60 more paragraphs would take 5 MB.
     assert peak(80) < peak(20) + 500_000
+
+
+class Letters:
+    """A front-end that says letters, with or without start and end, and with a token between words."""
+
+    def __init__(self, start: tuple[str, ...], end: tuple[str, ...]) -> None:
+        self.start, self.end = start, end
+        self.tokens = ["<pad>", *start, *end, " ", ".", ",", *"abcdefghijklmnopqrstuvwxyz"]
+
+    def phonemise(self, text: str) -> list[str]:
+        letters = " ".join(text.lower().split())
+        if not any(letter.isalpha() for letter in letters):
+            raise TextError("nothing")
+        return [*self.start, *(letter for letter in letters if letter in self.tokens), *self.end]
+
+
+@pytest.mark.parametrize("bounds", [(("^",), ("$",)), ((), ())])
+def test_pieces_join_as_one_text_for_any_front_end(voice: Synthesizer, bounds: tuple[tuple[str, ...], ...]) -> None:
+    frontend = Letters(*bounds)
+    script = Scriptwriter(frontend, frontend.tokens, 200.0, arpabet=False)
+    settings = voice.config.inference
+    (plain,) = script.lines("One two, three.", settings)
+    (marked,) = script.lines('<speak>One <prosody rate="slow">two</prosody>, three.</speak>', settings)
+    assert marked.ids == plain.ids == tuple(frontend.tokens.index(token) for token in frontend.phonemise(plain.text))
+    assert len(marked.prosody) == len(marked.ids)
+    assert sum(p.rate != 1 for p in marked.prosody) in (4, 5), "two, the blank before it, and the comma's own manner"
+    (unmarked,) = script.lines("One", settings)
+    assert len(unmarked.ids) == 3 + 3 * bool(bounds[0]), "a mark is added for voices of our own"
