@@ -88,7 +88,13 @@ def run_and_forward(command: Sequence[str], environment: Mapping[str, str]) -> i
         except ProcessLookupError:
             return  # It has just ended.
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    def pause(number: int, frame: FrameType | None) -> None:
+        os.killpg(child.pid, signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)  # Ctrl-Z ends here, and `fg` or `bg` goes on with the next line.
+        os.killpg(child.pid, signal.SIGCONT)
+
+    signal.signal(signal.SIGTSTP, pause)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
             signal.signal(number, forward)
     status = child.wait()

@@ -118,6 +118,21 @@ def test_a_request_to_stop_reaches_the_training_and_its_end_is_waited_for(number
     assert outer.stdout.read() == "saving\nsaved\n"
 
 
+def test_a_pause_pauses_the_training_and_it_goes_on():
+    outer = start(
+        "import time\nprint('ready', flush=True)\n"
+        "for _ in range(20):\n    time.sleep(0.1)\n    print(time.monotonic(), flush=True)\n"
+    )
+    outer.send_signal(signal.SIGTSTP)
+    time.sleep(3)
+    outer.send_signal(signal.SIGCONT)
+    assert outer.wait(timeout=30) == 0
+    times = [float(line) for line in outer.stdout.read().split()]
+    assert len(times) == 20
+    # Two seconds of work, three of pause: the gap stands out, wherever it fell.
+    assert max(b - a for a, b in zip(times, times[1:])) > 1.5
+
+
 def test_the_third_request_ends_a_training_that_hangs():
     hung = "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\nprint('ready', flush=True)\n"
     outer = start(hung + "time.sleep(20)")
