@@ -123,6 +123,7 @@ def test_a_pause_pauses_the_training_and_it_goes_on():
         "import time\nprint('ready', flush=True)\n"
         "for _ in range(20):\n    time.sleep(0.1)\n    print(time.monotonic(), flush=True)\n"
     )
+    time.sleep(0.5)
     outer.send_signal(signal.SIGTSTP)
     time.sleep(3)
     outer.send_signal(signal.SIGCONT)
