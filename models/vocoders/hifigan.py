@@ -66,7 +66,8 @@ class HifiganGenerator(nn.Module):
             channels //= 2
             self.blocks.append(
                 nn.ModuleList(
-                    ResidualBlock(channels, k, dilations) for k, dilations in zip(resblock_kernel_sizes, resblock_dilations)
+                    ResidualBlock(channels, k, dilations)
+                    for k, dilations in zip(resblock_kernel_sizes, resblock_dilations)
                 )
             )
         self.output_conv = WeightNormConv1d(channels, 1, kernel_size, padding=half)

@@ -47,7 +47,8 @@ def train(config: str, variant: str, seed: int, steps: int, out: Path, extra: li
     command = [sys.executable, str(ROOT / "bins/train.py"), "--config", config, "--name", name]
     command += [argument for override in overrides for argument in ("--set", override)]
     with (out / f"{name}.log").open("w") as log:
-        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "2"})
+        environment = os.environ | {"OMP_NUM_THREADS": "2"}
+        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT, env=environment)
     return out / name
 
 
@@ -75,9 +76,8 @@ def table(runs: dict[tuple[str, int], dict[str, Curve]], variants: list[str], se
     for loss in LOSSES:
         finals = {key: final_value(curves[loss]) for key, curves in runs.items()}
         means = [statistics.fmean(finals[v, s] for s in seeds) for v in variants]
-        among_seeds = max(
-            (abs(finals[v, a] - finals[v, b]) for v in variants for a, b in itertools.combinations(seeds, 2)), default=0.0
-        )
+        pairs = [(finals[v, a], finals[v, b]) for v in variants for a, b in itertools.combinations(seeds, 2)]
+        among_seeds = max((abs(a - b) for a, b in pairs), default=0.0)
         cells = [f"{finals[v, s]:.4f}" for v in variants for s in seeds]
         lines.append(f"| {loss} | {' | '.join(cells)} | {max(means) - min(means):.4f} | {among_seeds:.4f} |")
     return "\n".join(lines)

@@ -172,7 +172,8 @@ def measure_espnet(segment: int, batch_size: int, table: UtteranceTable, device:
     """ESPnet's JETS as its trainer runs it, on the same batches; needs the `espnet` package."""
     from espnet2.gan_tts.jets import JETS
 
-    config = load_config(ROOT / "config/jets.json", ["train.segment_size=%d" % segment, f"train.batch_size={batch_size}"])
+    sizes = [f"train.segment_size={segment}", f"train.batch_size={batch_size}"]
+    config = load_config(ROOT / "config/jets.json", sizes)
     torch.manual_seed(0)
     model = JETS(
         idim=len(table.corpora[0].tokens), odim=config.preprocess.n_mel,
@@ -235,7 +236,8 @@ def main() -> None:
     """Print one line per measurement, then all of them as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, help="measure on this config's processed corpora")
-    parser.add_argument("--variants", nargs="+", default=["eager-fp32", "eager-bf16", "graphs-bf16", "graphs-bf16-nhwc"])
+    variants = ["eager-fp32", "eager-bf16", "graphs-bf16", "graphs-bf16-nhwc"]
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=variants)
     parser.add_argument("--segments", nargs="+", type=int, default=[64])
     parser.add_argument("--batches", nargs="+", type=int, default=[16])
     parser.add_argument("--steps", type=int, default=30)
@@ -249,7 +251,8 @@ def main() -> None:
     config = load_config(base, arguments.overrides)
     corpora = open_corpora(config) if arguments.config else [SyntheticCorpus(config.preprocess.hop_size)]
     table = UtteranceTable(corpora, "train")
-    print(f"{len(table)} utterances, {np.mean(table.frames):.0f} frames and {np.mean(table.tokens):.0f} tokens on average")
+    frames, tokens = np.mean(table.frames), np.mean(table.tokens)
+    print(f"{len(table)} utterances, {frames:.0f} frames and {tokens:.0f} tokens on average")
     results = {}
     for batch_size in arguments.batches:
         for segment in arguments.segments:
@@ -263,7 +266,8 @@ def main() -> None:
                 except torch.OutOfMemoryError:
                     result = {"error": "out of memory"}
                 results[name] = result
-                print(f"{name:32s}", {k: round(v, 3) if isinstance(v, float) else v for k, v in result.items()}, flush=True)
+                rounded = {key: round(value, 3) if isinstance(value, float) else value for key, value in result.items()}
+                print(f"{name:32s}", rounded, flush=True)
             if arguments.espnet:
                 name = f"espnet-fp32/b{batch_size}/s{segment}"
                 results[name] = measure_espnet(segment, batch_size, table, device, arguments.steps)

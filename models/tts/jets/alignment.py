@@ -53,7 +53,9 @@ def euclidean_distance(queries: Tensor, keys: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def beta_binomial_prior(text_lengths: Tensor, frame_lengths: Tensor, n_frames: int, n_text: int, omega: float) -> Tensor:
+def beta_binomial_prior(
+    text_lengths: Tensor, frame_lengths: Tensor, n_frames: int, n_text: int, omega: float
+) -> Tensor:
     """Log of the beta-binomial prior (B, n_frames, n_text), float32; MASKED_SCORE outside an utterance.
 
     For frame t of T (from 1) and token k of N (from 0) the pmf of BetaBinomial(N, omega * t, omega * (T - t + 1)) at

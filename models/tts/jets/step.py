@@ -33,7 +33,8 @@ class TrainStep:
         self.weights = weights_of(config.train.loss)
         self.autocast_dtype = AUTOCAST_DTYPES[precision]
         on_gpu = torch.device(device).type == "cuda"
-        set_channels_last([*network.generator.modules(), *discriminator.modules()], on_gpu and config.train.channels_last)
+        layers = [*network.generator.modules(), *discriminator.modules()]
+        set_channels_last(layers, on_gpu and config.train.channels_last)
         preprocess, loss = config.preprocess, config.train.loss
         mel = MelSpectrogram(
             preprocess.sample_rate, preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel,

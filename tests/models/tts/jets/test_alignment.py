@@ -26,7 +26,8 @@ def test_prior_is_scipys_beta_binomial(omega: float) -> None:
         t = np.arange(1, total + 1)[:, None]
         expected = betabinom.logpmf(np.arange(n)[None], n, omega * t, omega * (total - t + 1))
         np.testing.assert_allclose(prior[b, :total, :n], expected, atol=1e-4)
-    outside = ~(length_mask(torch.tensor(frame_lengths), 850)[:, :, None] & length_mask(torch.tensor(text_lengths), 180)[:, None])
+    frames, tokens = length_mask(torch.tensor(frame_lengths), 850), length_mask(torch.tensor(text_lengths), 180)
+    outside = ~(frames[:, :, None] & tokens[:, None])
     assert (prior[outside] == MASKED_SCORE).all()
 
 
