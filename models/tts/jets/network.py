@@ -86,16 +86,26 @@ class JetsNetwork(nn.Module):
         return self.encoder(self.embedding(text), text_mask)
 
     def upsample(
-        self, hidden: Tensor, durations: Tensor, log_f0: Tensor, energy: Tensor, text_mask: Tensor, frame_mask: Tensor
+        self,
+        hidden: Tensor,
+        durations: Tensor,
+        log_f0: Tensor,
+        energy: Tensor,
+        text_mask: Tensor,
+        frame_mask: Tensor,
+        tempo: float | Tensor = 1.0,
     ) -> Tensor:
         """Upsampled states (B, T, C): encoder states plus embedded pitch and energy, spread over the durations.
 
         The only way from encoder states to frames, in training as in inference. All but `hidden` (B, T_text, C) are
-        (B, T_text); frame_mask is (B, T).
+        (B, T_text); frame_mask is (B, T). `tempo`, one number or (B, T_text), says how many times faster than the voice
+        speaks `durations` are.
         """
         # Summed in float32: an autocast embedding must not round the residual stream.
         adapted = hidden + self.energy_embedding(energy) + self.pitch_embedding(log_f0)
-        upsampled = gaussian_upsample(adapted, durations, text_mask, frame_mask.shape[1], self.upsampling_delta)
+        # Widths in frames shrink with the tempo, as the distances do: neighbours blend as they did in training.
+        delta = self.upsampling_delta * tempo**2
+        upsampled = gaussian_upsample(adapted, durations, text_mask, frame_mask.shape[1], delta)
         return upsampled * frame_mask.unsqueeze(-1)
 
     def predict(self, hidden: Tensor, text_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -166,7 +176,8 @@ class JetsNetwork(nn.Module):
             energy = (plain * energy_scale - self.energy_mean) / self.energy_std * text_mask
         frame_lengths = durations.sum(1)
         frame_mask = length_mask(frame_lengths, int(frame_lengths.max()))
-        upsampled = self.upsample(hidden, durations, log_f0, energy, text_mask, frame_mask)
+        tempo = speed.float() if isinstance(speed, Tensor) else speed
+        upsampled = self.upsample(hidden, durations, log_f0, energy, text_mask, frame_mask, tempo)
         states = self.decoder(upsampled, frame_mask)
         return InferenceOutput(states.new_zeros(len(text), 0), frame_lengths, durations, log_f0, energy, states)
 

@@ -6,15 +6,20 @@ import torch
 from torch import Tensor
 
 
-def gaussian_upsample(hidden: Tensor, durations: Tensor, text_mask: Tensor, n_frames: int, delta: float) -> Tensor:
+def gaussian_upsample(
+    hidden: Tensor, durations: Tensor, text_mask: Tensor, n_frames: int, delta: float | Tensor
+) -> Tensor:
     """Spread token states over frames by a softmax of -delta * (frame - token centre)^2 (arXiv 2010.04301).
 
-    hidden (B, T_text, C), durations (B, T_text) in frames, text_mask (B, T_text); the result is (B, n_frames, C).
+    hidden (B, T_text, C), durations (B, T_text) in frames, text_mask (B, T_text), delta one number or (B, T_text); the
+    result is (B, n_frames, C).
     Frames behind an utterance's end get its last tokens' states: mask them.
     """
     durations = durations.float()
     centres = durations.cumsum(1) - durations / 2
     frames = torch.arange(n_frames, device=hidden.device, dtype=torch.float32)
+    if isinstance(delta, Tensor) and delta.dim() > 0:
+        delta = delta.unsqueeze(1)
     energy = -delta * (frames[None, :, None] - centres[:, None, :]).square()
     weights = energy.masked_fill(~text_mask[:, None, :], float("-inf")).softmax(-1)
     return weights.to(hidden.dtype) @ hidden

@@ -64,7 +64,8 @@ class ExportedVoice(nn.Module):
         frame_lengths = durations.sum(1)
         n_frames = frame_lengths.max()
         frame_mask = length_mask(frame_lengths, n_frames)
-        upsampled = network.upsample(hidden, durations, log_f0, scaled_energy, text_mask, frame_mask)
+        tempo = 1 / length_scale
+        upsampled = network.upsample(hidden, durations, log_f0, scaled_energy, text_mask, frame_mask, tempo)
         states = network.decoder(upsampled, frame_mask)
         waveform = self._waveform(states, frame_mask, n_frames, window)
 

@@ -68,3 +68,14 @@ def test_tempo_scales_the_whole_and_keeps_every_token() -> None:
         assert abs(scaled.sum().item() - durations.sum().item() / speed) <= 0.05 * durations.sum().item()
         assert (scaled > 0).all()
     assert scale_durations(durations, 1.0).equal(durations)
+
+
+def test_neighbours_blend_alike_at_any_tempo() -> None:
+    hidden = torch.eye(4).unsqueeze(0)
+    durations = torch.tensor([[6, 8, 4, 10]])
+    mask = torch.ones(1, 4, dtype=torch.bool)
+    plain = gaussian_upsample(hidden, durations, mask, 28, 0.1)
+    slow = gaussian_upsample(hidden, 2 * durations, mask, 56, 0.1 * 0.5**2)
+    assert (slow[:, ::2] - plain).abs().max() < 1e-6
+    for delta in (torch.tensor(0.1), torch.full((1, 4), 0.1)):
+        assert gaussian_upsample(hidden, durations, mask, 28, delta).equal(plain)
