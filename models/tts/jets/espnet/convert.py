@@ -121,7 +121,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path}: there is no such file; give ESPnet's model, such as train.total_count.ave_5best.pth") from None
     except pickle.UnpicklingError:
         raise UserError(f"{path} holds no plain tensors, so that it is not loaded; give ESPnet's model, a .pth file") from None
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
+    except Exception as error:  # noqa: BLE001  whatever bytes are in the file, its reader may stumble in any way
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{path} is no complete .pth file ({reason}); download or copy it again") from None
     for wrapper in ("model", "module"):

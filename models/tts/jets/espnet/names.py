@@ -117,7 +117,8 @@ def _find(name: str, theirs: Mapping[str, Tensor]) -> Tensor:
 
 def to_theirs(ours: Tensor, parts: list[str]) -> dict[str, Tensor]:
     """ESPnet's `parts` of our tensor, with the width of a period discriminator's kernel restored."""
-    pieces = ours.detach().cpu().chunk(len(parts))
+    ours = ours.detach().cpu()
+    pieces = ours.chunk(len(parts)) if len(parts) > 1 else (ours,)
     two_dimensional = parts[0].startswith(f"{DISCRIMINATOR}mpd.") and ours.dim() == 3
     return {
         part: (piece.unsqueeze(-1) if two_dimensional else piece).contiguous().clone()
