@@ -96,7 +96,8 @@ def test_what_does_not_fit_is_said(experiment, tiny_corpus, tmp_path):
 
 def test_training_measures_copy_synthesis_and_ranks_by_it(tiny_corpus, tiny_overrides):
     """The measures of a run's validation are those of its utterances one at a time, and they rank its checkpoints."""
-    config = load_config(PROJECT_ROOT / "config/jets.json", [*tiny_overrides, "evaluate.best_metric=stft_distance"])
+    measured = ["evaluate.during_training=true", "evaluate.best_metric=stft_distance"]
+    config = load_config(PROJECT_ROOT / "config/jets.json", [*tiny_overrides, *measured])
     experiment = Experiment.named("measured", config)
     trainer = Trainer(config, experiment)
     trainer.run()
