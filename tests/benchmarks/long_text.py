@@ -56,25 +56,26 @@ def main() -> None:
     else:
         voice = random_voice(arguments.generator, arguments.device)
 
-    memory, characters, seconds, jumps_at_ends = [], 0, 0.0, []
+    characters, seconds, jumps_at_ends = 0, 0.0, []
 
     def counted() -> Iterator[str]:
         nonlocal characters
         for paragraph in chapter(arguments.characters):
             if characters * 10 // arguments.characters != (characters + len(paragraph)) * 10 // arguments.characters:
-                memory.append(round(resident_megabytes()))
+                minutes = (time.perf_counter() - started) / 60
+                print(f"{characters} characters, {minutes:.1f} min, resident {resident_megabytes():.0f} MB", flush=True)
             characters += len(paragraph)
             yield paragraph
 
-    started = time.perf_counter()
+    started, computed = time.perf_counter(), time.process_time()
     last = 0.0
     for wave in voice.narrate(counted(), sentence_silence=0.0, paragraph_silence=0.0):
         jumps_at_ends.append(abs(float(wave[0]) - last))
         last = float(wave[-1])
         seconds += len(wave) / voice.sample_rate
-    spent = time.perf_counter() - started
+    spent, computed = time.perf_counter() - started, time.process_time() - computed
     print(f"{characters} characters, {seconds / 60:.1f} min of audio in {spent:.1f} s: RTF {spent / seconds:.4f}")
-    print(f"resident MB after each tenth: {memory}")
+    print(f"processor time {computed:.1f} s: {computed / seconds:.4f} for each second of audio")
 
     pieces = list(voice.stream(PARAGRAPH * 3, sentence_silence=0.0))
     whole = np.concatenate(pieces)
