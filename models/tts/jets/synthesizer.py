@@ -119,7 +119,9 @@ class Synthesizer:
             preprocess = preprocess.model_copy(update={"lexicon_path": str((folder / LEXICON).resolve())})
         if preprocess.phone_extractor == "espnet":
             preprocess = preprocess.model_copy(update={"tokens_path": str((folder / TOKENS).resolve())})
-        return cls(network, TextFrontEnd.from_config(preprocess), tokens, loaded, resolved_device(device))
+        frontend = TextFrontEnd.from_config(preprocess)
+        frontend.phonemise("a")  # dictionaries load at the first text: let that be part of loading
+        return cls(network, frontend, tokens, loaded, resolved_device(device))
 
     def tts(self, text: str, **controls: Unpack[Controls]) -> tuple[np.ndarray, int]:
         """Speak a text of any length: a waveform (N,) float32 in [-1, 1], and its sample rate in Hz.
