@@ -120,7 +120,7 @@ class Synthesizer:
         if preprocess.phone_extractor == "espnet":
             preprocess = preprocess.model_copy(update={"tokens_path": str((folder / TOKENS).resolve())})
         frontend = TextFrontEnd.from_config(preprocess)
-        frontend.phonemise("a")  # dictionaries load at the first text: let that be part of loading
+        frontend.phonemise("one word")  # dictionaries load at the first text: let that be part of loading
         return cls(network, frontend, tokens, loaded, resolved_device(device))
 
     def tts(self, text: str, **controls: Unpack[Controls]) -> tuple[np.ndarray, int]:
