@@ -22,7 +22,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--espnet_config", type=Path, metavar="YAML", help="the config.yaml of its training")
     parser.add_argument("--to_espnet", action="store_true", help="the other way: our experiment in ESPnet's naming")
     parser.add_argument("--expt_dir", type=Path, metavar="DIR", help="experiment to take to ESPnet, <log_dir>/<name>")
-    parser.add_argument("--checkpoint", default="last", help='"last", "best" or a folder in checkpoints/ (default: last)')
+    parser.add_argument(
+        "--checkpoint", default="last", help='"last", "best" or a folder in checkpoints/ (default: last)'
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the result")
     arguments = parser.parse_args()
     needed = ("expt_dir",) if arguments.to_espnet else ("espnet_model", "espnet_config")

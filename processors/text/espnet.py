@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from processors.text.g2p_model import LetterToPhone, g2p_en_folder
@@ -104,7 +103,9 @@ def _homographs() -> dict[str, tuple[list[str], list[str], str]]:
     try:
         rows = [line.strip().split("|") for line in path.read_text(encoding="utf-8").splitlines()]
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error}): run `pip install --force-reinstall --no-deps g2p_en`") from None
+        raise UserError(
+            f"{path} cannot be read ({error}): run `pip install --force-reinstall --no-deps g2p_en`"
+        ) from None
     return {row[0].lower(): (row[1].split(), row[2].split(), row[3]) for row in rows if not row[0].startswith("#")}
 
 

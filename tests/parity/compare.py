@@ -126,7 +126,9 @@ def run_espnet(pair: Pair, batch: Batch, starts: Tensor) -> Outcome:
                     outcome.add(f"discriminator {index}, layer {layer}, {kind}", value[0])
         with torch.no_grad():
             jets.eval()
-            speech = {key: arguments[key] for key in ("text", "text_lengths", "feats", "feats_lengths", "pitch", "energy")}
+            speech = {
+                key: arguments[key] for key in ("text", "text_lengths", "feats", "feats_lengths", "pitch", "energy")
+            }
             waveform, _ = generator.inference(**speech, use_teacher_forcing=True)
             outcome.add("waveform of utterances", waveform[0])
             jets.train()
@@ -146,7 +148,9 @@ def _collect(gradients: dict[str, Tensor], jets: nn.Module) -> None:
     jets.zero_grad()
 
 
-def _add_losses(losses: dict[str, float], stats: dict[str, Tensor], jets: nn.Module, share: float, equal: float) -> None:
+def _add_losses(
+    losses: dict[str, float], stats: dict[str, Tensor], jets: nn.Module, share: float, equal: float
+) -> None:
     """Add one utterance's unweighted losses, by our names; `share` of its tokens, `equal` share of utterances."""
     for name, key, weight in (
         ("adversarial", "generator_g_adv_loss", equal / jets.lambda_adv),
@@ -171,9 +175,10 @@ def run_ours(pair: Pair, batch: Batch, starts: Tensor) -> Outcome:
         module.zero_grad()
     upsampled: list[Tensor] = []
     hook = network.decoder.register_forward_pre_hook(lambda _module, inputs: upsampled.append(inputs[0]))
-    with outputs_of(generator=network.generator, discriminator=discriminator) as calls, patch.object(
-        network, "acoustic", wraps=network.acoustic
-    ) as acoustic:
+    with (
+        outputs_of(generator=network.generator, discriminator=discriminator) as calls,
+        patch.object(network, "acoustic", wraps=network.acoustic) as acoustic,
+    ):
         report = step(batch, starts=starts)
     hook.remove()
     assert acoustic.call_count == 1

@@ -47,7 +47,9 @@ def build_espnet(config: dict[str, Any], seed: int = 0) -> nn.Module:
     return jets
 
 
-def random_batch(seed: int, text_lengths: list[int], frame_lengths: list[int], segment_size: int) -> tuple[Batch, Tensor]:
+def random_batch(
+    seed: int, text_lengths: list[int], frame_lengths: list[int], segment_size: int
+) -> tuple[Batch, Tensor]:
     """A batch of noise with the given lengths, and first frames of segments."""
     rng = np.random.default_rng(seed)
     sizes, n_text, n_frames = len(text_lengths), max(text_lengths), max(frame_lengths)

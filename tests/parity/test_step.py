@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.parity.compare import Outcome, espnet_arguments, largest_difference, norm, run_espnet, run_ours, segments_from
+from tests.parity.compare import (
+    Outcome,
+    espnet_arguments,
+    largest_difference,
+    norm,
+    run_espnet,
+    run_ours,
+    segments_from,
+)
 from tests.parity.oracle import Pair, random_batch
 
 TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-3

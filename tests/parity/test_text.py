@@ -24,7 +24,7 @@ SENTENCES = [
     "(Hello-World);   &  jr. & dr.",
     "Dr. Smith of St. Mary's Co. paid $3.50, $1, $0.01, $1,000.25 and $2.00 in 1999.",
     "In 1066, 1900, 2000, 2005, 2010, 1905 and 3000; the 1st, 2nd, 3rd, 21st and 100th of 12,345,678.",
-    "It's 3.14159 -- or 0.5? No: 10.0! \"Quotes\" [brackets] <tags> {braces}...",
+    'It\'s 3.14159 -- or 0.5? No: 10.0! "Quotes" [brackets] <tags> {braces}...',
     "Mr. and Mrs. O'Neil, Gen. Lee, Capt. Ahab, Lt. Uhura, Rev. Green, Hon. Judge, Esq. Ltd. Col. Ft. Worth Maj. Tom Sgt.",
     "He didn't record the record; they present a present, and close the close door.",
     "I read that you read it; he has read it. She used to use it. It is used. The content is content. A complex, closer.",
@@ -51,7 +51,10 @@ def espnet_tokens() -> Callable[[str], list[str]]:
     pytest.importorskip("inflect")
     import nltk
 
-    with patch.object(nltk, "download", lambda *_args, **_kwargs: True), patch.object(nltk.data, "find", lambda *_args: True):
+    with (
+        patch.object(nltk, "download", lambda *_args, **_kwargs: True),
+        patch.object(nltk.data, "find", lambda *_args: True),
+    ):
         import g2p_en.g2p
         from espnet2.text.cleaner import TextCleaner
         from espnet2.text.phoneme_tokenizer import PhonemeTokenizer

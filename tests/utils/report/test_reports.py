@@ -32,7 +32,9 @@ def config() -> EvaluateConfig:
     return load_config(PROJECT_ROOT / "config/jets.json", ["evaluate.bootstrap_samples=500"]).evaluate
 
 
-def make_report(config: EvaluateConfig, system: str = "mine", worse: float = 0.0, seed: int = 0, count: int = 30) -> Report:
+def make_report(
+    config: EvaluateConfig, system: str = "mine", worse: float = 0.0, seed: int = 0, count: int = 30
+) -> Report:
     """Errors, distortion and speaking rate of `count` utterances; `worse` dB more distortion than with 0."""
     generator, noise = np.random.default_rng(0), np.random.default_rng(seed + 1)
     report = Report(system, source={"split": "test"}, settings={"sample_rate": RATE})

@@ -218,8 +218,12 @@ def from_espnet(theirs: dict[str, Any], source: str) -> tuple[dict[str, Any], li
     for name in ("sample_rate", "win_size"):
         put(ours, f"preprocess.{name}", spectrum[name])
     if lookup(theirs, "energy_extract") is not None and _spectrum(theirs, ENERGY, 22050) != spectrum:
-        raise UserError(f"{source}: energy_extract_conf and feats_extract_conf differ, but here both share one spectrum")
-    unlike = [key for key, default, fits in FIXED if key.startswith(TRAINING_ONLY) and not _fits(theirs, key, default, fits)]
+        raise UserError(
+            f"{source}: energy_extract_conf and feats_extract_conf differ, but here both share one spectrum"
+        )
+    unlike = [
+        key for key, default, fits in FIXED if key.startswith(TRAINING_ONLY) and not _fits(theirs, key, default, fits)
+    ]
     if {**spectrum, "n_mel": ours["preprocess"]["n_mel"]} != _spectrum(theirs, MEL_LOSS, 22050, with_mel=True):
         unlike.append("tts_conf.mel_loss_params")
     # An L1 distance of logarithms to another base is a multiple of that of natural ones.
@@ -247,11 +251,15 @@ def _check_model(theirs: dict[str, Any], source: str) -> None:
         raise UserError(f"{source} {other}; only ESPnet's jets can be converted")
     for section in WRITTEN_OUT:
         if not isinstance(lookup(theirs, section), dict):
-            raise UserError(f"{source}: the section {section} is missing; give the config.yaml that ESPnet wrote in training")
+            raise UserError(
+                f"{source}: the section {section} is missing; give the config.yaml that ESPnet wrote in training"
+            )
     for key, default, fits in FIXED:
         if not key.startswith(TRAINING_ONLY) and not _fits(theirs, key, default, fits):
             wanted = "" if callable(fits) else f" (it must be {fits!r})"
-            raise UserError(f"{source}: {key} is {lookup(theirs, key, default)!r}, which this toolkit's JETS does not have{wanted}")
+            raise UserError(
+                f"{source}: {key} is {lookup(theirs, key, default)!r}, which this toolkit's JETS does not have{wanted}"
+            )
 
 
 def _spectrum(theirs: dict[str, Any], section: str, rate: int, with_mel: bool = False) -> dict[str, Any]:
@@ -313,7 +321,14 @@ def to_espnet(config: dict[str, Any]) -> dict[str, Any]:
         generator_first=True, model_conf={}, use_preprocessor=True,
     )  # fmt: skip
     # fmin and the pitch limits are whole Hz there.
-    for key in (MEL_LOSS + "fmin", MEL_LOSS + "fmax", FEATURES + "fmin", FEATURES + "fmax", PITCH + "f0min", PITCH + "f0max"):
+    for key in (
+        MEL_LOSS + "fmin",
+        MEL_LOSS + "fmax",
+        FEATURES + "fmin",
+        FEATURES + "fmax",
+        PITCH + "f0min",
+        PITCH + "f0max",
+    ):
         value = lookup(theirs, key)
         if value is not None and value != round(value):
             raise UserError(f"ESPnet wants whole Hz for {key.rpartition('.')[2]}, but it is {value} here")
