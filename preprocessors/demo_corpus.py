@@ -77,8 +77,11 @@ class Espeak:
         return np.concatenate(self._blocks)
 
     def close(self) -> None:
-        """Give the library's memory back; it must not call back into an object that is gone."""
-        self._library.espeak_Terminate()
+        """The library must not call back into an object that is gone.
+
+        It stays initialised: its memory is the whole process', and phonemes may be asked for after this.
+        """
+        self._library.espeak_SetSynthCallback(None)
 
 
 def demo_sentences() -> list[str]:
