@@ -7,6 +7,9 @@ recipe=$root/egs/tts/Jets
 config=$recipe/demo_config.json
 expt_dir=$root/ckpts/tts/demo
 begin=$(date +%s)
+# The network is too small for more threads than these.
+: "${OMP_NUM_THREADS:=2}"
+export OMP_NUM_THREADS
 
 step() {
     printf '\n== %s (%s s)\n' "$1" "$(($(date +%s) - begin))"
@@ -33,7 +36,7 @@ sh "$recipe/run.sh" --stage 3 --infer_expt_dir "$expt_dir" --infer_output_dir "$
 
 step "done"
 cat <<DONE
-What you hear is a demonstration: a toy network, trained for 400 steps on four minutes of a speech synthesiser.
+What you hear is a demonstration: a toy network, trained for 500 steps on four minutes of a speech synthesiser.
 
 wavs:
 $(find "$expt_dir/result" -name '*.wav' | sort | sed 's/^/  /')
