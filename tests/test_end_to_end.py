@@ -1,4 +1,4 @@
-"""All three stages through run.sh, on a corpus of hums that the test makes, with a network of a few thousand weights."""
+"""All three stages through run.sh, on a corpus of hums, with a network of a few thousand weights."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ SENTENCES = [
     "Dr. Smith of St. Mary's Co. paid $3.50, $1, $0.01, $1,000.25 and $2.00 in 1999.",
     "In 1066, 1900, 2000, 2005, 2010, 1905 and 3000; the 1st, 2nd, 3rd, 21st and 100th of 12,345,678.",
     'It\'s 3.14159 -- or 0.5? No: 10.0! "Quotes" [brackets] <tags> {braces}...',
-    "Mr. and Mrs. O'Neil, Gen. Lee, Capt. Ahab, Lt. Uhura, Rev. Green, Hon. Judge, Esq. Ltd. Col. Ft. Worth Maj. Tom Sgt.",
+    "Mr. and Mrs. O'Neil, Gen. Lee, Capt. Ahab, Lt. Uhura, Rev. Green, Hon. Judge, Esq. Ltd. Col. Ft. Worth Maj. Tom Sgt.",  # noqa: E501
     "He didn't record the record; they present a present, and close the close door.",
-    "I read that you read it; he has read it. She used to use it. It is used. The content is content. A complex, closer.",
+    "I read that you read it; he has read it. She used to use it. It is used. The content is content. A complex, closer.",  # noqa: E501
     "Naïve café œuvre Æsop Straße Øre – “smart” ‘quotes’… 5° ½ £20 €30 ¥40",
     "e.g. this, i.e. that; www.example.com and a.b.c. at 5p.m.",
     "zorblax floopentwist Brobdingnag xqzt pneumonoultramicroscopicsilicovolcanoconiosis",
