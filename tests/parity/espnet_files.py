@@ -13,6 +13,7 @@ from torch import nn
 
 from tests.parity.recipe import N_MEL, TOKENS
 
+
 def write_statistics(folder: Path, config: dict[str, Any], seed: int = 0) -> None:
     """The sums of features that ESPnet collects before training, and their places in `config`."""
     rng = np.random.default_rng(seed)

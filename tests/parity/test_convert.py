@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -70,8 +71,12 @@ def test_there_and_back_is_bit_exact(voice: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("published_size", [False, True])
 def test_our_own_voice_there_and_back_is_bit_exact(tmp_path: Path, published_size: bool) -> None:
-    small = ["model.hidden_channels=64", "model.generators.hifigan.channels=64", "model.discriminator.scale_channels=16",
-             "model.discriminator.period_channels=4"]  # fmt: skip
+    small = [
+        "model.hidden_channels=64",
+        "model.generators.hifigan.channels=64",
+        "model.discriminator.scale_channels=16",
+        "model.discriminator.period_channels=4",
+    ]
     config = load_config(PROJECT_ROOT / "config/jets.json", [] if published_size else small)
     torch.manual_seed(4)
     tokens = lexicon_tokens()
@@ -111,8 +116,8 @@ def test_stage_3_speaks_with_a_converted_voice(voice: Path, tmp_path: Path) -> N
     import soundfile
 
     result = subprocess.run(
-        ["sh", str(PROJECT_ROOT / "egs/tts/Jets/run.sh"), "--stage", "3", "--gpu", "cpu", "--infer_expt_dir", str(voice),
-         "--infer_mode", "single", "--infer_text", SENTENCE, "--infer_output_dir", str(tmp_path / "result")],
+        ["sh", str(PROJECT_ROOT / "egs/tts/Jets/run.sh"), "--stage", "3", "--gpu", "cpu",
+         "--infer_expt_dir", str(voice), "--infer_mode", "single", "--infer_text", SENTENCE, "--infer_output_dir", str(tmp_path / "result")],
         capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHON": sys.executable},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-2000:]
@@ -135,7 +140,9 @@ def test_layers_that_espnet_saved_without_weight_norm(files: tuple[Path, Path], 
     audio = torch.randn(1, 8192, generator=torch.Generator().manual_seed(1))
     judgements = []
     for folder in (voice, tmp_path / "voice"):
-        discriminator = Discriminators(**Synthesizer.from_experiment(folder, "cpu").config.model.discriminator.model_dump())
+        discriminator = Discriminators(
+            **Synthesizer.from_experiment(folder, "cpu").config.model.discriminator.model_dump()
+        )
         discriminator.load_state_dict(load_weights(find_checkpoint(folder).path, name="discriminator"))
         with torch.no_grad():
             judgements.append(discriminator(audio)[0][-1])
@@ -153,7 +160,9 @@ class Evil:
 
 
 def test_a_malicious_model_runs_nothing(files: tuple[Path, Path], tmp_path: Path) -> None:
-    torch.save({"tts.generator.encoder.embed.0.weight": torch.zeros(1), "x": Evil(tmp_path / "ran")}, tmp_path / "evil.pth")
+    torch.save(
+        {"tts.generator.encoder.embed.0.weight": torch.zeros(1), "x": Evil(tmp_path / "ran")}, tmp_path / "evil.pth"
+    )
     with pytest.raises(UserError, match="holds no plain tensors"):
         import_voice(tmp_path / "evil.pth", files[1], tmp_path / "voice")
     assert not (tmp_path / "ran").exists()
@@ -251,20 +260,30 @@ def test_a_wrong_model_file_is_refused(files: tuple[Path, Path], tmp_path: Path,
     assert not list(tmp_path.glob("*voice*"))
 
 
-def test_the_command_line(files: tuple[Path, Path], tmp_path: Path) -> None:
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(PROJECT_ROOT / "bins/convert.py"), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+def test_the_command_line(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specification = importlib.util.spec_from_file_location("convert", PROJECT_ROOT / "bins/convert.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["convert.py", *map(str, arguments)])
+        try:
+            status = module.main()
+        except SystemExit as stop:
+            status = stop.code
+        return status, capsys.readouterr().err
 
     both = ("--espnet_model", files[0], "--espnet_config", files[1], "--out", tmp_path / "voice")
-    assert run(*both).returncode == 0
-    again = run(*both)
-    assert again.returncode == 2
-    assert again.stderr.startswith("error: ") and "exists already" in again.stderr
-    missing = run("--espnet_model", files[0], "--out", tmp_path / "other")
-    assert missing.returncode == 2
-    assert "--espnet_config is missing" in missing.stderr
-    assert run("--to_espnet", "--expt_dir", tmp_path / "voice", "--out", tmp_path / "back").returncode == 0
+    assert run(*both) == (0, "")
+    status, message = run(*both)
+    assert status == 2
+    assert message.startswith("error: ") and "exists already" in message
+    status, message = run("--espnet_model", files[0], "--out", tmp_path / "other")
+    assert status == 2
+    assert "--espnet_config is missing" in message
+    assert run("--to_espnet", "--expt_dir", tmp_path / "voice", "--out", tmp_path / "back") == (0, "")
     assert (tmp_path / "back" / MODEL_FILE).is_file()
 
 
