@@ -117,7 +117,8 @@ def test_stage_3_speaks_with_a_converted_voice(voice: Path, tmp_path: Path) -> N
 
     result = subprocess.run(
         ["sh", str(PROJECT_ROOT / "egs/tts/Jets/run.sh"), "--stage", "3", "--gpu", "cpu",
-         "--infer_expt_dir", str(voice), "--infer_mode", "single", "--infer_text", SENTENCE, "--infer_output_dir", str(tmp_path / "result")],
+         "--infer_expt_dir", str(voice), "--infer_mode", "single", "--infer_text", SENTENCE,
+         "--infer_output_dir", str(tmp_path / "result")],
         capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHON": sys.executable},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-2000:]

@@ -17,7 +17,7 @@ import yaml
 from torch import Tensor
 
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
-from models.base.experiment import CONFIG, TOKENS, Experiment
+from models.base.experiment import TOKENS, Experiment
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.espnet import options, tensors
 from models.tts.jets.network import JetsNetwork
@@ -28,7 +28,7 @@ from utils.config import PROJECT_ROOT, config_to_dict, load_experiment_config
 from utils.config.check import strict_parse
 from utils.config.layers import Layer, Merged, read_chain
 from utils.config.paths import shown
-from utils.errors import UserError
+from utils.errors import UserError, one_line
 
 # How ESPnet got from text to tokens, and what we can repeat; ours have their own entry in an exported config.
 TEXT = {"token_type": "phn", "cleaner": "tacotron", "g2p": "g2p_en_no_space"}
@@ -47,7 +47,11 @@ def import_voice(model: Path, config: Path, out: Path) -> list[str]:
     theirs = read_config(config)
     state = read_tensors(model)
     tokens = read_token_list(theirs, config)
-    tree, unlike = options.from_espnet(theirs, shown(config))
+    try:
+        tree, unlike = options.from_espnet(theirs, shown(config))
+    except (TypeError, ValueError, AttributeError, KeyError, ArithmeticError) as error:
+        # A text where a number belongs, the logarithm of a negative base ...: there is no end to them.
+        raise UserError(f"{shown(config)} holds a value that makes no sense ({one_line(error)})") from error
     front_end = _front_end(theirs, config)
     tree["preprocess"].update(front_end)
     if front_end["phone_extractor"] == "espnet":
@@ -56,11 +60,16 @@ def import_voice(model: Path, config: Path, out: Path) -> list[str]:
         tokens = [PAD, *tokens[1:]]
     for name in ("normalize", "pitch_normalize", "energy_normalize"):
         if theirs.get(name) is not None and f"{name}.mean" not in state:
-            raise UserError(f"{shown(model)} has no tensor {name}.mean; is it a JETS checkpoint, and of this config.yaml?")
+            raise UserError(
+                f"{shown(model)} has no tensor {name}.mean; is it a JETS checkpoint, and of this config.yaml?"
+            )
     jets = _parsed(tree, shown(config))
     torch.manual_seed(0)
-    network = JetsNetwork(jets.model, len(tokens), jets.preprocess.n_mel)
-    discriminator = Discriminators(**jets.model.discriminator.model_dump())
+    try:
+        network = JetsNetwork(jets.model, len(tokens), jets.preprocess.n_mel)
+        discriminator = Discriminators(**jets.model.discriminator.model_dump())
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
+        raise UserError(f"{shown(config)} describes no model that can be built ({one_line(error)})") from error
     networks = {
         "network": tensors.import_network(state, network, options.log_base(theirs, options.FEATURES), shown(model)),
         "discriminator": tensors.import_discriminator(state, discriminator, shown(model)),
@@ -118,9 +127,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file; give ESPnet's model, such as train.total_count.ave_5best.pth") from None
+        raise UserError(
+            f"{path}: there is no such file; give ESPnet's model, such as train.total_count.ave_5best.pth"
+        ) from None
     except pickle.UnpicklingError:
-        raise UserError(f"{path} holds no plain tensors, so that it is not loaded; give ESPnet's model, a .pth file") from None
+        raise UserError(
+            f"{path} holds no plain tensors, so that it is not loaded; give ESPnet's model, a .pth file"
+        ) from None
     except Exception as error:  # noqa: BLE001  whatever bytes are in the file, its reader may stumble in any way
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{path} is no complete .pth file ({reason}); download or copy it again") from None
@@ -155,7 +168,9 @@ def read_token_list(theirs: dict[str, Any], config: Path) -> list[str]:
         candidates = [Path(tokens), config.parent / tokens, config.parent / Path(tokens).name]
         found = next((path for path in candidates if path.is_file()), None)
         if found is None:
-            raise UserError(f"{shown(config)}: token_list names the file {tokens}, which is missing; copy it beside the config")
+            raise UserError(
+                f"{shown(config)}: token_list names the file {tokens}, which is missing; copy it beside the config"
+            )
         tokens = [line[:1] + line[1:].rstrip() for line in found.read_text(encoding="utf-8").splitlines()]
     if tokens is None:
         raise UserError(f"{shown(config)} has no token_list; give the config.yaml that ESPnet wrote in training")
