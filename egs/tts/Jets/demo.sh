@@ -7,8 +7,8 @@ recipe=$root/egs/tts/Jets
 config=$recipe/demo_config.json
 expt_dir=$root/ckpts/tts/demo
 begin=$(date +%s)
-# The network is too small for more threads than these.
-: "${OMP_NUM_THREADS:=2}"
+# The network is too small to gain from more threads.
+: "${OMP_NUM_THREADS:=1}"
 export OMP_NUM_THREADS
 
 step() {
