@@ -93,13 +93,13 @@ def _parse(line: bytes, number: int, seen: dict[str, int], find: _Recordings, sp
         return Skipped(label, "empty text", f"{where} has no text")
     path = find(identity)
     if path is None:
-        return Skipped(label, "missing audio", f"wavs/{identity} does not exist with any of {' '.join(AUDIO_SUFFIXES)}")
+        return Skipped(label, "missing audio", f"wavs/{label} does not exist with any of {' '.join(AUDIO_SUFFIXES)}")
     return RawUtterance(identity, text, path, speaker)
 
 
 def _label(identity: str, where: str) -> str:
     """How a skipped line is called: by its id made printable, or by its place."""
-    return _CONTROL.sub("?", identity.strip())[:MAX_ID_LENGTH] or where
+    return "".join(c if c.isprintable() else "?" for c in identity.strip())[:MAX_ID_LENGTH] or where
 
 
 def _bad_id(identity: str) -> str | None:

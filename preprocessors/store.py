@@ -15,6 +15,7 @@ import numpy as np
 from utils.atomic import write_bytes
 from utils.corpus import SOURCES, ProcessedCorpus, digest
 from utils.errors import UserError
+from utils.json_text import is_count, is_finite, parse_json
 
 Array = np.ndarray
 DIED = "worker died"
@@ -72,7 +73,7 @@ def write_shard(path: Path, records: list[Record], arrays: list[Arrays], tokens:
 
 
 # What reading a torn shard raises.
-_TORN = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
+_TORN = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile)
 
 
 def _load_arrays(path: Path) -> Arrays:
@@ -84,12 +85,19 @@ def _load_arrays(path: Path) -> Arrays:
 def _load_index(path: Path) -> tuple[list[str], list[Record]]:
     """Tokens and records of a shard. Raises one of _TORN."""
     with np.load(path, allow_pickle=False) as shard:
-        index = json.loads(shard["index"].tobytes())
+        index = parse_json(shard["index"].tobytes())
     return index["tokens"], [_record(row) for row in index["records"]]
 
 
 def _record(row: dict[str, Any]) -> Record:
-    return Record(**{**row, "phones": tuple(row.get("phones", ()))})
+    """A record from its JSON; raises TypeError, ValueError or AttributeError for one that makes no sense."""
+    record = Record(**{**row, "phones": tuple(row.get("phones", ()))})
+    texts = (record.key, record.id, record.kind, record.reason, record.normalised, *record.phones)
+    numbers = (record.level_db, record.energy_sum, record.energy_square_sum)
+    places = (record.length, record.frames)
+    if not all(isinstance(text, str) for text in texts) or not all([*map(is_finite, numbers), *map(is_count, places)]):
+        raise ValueError(f"the record of {record.id!r} makes no sense")
+    return record
 
 
 @dataclass(frozen=True)
@@ -147,8 +155,8 @@ class Store:
         try:
             corpus = ProcessedCorpus.open(directory)
             with open(directory / SOURCES, encoding="utf-8") as file:
-                records = [_record(json.loads(line)) for line in file]
-        except (UserError, OSError, ValueError, TypeError):
+                records = [_record(parse_json(line)) for line in file]
+        except (UserError, OSError, ValueError, TypeError, AttributeError):
             return
         rows = {utterance.id: utterance for utterance in corpus.utterances}
         full = []
@@ -162,8 +170,9 @@ class Store:
                 full.append(
                     Record(**{**asdict(record), "normalised": row.normalised, "phones": row.phones})
                 )
-            else:
-                return  # the two files belong to different runs
+        sizes = [(record.id, record.length, record.frames) for record in records if not record.kind]
+        if sizes != [(row.id, row.length, row.frames) for row in corpus.utterances]:
+            return
         self.tokens = corpus.tokens
         self._earlier = Arrays(corpus.audio, corpus.log_f0, corpus.voiced)
         self._take(full, None, wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import os
 import shutil
@@ -16,9 +17,10 @@ from typing import IO
 from tqdm import tqdm
 
 from utils.config.paths import shown
-from utils.errors import UserError
+from utils.errors import UserError, one_line
 
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError)
+# NotImplementedError (a RuntimeError) and RuntimeError: zip files of a later version or with a password.
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, ValueError, RuntimeError)
 
 
 def unpack_archive(archive: Path, target: Path, is_wanted: Callable[[Path], bool]) -> None:
@@ -50,11 +52,14 @@ def _unpack(archive: Path, folder: Path) -> None:
         else:
             _untar(archive, folder)
     except _BROKEN as error:
-        raise UserError(f"{shown(archive)}: broken, or no .tar, .tar.gz, .tar.bz2, .tar.xz or .zip ({error})") from None
+        reason = one_line(error)
+        kinds = ".tar, .tar.gz, .tar.bz2, .tar.xz or .zip"
+        raise UserError(f"{shown(archive)}: broken, or no {kinds} ({reason})") from None
     except OSError as error:
-        if error.errno is not None:
+        # How bz2 reports broken data, and how a zip file does whose table names places that do not exist.
+        if error.errno not in (None, errno.EINVAL):
             raise
-        raise UserError(f"{shown(archive)}: broken ({error})") from None  # How bz2 reports broken data.
+        raise UserError(f"{shown(archive)}: broken ({one_line(error)})") from None
 
 
 def _checked(name: str, archive: Path) -> PurePosixPath:

@@ -11,6 +11,7 @@ import scipy.fft
 import soundfile
 
 from utils.config.schema import PreprocessConfig
+from utils.errors import one_line
 
 Array = np.ndarray
 FULL_SCALE = 0.9999  # what reaches it counts as clipped
@@ -70,8 +71,8 @@ def read_channels(path: Path, max_seconds: float) -> tuple[Array, int]:
             if frames / rate > max_seconds:
                 raise AudioProblem("too long", f"{frames / rate:.1f} s is far above max_seconds")
             audio = file.read(dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError, RuntimeError, ValueError) as error:
-        raise AudioProblem("unreadable", f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    except (soundfile.SoundFileError, OSError, RuntimeError, ValueError, TypeError) as error:
+        raise AudioProblem("unreadable", f"{path.name} cannot be read: {one_line(error)}") from error
     if len(audio) < frames:
         raise AudioProblem("truncated", f"{path.name} has {len(audio)} samples, its header says {frames}")
     if len(audio) == 0:

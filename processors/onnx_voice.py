@@ -52,6 +52,7 @@ class OnnxVoice:
                 tokens_path=str(tokens),
             )
         )
+        self.frontend.phonemise("a")  # dictionaries load at the first text: let that be part of loading
         try:
             import onnxruntime
         except ImportError:

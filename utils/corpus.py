@@ -17,13 +17,15 @@ import numpy as np
 
 from utils.config.paths import project_path
 from utils.config.schema import PreprocessConfig
-from utils.errors import UserError
+from utils.errors import UserError, one_line
+from utils.json_text import is_count, is_finite, parse_json, read_json
 
 FORMAT_VERSION = 1
 # Counts changes of the code that change what stage 1 makes of the same recording and the same config.
 FEATURES_VERSION = 1
 
 SPLITS = ("train", "valid", "test")
+_MEASURED = ("log_f0", "energy")
 MANIFEST, AUDIO, LOG_F0, VOICED = "manifest.jsonl", "audio.i16", "log_f0.f32", "voiced.u8"
 TOKENS, META, SKIPPED, SOURCES = "tokens.json", "meta.json", "skipped.jsonl", "sources.jsonl"
 
@@ -82,8 +84,20 @@ class Utterance:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Utterance:
-        """The inverse of `to_json`; raises KeyError for a missing key, ignores keys of later versions."""
-        return cls(**{**{name: row[name] for name in cls.__dataclass_fields__}, "phones": tuple(row["phones"])})
+        """The inverse of `to_json`; ignores keys of later versions.
+
+        Raises KeyError for a missing key and ValueError for a value that makes no sense.
+        """
+        values = {name: row[name] for name in cls.__dataclass_fields__}
+        phones = values["phones"]
+        texts = [values[name] for name in ("id", "text", "normalised", "speaker")]
+        if not all(isinstance(text, str) for text in [*texts, *phones]) or not isinstance(phones, list) or not phones:
+            raise ValueError(f"a text is no text at {row['id']!r}")
+        if not all(is_count(values[name]) for name in ("offset", "length", "frame_offset", "frames")):
+            raise ValueError(f"a place is no whole number at {row['id']!r}")
+        if values["split"] not in SPLITS or not values["id"] or values["frames"] == 0:
+            raise ValueError(f"split, id or length make no sense at {row['id']!r}")
+        return cls(**{**values, "phones": tuple(phones)})
 
 
 @dataclass(frozen=True)
@@ -118,13 +132,14 @@ class ProcessedCorpus:
             raise StaleFeatures(f"the features in {directory} are stale ({reason}): run stage 1 again")
         try:
             lines = (directory / MANIFEST).read_text(encoding="utf-8").splitlines()
-            utterances = [Utterance.from_json(json.loads(line)) for line in lines]
+            utterances = [Utterance.from_json(parse_json(line)) for line in lines]
             arrays = [
                 np.memmap(directory / name, dtype=kind, mode="r")
                 for name, kind in ((AUDIO, "<i2"), (LOG_F0, "<f4"), (VOICED, "u1"))
             ]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"the features in {directory} are damaged ({error}): run stage 1 again") from error
+            reason = one_line(error)
+            raise UserError(f"the features in {directory} are damaged ({reason}): run stage 1 again") from error
         corpus = cls(
             directory=directory,
             utterances=utterances,
@@ -172,17 +187,28 @@ def read_meta(directory: Path) -> dict[str, Any]:
     """Contents of meta.json; UserError when it is missing, damaged or of another version."""
     path = Path(directory) / META
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        meta = read_json(path)
         version = meta["format_version"]
     except FileNotFoundError:
         raise UserError(f"there are no finished features in {directory}: run stage 1") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): run stage 1 again") from error
+        raise UserError(f"{path} cannot be read ({one_line(error)}): run stage 1 again") from error
     if version != FORMAT_VERSION:
-        raise UserError(f"{path} has format version {version}, this program reads {FORMAT_VERSION}: run stage 1 again")
+        known = f"this program reads {FORMAT_VERSION}"
+        raise UserError(f"{path} has format version {one_line(version)}, {known}: run stage 1 again")
     missing = {"fingerprint", "statistics", "sample_rate", "hop_size"} - meta.keys()
     if missing:
         raise UserError(f"{path} lacks {', '.join(sorted(missing))}: run stage 1 again")
+    statistics = meta["statistics"]
+    well_formed = (
+        isinstance(meta["fingerprint"], str)
+        and all(is_count(meta[key]) and meta[key] > 0 for key in ("sample_rate", "hop_size"))
+        and isinstance(statistics, dict)
+        and all(is_finite(statistics.get(f"{name}_{kind}")) for name in _MEASURED for kind in ("mean", "std"))
+        and all(statistics[f"{name}_std"] > 0 for name in _MEASURED)
+    )
+    if not well_formed:
+        raise UserError(f"{path} is damaged (fingerprint, sample_rate, hop_size or statistics): run stage 1 again")
     return meta
 
 

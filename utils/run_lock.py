@@ -12,6 +12,7 @@ from types import TracebackType
 
 from utils.atomic import disk_errors
 from utils.errors import UserError
+from utils.json_text import parse_json
 
 try:
     import fcntl
@@ -95,7 +96,7 @@ class RunLock:
 
 def _read(handle: int) -> dict[str, object]:
     try:
-        content = json.loads(os.pread(handle, 4096, 0))
+        content = parse_json(os.pread(handle, 4096, 0))
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}

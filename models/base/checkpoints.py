@@ -2,7 +2,7 @@
 
 `<experiment>/checkpoints/step_00001000/` holds one safetensors file for each network (and the averaged weights),
 training.pt (optimisers, random states, positions; loadable with weights_only) and state.json with step, metrics and
-the size of every other file.
+size and checksum of every other file.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-import pickle
 import re
 import shutil
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from utils.atomic import disk_message, fsync_directory, remove_leftovers, write_json
-from utils.errors import UserError
+from utils.errors import UserError, one_line
+from utils.json_text import is_count, is_finite, read_json
 
 FORMAT_VERSION = 1
 FOLDER, STATE, TRAINING, BEST = "checkpoints", "state.json", "training.pt", "best.json"
@@ -87,8 +88,15 @@ def save_checkpoint(
             torch.save(training, file)
             file.flush()
             os.fsync(file.fileno())
-        sizes = {file.name: file.stat().st_size for file in sorted(temporary.iterdir())}
-        state = {"format_version": FORMAT_VERSION, "step": step, "metrics": metrics, "files": sizes, "complete": True}
+        files = sorted(temporary.iterdir())
+        state = {
+            "format_version": FORMAT_VERSION,
+            "step": step,
+            "metrics": metrics,
+            "files": {file.name: file.stat().st_size for file in files},
+            "crc32": {file.name: _crc32(file) for file in files},
+            "complete": True,
+        }
         _write(temporary / STATE, (json.dumps(state, indent=2) + "\n").encode())
         fsync_directory(temporary)
         if final.exists():
@@ -109,14 +117,24 @@ def save_checkpoint(
 def read_checkpoint(path: Path) -> Checkpoint:
     """Check that a checkpoint folder is complete; raise BrokenCheckpoint otherwise."""
     try:
-        state = json.loads((path / STATE).read_text(encoding="utf-8"))
-        version, step, files = state["format_version"], int(state["step"]), dict(state["files"])
-        complete, metrics = state["complete"], dict(state["metrics"])
+        state = read_json(path / STATE)
+        version, step, files, metrics = (state[key] for key in ("format_version", "step", "files", "metrics"))
+        complete = state["complete"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BrokenCheckpoint(f"checkpoint {path} is broken: {STATE} cannot be read ({error})") from error
-    if version > FORMAT_VERSION:
+        raise BrokenCheckpoint(f"checkpoint {path} is broken: {STATE} cannot be read ({one_line(error)})") from error
+    if is_count(version) and version > FORMAT_VERSION:
         raise UserError(f"checkpoint {path} has format version {version}; this program reads up to {FORMAT_VERSION}")
-    if not complete:
+    well_formed = (
+        is_count(version)
+        and is_count(step)
+        and isinstance(files, dict)
+        and all(is_count(size) for size in files.values())
+        and isinstance(metrics, dict)
+        and all(is_finite(value) for value in metrics.values())
+    )
+    if not well_formed:
+        raise BrokenCheckpoint(f"checkpoint {path} is broken: {STATE} makes no sense")
+    if complete is not True:
         raise BrokenCheckpoint(f"checkpoint {path} is broken: it is not marked complete")
     for name, size in files.items():
         file = path / name
@@ -175,6 +193,7 @@ def load_weights(checkpoint: Path, prefer_ema: bool = True, name: str = NETWORK)
     if name == NETWORK and prefer_ema and (checkpoint / f"{AVERAGE}.safetensors").is_file():
         name = AVERAGE
     path = checkpoint / f"{name}.safetensors"
+    _check_sum(path)
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
@@ -183,22 +202,57 @@ def load_weights(checkpoint: Path, prefer_ema: bool = True, name: str = NETWORK)
 
 def load_training(checkpoint: Path) -> dict[str, Any]:
     """Contents of training.pt on the CPU; nothing in it can run code. Raises BrokenCheckpoint."""
+    _check_sum(checkpoint / TRAINING)
     try:
-        return torch.load(checkpoint / TRAINING, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        return load_plain(checkpoint / TRAINING)
+    except (OSError, ValueError) as error:
+        reason = one_line(error)
+        raise BrokenCheckpoint(f"checkpoint {checkpoint} is broken: {TRAINING} cannot be read ({reason})") from error
+
+
+def load_plain(path: Path) -> Any:
+    """What torch.save wrote to a file, on the CPU, as far as it is plain data: nothing in it can run code.
+
+    Raises OSError when the file cannot be read, and ValueError for whatever else is wrong with it.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle can make torch's reader fail in any way
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BrokenCheckpoint(f"checkpoint {checkpoint} is broken: {TRAINING} cannot be read ({first})") from error
+        raise ValueError(first) from error
+
+
+def _check_sum(path: Path) -> None:
+    """Raise BrokenCheckpoint when a file is not what was written; nothing else would notice a changed weight."""
+    try:
+        expected = read_json(path.with_name(STATE)).get("crc32", {}).get(path.name)
+        found = _crc32(path)
+    except (OSError, ValueError, AttributeError):
+        return  # whoever reads the file says what is wrong
+    if expected is not None and found != expected:
+        raise BrokenCheckpoint(f"checkpoint {path.parent} is broken: {path.name} has changed since it was written")
+
+
+def _crc32(path: Path) -> int:
+    value = 0
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            value = zlib.crc32(block, value)
+    return value
 
 
 def best_names(expt_dir: Path) -> list[str]:
     """Names of the best checkpoints, best first; empty when none is recorded."""
     path = expt_dir / FOLDER / BEST
     try:
-        return [str(entry["name"]) for entry in json.loads(path.read_text(encoding="utf-8"))["best"]]
+        return [str(entry["name"]) for entry in read_json(path)["best"]]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("%s cannot be read (%s); the best checkpoint is found anew at the next validation", path, error)
+        reason = one_line(error)
+        log.warning("%s cannot be read (%s); the best checkpoint is found anew at the next validation", path, reason)
         return []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from utils.config.paths import shown
 from utils.errors import UserError
+from utils.json_text import parse_json
 
 AUDIO_TYPES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
 
@@ -75,7 +75,7 @@ def read_manifest(manifest: Path, wavs: Path | None, recording_of: RecordingOf) 
 
 def _row(line: str, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError as error:
         raise UserError(f"{where}: not JSON ({error})") from None
     if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not isinstance(row.get("text"), str):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,8 @@ from processors.text.tokens import load_tokens, save_tokens
 from utils.atomic import disk_errors
 from utils.config import config_to_dict, project_path, save_config
 from utils.config.schema import ExperimentConfig
-from utils.errors import UserError
+from utils.errors import UserError, one_line
+from utils.json_text import read_json
 from utils.run_lock import LOCK
 
 CONFIG, TOKENS, LEXICON = "config.json", "tokens.json", "lexicon.txt"
@@ -93,20 +93,22 @@ class Experiment:
 
     def _compare(self, path: Path) -> list[str]:
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
+            before = _read_config(path)
         except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read ({error}): restore it from a copy of your config") from error
+            reason = one_line(error)
+            raise UserError(f"{path} cannot be read ({reason}): restore it from a copy of your config") from error
         changes = changed_keys(before, config_to_dict(self.config))
         refused = [key for key in changes if _is_within(key, _FIXED) and not _is_within(key, _FREE_WITHIN)]
         if refused:
-            details = "; ".join(f"{key} was {changes[key][0]!r}, now {changes[key][1]!r}" for key in refused[:5])
+            changed = [(key, *map(_shown, changes[key])) for key in refused[:5]]
+            details = "; ".join(f"{key} was {old}, now {new}" for key, old, new in changed)
             more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
             raise UserError(
                 f"cannot go on with {self.directory}: {details}{more}; put that back, or train under another --name"
                 " (with --finetune_from to start from these weights)"
             )
         return [
-            f"changed since the last run: {key} {old!r} -> {new!r}"
+            f"changed since the last run: {key} {_shown(old)} -> {_shown(new)}"
             for key, (old, new) in changes.items()
             if not _is_within(key, _SILENT)
         ]
@@ -136,6 +138,18 @@ class Experiment:
                 raise UserError(f"cannot go on with {self.directory}: the corpus has other tokens ({difference})")
 
 
+def _read_config(path: Path) -> dict[str, Any]:
+    """The tree in a config.json; raises OSError or ValueError."""
+    tree = read_json(path)
+    if not isinstance(tree, dict):
+        raise ValueError("it holds no section of keys")
+    return tree
+
+
+def _shown(value: Any) -> str:
+    return one_line(repr(value), 80)
+
+
 def token_difference(one: list[str], other: list[str]) -> str:
     """How two token tables differ, in a few words; empty when they are equal."""
     if one == other:
@@ -155,14 +169,15 @@ def check_source(source: Path, tokens: list[str], config: ExperimentConfig) -> N
     if not (source / CONFIG).is_file():
         raise UserError(f"--finetune_from {source} is no experiment folder: it has no {CONFIG}")
     try:
-        before = json.loads((source / CONFIG).read_text(encoding="utf-8"))
+        before = _read_config(source / CONFIG)
     except (OSError, ValueError) as error:
-        raise UserError(f"--finetune_from: {source / CONFIG} cannot be read ({error})") from error
+        raise UserError(f"--finetune_from: {source / CONFIG} cannot be read ({one_line(error)})") from error
     changes = changed_keys(before, config_to_dict(config))
     shared = ("model_type", "model", "preprocess.sample_rate", "preprocess.hop_size", "preprocess.n_mel")
     refused = [key for key in changes if _is_within(key, shared) and not key.endswith(_ANY_WEIGHTS)]
     if refused:
-        details = "; ".join(f"{key} is {changes[key][0]!r} there, {changes[key][1]!r} here" for key in refused[:5])
+        changed = [(key, *map(_shown, changes[key])) for key in refused[:5]]
+        details = "; ".join(f"{key} is {there} there, {here} here" for key, there, here in changed)
         raise UserError(f"--finetune_from {source} does not fit this config: {details}")
     difference = token_difference(load_tokens(source / TOKENS)["tokens"], tokens)
     if difference:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from processors.text.arpabet import PHONES
 from utils.atomic import write_text
-from utils.errors import UserError
+from utils.errors import UserError, one_line
+from utils.json_text import read_json
 
 FORMAT_VERSION = 1
 PAD, START, END = "<pad>", "^", "$"
@@ -39,15 +40,16 @@ def load_tokens(path: Path) -> dict:
     :raises UserError: the file is missing, is no token table, or has another version.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(Path(path))
     except FileNotFoundError:
         raise UserError(f"token table {path} is missing; run stage 1 again") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"token table {path} cannot be read ({error}); run stage 1 again") from None
+        raise UserError(f"token table {path} cannot be read ({one_line(error)}); run stage 1 again") from None
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise UserError(
-            f"token table {path} has format version {version!r}, this program reads {FORMAT_VERSION}; run stage 1 again"
+            f"token table {path} has format version {one_line(version)}, this program reads {FORMAT_VERSION}; "
+            "run stage 1 again"
         )
     tokens = content.get("tokens")
     well_formed = (

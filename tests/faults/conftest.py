@@ -8,17 +8,21 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.faults.server import Server
 
 # Kills of one run of the suite, shared out to the three stages; the full figure is 150.
 DEFAULT_KILLS = 30
+# Inputs that each fuzzing test tries; the full figure is 3000.
+DEFAULT_EXAMPLES = 60
 CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--kills N`, when this folder is named on the command line."""
+    """`--kills N` and `--examples N`, when this folder is named on the command line."""
     parser.addoption("--kills", type=int, default=DEFAULT_KILLS, help="processes that the fault suite kills")
+    parser.addoption("--examples", type=int, default=DEFAULT_EXAMPLES, help="inputs of each fuzzing test")
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +50,12 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         print(f"\nkilled: {counts.total()} ({report})")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The fuzzing tests' number of inputs; the same inputs in every run of the same length."""
+    examples = int(config.getoption("--examples", default=DEFAULT_EXAMPLES))
+    settings.register_profile(
+        "faults", max_examples=examples, derandomize=True, deadline=None, database=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    )  # fmt: skip

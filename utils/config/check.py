@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from utils.config.keys import key_type, nearest, suggestion
 from utils.config.layers import KeyPath, Layer, Merged
-from utils.errors import UserError
+from utils.errors import UserError, one_line
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -76,7 +76,7 @@ def _sentence(detail: dict[str, Any], merged: Merged, schema: type[BaseModel]) -
     layer = merged.origin(keys)
     name = merged.name_of(keys) + "".join(f"[{part}]" for part in location if isinstance(part, int))
     if kind == "extra_forbidden":
-        return f"{layer.name}: unknown key {name}; {suggestion(schema, keys)}"
+        return f"{layer.name}: unknown key {one_line(name, 100)}; {suggestion(schema, keys)}"
     if kind == "missing":
         section = merged.name_of(keys)
         return f"{layer.name}: {section} has too few entries; {_given(merged.tree, location[:-1])} is given"

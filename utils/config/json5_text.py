@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,11 @@ def _constant(name: str) -> Any:
 
 def parse_value(text: str) -> Any:
     """One JSON5 value; raises ValueError for a syntax error and UserError for values no config may hold."""
-    return json5.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    try:
+        # Most of what is read was written as plain JSON, for which there is a fast parser.
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except (ValueError, RecursionError):
+        return json5.loads(text, object_pairs_hook=_object, parse_constant=_constant)
 
 
 # The same few defaults are read again and again, and the parser is slow.

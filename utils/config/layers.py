@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,9 +96,9 @@ def _find_base(base: Any, child: Path) -> Path:
     """A base is looked for from the project's root, then beside the file that names it."""
     if not isinstance(base, str) or not base:
         raise UserError(f"{shown(child)}: {BASE_KEY} must be the path of a config file, but {base!r} is given")
-    candidates = list(dict.fromkeys([PROJECT_ROOT / Path(base).expanduser(), child.absolute().parent / base]))
+    candidates = list(dict.fromkeys([PROJECT_ROOT / os.path.expanduser(base), child.absolute().parent / base]))
     for candidate in candidates:
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # unlike pathlib's, it takes names that no file can have
             return candidate
     looked = " and ".join(shown(c) for c in candidates)
     raise UserError(f"{shown(child)}: {BASE_KEY} {base!r} does not exist (looked for {looked})")

@@ -17,7 +17,7 @@ def split_override(text: str) -> tuple[str, str]:
     """Key and value text of `section.key=value`; UserError when it is not of that form."""
     key, equals, value = text.partition("=")
     key = key.strip()
-    if not equals or not key or any(not part for part in key.split(".")):
+    if not equals or not key.isprintable() or any(not part for part in key.split(".")):
         raise UserError(f"--set {text!r}: expected section.key=value, for instance train.batch_size=8")
     return key, value
 

@@ -10,7 +10,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 def project_path(path: str | os.PathLike[str]) -> Path:
     """Path of a config value: absolute ones and `~` stay, others are relative to the project's root."""
-    expanded = Path(path).expanduser()
+    expanded = Path(os.path.expanduser(path))  # unlike pathlib's, it takes a user who does not exist
     return expanded if expanded.is_absolute() else Path(os.path.normpath(PROJECT_ROOT / expanded))
 
 

@@ -182,3 +182,14 @@ def test_a_later_format_is_refused(tmp_path: Path) -> None:
     state.write_text(state.read_text().replace('"format_version": 1', '"format_version": 99'))
     with pytest.raises(UserError, match="format version 99"):
         list_checkpoints(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["network.safetensors", "training.pt"])
+def test_one_changed_bit_is_noticed(tmp_path: Path, name: str) -> None:
+    save(tmp_path, 1)
+    file = tmp_path / "checkpoints/step_00000001" / name
+    data = bytearray(file.read_bytes())
+    data[-3] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(BrokenCheckpoint, match=f"{name} has changed since it was written"):
+        load_weights(file.parent) if name.endswith("safetensors") else load_training(file.parent)
