@@ -143,7 +143,7 @@ def measure(config: JetsConfig, table: UtteranceTable, device: torch.device, ste
         "host_ms": 1e3 * statistics.median(hosts),
         "batch_ms": 1e3 * statistics.median(batch_times),
         "speech_s_per_s": config.train.batch_size * seconds / running,
-        "padding": sampler.padding_waste(),
+        "padding": sampler.padding_waste,
     }
     if on_gpu:
         result["allocated_gib"] = torch.cuda.max_memory_allocated() / 2**30
@@ -172,6 +172,7 @@ def measure_espnet(segment: int, batch_size: int, table: UtteranceTable, device:
     """ESPnet's JETS as its trainer runs it, on the same batches; needs the `espnet` package."""
     from espnet2.gan_tts.jets import JETS
 
+    synchronise = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
     sizes = [f"train.segment_size={segment}", f"train.batch_size={batch_size}"]
     config = load_config(ROOT / "config/jets.json", sizes)
     torch.manual_seed(0)
@@ -196,7 +197,7 @@ def measure_espnet(segment: int, batch_size: int, table: UtteranceTable, device:
             "pitch": batch.log_f0[:, :frames, None], "pitch_lengths": lengths,
             "energy": batch.energy[:, :frames, None], "energy_lengths": lengths,
         }  # fmt: skip
-        torch.cuda.synchronize()
+        synchronise()
         start = time.perf_counter()
         for turn in (0, 1):
             loss = model(forward_generator=turn == 0, **arguments)["loss"]
@@ -204,7 +205,7 @@ def measure_espnet(segment: int, batch_size: int, table: UtteranceTable, device:
                 optimiser.zero_grad()
             loss.backward()
             optimisers[turn].step()
-        torch.cuda.synchronize()
+        synchronise()
         times.append(time.perf_counter() - start)
     return {"synchronised_ms": 1e3 * statistics.median(times[5:])}
 

@@ -315,7 +315,9 @@ class JetsBatches:
         number = self.sampler.pass_index
         if number not in self._orders:
             plans = self.sampler.current_pass
-            order = torch.from_numpy(np.concatenate([plan.indices for plan in plans])).to(self.device)
+            order = torch.from_numpy(np.concatenate([plan.indices for plan in plans]))
+            if self.device.type == "cuda":  # from pinned memory the host need not wait
+                order = order.pin_memory().to(self.device, non_blocking=True)
             ends = np.cumsum([len(plan.indices) for plan in plans]).tolist()
             self._orders = {number: (order, [0, *ends])}
         order, bounds = self._orders[number]
