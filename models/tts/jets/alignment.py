@@ -6,6 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+try:
+    from models.tts.jets.forward_sum_triton import forward_sum as _forward_sum_on_gpu
+except ImportError:  # Triton exists for Linux only; other systems use torch's CTC, which makes the host wait.
+    _forward_sum_on_gpu = None
+
 # Score of a padded token: far below any distance, finite so that no gradient becomes NaN.
 MASKED_SCORE = -1e9
 # Logit of CTC's blank, e^-1 as a probability (arXiv 2108.10447, and the reference implementation of JETS).
@@ -82,19 +87,18 @@ def beta_binomial_prior(
     return (log_choose + log_beta_ratio).float().masked_fill(~inside, MASKED_SCORE)
 
 
-def forward_sum_loss(
-    log_p_attn: Tensor, text_lengths: tuple[int, ...], frame_lengths: tuple[int, ...]
-) -> Tensor:
+def forward_sum_loss(log_p_attn: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
     """Negative log-likelihood of all monotonic alignments, per token, averaged over the batch.
 
     CTC whose labels are the token positions in order, with a blank of fixed logit in front of the softmax
-    (arXiv 2108.10447, section 2.2). log_p_attn (B, T, T_text); lengths on the host. An utterance with fewer frames
-    than tokens has no alignment and counts as zero.
+    (arXiv 2108.10447, section 2.2). log_p_attn (B, T, T_text), lengths (B,). An utterance with fewer frames than
+    tokens has no alignment and counts as zero.
     """
-    logits = F.pad(log_p_attn, (1, 0), value=BLANK_LOGIT)
-    log_probs = F.log_softmax(logits, dim=-1).transpose(0, 1)
+    log_probs = F.log_softmax(F.pad(log_p_attn, (1, 0), value=BLANK_LOGIT), dim=-1)
+    if log_probs.is_cuda and _forward_sum_on_gpu is not None:
+        return (_forward_sum_on_gpu(log_probs, text_lengths, frame_lengths) / text_lengths).mean()
     labels = torch.arange(1, log_p_attn.shape[2] + 1, device=log_p_attn.device).expand(log_p_attn.shape[0], -1)
-    return F.ctc_loss(log_probs, labels, frame_lengths, text_lengths, zero_infinity=True)
+    return F.ctc_loss(log_probs.transpose(0, 1), labels, frame_lengths, text_lengths, zero_infinity=True)
 
 
 def binarisation_loss(log_p_attn: Tensor, path: Tensor, frame_mask: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ def acoustic_losses(output: AcousticOutput, batch: Batch) -> dict[str, Tensor]:
         "duration": masked_mse(output.log_durations_hat, torch.log(output.durations.float() + 1), mask),
         "pitch": masked_mse(output.log_f0_hat, output.log_f0, mask),
         "energy": masked_mse(output.energy_hat, output.energy, mask),
-        "forward_sum": forward_sum_loss(output.log_p_attn, batch.host_text_lengths, batch.host_frame_lengths),
+        "forward_sum": forward_sum_loss(output.log_p_attn, batch.text_lengths, batch.frame_lengths),
         "binarisation": binarisation_loss(output.log_p_attn, output.path, output.frame_mask),
     }
 

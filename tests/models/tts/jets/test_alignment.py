@@ -60,7 +60,7 @@ def test_forward_sum_equals_ctc_of_each_utterance_with_gradient() -> None:
     raw = torch.randn(4, 40, 12)
     mask = length_mask(torch.tensor(text_lengths), 12)[:, None, :]
     fast, slow = raw.clone().requires_grad_(), raw.clone().requires_grad_()
-    batched = forward_sum_loss(fast.masked_fill(~mask, MASKED_SCORE), tuple(text_lengths), tuple(frame_lengths))
+    batched = forward_sum_loss(fast.masked_fill(~mask, MASKED_SCORE), torch.tensor(text_lengths), torch.tensor(frame_lengths))
     expected = one_by_one_forward_sum(slow, text_lengths, frame_lengths)
     batched.backward()
     expected.backward()
@@ -78,7 +78,7 @@ def test_forward_sum_counts_every_monotonic_alignment() -> None:
         collapsed = [k for i, k in enumerate(labels) if k != 0 and (i == 0 or labels[i - 1] != k)]
         if collapsed == [1, 2]:
             total += float(np.prod([p[t, k] for t, k in enumerate(labels)]))
-    assert forward_sum_loss(log_p, (2,), (3,)).item() == pytest.approx(-np.log(total) / 2, rel=1e-5)
+    assert forward_sum_loss(log_p, torch.tensor([2]), torch.tensor([3])).item() == pytest.approx(-np.log(total) / 2, rel=1e-5)
 
 
 def test_binarisation_is_the_mean_over_the_path() -> None:
@@ -89,3 +89,22 @@ def test_binarisation_is_the_mean_over_the_path() -> None:
     first = -np.mean([log_p[0, t, k] for t, k in enumerate([0, 0, 1, 1, 2, 2])])
     second = -np.mean([log_p[1, t, k] for t, k in enumerate([0, 1, 2])])
     assert loss.item() == pytest.approx((first + second) / 2, rel=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_forward_sum_on_a_gpu_equals_the_one_on_the_cpu() -> None:
+    torch.manual_seed(0)
+    for max_text, max_frames in ((1, 1), (12, 40), (90, 600), (300, 1200)):
+        text_lengths = torch.randint(1, max_text + 1, (8,))
+        frame_lengths = torch.randint(1, max_frames + 1, (8,))
+        text_lengths[0], frame_lengths[0] = max_text, max_frames
+        scores = 4 * torch.randn(8, max_frames, max_text)
+        scores = scores.masked_fill(~length_mask(text_lengths, max_text)[:, None, :], MASKED_SCORE)
+        results = []
+        for device in ("cpu", "cuda"):
+            leaf = scores.to(device, torch.float64 if device == "cpu" else torch.float32, copy=True).requires_grad_()
+            loss = forward_sum_loss(leaf, text_lengths.to(device), frame_lengths.to(device))
+            loss.backward()
+            results.append((loss.detach().cpu().double(), leaf.grad.cpu().double()))
+        torch.testing.assert_close(results[1][0], results[0][0], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(results[1][1], results[0][1], rtol=1e-3, atol=1e-4)
