@@ -2,7 +2,7 @@
 
 `<experiment>/checkpoints/step_00001000/` holds one safetensors file for each network (and the averaged weights),
 training.pt (optimisers, random states, positions; loadable with weights_only) and state.json with step, metrics and
-size and checksum of every other file.
+size and checksum of every other file. A packed voice has the network that speaks, small, and no training.pt.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from models.base.compact import expand
 from utils.atomic import disk_message, fsync_directory, remove_leftovers, write_json
 from utils.errors import UserError, one_line
 from utils.json_text import is_count, is_finite, read_json
@@ -64,12 +65,12 @@ def save_checkpoint(
     expt_dir: Path,
     step: int,
     networks: Mapping[str, Mapping[str, Tensor]],
-    training: dict[str, Any],
+    training: dict[str, Any] | None,
     metrics: dict[str, float],
 ) -> Checkpoint:
     """Write a checkpoint: afterwards it is there completely, or, whatever happened, not at all.
 
-    `networks` are state dicts by file name, `training` goes to training.pt. Raises UserError when the disk is full or
+    `networks` are state dicts by file name, `training` goes to training.pt (None: there is none). Raises UserError when the disk is full or
     not writable; older checkpoints are untouched.
     """
     parent = expt_dir / FOLDER
@@ -84,10 +85,11 @@ def save_checkpoint(
             plain = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
                      for key, value in tensors.items()}  # fmt: skip
             _write(temporary / f"{name}.safetensors", save(plain, {"format_version": str(FORMAT_VERSION)}))
-        with open(temporary / TRAINING, "wb") as file:
-            torch.save(training, file)
-            file.flush()
-            os.fsync(file.fileno())
+        if training is not None:
+            with open(temporary / TRAINING, "wb") as file:
+                torch.save(training, file)
+                file.flush()
+                os.fsync(file.fileno())
         files = sorted(temporary.iterdir())
         state = {
             "format_version": FORMAT_VERSION,
@@ -188,20 +190,32 @@ def find_checkpoint(expt_dir: Path, which: str = "last") -> Checkpoint:
 def load_weights(checkpoint: Path, prefer_ema: bool = True, name: str = NETWORK) -> dict[str, Tensor]:
     """State dict of a checkpoint folder's network on the CPU: the averaged weights if it has them and they are wanted.
 
-    Raises BrokenCheckpoint when the file cannot be read.
+    Raises BrokenCheckpoint when the file cannot be read, and UserError for a network that was never in it.
     """
+    if not has_weights(checkpoint, name):
+        raise UserError(f"{checkpoint} holds no weights of the {name}: it was packed to speak; use the folder of stage 2")
     if name == NETWORK and prefer_ema and (checkpoint / f"{AVERAGE}.safetensors").is_file():
         name = AVERAGE
     path = checkpoint / f"{name}.safetensors"
     _check_sum(path)
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
+        return expand(load_file(path))
+    except (OSError, ValueError, SafetensorError) as error:
         raise BrokenCheckpoint(f"checkpoint {checkpoint} is broken: {path.name} cannot be read ({error})") from error
 
 
+def has_weights(checkpoint: Path, name: str) -> bool:
+    """Whether a checkpoint folder was written with this network; that its file is there now is another question."""
+    return _was_written(checkpoint, f"{name}.safetensors")
+
+
 def load_training(checkpoint: Path) -> dict[str, Any]:
-    """Contents of training.pt on the CPU; nothing in it can run code. Raises BrokenCheckpoint."""
+    """Contents of training.pt on the CPU, empty for weights alone; nothing in it can run code.
+
+    Raises BrokenCheckpoint when the file is missing or cannot be read.
+    """
+    if not _was_written(checkpoint, TRAINING):
+        return {}
     _check_sum(checkpoint / TRAINING)
     try:
         return load_plain(checkpoint / TRAINING)
@@ -222,6 +236,14 @@ def load_plain(path: Path) -> Any:
     except Exception as error:  # a damaged pickle can make torch's reader fail in any way
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(first) from error
+
+
+def _was_written(checkpoint: Path, name: str) -> bool:
+    """Whether state.json lists a file; true where that cannot be told, so that reading the file says what is wrong."""
+    try:
+        return name in read_json(checkpoint / STATE)["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
 
 
 def _check_sum(path: Path) -> None:

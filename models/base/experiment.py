@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from models.base.checkpoints import FOLDER, checkpoint_folders
+from models.base.checkpoints import FOLDER, Checkpoint, checkpoint_folders, find_checkpoint, has_weights
 from processors.text.tokens import load_tokens, save_tokens
 from utils.atomic import disk_errors
 from utils.config import config_to_dict, project_path, save_config
@@ -164,21 +164,32 @@ def token_difference(one: list[str], other: list[str]) -> str:
     return "; ".join(parts)
 
 
-def check_source(source: Path, tokens: list[str], config: ExperimentConfig) -> None:
-    """Raise UserError, with the difference, when the experiment `source` cannot lend its weights to this config."""
+def check_source(source: Path, tokens: list[str], config: ExperimentConfig, networks: Sequence[str] = ()) -> Checkpoint:
+    """The newest checkpoint of `source`, an experiment or a packed voice, whose weights this config can start from.
+
+    Settings of those of `networks` that it has no weights of may differ. Raises UserError, with the difference, when
+    it cannot lend its weights.
+    """
     if not (source / CONFIG).is_file():
         raise UserError(f"--finetune_from {source} is no experiment folder: it has no {CONFIG}")
     try:
         before = _read_config(source / CONFIG)
     except (OSError, ValueError) as error:
         raise UserError(f"--finetune_from: {source / CONFIG} cannot be read ({one_line(error)})") from error
+    checkpoint = find_checkpoint(source, "last")
+    unneeded = [f"model.{name}" for name in networks if not has_weights(checkpoint.path, name)]
     changes = changed_keys(before, config_to_dict(config))
     shared = ("model_type", "model", "preprocess.sample_rate", "preprocess.hop_size", "preprocess.n_mel")
-    refused = [key for key in changes if _is_within(key, shared) and not key.endswith(_ANY_WEIGHTS)]
+    refused = [key for key in changes if _is_within(key, shared) and not _is_within(key, unneeded)]
+    refused = [key for key in refused if not key.endswith(_ANY_WEIGHTS)]
+    advice = f"; train with its own settings: --config {source / CONFIG}"
     if refused:
         changed = [(key, *map(_shown, changes[key])) for key in refused[:5]]
         details = "; ".join(f"{key} is {there} there, {here} here" for key, there, here in changed)
-        raise UserError(f"--finetune_from {source} does not fit this config: {details}")
+        raise UserError(f"--finetune_from {source} does not fit this config: {details}{advice}")
     difference = token_difference(load_tokens(source / TOKENS)["tokens"], tokens)
     if difference:
-        raise UserError(f"--finetune_from {source} has other tokens than this corpus ({difference})")
+        raise UserError(
+            f"--finetune_from {source} has other tokens than this corpus ({difference}){advice}, from stage 1 on"
+        )
+    return checkpoint

@@ -164,7 +164,7 @@ class BaseTrainer:
                     self._load(checkpoints.read_checkpoint(self.expt_dir / checkpoints.FOLDER / name))
                 notes.append(f"going on from {name}")
         elif self.finetune_from is not None:
-            notes.append(self._load_source(self.finetune_from))
+            notes += self._load_source(self.finetune_from)
         self.loaded()
         return notes
 
@@ -190,7 +190,10 @@ class BaseTrainer:
         """Take everything from a checkpoint; raises BrokenCheckpoint before anything has changed."""
         training = checkpoints.load_training(checkpoint.path)
         if not training:
-            raise UserError(f"{checkpoint.path} holds weights alone: start a new --name with --finetune_from")
+            raise UserError(
+                f"{checkpoint.path} holds weights alone, so that training cannot go on from it: "
+                f"start a new --name with --finetune_from {self.expt_dir}"
+            )
         weights = {
             name: checkpoints.load_weights(checkpoint.path, False, name) for name in self.engine.networks
         }
@@ -213,18 +216,21 @@ class BaseTrainer:
         self.step, self.metrics = checkpoint.step, checkpoint.metrics
         self._saved_step = checkpoint.step
 
-    def _load_source(self, source: Path) -> str:
+    def _load_source(self, source: Path) -> list[str]:
         source = project_path(source) if not source.exists() else source
-        check_source(source, self.parts.tokens, self.config)
-        checkpoint = checkpoints.find_checkpoint(source, "last")
+        checkpoint = check_source(source, self.parts.tokens, self.config, list(self.engine.networks))
+        notes = [f"starting from the weights of {checkpoint.path}"]
         for index, (name, network) in enumerate(self.engine.networks.items()):
+            if index > 0 and not checkpoints.has_weights(checkpoint.path, name):
+                notes.append(f"{source} has no weights of the {name}, which starts from random ones")
+                continue
             state = checkpoints.load_weights(checkpoint.path, False, name)
             if index == 0:
                 own = network.state_dict()
                 state.update({entry: own[entry] for entry in self.CORPUS_ENTRIES})
             _load_strictly(network, state, f"--finetune_from {checkpoint.path}")
         self.engine.load_average(None)
-        return f"starting from the weights of {checkpoint.path}"
+        return notes
 
     def _dry_step(self) -> None:
         """The largest batch once, without an update, so that memory runs out now or never."""
