@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.tts.jets.time_conv import TimeConv1d
+
 try:
     from models.tts.jets.forward_sum_triton import forward_sum as _forward_sum_on_gpu
 except ImportError:  # Triton exists for Linux only; other systems use torch's CTC, which makes the host wait.
@@ -23,11 +25,11 @@ class AlignmentModule(nn.Module):
     def __init__(self, channels: int, n_mel: int, prior_omega: float) -> None:
         super().__init__()
         self.prior_omega = prior_omega
-        self.text_conv1 = nn.Conv1d(channels, channels, 3, padding=1)
-        self.text_conv2 = nn.Conv1d(channels, channels, 1)
-        self.mel_conv1 = nn.Conv1d(n_mel, channels, 3, padding=1)
-        self.mel_conv2 = nn.Conv1d(channels, channels, 3, padding=1)
-        self.mel_conv3 = nn.Conv1d(channels, channels, 1)
+        self.text_conv1 = TimeConv1d(channels, channels, 3)
+        self.text_conv2 = TimeConv1d(channels, channels, 1)
+        self.mel_conv1 = TimeConv1d(n_mel, channels, 3)
+        self.mel_conv2 = TimeConv1d(channels, channels, 3)
+        self.mel_conv3 = TimeConv1d(channels, channels, 1)
 
     def forward(self, hidden: Tensor, mel: Tensor, text_mask: Tensor, frame_mask: Tensor) -> Tensor:
         """Align hidden (B, T_text, C) and mel (B, T, n_mel): log-probabilities with prior (B, T, T_text), float32.
@@ -35,11 +37,11 @@ class AlignmentModule(nn.Module):
         Both inputs are zero in padding; text_mask (B, T_text) and frame_mask (B, T) are boolean.
         """
         with torch.autocast(hidden.device.type, enabled=False):
-            keep = frame_mask.unsqueeze(1).float()
-            keys = self.text_conv2(torch.relu(self.text_conv1(hidden.float().transpose(1, 2))))
-            queries = torch.relu(self.mel_conv1(mel.float().transpose(1, 2))) * keep
+            keep = frame_mask.unsqueeze(2).float()
+            keys = self.text_conv2(torch.relu(self.text_conv1(hidden.float())))
+            queries = torch.relu(self.mel_conv1(mel.float())) * keep
             queries = self.mel_conv3(torch.relu(self.mel_conv2(queries)) * keep)
-            scores = -euclidean_distance(queries.transpose(1, 2), keys.transpose(1, 2))
+            scores = -euclidean_distance(queries, keys)
             scores = scores.masked_fill(~text_mask[:, None, :], MASKED_SCORE)
             prior = beta_binomial_prior(text_mask.sum(1), frame_mask.sum(1), *scores.shape[1:], self.prior_omega)
             return F.log_softmax(scores, dim=-1) + prior

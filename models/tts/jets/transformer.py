@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.tts.jets.config import TransformerConfig
+from models.tts.jets.time_conv import TimeConv1d
 
 LAYER_NORM_EPS = 1e-12
 
@@ -65,16 +66,14 @@ class ConvFeedForward(nn.Module):
 
     def __init__(self, channels: int, ffn_channels: int, kernel_size: int, dropout: float) -> None:
         super().__init__()
-        padding = (kernel_size - 1) // 2
-        self.conv1 = nn.Conv1d(channels, ffn_channels, kernel_size, padding=padding)
-        self.conv2 = nn.Conv1d(ffn_channels, channels, kernel_size, padding=padding)
+        self.conv1 = TimeConv1d(channels, ffn_channels, kernel_size)
+        self.conv2 = TimeConv1d(ffn_channels, channels, kernel_size)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Transform x (B, T, C) inside mask (B, T, 1)."""
-        x = (x * mask).transpose(1, 2)
-        x = self.dropout(torch.relu(self.conv1(x))) * mask.transpose(1, 2)
-        return self.conv2(x).transpose(1, 2)
+        x = self.dropout(torch.relu(self.conv1(x * mask)))
+        return self.conv2(x * mask)
 
 
 class TransformerBlock(nn.Module):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.tts.jets.config import PredictorConfig, VarianceConfig
+from models.tts.jets.time_conv import TimeConv1d
 from models.tts.jets.transformer import LAYER_NORM_EPS
 
 
@@ -14,14 +15,13 @@ class PredictorLayer(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, kernel_size: int, dropout: float) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(in_channels, channels, kernel_size, padding=(kernel_size - 1) // 2)
+        self.conv = TimeConv1d(in_channels, channels, kernel_size)
         self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Map x (B, T_text, C_in) inside mask (B, T_text, 1) to (B, T_text, C)."""
-        x = self.conv((x * mask).transpose(1, 2)).transpose(1, 2)
-        return self.dropout(self.norm(torch.relu(x)))
+        return self.dropout(self.norm(torch.relu(self.conv(x * mask))))
 
 
 class VariancePredictor(nn.Module):
