@@ -69,15 +69,19 @@ def test_there_and_back_is_bit_exact(voice: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.tts(SENTENCE)[0], other.tts(SENTENCE)[0])
 
 
-@pytest.mark.parametrize("published_size", [False, True])
-def test_our_own_voice_there_and_back_is_bit_exact(tmp_path: Path, published_size: bool) -> None:
-    small = [
-        "model.hidden_channels=64",
-        "model.generators.hifigan.channels=64",
-        "model.discriminator.scale_channels=16",
-        "model.discriminator.period_channels=4",
-    ]
-    config = load_config(PROJECT_ROOT / "config/jets.json", [] if published_size else small)
+SMALL = [
+    "model.hidden_channels=64",
+    "model.generators.hifigan.channels=64",
+    "model.discriminator.scale_channels=16",
+    "model.discriminator.period_channels=4",
+]
+
+
+@pytest.mark.parametrize(
+    "changes", [SMALL, [*SMALL, "model.generator=hifigan_light"], []], ids=["small", "light", "default"]
+)
+def test_our_own_voice_there_and_back_is_bit_exact(tmp_path: Path, changes: list[str]) -> None:
+    config = load_config(PROJECT_ROOT / "config/jets.json", changes)
     torch.manual_seed(4)
     tokens = lexicon_tokens()
     statistics = {"log_f0_mean": 5.123456789, "log_f0_std": 0.2345678, "energy_mean": 30.123456, "energy_std": 25.1}
@@ -296,5 +300,9 @@ def test_what_espnet_lacks_is_not_exported(voice: Path, tmp_path: Path) -> None:
     config["model"]["decoder"]["heads"] = 4
     path.write_text(json.dumps(config))
     with pytest.raises(UserError, match="ESPnet has one aheads"):
+        export_voice(tmp_path / "voice", tmp_path / "espnet")
+    config["model"]["generator"] = "istft"
+    path.write_text(json.dumps(config))
+    with pytest.raises(UserError, match="model.generator is 'istft'"):
         export_voice(tmp_path / "voice", tmp_path / "espnet")
     assert not (tmp_path / "espnet").exists()

@@ -175,9 +175,14 @@ def read_token_list(theirs: dict[str, Any], config: Path) -> list[str]:
     if tokens is None:
         raise UserError(f"{shown(config)} has no token_list; give the config.yaml that ESPnet wrote in training")
     well_formed = isinstance(tokens, list) and all(isinstance(token, str) for token in tokens) and UNKNOWN in tokens
-    if not well_formed or len(set(tokens)) < len(tokens):
+    if not well_formed or len(set(tokens)) < len(tokens) or not all(map(_is_unicode, tokens)):
         raise UserError(f'{shown(config)}: token_list must be a list of different tokens, "{UNKNOWN}" among them')
     return tokens
+
+
+def _is_unicode(token: str) -> bool:
+    """Whether a text can be written; half a surrogate pair cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in token)
 
 
 def _front_end(theirs: dict[str, Any], config: Path) -> dict[str, Any]:

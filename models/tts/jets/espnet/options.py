@@ -214,6 +214,7 @@ def from_espnet(theirs: dict[str, Any], source: str) -> tuple[dict[str, Any], li
         if value is not KEEP:
             for target in targets:
                 put(ours, target, value)
+    put(ours, "model.generator", "hifigan")
     spectrum = _spectrum(theirs, FEATURES, 16000)
     for name in ("sample_rate", "win_size"):
         put(ours, f"preprocess.{name}", spectrum[name])
@@ -293,6 +294,13 @@ def to_espnet(config: dict[str, Any]) -> dict[str, Any]:
             put(theirs, key, fits)
         elif default is not None:
             put(theirs, key, default)
+    generator = lookup(config, "model.generator")
+    if not generator.startswith("hifigan"):
+        raise UserError(f"model.generator is {generator!r}, but ESPnet's JETS speaks by HiFi-GAN")
+    config = {
+        **config,
+        "model": {**config["model"], "generators": {"hifigan": config["model"]["generators"][generator]}},
+    }
     for key, _, sources in SHARED:
         values = [lookup(config, source) for source in sources]
         if any(value != values[0] for value in values):
