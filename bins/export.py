@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Exit status: 0, or 2 for what the user can mend."""
     args = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     try:
         config = load_experiment_config(args.expt_dir)
         export = model_module(config.model_type, "export").export_voice
@@ -35,6 +37,8 @@ def main() -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +68,14 @@ def test_piper_needs_espeak_phonemes(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["experiment"]
 
 
+def test_out_must_be_a_folder(tmp_path: Path) -> None:
+    experiment = make_voice(tmp_path / "experiment")
+    (tmp_path / "voice").write_text("mine")
+    with pytest.raises(UserError, match="is a file"):
+        export_voice(experiment, tmp_path / "voice", say=quiet)
+    assert (tmp_path / "voice").read_text() == "mine"
+
+
 def test_command_line(tmp_path: Path) -> None:
     experiment = make_voice(tmp_path / "experiment")
 
@@ -80,3 +90,16 @@ def test_command_line(tmp_path: Path) -> None:
     bad = run("--out", "other", "--checkpoint", "step_00000007")
     assert bad.returncode == 2 and bad.stderr.startswith("error: ") and bad.stderr.count("\n") == 1
     assert "step_00000007" in bad.stderr and not (tmp_path / "other").exists()
+
+
+def test_a_stopped_export_leaves_nothing(tmp_path: Path) -> None:
+    experiment = make_voice(tmp_path / "experiment")
+    command = [sys.executable, str(ROOT / "bins/export.py"), "--expt_dir", str(experiment), "--out", "voice"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path)
+    deadline = time.monotonic() + 240
+    while not list(tmp_path.glob(".voice.*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=120) == 143
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment"]

@@ -50,7 +50,10 @@ def export_voice(
 
     :raises UserError: no such voice or checkpoint, a missing package, a full disk, or results that differ.
     """
-    require("onnx"), require("onnxruntime")
+    for package in ("onnx", "onnxruntime"):
+        require(package)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file; give a folder")
     synthesizer = Synthesizer.from_experiment(expt_dir, device="cpu", checkpoint=checkpoint)
     config, tokens, network = synthesizer.config, list(synthesizer.script.ids), synthesizer.network
     if piper:
