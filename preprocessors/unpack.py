@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import lzma
 import os
 import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -18,9 +16,6 @@ from tqdm import tqdm
 
 from utils.config.paths import shown
 from utils.errors import UserError, one_line
-
-# NotImplementedError (a RuntimeError) and RuntimeError: zip files of a later version or with a password.
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, ValueError, RuntimeError)
 
 
 def unpack_archive(archive: Path, target: Path, is_wanted: Callable[[Path], bool]) -> None:
@@ -51,15 +46,16 @@ def _unpack(archive: Path, folder: Path) -> None:
             _unzip(archive, folder)
         else:
             _untar(archive, folder)
-    except _BROKEN as error:
-        reason = one_line(error)
-        kinds = ".tar, .tar.gz, .tar.bz2, .tar.xz or .zip"
-        raise UserError(f"{shown(archive)}: broken, or no {kinds} ({reason})") from None
+    except UserError:
+        raise
     except OSError as error:
         # How bz2 reports broken data, and how a zip file does whose table names places that do not exist.
         if error.errno not in (None, errno.EINVAL):
             raise
         raise UserError(f"{shown(archive)}: broken ({one_line(error)})") from None
+    except Exception as error:  # broken data makes tarfile and zipfile stumble in many ways
+        kinds = ".tar, .tar.gz, .tar.bz2, .tar.xz or .zip"
+        raise UserError(f"{shown(archive)}: broken, or no {kinds} ({one_line(error)})") from None
 
 
 def _checked(name: str, archive: Path) -> PurePosixPath:
