@@ -26,7 +26,7 @@ from utils.config.paths import project_path, shown
 from utils.config.schema import ExperimentConfig, PreprocessConfig
 from utils.corpus import SKIPPED, ProcessedCorpus, corpus_directory, read_meta
 from utils.errors import UserError
-from utils.lock import FolderLock
+from utils.lock import FileLock
 
 # Few enough that little is lost by an interruption, many enough that they share the search for F0.
 UTTERANCES_IN_A_JOB = 24
@@ -52,7 +52,7 @@ def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
 
     with _disk_trouble(target.parent):
         work.mkdir(parents=True, exist_ok=True)
-        with FolderLock(work / "lock", f"the features of {name} are being made already"):
+        with FileLock(work / "lock", f"the features of {name} are being made already"):
             finish_swap(target)
             # A kill may have struck when only the work folder was left to remove.
             if _up_to_date(target, preprocess, source):

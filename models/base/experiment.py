@@ -14,9 +14,9 @@ from utils.config import config_to_dict, project_path, save_config
 from utils.config.schema import ExperimentConfig
 from utils.errors import UserError, one_line
 from utils.json_text import read_json
-from utils.run_lock import LOCK
+from utils.lock import FileLock
 
-CONFIG, TOKENS, LEXICON = "config.json", "tokens.json", "lexicon.txt"
+CONFIG, TOKENS, LEXICON, LOCK = "config.json", "tokens.json", "lexicon.txt", ".lock"
 
 # A trained network only makes sense with these as they were; everything else may change between runs.
 _FIXED = ("model_type", "model", "preprocess", "dataset")
@@ -122,6 +122,11 @@ class Experiment:
             save_tokens(self.directory / TOKENS, tokens, preprocess.phone_extractor, preprocess.language)
             if preprocess.lexicon_path is not None:
                 shutil.copyfile(project_path(preprocess.lexicon_path), self.directory / LEXICON)
+
+    def lock(self) -> FileLock:
+        """What keeps a second run out of this folder; not yet taken."""
+        advice = "wait for it, stop it, or choose another --name"
+        return FileLock(self.directory / LOCK, f"{self.directory} is in use by another run", advice)
 
     def remove_if_empty(self) -> None:
         """Leave no folder behind when a run ends before it has written anything into it."""

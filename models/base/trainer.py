@@ -33,7 +33,6 @@ from utils.atomic import disk_message
 from utils.config import project_path
 from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
-from utils.run_lock import RunLock
 
 # Processes ask each other about signals at least this often, in steps; alone, a process looks after each step.
 ASK_INTERVAL = 50
@@ -104,7 +103,7 @@ class BaseTrainer:
 
     def run(self) -> None:
         """Train until the end, a signal or an error; raises UserError for what the user can mend."""
-        lock = RunLock(self.expt_dir)
+        lock = self.experiment.lock()
         self.processes = Processes()
         try:
             self.processes.main_only(lock.acquire)

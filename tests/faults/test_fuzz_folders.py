@@ -25,7 +25,7 @@ from processors.text.tokens import load_tokens
 from tests.faults.fuzz import changed_json, changed_json_lines, damaged, fuzzed, only_user_errors
 from utils.config import load_experiment_config
 from utils.corpus import ProcessedCorpus
-from utils.run_lock import RunLock
+from utils.lock import FileLock
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures/v1"
 VOICE, CORPUS = FIXTURE / "voice", FIXTURE / "data/tiny"
@@ -176,5 +176,5 @@ def test_manifest_of_wavs_to_judge(tmp_path: Path, rng: random.Random) -> None:
 @fuzzed
 def test_lock_file(tmp_path: Path, rng: random.Random) -> None:
     (tmp_path / ".lock").write_bytes(changed_json({"host": "here", "pid": 1, "boot": "x", "since": "now"}, rng))
-    with only_user_errors(), RunLock(tmp_path):
+    with only_user_errors(), FileLock(tmp_path / ".lock", "the folder is in use"):
         pass

@@ -368,12 +368,12 @@ def test_a_work_folder_that_vanishes(
 
 @pytest.mark.usefixtures("in_process", "no_plots")
 def test_two_runs_at_once(voice_folder: Path, config_maker: Callable) -> None:
-    from utils.lock import FolderLock
+    from utils.lock import FileLock
 
     config = config_maker(voice_folder)
     work = Path(config.preprocess.processed_dir) / ".voice.work"
     work.mkdir(parents=True)
-    with FolderLock(work / "lock", "busy"), pytest.raises(UserError, match=rf"already: process {os.getpid()} on "):
+    with FileLock(work / "lock", "busy"), pytest.raises(UserError, match=rf"already \(process {os.getpid()} on "):
         preprocess_dataset(config, "voice")
     preprocess_dataset(config, "voice")
 

@@ -13,7 +13,7 @@ import torch
 
 from models.base.checkpoints import latest_checkpoint, list_checkpoints, load_training, load_weights
 from utils.errors import UserError
-from utils.run_lock import RunLock
+from utils.lock import FileLock
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -41,7 +41,7 @@ def test_interrupt_saves_and_resume_goes_on(environment, tiny_corpus, tiny_overr
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
     with pytest.raises(UserError, match=f"process {process.pid} on"):
-        RunLock(folder).acquire()
+        FileLock(folder / ".lock", "in use").acquire()
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
