@@ -11,10 +11,18 @@ from models.base.flat import FlatParameters
 from utils.config.schema import TrainConfig
 
 
-def learning_rate_factor(step: int, warmup_steps: int, decay: float, steps_per_epoch: int) -> float:
-    """What the learning rate is multiplied by in step `step` (from 0): linear warm-up, then decay once per epoch."""
-    warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
-    return warmup * decay ** (step // steps_per_epoch)
+def learning_rate_factor(step: int, config: TrainConfig) -> float:
+    """What the learning rate is multiplied by in step `step` (from 0).
+
+    Linear warm-up, decay once per epoch, and a linear way down to 0 over the run's last steps.
+    """
+    factor = config.lr_decay ** (step // config.steps_per_epoch)
+    if config.lr_warmup_steps:
+        factor *= min(1.0, (step + 1) / config.lr_warmup_steps)
+    if config.lr_cooldown_steps:
+        left = config.max_epoch * config.steps_per_epoch - step
+        factor *= min(1.0, max(0, left) / config.lr_cooldown_steps)
+    return factor
 
 
 class NetworkOptimizer:
@@ -32,8 +40,7 @@ class NetworkOptimizer:
             fused=True,
         )
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer,
-            lambda step: learning_rate_factor(step, config.lr_warmup_steps, config.lr_decay, config.steps_per_epoch),
+            self.optimizer, lambda step: learning_rate_factor(step, config)
         )
         self._no_scale = torch.ones((), device=self.flat.data.device)
         self._allocate_state()

@@ -1,13 +1,14 @@
-"""HiFi-GAN's multi-period and multi-scale discriminators (arXiv 2010.05646, section 2.3)."""
+"""HiFi-GAN's multi-period and multi-scale discriminators (arXiv 2010.05646, section 2.3), and multi-resolution ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.vocoders.layers import WeightNormConv1d
+from models.vocoders.layers import WeightNormConv1d, WeightNormConv2d
 
 SLOPE = 0.1
 PERIOD_KERNEL, PERIOD_STRIDES = 5, (3, 3, 3, 3, 1)
@@ -65,6 +66,40 @@ class ScaleDiscriminator(nn.Module):
         return run_layers(audio.unsqueeze(1), self.convs, self.output_conv, self.channels_last)
 
 
+class ResolutionDiscriminator(nn.Module):
+    """Judges the complex spectrogram of one window length (arXiv 2106.07889, section 2.2, there of magnitudes).
+
+    Feature maps are (B, C, T', F').
+    """
+
+    def __init__(self, n_fft: int, channels: int) -> None:
+        super().__init__()
+        self.n_fft, self.hop_size = n_fft, n_fft // 4
+        self.channels_last = False
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        wide, narrow = (3, 9), (3, 3)
+        self.convs = nn.ModuleList([WeightNormConv2d(2, channels, wide)])
+        self.convs.extend(WeightNormConv2d(channels, channels, wide, (1, 2)) for _ in range(3))
+        self.convs.append(WeightNormConv2d(channels, channels, narrow))
+        self.output_conv = WeightNormConv2d(channels, 1, narrow)
+
+    def forward(self, audio: Tensor) -> list[Tensor]:
+        """Feature maps of audio (B, N), the last one being the judgement (B, 1, T', F')."""
+        with torch.autocast(audio.device.type, enabled=False):
+            spectrum = torch.stft(
+                audio.float(), self.n_fft, self.hop_size, window=self.window, normalized=True, return_complex=True
+            )
+            x = torch.view_as_real(spectrum).permute(0, 3, 2, 1)  # (B, 2, T', F)
+        if self.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        features = []
+        for conv in self.convs:
+            x = F.leaky_relu(conv(x), SLOPE)
+            features.append(x)
+        features.append(self.output_conv(x))
+        return features
+
+
 def run_layers(x: Tensor, convs: nn.ModuleList, output_conv: nn.Module, channels_last: bool) -> list[Tensor]:
     """Outputs of every layer for x (B, 1, N), leaky ReLU after all but the last."""
     if channels_last:
@@ -78,7 +113,7 @@ def run_layers(x: Tensor, convs: nn.ModuleList, output_conv: nn.Module, channels
 
 
 class Discriminators(nn.Module):
-    """All scale discriminators, then all period discriminators."""
+    """All scale discriminators, then all period discriminators, then all resolution discriminators."""
 
     def __init__(
         self,
@@ -88,12 +123,15 @@ class Discriminators(nn.Module):
         scales: int,
         scale_channels: int,
         scale_max_channels: int,
+        resolutions: Sequence[int] = (),
+        resolution_channels: int = 32,
     ) -> None:
         super().__init__()
         self.scales = nn.ModuleList(ScaleDiscriminator(scale_channels, scale_max_channels) for _ in range(scales))
         self.periods = nn.ModuleList(
             PeriodDiscriminator(period, period_channels, period_max_channels) for period in periods
         )
+        self.resolutions = nn.ModuleList(ResolutionDiscriminator(n_fft, resolution_channels) for n_fft in resolutions)
 
     def forward(self, audio: Tensor) -> list[list[Tensor]]:
         """Feature maps of each discriminator for audio (B, N)."""
@@ -103,4 +141,4 @@ class Discriminators(nn.Module):
             if i > 0:
                 scaled = F.avg_pool1d(scaled.unsqueeze(1), 4, 2, padding=2).squeeze(1)
             outputs.append(discriminator(scaled))
-        return outputs + [discriminator(audio) for discriminator in self.periods]
+        return outputs + [discriminator(audio) for discriminator in [*self.periods, *self.resolutions]]

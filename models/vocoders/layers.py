@@ -50,8 +50,29 @@ class WeightNormConv1d(nn.Module):
         weight = self.weight()
         if x.dim() == 3:
             return F.conv1d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        if x.is_cuda and weight.shape[1] == self.groups == self.dilation == 1:
+            return conv_of_one_channel(x, weight, self.bias, self.stride, self.padding)
+        if x.is_cuda and weight.shape[0] == self.groups == self.stride == self.dilation == 1:
+            return conv_to_one_channel(x, weight, self.bias, self.padding)
         stride, padding, dilation = (1, self.stride), (0, self.padding), (1, self.dilation)
         return F.conv2d(x, weight.unsqueeze(2), self.bias, stride, padding, dilation, self.groups)
+
+
+class WeightNormConv2d(nn.Module):
+    """Conv2d over time and frequency in the same manner, for discriminators only."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: tuple[int, int], stride: tuple[int, int] = (1, 1)
+    ) -> None:
+        super().__init__()
+        self.stride, self.padding = stride, (kernel_size[0] // 2, kernel_size[1] // 2)
+        conv = nn.Conv2d(in_channels, out_channels, kernel_size)
+        self.weight_g = nn.Parameter(conv.weight.detach().flatten(1).norm(dim=1).view(-1, 1, 1, 1))
+        self.weight_v, self.bias = nn.Parameter(conv.weight.detach()), conv.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve x (B, C, T, F), zeros around it."""
+        return F.conv2d(x, torch._weight_norm(self.weight_v, self.weight_g, 0), self.bias, self.stride, self.padding)
 
 
 class WeightNormConvTranspose1d(WeightNormConv1d):
@@ -65,6 +86,36 @@ class WeightNormConvTranspose1d(WeightNormConv1d):
         if x.dim() == 3:
             return F.conv_transpose1d(x, weight, self.bias, self.stride, self.padding)
         return F.conv_transpose2d(x, weight.unsqueeze(2), self.bias, (1, self.stride), (0, self.padding))
+
+
+# Matrix products on tensor cores want their sizes in multiples of this.
+PRODUCT_MULTIPLE = 8
+
+
+def conv_of_one_channel(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
+    """Convolve x (B, 1, 1, T) with weight (C, 1, K) as one matrix product: (B, C, 1, T'), channels-last in memory.
+
+    cuDNN's kernels for a single channel take many times as long.
+    """
+    if torch.is_autocast_enabled("cuda"):
+        x = x.to(torch.get_autocast_dtype("cuda"))
+    kernel = weight.shape[2]
+    spare = -kernel % PRODUCT_MULTIPLE
+    windows = F.pad(F.pad(x.flatten(1), (padding, padding)).unfold(1, kernel, stride), (0, spare))
+    return F.linear(windows, F.pad(weight.squeeze(1), (0, spare)), bias).transpose(1, 2).unsqueeze(2)
+
+
+def conv_to_one_channel(x: Tensor, weight: Tensor, bias: Tensor, padding: int) -> Tensor:
+    """Convolve x (B, C, 1, T), channels-last in memory, with weight (1, C, K) of stride 1: (B, 1, 1, T').
+
+    Each position's products with all taps in one matrix product, then the taps' shifted sum.
+    """
+    kernel = weight.shape[2]
+    taps = F.pad(weight[0].t(), (0, 0, 0, -kernel % PRODUCT_MULTIPLE))
+    products = F.pad(F.linear(x.squeeze(2).transpose(1, 2), taps), (0, 0, padding, padding))
+    length = products.shape[1] - kernel + 1
+    y = sum(products[:, i : i + length, i].float() for i in range(kernel)) + bias
+    return y.to(products.dtype).unsqueeze(1).unsqueeze(2)
 
 
 def fold_weight_norm(module: nn.Module) -> None:

@@ -112,6 +112,7 @@ class TrainConfig(Section):
     AdamW: AdamWConfig
     lr_decay: Annotated[float, Field(gt=0, le=1)]
     lr_warmup_steps: NonNegativeInt
+    lr_cooldown_steps: NonNegativeInt
     grad_clip: PositiveFloat | None
     ema_decay: Probability
     # numbers
@@ -141,6 +142,7 @@ class InferenceConfig(Section):
     max_batch_frames: PositiveInt
     max_sentence_chars: Annotated[int, Field(ge=20, le=2000)]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
+    cuda_graphs: bool
     speed: Annotated[float, Field(ge=0.25, le=4.0)]
     pitch_semitones: Annotated[float, Field(ge=-24, le=24)]
     energy_db: Annotated[float, Field(ge=-24, le=24)]

@@ -107,7 +107,7 @@ class GeneratorsConfig(Section):
 
 
 class DiscriminatorConfig(Section):
-    """Multi-period and multi-scale discriminators (arXiv 2010.05646, section 2.3)."""
+    """Multi-period and multi-scale discriminators (arXiv 2010.05646, section 2.3), and multi-resolution ones."""
 
     periods: list[Annotated[int, Field(ge=2)]]
     period_channels: PositiveInt
@@ -115,6 +115,14 @@ class DiscriminatorConfig(Section):
     scales: NonNegativeInt
     scale_channels: PositiveInt
     scale_max_channels: PositiveInt
+    resolutions: list[Annotated[int, Field(ge=16, multiple_of=4)]]
+    resolution_channels: PositiveInt
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DiscriminatorConfig:
+        if not self.periods and not self.scales and not self.resolutions:
+            raise ValueError("periods, scales and resolutions are all empty: nothing would judge the waveform")
+        return self
 
 
 class JetsModelConfig(Section):
@@ -154,6 +162,8 @@ class LossConfig(Section):
     mel: NonNegativeFloat
     variance: NonNegativeFloat
     alignment: NonNegativeFloat
+    multi_mel: NonNegativeFloat
+    multi_mel_n_ffts: list[Annotated[int, Field(ge=64, multiple_of=4)]]
     mel_fmin: NonNegativeFloat
     mel_fmax: PositiveFloat | None
 
@@ -180,9 +190,18 @@ class JetsConfig(ExperimentConfig):
             raise ValueError(
                 f"model.generators.{name}: {of} ({hop}) must equal preprocess.hop_size ({self.preprocess.hop_size})"
             )
-        if self.train.segment_size * hop < self.preprocess.n_fft:
-            raise ValueError(
-                f"train.segment_size ({self.train.segment_size} frames of {hop} samples) is shorter than one "
-                f"spectrum (preprocess.n_fft, {self.preprocess.n_fft} samples)"
-            )
+        loss, judges = self.train.loss, self.model.discriminator
+        if loss.multi_mel > 0 and not loss.multi_mel_n_ffts:
+            raise ValueError("train.loss.multi_mel needs at least one entry in train.loss.multi_mel_n_ffts")
+        spectra = {
+            "preprocess.n_fft": self.preprocess.n_fft,
+            "train.loss.multi_mel_n_ffts": max(loss.multi_mel_n_ffts, default=0) if loss.multi_mel > 0 else 0,
+            "model.discriminator.resolutions": max(judges.resolutions, default=0),
+        }
+        for key, n_fft in spectra.items():
+            if self.train.segment_size * hop < n_fft:
+                raise ValueError(
+                    f"train.segment_size ({self.train.segment_size} frames of {hop} samples) is shorter than one "
+                    f"spectrum ({key}, {n_fft} samples)"
+                )
         return self

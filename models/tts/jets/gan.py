@@ -8,7 +8,7 @@ gradients are not computed for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -28,13 +28,16 @@ class GanHalf:
         self,
         generator: nn.Module,
         discriminator: nn.Module,
-        mel: MelSpectrogram,
+        mels: Sequence[MelSpectrogram],
         loss: LossConfig,
         autocast_dtype: torch.dtype | None,
         compiled: bool = False,
     ) -> None:
-        """Prepare for networks in place; `compiled` fuses the element-wise work around their convolutions."""
-        self.generator, self.discriminator, self.mel = generator, discriminator, mel
+        """Prepare for networks in place; `compiled` fuses the element-wise work around their convolutions.
+
+        `mels` holds the spectrum of the mel loss, then those of the multi-resolution one, if it has weight.
+        """
+        self.generator, self.discriminator, self.mels = generator, discriminator, mels
         self.weights = weights_of(loss)
         self.autocast_dtype = autocast_dtype
         # Shapes are fixed, so nothing is compiled twice; a rarely seen batch size beyond the limit runs uncompiled.
@@ -52,14 +55,21 @@ class GanHalf:
             fake = self._generate(segments)
             real_loss, fake_loss, adversarial, feature_matching = self._judge(real, fake)
         terms = {"adversarial": adversarial, "feature_matching": feature_matching}
-        with torch.no_grad():
-            mel_real = self.mel(real)[0]
-        terms["mel"] = (self.mel(fake)[0] - mel_real).abs().mean()
+        distances = [self._mel_distance(mel, real, fake) for mel in self.mels]
+        terms["mel"] = distances[0]
+        if len(distances) > 1:
+            terms["multi_mel"] = torch.stack(distances[1:]).mean()
         generator_total = sum(self.weights[name] * value for name, value in terms.items())
         discriminator_total = real_loss + fake_loss
         raw = {f"generator/{name}": value.detach() for name, value in terms.items()}
         raw["discriminator/real"], raw["discriminator/fake"] = real_loss.detach(), fake_loss.detach()
         return raw, generator_total, discriminator_total
+
+    @staticmethod
+    def _mel_distance(mel: MelSpectrogram, real: Tensor, fake: Tensor) -> Tensor:
+        with torch.no_grad():
+            target = mel(real)[0]
+        return (mel(fake)[0] - target).abs().mean()
 
     def _discriminator_terms(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Both discriminator losses, adversarial and feature-matching loss, from one pass over both halves."""

@@ -31,7 +31,7 @@ def acoustic_losses(output: AcousticOutput, batch: Batch) -> dict[str, Tensor]:
 
 def weights_of(config: LossConfig) -> dict[str, float]:
     """Weight of each generator loss."""
-    return {
+    weights = {
         "mel": config.mel,
         "adversarial": config.adversarial,
         "feature_matching": config.feature_matching,
@@ -41,3 +41,5 @@ def weights_of(config: LossConfig) -> dict[str, float]:
         "forward_sum": config.alignment,
         "binarisation": config.alignment,
     }
+    # A term without weight would still cost time.
+    return weights | {"multi_mel": config.multi_mel} if config.multi_mel > 0 else weights

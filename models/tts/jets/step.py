@@ -13,6 +13,8 @@ from models.tts.jets.network import AcousticOutput, JetsNetwork
 from models.tts.jets.upsampling import random_starts, take_segments
 from processors.mel import MelSpectrogram
 
+# Mel bands of the multi-resolution loss: one for so many samples of the window, few enough that none is empty.
+SAMPLES_PER_BAND = 12
 AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -36,11 +38,14 @@ class TrainStep:
         layers = [*network.generator.modules(), *discriminator.modules()]
         set_channels_last(layers, on_gpu and config.train.channels_last)
         preprocess, loss = config.preprocess, config.train.loss
-        mel = MelSpectrogram(
-            preprocess.sample_rate, preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel,
-            loss.mel_fmin, loss.mel_fmax, last_frame=True,
-        ).to(device)  # fmt: skip
-        parts = (network.generator, discriminator, mel, loss, self.autocast_dtype)
+        kinds = [(preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel)]
+        if loss.multi_mel > 0:
+            kinds += [(n_fft, n_fft, n_fft // 4, n_fft // SAMPLES_PER_BAND) for n_fft in loss.multi_mel_n_ffts]
+        mels = [
+            MelSpectrogram(preprocess.sample_rate, *kind, loss.mel_fmin, loss.mel_fmax, last_frame=True).to(device)
+            for kind in kinds
+        ]
+        parts = (network.generator, discriminator, mels, loss, self.autocast_dtype)
         self.eager_gan = GanHalf(*parts)
         fast_gan = GanHalf(*parts, compiled=True) if on_gpu and config.train.compile else self.eager_gan
         self.gan = GraphedGanHalf(fast_gan) if on_gpu and config.train.cuda_graphs else fast_gan

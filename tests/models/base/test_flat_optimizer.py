@@ -117,10 +117,20 @@ def test_a_skipped_step_changes_nothing_but_the_schedule() -> None:
 
 
 def test_learning_rate_warms_up_and_decays_once_per_epoch() -> None:
-    rates = [learning_rate_factor(step, 4, 0.9, 10) for step in range(31)]
+    shape = ["train.lr_decay=0.9", "train.steps_per_epoch=10", "train.max_epoch=4"]
+    config = train_config(*shape, "train.lr_warmup_steps=4")
+    rates = [learning_rate_factor(step, config) for step in range(31)]
     assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
     assert rates[9] == 1.0 and rates[10] == pytest.approx(0.9) and rates[30] == pytest.approx(0.9**3)
-    assert learning_rate_factor(0, 0, 0.9, 10) == 1.0
+    assert learning_rate_factor(0, train_config(*shape)) == 1.0
+
+
+def test_learning_rate_cools_down_to_nothing_at_the_end() -> None:
+    shape = ["train.lr_decay=1", "train.steps_per_epoch=10", "train.max_epoch=4"]
+    config = train_config(*shape, "train.lr_cooldown_steps=8")
+    rates = [learning_rate_factor(step, config) for step in range(42)]
+    assert rates[:33] == [1.0] * 33
+    assert rates[32:] == pytest.approx([8 / 8, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0, 0])
 
 
 def test_state_continues_exactly_in_another_memory_layout() -> None:

@@ -8,10 +8,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.vocoders.discriminators import Discriminators, PeriodDiscriminator
+from models.vocoders.discriminators import Discriminators, PeriodDiscriminator, ResolutionDiscriminator
 from models.vocoders.hifigan import HifiganGenerator
 from models.vocoders.istft import IstftGenerator
-from models.vocoders.layers import WeightNormConv1d, WeightNormConvTranspose1d, fold_weight_norm
+from models.vocoders.layers import (
+    WeightNormConv1d,
+    WeightNormConvTranspose1d,
+    conv_of_one_channel,
+    conv_to_one_channel,
+    fold_weight_norm,
+)
 from models.vocoders.tails import generate_each
 
 
@@ -92,10 +98,10 @@ def test_period_discriminator_is_a_2d_convolution_of_width_one() -> None:
 
 def test_discriminators_judge_each_segment_alone_in_both_layouts() -> None:
     torch.manual_seed(0)
-    discriminators = Discriminators([2, 3], 4, 16, 2, 16, 32)
+    discriminators = Discriminators([2, 3], 4, 16, 2, 16, 32, [64, 128], 4)
     audio = torch.randn(2, 600)
     both = discriminators(audio)
-    assert len(both) == 4
+    assert len(both) == 6
     alone = discriminators(audio[1:])
     for layers, single in zip(both, alone):
         for a, b in zip(layers, single):
@@ -105,7 +111,49 @@ def test_discriminators_judge_each_segment_alone_in_both_layouts() -> None:
             module.channels_last = True
     for layers, other in zip(both, discriminators(audio)):
         for a, b in zip(layers, other):
-            torch.testing.assert_close(a, b.squeeze(2))
+            torch.testing.assert_close(a, b.squeeze(2) if a.dim() == 3 else b)
+
+
+def test_resolution_discriminator_sees_the_complex_spectrum() -> None:
+    torch.manual_seed(0)
+    discriminator = ResolutionDiscriminator(64, 4)
+    audio = torch.randn(2, 320)
+    spectrum = torch.stft(audio, 64, 16, window=torch.hann_window(64), normalized=True, return_complex=True)
+    x = torch.stack([spectrum.real, spectrum.imag], 1).transpose(2, 3)  # (B, 2, T', F)
+    features = discriminator(audio)
+    first, v, g = discriminator.convs[0], discriminator.convs[0].weight_v, discriminator.convs[0].weight_g
+    weight = v * g / v.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    torch.testing.assert_close(features[0], F.leaky_relu(F.conv2d(x, weight, first.bias, padding=(1, 4)), 0.1))
+    # Three layers halve the frequency axis; time stays.
+    assert [tuple(f.shape[1:]) for f in features] == [
+        (4, 21, 33), (4, 21, 17), (4, 21, 9), (4, 21, 5), (4, 21, 5), (1, 21, 5)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "length"), [(15, 1, 7, 50), (5, 3, 2, 41), (5, 3, 2, 7)])
+def test_conv_of_one_channel_is_a_convolution(kernel: int, stride: int, padding: int, length: int) -> None:
+    torch.manual_seed(0)
+    x, bias = torch.randn(3, 1, 1, length, requires_grad=True), torch.randn(12)
+    weight = torch.randn(12, 1, kernel, requires_grad=True)
+    expected = F.conv2d(x, weight.unsqueeze(2), bias, (1, stride), (0, padding))
+    same_function(conv_of_one_channel(x, weight, bias, stride, padding), expected, [x, weight])
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (2, 1), (7, 3)])
+def test_conv_to_one_channel_is_a_convolution(kernel: int, padding: int) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(3, 16, 1, 33).contiguous(memory_format=torch.channels_last).requires_grad_()
+    weight, bias = torch.randn(1, 16, kernel, requires_grad=True), torch.randn(1)
+    expected = F.conv2d(x, weight.unsqueeze(2), bias, padding=(0, padding))
+    same_function(conv_to_one_channel(x, weight, bias, padding), expected, [x, weight])
+
+
+def same_function(one: torch.Tensor, other: torch.Tensor, inputs: list[torch.Tensor]) -> None:
+    """Same values, and same gradients of the inputs."""
+    torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    direction = torch.randn_like(one)
+    gradients = [torch.autograd.grad(y, inputs, direction) for y in (one, other)]
+    torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-4)
 
 
 def small_istft() -> IstftGenerator:

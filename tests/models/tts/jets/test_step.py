@@ -12,7 +12,9 @@ from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.gan import GanHalf
 from models.tts.jets.losses import acoustic_losses
+from models.tts.jets.network import JetsNetwork
 from models.tts.jets.step import TrainStep
+from models.vocoders.discriminators import Discriminators
 from models.vocoders.losses import adversarial_loss, discriminator_losses, feature_matching_loss
 
 LENGTHS = [(9, 60), (4, 25), (6, 5)]  # the last is shorter than a segment
@@ -30,7 +32,7 @@ def textbook_gradients(step: TrainStep, batch: Batch) -> tuple[dict[str, torch.T
     fake_features = step.discriminator(fake)
     terms["adversarial"] = adversarial_loss(fake_features)
     terms["feature_matching"] = feature_matching_loss(real_features, fake_features)
-    mel = step.eager_gan.mel
+    mel = step.eager_gan.mels[0]
     terms["mel"] = (mel(fake)[0] - mel(real)[0]).abs().mean()
     network, judge = list(step.network.named_parameters()), list(step.discriminator.named_parameters())
     loss = sum(weights[name] * value for name, value in terms.items())
@@ -111,9 +113,30 @@ def test_compiled_waveform_half_gives_the_same_gradients(
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager", fullgraph=True))
     eager, compiled = make_step(), make_step()
     gan = compiled.eager_gan
-    compiled.gan = GanHalf(gan.generator, gan.discriminator, gan.mel, small_config.train.loss, None, compiled=True)
+    compiled.gan = GanHalf(gan.generator, gan.discriminator, gan.mels, small_config.train.loss, None, compiled=True)
     batch = make_batch(LENGTHS)
     for step in (eager, compiled):
         step(batch, starts=STARTS)
     for a, b in ((eager.network, compiled.network), (eager.discriminator, compiled.discriminator)):
         assert all(close(q.grad, p.grad) for p, q in zip(a.parameters(), b.parameters()))
+
+
+def test_multi_resolution_mel_loss_is_the_mean_of_its_spectra(
+    make_network: Callable[[], JetsNetwork], make_batch: Callable[..., Batch], small_config: JetsConfig
+) -> None:
+    loss = small_config.train.loss.model_copy(update={"multi_mel": 3.0, "multi_mel_n_ffts": [64, 96]})
+    config = small_config.model_copy(update={"train": small_config.train.model_copy(update={"loss": loss})})
+    discriminator = Discriminators(**config.model.discriminator.model_dump())
+    step = TrainStep(make_network(), discriminator, config, torch.device("cpu"), "fp32")
+    report = step(make_batch(LENGTHS), starts=STARTS)
+    assert [mel.n_fft for mel in step.eager_gan.mels[1:]] == [64, 96]
+    real, fake = torch.randn(2, 2, 400).unbind()
+    gan = step.eager_gan
+    gan._generate = lambda segments: fake
+    expected = [(mel(real)[0] - mel(fake)[0]).abs().mean() for mel in gan.mels]
+    raw, total, _ = gan.losses(torch.zeros(2, 4, 8), real)
+    assert raw["generator/multi_mel"].item() == pytest.approx(float(sum(expected[1:]) / 2), rel=1e-5)
+    names = ("mel", "multi_mel", "adversarial", "feature_matching")
+    weights = {name: getattr(loss, name) for name in names}
+    assert total.item() == pytest.approx(sum(w * raw[f"generator/{k}"].item() for k, w in weights.items()), rel=1e-5)
+    assert report["generator/multi_mel/weighted"].item() == pytest.approx(3 * report["generator/multi_mel"].item())
