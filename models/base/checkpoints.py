@@ -70,8 +70,8 @@ def save_checkpoint(
 ) -> Checkpoint:
     """Write a checkpoint: afterwards it is there completely, or, whatever happened, not at all.
 
-    `networks` are state dicts by file name, `training` goes to training.pt (None: there is none). Raises UserError when the disk is full or
-    not writable; older checkpoints are untouched.
+    `networks` are state dicts by file name, `training` goes to training.pt (None: there is none). Raises UserError when
+    the disk is full or not writable; older checkpoints are untouched.
     """
     parent = expt_dir / FOLDER
     final = parent / checkpoint_name(step)
@@ -193,7 +193,7 @@ def load_weights(checkpoint: Path, prefer_ema: bool = True, name: str = NETWORK)
     Raises BrokenCheckpoint when the file cannot be read, and UserError for a network that was never in it.
     """
     if not has_weights(checkpoint, name):
-        raise UserError(f"{checkpoint} holds no weights of the {name}: it was packed to speak; use the folder of stage 2")
+        raise UserError(f"{checkpoint} has no weights of the {name}: it was packed to speak; use the folder of stage 2")
     if name == NETWORK and prefer_ema and (checkpoint / f"{AVERAGE}.safetensors").is_file():
         name = AVERAGE
     path = checkpoint / f"{name}.safetensors"

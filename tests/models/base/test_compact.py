@@ -69,5 +69,5 @@ def test_a_checkpoint_of_weights_alone(tmp_path) -> None:
     torch.testing.assert_close(load_weights(found.path), before, rtol=1e-3, atol=1e-6)
     assert load_training(found.path) == {}
     assert has_weights(found.path, "network") and not has_weights(found.path, "discriminator")
-    with pytest.raises(UserError, match="no weights of the discriminator: it was packed to speak"):
+    with pytest.raises(UserError, match="has no weights of the discriminator: it was packed to speak"):
         load_weights(found.path, name="discriminator")
