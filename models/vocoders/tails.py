@@ -6,6 +6,7 @@ A generator knows no masks: near an utterance's end, what lies in the padding wo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -21,9 +22,12 @@ class FrameGenerator(Protocol):
     def __call__(self, frames: Tensor) -> Tensor: ...
 
 
-def generate_each(generator: FrameGenerator, frames: Tensor, frame_lengths: Tensor) -> Tensor:
-    """Waveform (B, T * hop_size) of frames (B, T, C) with frame_lengths (B,), zero behind each end."""
-    lengths = frame_lengths.tolist()
+def generate_each(generator: FrameGenerator, frames: Tensor, frame_lengths: Tensor | Sequence[int]) -> Tensor:
+    """Waveform (B, T * hop_size) of frames (B, T, C) with frame_lengths (B,), zero behind each end.
+
+    Lengths that are numbers on the host save a wait for the device.
+    """
+    lengths = frame_lengths.tolist() if isinstance(frame_lengths, Tensor) else list(frame_lengths)
     n_frames, hop, reach = frames.shape[1], generator.hop_size, generator.receptive_field
     waveform = generator(frames)
     shorter = [i for i, length in enumerate(lengths) if length < n_frames]

@@ -4,7 +4,9 @@
 
 Without --expt_dir the networks have the published sizes and random weights, with durations as long as read English
 has them: speed does not depend on what the weights say. Each row runs in a process of its own, whose peak memory is
-measured. On a GPU it also speaks 32 sentences at once.
+measured. On a GPU it also speaks 32 sentences at once, the same one ("batch") and others of 4 to 24 words ("mixed"),
+with CUDA graphs and without, and says what a batch's time is spent on: the plan (all in front of the waveform), the
+generator, the copy to the host, and the rest.
 """
 
 from __future__ import annotations
@@ -18,10 +20,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+
+if TYPE_CHECKING:
+    from models.tts.jets.synthesizer import Synthesizer
 
 GENERATORS = ("hifigan", "hifigan_light", "istft")
 SENTENCE = "The quick brown fox jumps over the lazy dog near the river."  # 12 words
@@ -33,7 +41,7 @@ PARAGRAPH = (
 FRAMES_PER_TOKEN = 7.0
 
 
-def random_voice(generator: str, device: str) -> object:
+def random_voice(generator: str, device: str, overrides: list[str]) -> Synthesizer:
     """A voice of the default size with random weights."""
     import math
 
@@ -44,7 +52,7 @@ def random_voice(generator: str, device: str) -> object:
     from processors.text.frontend import TextFrontEnd
     from utils.config import load_config
 
-    config = load_config(ROOT / "config/jets.json", [f"model.generator={generator}"])
+    config = load_config(ROOT / "config/jets.json", [f"model.generator={generator}", *overrides])
     frontend = TextFrontEnd.from_config(config.preprocess)
     torch.manual_seed(0)
     network = JetsNetwork(config.model, len(frontend.tokens), config.preprocess.n_mel)
@@ -65,16 +73,41 @@ def median_seconds(work: Callable[[], object], repeats: int, synchronise: Callab
     return statistics.median(times[2:])
 
 
+def split(
+    voice: Synthesizer, ids: list[list[int]], median: Callable[[Callable[[], object]], float]
+) -> dict[str, float]:
+    """Milliseconds that the parts of speaking `ids` at once take, each waited for."""
+    import torch
+
+    from models.tts.jets.script import Line
+    from models.tts.jets.synthesizer import limited, on_host
+    from processors.prosody import NEUTRAL
+
+    settings = voice.config.inference
+    lines = [Line("", tuple(row), (NEUTRAL,) * len(row), 0.0) for row in ids]
+    with torch.inference_mode():
+        planned = voice._plan(lines, settings)
+        waveform = voice._generate(planned.decoder_states, planned.host_frame_lengths)
+        times = {
+            "plan": median(lambda: voice._plan(lines, settings)),
+            "generator": median(lambda: voice._generate(planned.decoder_states, planned.host_frame_lengths)),
+            "copy": median(lambda: on_host(limited(waveform))),
+        }
+    times["rest"] = median(lambda: voice.synthesize_ids(ids)) - sum(times.values())
+    return {f"batch {name} ms": round(1000 * value, 2) for name, value in times.items()}
+
+
 def measure(generator: str, arguments: argparse.Namespace) -> dict[str, float | str]:
     """One row: everything about one generator on one device."""
     import torch
 
     from models.tts.jets.synthesizer import Synthesizer
 
+    overrides = [f"inference.cuda_graphs={arguments.graphs}"]
     if arguments.expt_dir:
-        voice = Synthesizer.from_experiment(arguments.expt_dir, arguments.device)
+        voice = Synthesizer.from_experiment(arguments.expt_dir, arguments.device, overrides=overrides)
     else:
-        voice = random_voice(generator, arguments.device)
+        voice = random_voice(generator, arguments.device, overrides)
     synchronise = torch.cuda.synchronize if arguments.device.startswith("cuda") else lambda: None
     sentence = len(voice.tts(SENTENCE)[0]) / voice.sample_rate
     paragraph = len(voice.tts(PARAGRAPH)[0]) / voice.sample_rate
@@ -92,10 +125,20 @@ def measure(generator: str, arguments: argparse.Namespace) -> dict[str, float | 
         "peak MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
     if arguments.device.startswith("cuda"):
-        ids = [voice.script.frontend.encode(SENTENCE)] * 32
-        total = sum(map(len, voice.synthesize_ids(ids))) / voice.sample_rate
-        spent = median_seconds(lambda: voice.synthesize_ids(ids), arguments.repeats, synchronise)
-        row |= {"batch 32 ms": round(1000 * spent, 1), "batch 32 x real time": round(total / spent)}
+        median = partial(median_seconds, repeats=arguments.repeats, synchronise=synchronise)
+        words = PARAGRAPH.split()
+        same = [voice.script.frontend.encode(SENTENCE)] * 32
+        mixed = [voice.script.frontend.encode(" ".join(words[i : i + 4 + 7 * i % 21])) for i in range(32)]
+        row |= {
+            "device": torch.cuda.get_device_name(),
+            "graphs": arguments.graphs,
+            "ids to wave ms": round(1000 * median(lambda: voice.synthesize_ids(same[:1])), 2),
+        }
+        for name, ids in (("batch", same), ("mixed", mixed)):
+            seconds = sum(map(len, voice.synthesize_ids(ids))) / voice.sample_rate
+            spent = median(lambda ids=ids: voice.synthesize_ids(ids))
+            row |= {f"{name} 32 ms": round(1000 * spent, 1), f"{name} 32 x real time": round(seconds / spent)}
+        row |= split(voice, same, median)
     return row
 
 
@@ -108,6 +151,7 @@ def main() -> None:
     parser.add_argument("--generators", nargs="+", choices=GENERATORS, default=list(GENERATORS))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--row", choices=GENERATORS, help=argparse.SUPPRESS)
+    parser.add_argument("--graphs", choices=["true", "false"], help="with CUDA graphs; otherwise both are measured")
     arguments = parser.parse_args()
     if arguments.row:
         print(json.dumps(measure(arguments.row, arguments)))
@@ -115,9 +159,11 @@ def main() -> None:
     own = [f"--device={arguments.device}", f"--repeats={arguments.repeats}"]
     own += [f"--expt_dir={arguments.expt_dir}"] if arguments.expt_dir else []
     rows = []
+    on_cpu = arguments.device == "cpu"
+    graphs = [arguments.graphs] if arguments.graphs or on_cpu else ["true", "false"]
     for generator in arguments.generators[: 1 if arguments.expt_dir else None]:
-        for threads in arguments.threads if arguments.device == "cpu" else arguments.threads[-1:]:
-            command = [sys.executable, __file__, f"--row={generator}", *own]
+        for threads, graph in product(arguments.threads if on_cpu else arguments.threads[-1:], graphs):
+            command = [sys.executable, __file__, f"--row={generator}", f"--graphs={graph or 'true'}", *own]
             environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
             done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
             rows.append(json.loads(done.stdout.splitlines()[-1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +46,7 @@ class InferenceOutput:
 
     waveform: Tensor  # (B, T * hop_size), 0 behind an utterance's end
     frame_lengths: Tensor  # (B,)
+    host_frame_lengths: tuple[int, ...]
     durations: Tensor  # (B, T_text) frames
     log_f0: Tensor  # (B, T_text) normalised
     energy: Tensor  # (B, T_text) normalised
@@ -159,27 +161,64 @@ class JetsNetwork(nn.Module):
         durations: Tensor | None = None,
         log_f0: Tensor | None = None,
         energy: Tensor | None = None,
+        predict_from_text: Callable[..., tuple[Tensor, ...]] | None = None,
+        decode: Callable[..., Tensor] | None = None,
     ) -> InferenceOutput:
-        """Everything of `infer` but the waveform, which is left empty (B, 0)."""
-        text_mask = length_mask(text_lengths, text.shape[1])
-        hidden = self.encode(text, text_mask)
-        log_durations_hat, log_f0_hat, energy_hat = self.predict(hidden, text_mask)
+        """Everything of `infer` but the waveform, which is left empty (B, 0).
+
+        `predict_from_text` and `decode` stand in place of the methods of these names, such as CUDA graphs of them;
+        they may pad what they return with zeros.
+        """
+        hidden, log_durations_hat, log_f0_hat, energy_hat = (predict_from_text or self.predict_from_text)(
+            text, text_lengths
+        )
+        n_text = text.shape[1]
+        hidden = hidden[:, :n_text]
+        text_mask = length_mask(text_lengths, n_text)
         if durations is None:
-            durations = durations_from_log(log_durations_hat, text_mask)
+            durations = durations_from_log(log_durations_hat[:, :n_text], text_mask)
         durations = scale_durations(durations, speed)
-        log_f0 = log_f0_hat if log_f0 is None else log_f0
-        energy = energy_hat if energy is None else energy
+        log_f0 = log_f0_hat[:, :n_text] if log_f0 is None else log_f0
+        energy = energy_hat[:, :n_text] if energy is None else energy
         if isinstance(pitch_shift, Tensor) or pitch_shift != 0.0:
             log_f0 = (log_f0 + pitch_shift / self.log_f0_std) * text_mask
         if isinstance(energy_scale, Tensor) or energy_scale != 1.0:
             plain = energy * self.energy_std + self.energy_mean
             energy = (plain * energy_scale - self.energy_mean) / self.energy_std * text_mask
         frame_lengths = durations.sum(1)
-        frame_mask = length_mask(frame_lengths, int(frame_lengths.max()))
+        # The only time that the host waits for the device.
+        host_frame_lengths = tuple(frame_lengths.tolist())
+        n_frames = max(host_frame_lengths)
         tempo = speed.float() if isinstance(speed, Tensor) else speed
+        states = (decode or self.decode)(
+            hidden, durations, log_f0, energy, text_lengths, frame_lengths, n_frames, tempo
+        )[:, :n_frames]
+        return InferenceOutput(
+            states.new_zeros(len(text), 0), frame_lengths, host_frame_lengths, durations, log_f0, energy, states
+        )
+
+    def predict_from_text(self, text: Tensor, text_lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Encoder states (B, T_text, C) of token ids (B, T_text), and what `predict` makes of them."""
+        text_mask = length_mask(text_lengths, text.shape[1])
+        hidden = self.encode(text, text_mask)
+        return hidden, *self.predict(hidden, text_mask)
+
+    def decode(
+        self,
+        hidden: Tensor,
+        durations: Tensor,
+        log_f0: Tensor,
+        energy: Tensor,
+        text_lengths: Tensor,
+        frame_lengths: Tensor,
+        n_frames: int,
+        tempo: float | Tensor,
+    ) -> Tensor:
+        """Decoder states (B, n_frames, C), zero behind frame_lengths (B,); the rest as in `upsample`."""
+        text_mask = length_mask(text_lengths, hidden.shape[1])
+        frame_mask = length_mask(frame_lengths, n_frames)
         upsampled = self.upsample(hidden, durations, log_f0, energy, text_mask, frame_mask, tempo)
-        states = self.decoder(upsampled, frame_mask)
-        return InferenceOutput(states.new_zeros(len(text), 0), frame_lengths, durations, log_f0, energy, states)
+        return self.decoder(upsampled, frame_mask)
 
     @torch.no_grad()
     def infer(self, text: Tensor, text_lengths: Tensor, **controls: float | Tensor | None) -> InferenceOutput:
@@ -190,5 +229,5 @@ class JetsNetwork(nn.Module):
         (B, T_text), `durations` in frames, normalised `log_f0` and `energy` in place of the predicted ones.
         """
         output = self.plan(text, text_lengths, **controls)
-        output.waveform = generate_each(self.generator, output.decoder_states, output.frame_lengths)
+        output.waveform = generate_each(self.generator, output.decoder_states, output.host_frame_lengths)
         return output

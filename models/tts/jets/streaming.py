@@ -45,5 +45,8 @@ def fade_edges(piece: np.ndarray, start: int, total: int, ramp: int) -> np.ndarr
     end = start + len(piece)
     if start >= ramp and end <= total - ramp:
         return piece
-    position = np.arange(start, end) + 0.5
-    return (piece * np.clip(np.minimum(position, total - position) / ramp, 0, 1)).astype(np.float32)
+    faded = piece.astype(np.float32)
+    for part in (slice(0, max(0, ramp - start)), slice(max(0, ramp - start, total - ramp - start), len(piece))):
+        position = np.arange(start, end)[part] + 0.5
+        faded[part] = piece[part] * np.clip(np.minimum(position, total - position) / ramp, 0, 1)
+    return faded

@@ -21,6 +21,7 @@ from models.base.precision import resolve_precision
 from models.tts.jets.batching import group_by_size, padded, windows
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.controls import Controls, controlled
+from models.tts.jets.gpu_inference import GpuInference
 from models.tts.jets.network import InferenceOutput, JetsNetwork
 from models.tts.jets.script import Line, Scriptwriter
 from models.tts.jets.streaming import fade_edges, generate_in_chunks
@@ -42,6 +43,7 @@ Key = TypeVar("Key")
 TOKENS, LEXICON = "tokens.json", "lexicon.txt"
 _TOKENS_PER_SECOND = 11  # of read English, about: for planning batches only
 _GAIN_RAMP_SECONDS = 0.01
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _FADE_SECONDS = 0.003  # at both ends of a sentence, against clicks
 
 
@@ -70,14 +72,17 @@ class Synthesizer:
         self.sample_rate, self.hop_size = config.preprocess.sample_rate, config.preprocess.hop_size
         self.fade = round(_FADE_SECONDS * self.sample_rate)
         self.network = network.eval().to(device)
+        on_gpu = device.type == "cuda"
         # A GPU gains from many utterances at once. A CPU makes one after the other: padding would cost time.
-        self.batches_generator = device.type == "cuda"
+        self.batches_generator = on_gpu
         if device.type == "cpu" and hasattr(self.network.generator, "channels_last"):
             self.network.generator.channels_last = True  # the same samples within 1e-7, in four fifths of the time
         fold_weight_norm(self.network)
         if config.inference.precision == "fp16" and device.type == "cpu":
             raise UserError("inference.precision fp16 needs a GPU: set it to fp32, bf16 or auto")
         self.precision = resolve_precision(config.inference.precision, device)
+        half = _HALF.get(self.precision)
+        self.gpu = GpuInference(self.network, half, config.inference.cuda_graphs) if on_gpu else None
         mean_f0 = math.exp(float(network.log_f0_mean))
         self.script = Scriptwriter(frontend, tokens, mean_f0, config.preprocess.phone_extractor != "espnet")
 
@@ -180,13 +185,13 @@ class Synthesizer:
                 planned = self._plan([line], settings)
             gain = self._gain(line, planned.durations[0])
             start, total = 0, planned.decoder_states.shape[1] * self.hop_size
-            pieces = generate_in_chunks(self.network.generator, planned.decoder_states)
+            pieces = generate_in_chunks(self.gpu or self.network.generator, planned.decoder_states)
             while True:
                 with self._computing(), self._autocast():
                     piece = next(pieces, None)
                 if piece is None:
                     break
-                wave = fade_edges(checked(piece.float().cpu().numpy()), start, total, self.fade).clip(-1, 1)
+                wave = fade_edges(checked(on_host(limited(piece))), start, total, self.fade)
                 yield wave if gain is None else wave * gain[start : start + len(wave)]
                 start += len(wave)
 
@@ -225,17 +230,14 @@ class Synthesizer:
             members = [speaking[i] for i in group]
             with self._computing():
                 planned = self._plan([lines[i] for i in members], settings)
-                lengths = planned.frame_lengths.tolist()
+                lengths = planned.host_frame_lengths
                 # The generator takes nearly all the memory, and by now the lengths are exact.
                 for part in group_by_size(lengths, settings.max_batch_frames if self.batches_generator else 1):
-                    longest = lengths[part[0]]
-                    states = planned.decoder_states[part, :longest]
-                    with self._autocast():
-                        made = generate_each(self.network.generator, states, planned.frame_lengths[part])
-                    made = made.float().cpu().numpy()
+                    states = rows_of(planned.decoder_states, part)[:, : lengths[part[0]]]
+                    made = on_host(limited(self._generate(states, [lengths[i] for i in part])))
                     for row, i in zip(made, part):
-                        wave = row[: lengths[i] * self.hop_size].copy()
                         gain = self._gain(lines[members[i]], planned.durations[i])
+                        wave = row[: lengths[i] * self.hop_size]
                         waves[members[i]] = self._finished(wave, gain, settings)
         return waves
 
@@ -257,7 +259,16 @@ class Synthesizer:
             speed=speed,
             pitch_shift=semitones * (math.log(2) / 12),
             energy_scale=10 ** (settings.energy_db / 20),
+            predict_from_text=self.gpu and self.gpu.predict_from_text,
+            decode=self.gpu and self.gpu.decode,
         )
+
+    def _generate(self, states: Tensor, frame_lengths: Sequence[int]) -> Tensor:
+        """Waveforms (B, T * hop_size) of decoder states (B, T, C), each as if alone and zero behind its end."""
+        if self.gpu is not None:
+            return self.gpu.generate(states, frame_lengths)
+        with self._autocast():
+            return generate_each(self.network.generator, states, frame_lengths)
 
     def _gain(self, line: Line, durations: Tensor) -> np.ndarray | None:
         """Amplitude factor of each sample (N,) where the line's prosody asks for one."""
@@ -273,18 +284,18 @@ class Synthesizer:
         return smooth.astype(np.float32)
 
     def _finished(self, wave: np.ndarray, gain: np.ndarray | None, settings: InferenceConfig) -> np.ndarray:
-        if not np.isfinite(wave).all():
-            return wave  # the caller says what becomes of it
-        wave = fade_edges(wave, 0, len(wave), self.fade).clip(-1, 1)  # some generators know no limit
+        """A copy of a wave (N,) with soft ends, at the level that is wanted."""
+        wave = fade_edges(wave, 0, len(wave), self.fade)
+        if (settings.target_level_db is None and gain is None) or not np.isfinite(wave).all():
+            return wave  # the caller says what becomes of numbers that are none
         if settings.target_level_db is not None:
             wave = to_level(wave, self.sample_rate, settings.target_level_db)
         return wave if gain is None else limit_peaks(wave * gain, self.sample_rate)
 
     def _autocast(self) -> AbstractContextManager[object]:
-        kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
-        if self.precision not in kinds:
+        if self.precision not in _HALF:
             return nullcontext()
-        return torch.autocast(self.device.type, dtype=kinds[self.precision])
+        return torch.autocast(self.device.type, dtype=_HALF[self.precision])
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
@@ -292,6 +303,30 @@ class Synthesizer:
         lower = [f"inference.max_batch_frames (now {inference.max_batch_frames})", "inference.max_sentence_chars"]
         with out_of_memory_advice("while speaking", self.device, lower), torch.inference_mode():
             yield
+
+
+def limited(waveform: Tensor) -> Tensor:
+    """A waveform within [-1, 1], as some generators know no limit; infinities become nan, which nothing hides."""
+    waveform = waveform.float()
+    return torch.where(waveform.isinf(), math.nan, waveform.clamp(-1, 1))
+
+
+def on_host(waveform: Tensor) -> np.ndarray:
+    """A float32 waveform as an array; copy what is kept, for page-locked memory is dear."""
+    if waveform.device.type == "cpu":
+        return waveform.numpy()
+    # Copies into page-locked memory are several times as fast; torch keeps it for the next one.
+    host = torch.empty(waveform.shape, pin_memory=True)
+    host.copy_(waveform, non_blocking=True)
+    torch.cuda.current_stream(waveform.device).synchronize()
+    return host.numpy()
+
+
+def rows_of(values: Tensor, rows: list[int]) -> Tensor:
+    """values[rows], without waiting for a GPU to finish what it is doing."""
+    if rows == list(range(len(values))):
+        return values
+    return values[torch.tensor(rows).to(values.device, non_blocking=True)]
 
 
 def checked(wave: np.ndarray) -> np.ndarray:

@@ -1,0 +1,136 @@
+"""Synthesis on a GPU: the same functions with weights that are cast once, and as CUDA graphs where shapes recur."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from models.tts.jets.cuda_graphs import GraphCache, filled_up
+from models.tts.jets.network import JetsNetwork
+from models.vocoders.layers import WeightNormConv1d
+from models.vocoders.tails import generate_each
+
+GRAPHS = 64  # kept at most, a few MB each
+TEXT_STEP = 16  # tokens; graphs are made for multiples
+FRAME_STEP = 32  # frames, likewise; long utterances take longer steps
+# Larger batches keep the device busy without graphs, and padding them for the sake of fewer shapes would cost more.
+PADDED_FRAMES = 2048
+
+
+class GpuInference:
+    """A network's inference on a GPU, for use in inference mode. Its weight normalisation must be folded.
+
+    What decides about durations is computed in float32, the decoder and the generator in half precision if wanted.
+    """
+
+    def __init__(self, network: JetsNetwork, half: torch.dtype | None, graphs: bool) -> None:
+        """`half` is bfloat16, float16 or None; without `graphs` every kernel is launched by itself."""
+        self.network, self.half = network, half
+        self.device = network.log_f0_mean.device
+        self.graphs = GraphCache(GRAPHS, self.device) if graphs else None
+        self.generator = WholeGenerator(network.generator, half, self.graphs)
+        self.hop_size, self.receptive_field = self.generator.hop_size, self.generator.receptive_field
+
+    def predict_from_text(self, text: Tensor, text_lengths: Tensor) -> tuple[Tensor, ...]:
+        """As the network's, padded."""
+        if self.graphs is None:
+            return self.network.predict_from_text(text, text_lengths)
+        shape = (len(text), rounded_up(text.shape[1], TEXT_STEP))
+        shapes = (shape, shape[:1])
+        return self.graphs.run(
+            "predict", self.network.predict_from_text, (text, text_lengths), shapes, reads=self.network
+        )
+
+    def decode(
+        self,
+        hidden: Tensor,
+        durations: Tensor,
+        log_f0: Tensor,
+        energy: Tensor,
+        text_lengths: Tensor,
+        frame_lengths: Tensor,
+        n_frames: int,
+        tempo: float | Tensor,
+    ) -> Tensor:
+        """As the network's, padded."""
+        if not isinstance(tempo, Tensor):
+            tempo = log_f0.new_full(log_f0.shape, tempo)
+        size = n_frames if self.graphs is None else frame_bucket(n_frames)
+
+        def decoded(*inputs: Tensor) -> tuple[Tensor, ...]:
+            with torch.autocast(self.device.type, self.half, enabled=self.half is not None, cache_enabled=False):
+                return (self.network.decode(*inputs[:-1], size, inputs[-1]).float(),)
+
+        inputs = (hidden, durations, log_f0, energy, text_lengths, frame_lengths, tempo)
+        if self.graphs is None:
+            return decoded(*inputs)[0]
+        batch, n_text, channels = hidden.shape
+        text = (batch, rounded_up(n_text, TEXT_STEP))
+        shapes = ((*text, channels), text, text, text, (batch,), (batch,), text)
+        return self.graphs.run(("decode", size), decoded, inputs, shapes, reads=self.network)[0]
+
+    def generate(self, frames: Tensor, frame_lengths: Sequence[int]) -> Tensor:
+        """Waveform (B, T * hop_size) in float32 of frames (B, T, C), each as if alone and zero behind its end."""
+        batch, n_frames, channels = frames.shape
+        if self.graphs is not None and batch * n_frames <= PADDED_FRAMES:
+            frames = filled_up(frames, (batch, frame_bucket(n_frames), channels))
+        waveform = generate_each(self.generator, frames, frame_lengths)
+        return waveform[:, : n_frames * self.hop_size]
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Waveform (B, T * hop_size) in float32 of frames (B, T, C) that have no padding."""
+        return self.generate(frames, [frames.shape[1]] * len(frames))
+
+
+class WholeGenerator:
+    """A generator with weights in half precision, if wanted, as a graph for each shape that recurs."""
+
+    def __init__(self, generator: nn.Module, half: torch.dtype | None, graphs: GraphCache | None) -> None:
+        self.module, self.half, self.graphs = for_inference(generator, half), half, graphs
+        self.hop_size, self.receptive_field = generator.hop_size, generator.receptive_field
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Waveform (B, T * hop_size) in float32 of frames (B, T, C), padding included."""
+        if self.graphs is None:
+            return self._generated(frames)[0]
+        return self.graphs.run("generate", self._generated, (frames,), (tuple(frames.shape),), reads=self.module)[0]
+
+    def _generated(self, frames: Tensor) -> tuple[Tensor]:
+        # The weights are cast already; autocast knows which operations need float32 all the same.
+        with torch.autocast(frames.device.type, self.half, enabled=self.half is not None, cache_enabled=False):
+            return (self.module(frames).float(),)
+
+
+def for_inference(generator: nn.Module, half: torch.dtype | None) -> nn.Module:
+    """A copy of a generator with folded weights, in the memory layout that GPUs prefer.
+
+    Weights of convolutions and matrix products, which autocast would cast at every call, are `half`, if given.
+    """
+    generator = copy.deepcopy(generator)
+    if hasattr(generator, "channels_last"):
+        generator.channels_last = True
+    for layer in generator.modules():
+        if isinstance(layer, WeightNormConv1d):
+            # Channels innermost in memory, as in the channels-last layout of the image that the layer makes of it.
+            folded = layer.folded.to(half or layer.folded.dtype)
+            layer.folded = folded.transpose(1, 2).contiguous().transpose(1, 2)
+        if half is not None and isinstance(layer, (WeightNormConv1d, nn.Conv1d, nn.Linear)):
+            for parameter in layer.parameters(recurse=False):
+                parameter.data = parameter.data.to(half)
+    return generator
+
+
+def rounded_up(size: int, step: int) -> int:
+    """The next multiple of `step`."""
+    return -(-size // step) * step
+
+
+def frame_bucket(n_frames: int) -> int:
+    """A few more frames, the same for similar numbers: at most 31, or an eighth of many."""
+    step = FRAME_STEP
+    while n_frames > 16 * step:
+        step *= 2
+    return rounded_up(n_frames, step)

@@ -1,0 +1,239 @@
+"""Synthesis on a GPU: graphs and casts change nothing that can be heard; what needs no GPU is tested without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.tts.jets import cuda_graphs, gpu_inference
+from models.tts.jets.cuda_graphs import GraphCache, filled_up
+from models.tts.jets.generators import build_generator
+from models.tts.jets.gpu_inference import GpuInference, for_inference, frame_bucket
+from models.tts.jets.synthesizer import Synthesizer
+from models.vocoders.layers import fold_weight_norm
+from tests.tiny_voice import ROOT, TINY, make_experiment, make_network
+from utils.config import load_config
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+GENERATORS = ("hifigan", "hifigan_light", "istft")
+TEXTS = [
+    "Hi.", "A somewhat longer sentence, with a comma.", "Good bye!", "Hello there.",
+    "The quick brown fox jumps over the lazy dog near the river, and nobody in the village has ever asked it why.",
+]  # fmt: skip
+# Largest difference of samples in [-1, 1]; a tiny random voice is about 0.05 loud.
+CLOSE = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 5e-3}
+
+
+class FakeGraph:
+    """A graph that calls its function."""
+
+    def __init__(self, function: Callable, inputs: tuple, outputs: tuple) -> None:
+        self.function, self.inputs, self.outputs = function, inputs, outputs
+
+    def replay(self) -> None:
+        """Put the function's results where the outputs are."""
+        for output, value in zip(self.outputs, self.function(*self.inputs)):
+            output.copy_(value)
+
+
+@pytest.fixture
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs that are none, for tests on a CPU."""
+
+    def capture(self: GraphCache, function: Callable, inputs: tuple, shapes: tuple, reads: object) -> object:
+        static = tuple(filled_up(value, shape).clone() for value, shape in zip(inputs, shapes))
+        outputs = tuple(torch.full_like(value, torch.nan) for value in function(*static))
+        return cuda_graphs._Graph(FakeGraph(function, static, outputs), static, outputs, ())
+
+    monkeypatch.setattr(GraphCache, "_capture", capture)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+
+
+def cpu_cache(limit: int) -> GraphCache:
+    return GraphCache(limit, torch.device("cpu"))
+
+
+def test_a_graph_is_made_at_the_second_sight_and_the_oldest_goes(without_gpu: None) -> None:
+    calls = []
+    cache = cpu_cache(2)
+
+    def double(x: torch.Tensor) -> tuple[torch.Tensor]:
+        calls.append(tuple(x.shape))
+        return (2 * x,)
+
+    def run(size: int) -> int:
+        with torch.inference_mode():
+            made = cache.run("double", double, (torch.full((size,), float(size)),), ((8 * size,),), torch.nn.Identity())
+        assert made[0][:size].eq(2 * size).all() and made[0][size:].eq(0).all() and made[0].shape == (8 * size,)
+        return len(cache)
+
+    assert [run(1), run(2), run(1), run(1), run(2), run(3), run(3)] == [0, 0, 1, 1, 2, 2, 2]
+    assert set(calls) == {(8,), (16,), (24,)}
+    kept = list(cache._graphs)
+    assert kept == [("double", (16,)), ("double", (24,))]
+    assert run(1) == 2 and run(1) == 2, "what went comes again"
+
+
+def test_results_stay_when_the_graph_runs_again_and_smaller_inputs_leave_no_rest(without_gpu: None) -> None:
+    cache = cpu_cache(2)
+
+    def run(value: torch.Tensor) -> torch.Tensor:
+        return cache.run("same", lambda x: (x + 0,), (value,), ((6,),), torch.nn.Identity())[0]
+
+    with torch.inference_mode():
+        run(torch.ones(6))
+        full = run(torch.ones(6))
+        assert run(torch.full((2,), 3.0)).tolist() == [3, 3, 0, 0, 0, 0]
+        assert full.tolist() == [1] * 6
+
+
+def test_buckets_are_few_and_waste_little() -> None:
+    sizes = [frame_bucket(n) for n in range(1, 4000)]
+    assert all(n <= size <= max(n + 31, 1.13 * n) for n, size in enumerate(sizes, 1))
+    assert sizes == sorted(sizes) and len(set(sizes)) < 50
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("half", [None, torch.bfloat16])
+def test_weights_cast_once_give_what_autocast_gives(name: str, half: torch.dtype | None) -> None:
+    config = load_config(ROOT / "config/jets.json", [*TINY, f"model.generator={name}"])
+    torch.manual_seed(0)
+    generator = build_generator(16, getattr(config.model.generators, name)).eval()
+    fold_weight_norm(generator)
+    prepared = for_inference(generator, half)
+    frames = torch.randn(2, 20, 16)
+    with torch.inference_mode(), torch.autocast("cpu", half, enabled=half is not None):
+        expected, made = generator(frames), prepared(frames)
+    assert made.dtype == torch.float32
+    torch.testing.assert_close(made, expected, atol=1e-5 if half is None else 5e-3, rtol=0)
+    for parameter in generator.parameters():
+        assert parameter.dtype == torch.float32, "the voice itself is left as it is"
+    if name != "istft":
+        image = prepared.input_conv.folded.unsqueeze(2)
+        assert image.is_contiguous(memory_format=torch.channels_last)
+    else:
+        assert prepared.basis.dtype == torch.float32
+
+
+def voice_of(folder: Path, device: str, *overrides: str) -> Synthesizer:
+    return Synthesizer.from_experiment(folder, device, overrides=list(overrides))
+
+
+def close(made: list[np.ndarray], expected: list[np.ndarray], precision: str) -> None:
+    for one, other in zip(made, expected, strict=True):
+        assert one.shape == other.shape and one.dtype == np.float32
+        assert np.abs(one - other).max() < CLOSE[precision], np.abs(one - other).max()
+
+
+@pytest.fixture(params=GENERATORS)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return make_experiment(tmp_path / "voice", (f"model.generator={request.param}",), steps=(1,))
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+def test_a_cpu_that_works_like_a_gpu_says_the_same(folder: Path, without_gpu: None, graphs: bool) -> None:
+    voice = voice_of(folder, "cpu")
+    expected = [voice.tts(text)[0] for text in TEXTS]
+    streamed = np.concatenate(list(voice.stream(TEXTS[4], pitch=2.0, speed=0.8)))
+    voice.gpu, voice.batches_generator = GpuInference(voice.network, None, graphs), True
+    for _ in range(3):
+        close([voice.tts(text)[0] for text in TEXTS], expected, "fp32")
+        close(voice.tts_batch(TEXTS), expected, "fp32")
+        close([np.concatenate(list(voice.stream(TEXTS[4], pitch=2.0, speed=0.8)))], [streamed], "fp32")
+    assert (voice.gpu.graphs is not None and len(voice.gpu.graphs) > 10) == graphs
+
+
+@pytest.fixture
+def exact_arithmetic() -> Iterator[None]:
+    """No shortened mantissas in convolutions, so that float32 can be compared."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cudnn.allow_tf32 = before
+
+
+@needs_gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_graphs_say_what_the_cpu_says(folder: Path, precision: str, exact_arithmetic: None) -> None:
+    expected = [voice_of(folder, "cpu").tts(text)[0] for text in TEXTS]
+    for graphs in ("true", "false"):
+        voice = voice_of(folder, "cuda", f"inference.precision={precision}", f"inference.cuda_graphs={graphs}")
+        for _ in range(3):
+            close([voice.tts(text)[0] for text in TEXTS], expected, precision)
+            close(voice.tts_batch(TEXTS), expected, precision)
+            close(voice.tts_batch(TEXTS[:2]), expected[:2], precision)
+        count = 0 if voice.gpu.graphs is None else len(voice.gpu.graphs)
+        assert (count > 10) == (graphs == "true")
+
+
+@needs_gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_graphs_equal_launches_one_by_one(folder: Path, precision: str, exact_arithmetic: None) -> None:
+    eager, graphed = (
+        voice_of(folder, "cuda", f"inference.precision={precision}", f"inference.cuda_graphs={graphs}")
+        for graphs in ("false", "true")
+    )
+    controls = {"speed": 0.8, "pitch": 3.0, "energy": 2.0}
+    for texts in (TEXTS[:1], TEXTS[1:3], TEXTS, TEXTS[::-1], TEXTS * 7):
+        for settings in ({}, controls):
+            expected = eager.tts_batch(texts, **settings)
+            for _ in range(3):
+                close(graphed.tts_batch(texts, **settings), expected, precision)
+
+
+@needs_gpu
+def test_the_stream_on_a_gpu_is_the_wave(folder: Path, exact_arithmetic: None) -> None:
+    voice = voice_of(folder, "cuda", "inference.precision=fp32")
+    for _ in range(3):
+        joined = np.concatenate(list(voice.stream(TEXTS[4])))
+        close([joined], [voice.tts(TEXTS[4])[0]], "fp32")
+
+
+@needs_gpu
+def test_few_graphs_are_kept_and_all_work(
+    folder: Path, exact_arithmetic: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu_inference, "GRAPHS", 3)
+    voice = voice_of(folder, "cuda", "inference.precision=fp32")
+    expected = [voice_of(folder, "cpu").tts(text)[0] for text in TEXTS]
+    for _ in range(4):
+        for text, wave in zip(TEXTS, expected):
+            for _ in range(3):
+                close([voice.tts(text)[0]], [wave], "fp32")
+        assert 1 <= len(voice.gpu.graphs) <= 3
+
+
+@needs_gpu
+def test_a_longer_text_leaves_graphs_of_shorter_ones_valid(tmp_path: Path, exact_arithmetic: None) -> None:
+    # Positions beyond the table's end replace the table, which older graphs read.
+    voice = voice_of(make_experiment(tmp_path / "voice", steps=(1,)), "cuda", "inference.precision=fp32")
+    short = [voice.tts(TEXTS[0])[0] for _ in range(3)]
+    ids = voice.script.frontend.encode(TEXTS[4])
+    for _ in range(3):
+        voice.synthesize_ids([ids * 12], speed=0.25)
+    filler = [torch.full((1 << 20,), torch.nan, device="cuda") for _ in range(50)]
+    del filler
+    close([voice.tts(TEXTS[0])[0]], short[:1], "fp32")
+
+
+@needs_gpu
+def test_a_published_size_of_voice_in_half_precision(exact_arithmetic: None) -> None:
+    config = load_config(ROOT / "config/jets.json")
+    network = make_network(config).cuda()
+    fold_weight_norm(network)
+    frames = torch.randn(3, 100, config.model.hidden_channels, device="cuda")
+    lengths = [100, 71, 20]
+    with torch.inference_mode():
+        expected = GpuInference(network, None, False).generate(frames, lengths)
+        fast = GpuInference(network, torch.bfloat16, True)
+        for _ in range(3):
+            made = fast.generate(frames, lengths)
+            assert made.shape == expected.shape
+            for row, other, length in zip(made, expected, lengths):
+                error = (row - other)[: length * 256].square().mean().sqrt() / other.square().mean().sqrt()
+                assert error < 0.05
+                assert row[length * 256 :].eq(0).all()
