@@ -10,9 +10,9 @@ import numpy as np
 
 from utils.errors import UserError
 
-# Batches are padded to multiples of these, so that kernels meet few shapes.
-FRAME_MULTIPLE = 16
-TEXT_MULTIPLE = 16
+# Batches are padded to multiples of these, so that there are few shapes: each one costs a CUDA graph.
+FRAME_MULTIPLE = 32
+TEXT_MULTIPLE = 32
 # Lengths are jittered by up to this share before sorting: enough to mix a batch anew on every pass, little padding.
 LENGTH_JITTER = 0.06
 

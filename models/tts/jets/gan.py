@@ -9,7 +9,6 @@ gradients are not computed for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
@@ -87,71 +86,6 @@ class GanHalf:
         (discriminator_total * loss_scale).backward(inputs=trainable(self.discriminator), retain_graph=True)
         (generator_total * loss_scale).backward(inputs=[segments, *trainable(self.generator)])
         return raw, segments.grad
-
-
-class GraphedGanHalf:
-    """The same as a CUDA graph per batch size: thousands of kernels for the price of one launch.
-
-    Gradients live at fixed addresses, so they must be zeroed in place (`zero_grad(set_to_none=False)`).
-    """
-
-    MAX_GRAPHS = 8
-    WARM_UP = 3
-
-    def __init__(self, eager: GanHalf) -> None:
-        self.eager = eager
-        self.graphs: dict[tuple[int, ...], tuple] = {}
-        self.pool = None
-
-    def __call__(self, segments: Tensor, real: Tensor, loss_scale: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Losses and segment gradient; valid until the next call."""
-        key = tuple(segments.shape)
-        if key not in self.graphs:
-            if len(self.graphs) >= self.MAX_GRAPHS:
-                return self.eager(segments, real, loss_scale)
-            self.graphs[key] = self._capture(segments, real, loss_scale)
-        graph, inputs, outputs = self.graphs[key]
-        for static, value in zip(inputs, (segments, real, loss_scale)):
-            static.copy_(value)
-        graph.replay()
-        return outputs
-
-    def _capture(self, segments: Tensor, real: Tensor, loss_scale: Tensor) -> tuple:
-        parameters = trainable(self.eager.generator) + trainable(self.eager.discriminator)
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        gradients = [parameter.grad for parameter in parameters]
-        inputs = tuple(value.detach().clone() for value in (segments, real, loss_scale))
-        kept = [gradient.clone() for gradient in gradients]
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        graph = torch.cuda.CUDAGraph()
-        with fastest_convolutions():
-            with torch.cuda.stream(stream):
-                for _ in range(self.WARM_UP):
-                    self.eager(*inputs)
-            torch.cuda.current_stream().wait_stream(stream)
-            torch._foreach_copy_(gradients, kept)
-            del kept
-            with torch.cuda.graph(graph, pool=self.pool):
-                outputs = self.eager(*inputs)
-        self.pool = self.pool or graph.pool()
-        return graph, inputs, outputs
-
-
-def fastest_convolutions() -> AbstractContextManager[None]:
-    """Inside the block cuDNN tries its algorithms for each new shape and keeps the fastest, unless repeats must match.
-
-    For the waveform half only: its shapes never change, the acoustic half's do with every batch.
-    """
-    cudnn = torch.backends.cudnn
-    return cudnn.flags(
-        enabled=cudnn.enabled,
-        benchmark=not torch.are_deterministic_algorithms_enabled(),
-        deterministic=cudnn.deterministic,
-        allow_tf32=cudnn.allow_tf32,
-    )
 
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.gan import GanHalf, GraphedGanHalf, set_channels_last
+from models.tts.jets.gan import GanHalf, set_channels_last, trainable
 from models.tts.jets.losses import acoustic_losses, weights_of
 from models.tts.jets.network import AcousticOutput, JetsNetwork
+from models.tts.jets.step_graphs import GraphedStep
 from models.tts.jets.upsampling import random_starts, take_segments
 from processors.mel import MelSpectrogram
 
@@ -21,8 +22,8 @@ AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 class TrainStep:
     """Adds the gradients of one batch to both networks; the optimisers are the caller's.
 
-    The step is cut where random segments leave the decoder. The waveform half has fixed shapes and runs as a CUDA
-    graph; while the device works on it, the host prepares the backward pass of the acoustic half.
+    The step is cut where random segments leave the decoder: the waveform half makes its own backward pass and gives
+    the gradient of the segments. On a GPU the whole step is replayed as a CUDA graph.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class TrainStep:
         ]
         parts = (network.generator, discriminator, mels, loss, self.autocast_dtype)
         self.eager_gan = GanHalf(*parts)
-        fast_gan = GanHalf(*parts, compiled=True) if on_gpu and config.train.compile else self.eager_gan
-        self.gan = GraphedGanHalf(fast_gan) if on_gpu and config.train.cuda_graphs else fast_gan
+        self.gan = GanHalf(*parts, compiled=True) if on_gpu and config.train.compile else self.eager_gan
         self.acoustic_parameters = [
             parameter for name, parameter in network.named_parameters() if not name.startswith("generator.")
         ]
+        parameters = [*trainable(network), *trainable(discriminator)]
+        graphs = on_gpu and config.train.cuda_graphs
+        self._fast = GraphedStep(self._eager, parameters) if graphs else self._eager
 
     def _acoustic(self, batch: Batch) -> tuple[AcousticOutput, dict[str, Tensor]]:
         device = batch.text.device.type
@@ -73,11 +76,14 @@ class TrainStep:
         "generator/<term>/weighted", "generator/total", "discriminator/real", "discriminator/fake" and
         "discriminator/total". They are valid until the next step.
         """
+        loss_scale = torch.as_tensor(loss_scale, dtype=torch.float32, device=batch.text.device)
+        return self._fast(batch, loss_scale) if starts is None else self._eager(batch, loss_scale, starts)
+
+    def _eager(self, batch: Batch, loss_scale: Tensor, starts: Tensor | None = None) -> dict[str, Tensor]:
         output, acoustic = self._acoustic(batch)
         if starts is None:
             starts = random_starts(batch.frame_lengths, self.segment_size)
         segments, real = self.segments(output, batch, starts)
-        loss_scale = torch.as_tensor(loss_scale, dtype=torch.float32, device=segments.device)
         raw, segment_gradient = self.gan(segments, real, loss_scale)
         total = sum(self.weights[name] * value for name, value in acoustic.items())
         torch.autograd.backward(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.base.sampler import BatchPlan, LengthSampler
+from models.base.sampler import FRAME_MULTIPLE, BatchPlan, LengthSampler
 from models.tts.jets.batch import Batch
 from models.tts.jets.dataset import (
     BatchAssembler,
@@ -57,7 +57,7 @@ def test_batch_equals_the_packed_utterances(make_batches, config, tiny_corpus: P
     for _ in range(8):
         batch = batches.next()
         size, frames = batch.mel.shape[:2]
-        assert frames % 16 == 0 and batch.audio.shape == (size, frames * 256)
+        assert frames % FRAME_MULTIPLE == 0 and batch.audio.shape == (size, frames * 256)
         for row, name in enumerate(batch.ids):
             seen.add(name)
             u = utterances[name]
