@@ -193,6 +193,66 @@ def test_everything_else_that_stage_3_takes(project):
     ]  # fmt: skip
 
 
+def bundled_voice(project: Project) -> Path:
+    """The folder where run.sh looks for it."""
+    folder = project.script.parent / "voice"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    "flags", [["--infer_mode", "single", "--infer_text", "Any sentence."], ["--infer_text=-"], ["--infer_text_file=t"]]
+)
+def test_the_bundled_voice_speaks_without_another_flag(project, flags):
+    voice = bundled_voice(project)
+    (project.elsewhere / "t").write_text("x")
+    done = project.run("--stage", "3", *flags)
+    assert (done.returncode, done.stderr) == (0, "")
+    (call,) = project.started()
+    result = project.root / "ckpts/tts/voice/result"
+    assert call[:4] == ["inference.py", f"--expt_dir={voice}", f"--output_dir={result}", "--mode=single"]
+
+
+def test_what_the_bundled_voice_says_never_goes_into_its_folder(project):
+    voice = bundled_voice(project)
+    (project.elsewhere / "link").symlink_to(voice)
+    result = f"--output_dir={project.root}/ckpts/tts/voice/result"
+    for stage, flags in (("3", ["--infer_text=x"]), ("3", []), ("4", [])):
+        project.run("-s", stage, "--infer_expt_dir", "link", *flags)
+        assert project.started()[0][1:3] == ["--expt_dir=link", result]
+    project.run("-s", "3", "--infer_text=x", "--infer_output_dir", "mine")
+    assert project.started()[0][2] == "--output_dir=mine"
+    # An experiment that is named is meant.
+    project.run("-s", "3", "--infer_text=x", "--infer_expt_dir", "voice")
+    assert project.started()[0][1:3] == ["--expt_dir=voice", "--output_dir=voice/result"]
+    project.run("-s", "3", "--infer_text=x", "--name", "v")
+    assert project.started()[1][1] == "--expt_dir=/runs/some voice"
+
+
+def test_the_bundled_voice_speaks_texts_only(dash):
+    bundled_voice(dash)
+    for arguments in (["-s", "3"], ["-s", "4"], ["-s", "3-4", "--infer_text=x"], ["-s", "3", "--infer_mode=batch"]):
+        done = dash.run(*arguments)
+        assert done.returncode == 2 and "needs --infer_expt_dir (or --name)" in done.stderr
+        assert dash.started() == []
+
+
+def test_the_bundled_voice_sets_up_what_it_needs(dash):
+    bundled_voice(dash)
+    python = dash.root / ".venv/bin/python"
+    ready = dash.elsewhere / "ready"
+    python.rename(ready)
+    setup = dash.root / "bins/setup.sh"
+    setup.parent.mkdir()
+    setup.write_text(f"echo installing; mv '{ready}' '{python}'\n")
+    done = dash.run("-s", "3", "--infer_text=x", "--infer_stream", PYTHON="/nowhere/python")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "installing\n")
+    assert dash.started()[0][0] == "inference.py"
+    setup.write_text("exit 7\n")
+    assert dash.run("-s", "3", "--infer_text=x", STUB_PACKAGES="1").returncode == 7
+    assert dash.started() == []
+
+
 def test_resume_and_finetune(project):
     project.run("-s", "2", "-n", "v", "--resume")
     assert project.started()[0][4:] == ["--resume"]
@@ -226,6 +286,7 @@ def test_the_users_own_module_path_is_kept(dash):
         (["--stage", "2", "--name", "a/b"], '--name "a/b" names a folder below log_dir'),
         (["--stage", "2", "--name=.."], '--name ".." names a folder'),
         (["--stage", "3"], "stage 3 needs --infer_expt_dir"),
+        (["--stage", "3", "--infer_text", "x"], "there is no bundled voice in "),
         (["--stage", "4"], "stage 4 needs --infer_expt_dir"),
         (["--stage", "3", "--infer_expt_dir", "nowhere"], "--infer_expt_dir nowhere: no such folder"),
         (["--stage", "3", "--infer_expt_dir", "voice", "--infer_mode", "duo"], "--infer_mode must be batch or single"),

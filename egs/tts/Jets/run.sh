@@ -9,7 +9,7 @@ stages, one (--stage 2) or a range (--stage 1-3)
   0  get the data            downloads the corpora that the config names
   1  make features           corpus -> processed_dir
   2  train                   features -> <log_dir>/<name>; needs --name
-  3  speak                   trained voice -> wav files; needs --infer_expt_dir or --name
+  3  speak                   trained voice -> wav files; your own text needs no other flag: the bundled voice speaks it
   4  measure                 trained voice -> a report on a held-out split; needs --infer_expt_dir or --name
 
 flags, as `--flag value` or `--flag=value`
@@ -22,11 +22,13 @@ flags, as `--flag value` or `--flag=value`
 
 stage 2
       --resume               go on from the newest checkpoint of --name (default: start a new experiment)
-      --finetune_from DIR    start from the weights of another experiment (default: random weights)
+      --finetune_from DIR    start from the weights of another experiment or packed voice (default: random weights)
 
 stages 3 and 4
-      --infer_expt_dir DIR   experiment (default: <log_dir>/<name> of the config and --name)
-      --infer_output_dir DIR where the wavs or the report go (default: <expt_dir>/result)
+      --infer_expt_dir DIR   experiment or packed voice (default: <log_dir>/<name> of the config and --name; for your
+                             own text the bundled voice, egs/tts/Jets/voice)
+      --infer_output_dir DIR where the wavs or the report go (default: <expt_dir>/result; for the bundled voice
+                             ckpts/tts/voice/result)
       --infer_dataset NAME   corpus of the split (default: the first of the config; stage 4: all of them)
       --infer_testing_set S  split: test, valid or train (default: test)
 
@@ -61,6 +63,7 @@ while [ -h "$script" ]; do
 done
 here=$(CDPATH='' cd -- "$(dirname -- "$script")" && pwd -P) || exit 2
 root=$(CDPATH='' cd -- "$here/../../.." && pwd -P) || exit 2
+bundled=$here/voice
 
 if [ $# -eq 0 ]; then
     usage
@@ -178,10 +181,6 @@ if includes 2; then
     [ -z "$resume" ] || [ -z "$finetune_from" ] || fail "--resume and --finetune_from exclude each other"
     [ -z "$finetune_from" ] || [ -d "$finetune_from" ] || fail "--finetune_from $finetune_from: no such folder"
 fi
-if includes 3 || includes 4; then
-    [ -n "$expt_dir$name" ] || fail "stage $last needs --infer_expt_dir (or --name), the folder of a trained experiment"
-    includes 2 || [ -z "$expt_dir" ] || [ -d "$expt_dir" ] || fail "--infer_expt_dir $expt_dir: no such folder"
-fi
 if includes 3; then
     [ -z "$has_text" ] || [ -z "$text_file" ] || fail "--infer_text and --infer_text_file exclude each other"
     if [ -z "$mode" ]; then
@@ -201,9 +200,32 @@ if includes 3; then
         *) fail "--infer_mode must be batch or single, but \"$mode\" is given" ;;
     esac
 fi
+setup=''
+if includes 3 || includes 4; then
+    if [ -z "$expt_dir$name" ]; then
+        needed="stage $last needs --infer_expt_dir (or --name), the folder of a trained experiment"
+        [ "$first$last$mode" = 33single ] || fail "$needed"
+        [ -d "$bundled" ] || fail "$needed: there is no bundled voice in $bundled"
+        expt_dir=$bundled setup=yes
+    fi
+    includes 2 || [ -z "$expt_dir" ] || [ -d "$expt_dir" ] || fail "--infer_expt_dir $expt_dir: no such folder"
+fi
 
-python=$root/.venv/bin/python
-[ -x "$python" ] || python=${PYTHON:-python3}
+find_python() {
+    python=$root/.venv/bin/python
+    [ -x "$python" ] || python=${PYTHON:-python3}
+}
+
+has_packages() {
+    "$python" -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("torch", "json5", "pydantic"))))'
+}
+
+find_python
+# The bundled voice speaks in a fresh clone: what it lacks is set up. Standard output may be a stream of audio.
+if [ -n "$setup" ] && ! has_packages >/dev/null 2>&1; then
+    sh "$root/bins/setup.sh" >&2 || exit $?
+    find_python
+fi
 command -v "$python" >/dev/null 2>&1 || fail "no Python at \"$python\"; set everything up with: sh $root/bins/setup.sh"
 PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 PYTHONUTF8=1
@@ -211,13 +233,17 @@ CUDA_VISIBLE_DEVICES=$gpu
 # Idle threads sleep: spinning ones slow the CPU down by an order of magnitude when other programs use it too.
 : "${OMP_WAIT_POLICY:=PASSIVE}"
 export PYTHONPATH PYTHONUTF8 CUDA_VISIBLE_DEVICES OMP_WAIT_POLICY
-"$python" -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("torch", "json5", "pydantic"))))' ||
+has_packages ||
     fail "\"$python\" lacks this project's packages; set everything up with: sh $root/bins/setup.sh"
 
 if { includes 3 || includes 4; } && [ -z "$expt_dir" ]; then
     expt_dir=$("$python" "$root/bins/expt_dir.py" "--config=$exp_config" "--name=$name" "$@") || exit $?
 fi
-: "${output_dir:=$expt_dir/result}"
+# The bundled voice is part of the project: what it says goes elsewhere.
+result=$expt_dir/result
+! [ -d "$bundled" ] || [ "$(CDPATH='' cd -- "$expt_dir" 2>/dev/null && pwd -P)" != "$bundled" ] ||
+    result=$root/ckpts/tts/voice/result
+: "${output_dir:=$result}"
 
 # Runs one stage. The last one replaces the shell, so that signals reach it.
 run() {

@@ -1,0 +1,69 @@
+"""The bundled voice: a tiny one in a copy of the recipe, as a stranger uses it; and the committed one, where it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from models.tts.jets.synthesizer import Synthesizer
+from models.tts.packing import VoiceFacts, is_packed, pack_voice
+from tests.tiny_voice import ROOT, make_experiment
+
+VOICE = ROOT / "egs/tts/Jets/voice"
+COMMITTED = [VOICE] if VOICE.is_dir() else []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a recipe of its own, and a tiny bundled voice in it; everything else is this one's."""
+    root = tmp_path / "a project"
+    (root / "egs/tts").mkdir(parents=True)
+    ignore = shutil.ignore_patterns("voice")
+    shutil.copytree(ROOT / "egs/tts/Jets", root / "egs/tts/Jets", ignore=ignore)
+    for name in ("bins", "config", "models", "preprocessors", "processors", "utils"):
+        (root / name).symlink_to(ROOT / name)
+    experiment = make_experiment(tmp_path / "source")
+    pack_voice(experiment, root / "egs/tts/Jets/voice", VoiceFacts("Tiny", "-", "-", "-", "-"), say=lambda _: None)
+    return root
+
+
+def contents(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+def test_one_command_speaks_and_says_where(project: Path, tmp_path: Path) -> None:
+    before = contents(project / "egs/tts/Jets/voice")
+    script = str(project / "egs/tts/Jets/run.sh")
+    command = ["sh", script, "--stage", "3", "--infer_mode", "single", "--infer_text", "Any sentence."]
+    environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    wav = project / "ckpts/tts/voice/result/0001.wav"
+    assert re.fullmatch(rf"{re.escape(str(wav))}  \d+\.\d+ s  RTF \d+\.\d+", line)
+    wave, rate = soundfile.read(wav)
+    assert rate == 22050 and np.abs(wave).max() > 0
+    assert contents(project / "egs/tts/Jets/voice") == before
+
+
+@pytest.mark.parametrize("folder", COMMITTED)
+def test_the_committed_voice_is_small_and_speaks(folder: Path) -> None:
+    assert is_packed(folder)
+    files = [path for path in folder.rglob("*") if path.is_file() and "result" not in path.relative_to(folder).parts]
+    assert sum(path.stat().st_size for path in files) <= 40e6
+    assert {path.suffix for path in files} <= {".json", ".md", ".safetensors", ".txt"}
+    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    assert all(f"| {row} |" in card for row in ("corpus", "licence", "training", "date"))
+    assert not re.search(r'"(/|~|\.\./)', (folder / "config.json").read_text(encoding="utf-8")), "a path of one machine"
+    wave, rate = Synthesizer.from_experiment(folder, "cpu").tts("The harbour was quiet, and nobody was there.")
+    assert 1.5 < len(wave) / rate < 5 and np.isfinite(wave).all() and np.abs(wave).max() > 0.02
