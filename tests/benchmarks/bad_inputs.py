@@ -71,8 +71,8 @@ def config_cases(folder: Path) -> Iterator[tuple[str, list[str]]]:
     yield "value out of its limits", config('{"base_config": "config/jets.json", "train": {"batch_size": 0}}')
     yield "no such base config", config('{"base_config": "config/jet.json"}')
     yield "unknown model type", config('{"base_config": "config/jets.json", "model_type": "Vits"}')
-    rates = '{"generators": {"hifigan": {"upsample_rates": [8, 8, 2, 4]}}}'
-    yield "rates that do not make the hop size", config('{"base_config": "config/jets.json", "model": %s}' % rates)
+    rates = '"model": {"generators": {"hifigan": {"upsample_rates": [8, 8, 2, 4]}}}'
+    yield "rates that do not make the hop size", config('{"base_config": "config/jets.json", ' + rates + "}")
     short = '{"train": {"segment_size": 2}, "base_config": "config/jets.json"}'
     yield "segment shorter than a spectrum", config(short)
     yield "--set without a value", ["--stage", "1", "--set", "train.batch_size"]
