@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -54,9 +55,13 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def pack(*flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "bins/pack.py"), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+def script_of(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A script of bins/ in this process, without the slow start of another one."""
+    spec = importlib.util.spec_from_file_location(f"{name}_script", ROOT / f"bins/{name}.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script.signal, "signal", lambda *_: None)
+    return script
 
 
 def test_it_holds_the_speaking_network_and_no_place_on_this_machine(packed: Path) -> None:
@@ -116,10 +121,7 @@ def test_the_users_lexicon_comes_along(tmp_path: Path) -> None:
 
 
 def test_stage_3_in_every_mode(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary) -> None:
-    spec = importlib.util.spec_from_file_location("inference_script", ROOT / "bins/inference.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    monkeypatch.setattr(script.signal, "signal", lambda *_: None)
+    script = script_of("inference", monkeypatch)
     text = "Hello there."
     make_corpus(tmp_path / "data/LJSpeech", [("u1", text, TextFrontEnd().phonemise(text))])
     (tmp_path / "text.txt").write_text(f"{text}\n")
@@ -144,9 +146,10 @@ def report(folder: Path, checkpoint: str) -> Path:
 
 
 def test_the_command_and_the_measures_on_the_card(experiment: Path, tmp_path: Path) -> None:
-    out = tmp_path / "voice"
-    flags = ["--expt_dir", str(experiment), "--out", str(out), "--corpus", "none", "--licence", "CC0-1.0"]
-    done = pack(*flags, "--report", str(report(tmp_path / "report", "step_00000002")))
+    out, judged = tmp_path / "voice", report(tmp_path / "report", "step_00000002")
+    flags = [f"--expt_dir={experiment}", f"--out={out}", "--corpus=none", "--licence=CC0-1.0", f"--report={judged}"]
+    command = [sys.executable, str(ROOT / "bins/pack.py"), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     told = done.stdout.splitlines()
     assert told[0].startswith("packed against unpacked: ") and " of 3 sentences as long as before" in told[0]
@@ -154,18 +157,32 @@ def test_the_command_and_the_measures_on_the_card(experiment: Path, tmp_path: Pa
     card = (out / "CARD.md").read_text()
     assert "# source, a voice" in card and "| WER" in card and "3 utterances, 0 failed" in card and "asr base" in card
 
-    # A second voice needs a word more; whatever goes wrong, the first one stays.
-    again = pack(*flags)
-    assert again.returncode == 2 and "holds a voice already: add --replace" in again.stderr
-    before = (out / "CARD.md").read_text()
-    stale = pack(*flags, "--replace", "--report", str(report(tmp_path / "stale", "step_00000001")))
-    assert stale.returncode == 2 and "judges step_00000001, but step_00000002 is packed" in stale.stderr
-    large = pack(*flags, "--replace", "--max_megabytes", "0.01")
-    assert large.returncode == 2 and "more than --max_megabytes 0.01: pack it with --precision int8" in large.stderr
-    assert (out / "CARD.md").read_text() == before
-    assert pack(*flags, "--replace", "--checkpoint=step_00000001").returncode == 0
+
+def test_a_second_voice_takes_a_word_more_and_a_failure_leaves_the_first(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script, out = script_of("pack", monkeypatch), tmp_path / "voice"
+
+    def pack(*flags: str) -> tuple[int, str]:
+        given = [f"--expt_dir={experiment}", f"--out={out}", "--corpus=none", "--licence=CC0-1.0", *flags]
+        monkeypatch.setattr(sys, "argv", ["pack.py", *given])
+        return script.main(), capsys.readouterr().err
+
+    assert pack("--title=First") == (0, "")
+    for flags, message in (
+        ([], "holds a voice already: add --replace"),
+        (["--replace", f"--report={report(tmp_path / 'stale', 'step_00000001')}"], "judges step_00000001, but step_00"),
+        (["--replace", "--max_megabytes=0.01"], "more than --max_megabytes 0.01: pack it with --precision int8"),
+        (["--replace", "--max_megabytes=0.01", "--precision=int8"], "more than --max_megabytes 0.01: train a smaller"),
+        (["--replace", "--checkpoint=best"], "has no best checkpoint yet"),
+        (["--replace", f"--report={tmp_path}"], "there is no report at"),
+    ):
+        status, told = pack(*flags)
+        assert status == 2 and message in told and told.count("\n") == 1
+        assert "# First, a voice" in (out / "CARD.md").read_text()
+    assert pack("--replace", "--checkpoint=step_00000001") == (0, "")
     assert find_checkpoint(out).name == "step_00000001" and "None yet" in (out / "CARD.md").read_text()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "stale", "voice"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stale", "voice"]
 
 
 def test_a_packed_voice_can_be_packed_again(packed: Path, tmp_path: Path) -> None:
