@@ -5,8 +5,8 @@
 Without --expt_dir the networks have the published sizes and random weights, with durations as long as read English
 has them: speed does not depend on what the weights say. Each row runs in a process of its own, whose peak memory is
 measured. On a GPU it also speaks 32 sentences at once, the same one ("batch") and others of 4 to 24 words ("mixed"),
-with CUDA graphs and without, and says what a batch's time is spent on: the plan (all in front of the waveform), the
-generator, the copy to the host, and the rest.
+with CUDA graphs and our own ("fused") kernels and without ("cudnn" stands for the library's), and says what a batch's
+time is spent on: the plan (all in front of the waveform), the generator, the copy to the host, and the rest.
 """
 
 from __future__ import annotations
@@ -39,9 +39,16 @@ PARAGRAPH = (
     "roof of the customs house, and smiled. It would be a fine day, he thought; the wind had turned to the south."
 )
 FRAMES_PER_TOKEN = 7.0
+# On a GPU: kernels of our own instead of the library's, CUDA graphs.
+VARIANTS = {
+    "fused graphs": (True, True),
+    "fused": (True, False),
+    "cudnn graphs": (False, True),
+    "cudnn": (False, False),
+}
 
 
-def random_voice(generator: str, device: str, overrides: list[str]) -> Synthesizer:
+def random_voice(generator: str, device: str) -> Synthesizer:
     """A voice of the default size with random weights."""
     import math
 
@@ -52,7 +59,7 @@ def random_voice(generator: str, device: str, overrides: list[str]) -> Synthesiz
     from processors.text.frontend import TextFrontEnd
     from utils.config import load_config
 
-    config = load_config(ROOT / "config/jets.json", [f"model.generator={generator}", *overrides])
+    config = load_config(ROOT / "config/jets.json", [f"model.generator={generator}"])
     frontend = TextFrontEnd.from_config(config.preprocess)
     torch.manual_seed(0)
     network = JetsNetwork(config.model, len(frontend.tokens), config.preprocess.n_mel)
@@ -101,13 +108,16 @@ def measure(generator: str, arguments: argparse.Namespace) -> dict[str, float | 
     """One row: everything about one generator on one device."""
     import torch
 
+    from models.tts.jets.gpu_inference import GpuInference
     from models.tts.jets.synthesizer import Synthesizer
 
-    overrides = [f"inference.cuda_graphs={arguments.graphs}"]
     if arguments.expt_dir:
-        voice = Synthesizer.from_experiment(arguments.expt_dir, arguments.device, overrides=overrides)
+        voice = Synthesizer.from_experiment(arguments.expt_dir, arguments.device)
     else:
-        voice = random_voice(generator, arguments.device, overrides)
+        voice = random_voice(generator, arguments.device)
+    if voice.gpu is not None:
+        fused, graphs = VARIANTS[arguments.variant]
+        voice.gpu = GpuInference(voice.network, voice.gpu.half, graphs, fused)
     synchronise = torch.cuda.synchronize if arguments.device.startswith("cuda") else lambda: None
     sentence = len(voice.tts(SENTENCE)[0]) / voice.sample_rate
     paragraph = len(voice.tts(PARAGRAPH)[0]) / voice.sample_rate
@@ -131,7 +141,7 @@ def measure(generator: str, arguments: argparse.Namespace) -> dict[str, float | 
         mixed = [voice.script.frontend.encode(" ".join(words[i : i + 4 + 7 * i % 21])) for i in range(32)]
         row |= {
             "device": torch.cuda.get_device_name(),
-            "graphs": arguments.graphs,
+            "variant": arguments.variant,
             "ids to wave ms": round(1000 * median(lambda: voice.synthesize_ids(same[:1])), 2),
         }
         for name, ids in (("batch", same), ("mixed", mixed)):
@@ -140,6 +150,11 @@ def measure(generator: str, arguments: argparse.Namespace) -> dict[str, float | 
             row |= {f"{name} 32 ms": round(1000 * spent, 1), f"{name} 32 x real time": round(seconds / spent)}
         row |= split(voice, same, median)
     return row
+
+
+def variants_of(generator: str) -> list[str]:
+    """What there is to compare on a GPU: only HiFi-GAN has kernels of its own."""
+    return [name for name in VARIANTS if generator != "istft" or "fused" not in name]
 
 
 def main() -> None:
@@ -151,7 +166,7 @@ def main() -> None:
     parser.add_argument("--generators", nargs="+", choices=GENERATORS, default=list(GENERATORS))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--row", choices=GENERATORS, help=argparse.SUPPRESS)
-    parser.add_argument("--graphs", choices=["true", "false"], help="with CUDA graphs; otherwise both are measured")
+    parser.add_argument("--variant", choices=VARIANTS, help="on a GPU; otherwise all are measured")
     arguments = parser.parse_args()
     if arguments.row:
         print(json.dumps(measure(arguments.row, arguments)))
@@ -160,10 +175,11 @@ def main() -> None:
     own += [f"--expt_dir={arguments.expt_dir}"] if arguments.expt_dir else []
     rows = []
     on_cpu = arguments.device == "cpu"
-    graphs = [arguments.graphs] if arguments.graphs or on_cpu else ["true", "false"]
     for generator in arguments.generators[: 1 if arguments.expt_dir else None]:
-        for threads, graph in product(arguments.threads if on_cpu else arguments.threads[-1:], graphs):
-            command = [sys.executable, __file__, f"--row={generator}", f"--graphs={graph or 'true'}", *own]
+        variants = [arguments.variant] if arguments.variant or on_cpu else variants_of(generator)
+        for threads, variant in product(arguments.threads if on_cpu else arguments.threads[-1:], variants):
+            command = [sys.executable, __file__, f"--row={generator}", *own]
+            command += [f"--variant={variant}"] if variant else []
             environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
             done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
             rows.append(json.loads(done.stdout.splitlines()[-1]))

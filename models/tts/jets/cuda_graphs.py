@@ -43,12 +43,17 @@ class GraphCache:
         return len(self._graphs)
 
     def run(
-        self, key: Hashable, function: Function, inputs: Sequence[Tensor], shapes: Sequence[Shape], reads: nn.Module
+        self,
+        key: Hashable,
+        function: Function,
+        inputs: Sequence[Tensor],
+        shapes: Sequence[Shape],
+        reads: nn.Module | None = None,
     ) -> tuple[Tensor, ...]:
         """function(*inputs), each input filled up with zeros to its shape; the results are the caller's own.
 
         `key` and `shapes` must determine everything but the inputs' values and the weights of `reads`, the module
-        that the function computes with. For use in inference mode.
+        that the function computes with; none if its tensors outlive this object. For use in inference mode.
         """
         key = (key, *shapes)
         captured = self._graphs.get(key)
@@ -80,7 +85,7 @@ class GraphCache:
         return False
 
     def _capture(
-        self, function: Function, inputs: Sequence[Tensor], shapes: Sequence[Shape], reads: nn.Module
+        self, function: Function, inputs: Sequence[Tensor], shapes: Sequence[Shape], reads: nn.Module | None
     ) -> _Graph:
         cudnn = torch.backends.cudnn
         # A shape that recurs is worth trying out which of cuDNN's algorithms is fastest.
@@ -98,7 +103,8 @@ class GraphCache:
             with torch.cuda.graph(graph, pool=self._pool, stream=stream):
                 outputs = function(*static)
         self._pool = self._pool or graph.pool()
-        return _Graph(graph, static, outputs, (*reads.parameters(), *reads.buffers()))
+        kept = () if reads is None else (*reads.parameters(), *reads.buffers())
+        return _Graph(graph, static, outputs, kept)
 
 
 def filled_up(value: Tensor, shape: Shape) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -13,11 +14,19 @@ from models.tts.jets.network import JetsNetwork
 from models.vocoders.layers import WeightNormConv1d
 from models.vocoders.tails import generate_each
 
+try:
+    from models.vocoders.hifigan_triton import FusedHifigan, can_fuse
+except ImportError:  # Triton exists for Linux only; other systems use cuDNN.
+    FusedHifigan = None
+
+_log = logging.getLogger(__name__)
 GRAPHS = 64  # kept at most, a few MB each
 TEXT_STEP = 16  # tokens; graphs are made for multiples
 FRAME_STEP = 32  # frames, likewise; long utterances take longer steps
 # Larger batches keep the device busy without graphs, and padding them for the sake of fewer shapes would cost more.
 PADDED_FRAMES = 2048
+# Where padding costs next to nothing, memory is the limit.
+FUSED_PADDED_FRAMES = 16384
 
 
 class GpuInference:
@@ -26,11 +35,15 @@ class GpuInference:
     What decides about durations is computed in float32, the decoder and the generator in half precision if wanted.
     """
 
-    def __init__(self, network: JetsNetwork, half: torch.dtype | None, graphs: bool) -> None:
-        """`half` is bfloat16, float16 or None; without `graphs` every kernel is launched by itself."""
+    def __init__(self, network: JetsNetwork, half: torch.dtype | None, graphs: bool, fused: bool = True) -> None:
+        """`half` is bfloat16, float16 or None; without `graphs` every kernel is launched by itself.
+
+        In half precision a HiFi-GAN generator has kernels of its own, unless `fused` is false.
+        """
         self.network, self.half = network, half
         self.device = network.log_f0_mean.device
         self.graphs = GraphCache(GRAPHS, self.device) if graphs else None
+        self.fused = fused_generator(network.generator, half, self.device) if fused and half is not None else None
         self.generator = WholeGenerator(network.generator, half, self.graphs)
         self.hop_size, self.receptive_field = self.generator.hop_size, self.generator.receptive_field
 
@@ -74,11 +87,27 @@ class GpuInference:
 
     def generate(self, frames: Tensor, frame_lengths: Sequence[int]) -> Tensor:
         """Waveform (B, T * hop_size) in float32 of frames (B, T, C), each as if alone and zero behind its end."""
+        if self.fused is not None:
+            return self._generate_fused(self.fused, frames, frame_lengths)
         batch, n_frames, channels = frames.shape
         if self.graphs is not None and batch * n_frames <= PADDED_FRAMES:
             frames = filled_up(frames, (batch, frame_bucket(n_frames), channels))
         waveform = generate_each(self.generator, frames, frame_lengths)
         return waveform[:, : n_frames * self.hop_size]
+
+    def _generate_fused(self, fused: FusedHifigan, frames: Tensor, frame_lengths: Sequence[int]) -> Tensor:
+        batch, n_frames, channels = frames.shape
+        lengths = torch.tensor(list(frame_lengths)).to(frames.device, non_blocking=True)
+        rows, size = 1 << (batch - 1).bit_length(), frame_bucket(n_frames)
+        if self.graphs is None or rows * size > FUSED_PADDED_FRAMES:
+            waveform = fused(frames, lengths)
+        else:
+            # Utterances of no frames fill the batch up.
+            shapes = ((rows, size, channels), (rows,))
+            waveform = self.graphs.run("fused", lambda *inputs: (fused(*inputs),), (frames, lengths), shapes)[0]
+            waveform = waveform[:batch, : n_frames * self.hop_size]
+        sample = torch.arange(waveform.shape[1], device=waveform.device)
+        return waveform.masked_fill(sample >= lengths.unsqueeze(1) * self.hop_size, 0.0)
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Waveform (B, T * hop_size) in float32 of frames (B, T, C) that have no padding."""
@@ -102,6 +131,20 @@ class WholeGenerator:
         # The weights are cast already; autocast knows which operations need float32 all the same.
         with torch.autocast(frames.device.type, self.half, enabled=self.half is not None, cache_enabled=False):
             return (self.module(frames).float(),)
+
+
+def fused_generator(generator: nn.Module, half: torch.dtype, device: torch.device) -> FusedHifigan | None:
+    """The generator as kernels of our own, compiled; None where that cannot be."""
+    if device.type != "cuda" or FusedHifigan is None or not can_fuse(generator):
+        return None
+    fused = FusedHifigan(generator, half)
+    frame = torch.zeros(1, 1, fused.input_conv.n_in, device=device)
+    try:
+        fused(frame, torch.ones(1, device=device, dtype=torch.long))
+    except Exception as error:  # no C compiler, an old GPU, too little shared memory: Triton has no error for them all
+        _log.warning("no kernels of our own for this generator (%s): cuDNN's instead, which are slower", error)
+        return None
+    return fused
 
 
 def for_inference(generator: nn.Module, half: torch.dtype | None) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ TEXTS = [
     "The quick brown fox jumps over the lazy dog near the river, and nobody in the village has ever asked it why.",
 ]  # fmt: skip
 # Largest difference of samples in [-1, 1]; a tiny random voice is about 0.05 loud.
-CLOSE = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 5e-3}
+CLOSE = {"fp32": 1e-4, "bf16": 1e-2, "fp16": 2e-3}
 
 
 class FakeGraph:
@@ -134,12 +135,24 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return make_experiment(tmp_path / "voice", (f"model.generator={request.param}",), steps=(1,))
 
 
+def one_by_one(generator: torch.nn.Module, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """What the fused generator does, and leaves undone."""
+    waveform = frames.new_full((len(frames), frames.shape[1] * generator.hop_size), torch.nan)
+    for row, one, length in zip(waveform, frames, lengths.tolist()):
+        if length > 0:
+            row[: length * generator.hop_size] = generator(one[None, :length])[0]
+    return waveform
+
+
+@pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("graphs", [True, False])
-def test_a_cpu_that_works_like_a_gpu_says_the_same(folder: Path, without_gpu: None, graphs: bool) -> None:
+def test_a_cpu_that_works_like_a_gpu_says_the_same(folder: Path, without_gpu: None, graphs: bool, fused: bool) -> None:
     voice = voice_of(folder, "cpu")
     expected = [voice.tts(text)[0] for text in TEXTS]
     streamed = np.concatenate(list(voice.stream(TEXTS[4], pitch=2.0, speed=0.8)))
     voice.gpu, voice.batches_generator = GpuInference(voice.network, None, graphs), True
+    if fused:
+        voice.gpu.fused = partial(one_by_one, voice.network.generator)
     for _ in range(3):
         close([voice.tts(text)[0] for text in TEXTS], expected, "fp32")
         close(voice.tts_batch(TEXTS), expected, "fp32")
@@ -167,7 +180,7 @@ def test_graphs_say_what_the_cpu_says(folder: Path, precision: str, exact_arithm
             close(voice.tts_batch(TEXTS), expected, precision)
             close(voice.tts_batch(TEXTS[:2]), expected[:2], precision)
         count = 0 if voice.gpu.graphs is None else len(voice.gpu.graphs)
-        assert (count > 10) == (graphs == "true")
+        assert (count > 5) == (graphs == "true")
 
 
 @needs_gpu
@@ -221,19 +234,23 @@ def test_a_longer_text_leaves_graphs_of_shorter_ones_valid(tmp_path: Path, exact
 
 
 @needs_gpu
-def test_a_published_size_of_voice_in_half_precision(exact_arithmetic: None) -> None:
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_published_size_of_voice_in_half_precision(exact_arithmetic: None, fused: bool, batch: int) -> None:
     config = load_config(ROOT / "config/jets.json")
     network = make_network(config).cuda()
     fold_weight_norm(network)
-    frames = torch.randn(3, 100, config.model.hidden_channels, device="cuda")
-    lengths = [100, 71, 20]
+    frames = torch.randn(batch, 100, config.model.hidden_channels, device="cuda")
+    lengths = [100, 71, 20][:batch]
     with torch.inference_mode():
         expected = GpuInference(network, None, False).generate(frames, lengths)
-        fast = GpuInference(network, torch.bfloat16, True)
+        fast = GpuInference(network, torch.bfloat16, True, fused)
+        assert (fast.fused is not None) == fused
         for _ in range(3):
             made = fast.generate(frames, lengths)
             assert made.shape == expected.shape
             for row, other, length in zip(made, expected, lengths):
-                error = (row - other)[: length * 256].square().mean().sqrt() / other.square().mean().sqrt()
-                assert error < 0.05
+                error = (row - other)[: length * 256].square().mean().sqrt()
+                # The mean of a random voice carries no sound.
+                assert error < 0.05 * other[: length * 256].std()
                 assert row[length * 256 :].eq(0).all()
