@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +32,7 @@ class WeightNormConv1d(nn.Module):
         self.weight_v = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.empty(out_channels).uniform_(-bound, bound))
         self.register_buffer("folded", None)
+        self.convolve_groups = triton_convolution(weight, groups) if groups > 1 and dilation == 1 else None
 
     def weight(self) -> Tensor:
         """The effective weight, (out, in / groups, kernel) or (in, out, kernel) when transposed."""
@@ -54,6 +56,8 @@ class WeightNormConv1d(nn.Module):
             return conv_of_one_channel(x, weight, self.bias, self.stride, self.padding)
         if x.is_cuda and weight.shape[0] == self.groups == self.stride == self.dilation == 1:
             return conv_to_one_channel(x, weight, self.bias, self.padding)
+        if x.is_cuda and self.convolve_groups is not None:
+            return self.convolve_groups(x, weight, self.bias, self.stride, self.padding, self.groups)
         stride, padding, dilation = (1, self.stride), (0, self.padding), (1, self.dilation)
         return F.conv2d(x, weight.unsqueeze(2), self.bias, stride, padding, dilation, self.groups)
 
@@ -116,6 +120,15 @@ def conv_to_one_channel(x: Tensor, weight: Tensor, bias: Tensor, padding: int) -
     length = products.shape[1] - kernel + 1
     y = sum(products[:, i : i + length, i].float() for i in range(kernel)) + bias
     return y.to(products.dtype).unsqueeze(1).unsqueeze(2)
+
+
+def triton_convolution(weight: Tensor, groups: int) -> Callable[..., Tensor] | None:
+    """The GPU kernels for a grouped convolution, if they fit. Speech needs no groups, so it never loads Triton."""
+    try:
+        from models.vocoders.grouped_conv_triton import fits, grouped_conv1d
+    except ImportError:  # Triton exists for Linux only.
+        return None
+    return grouped_conv1d if fits(weight, groups) else None
 
 
 def fold_weight_norm(module: nn.Module) -> None:
