@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,13 @@ from models.tts.jets.cuda_graphs import GraphCache, filled_up
 from models.tts.jets.generators import build_generator
 from models.tts.jets.gpu_inference import GpuInference, for_inference, frame_bucket
 from models.tts.jets.synthesizer import Synthesizer
+from models.vocoders.hifigan import HifiganGenerator
 from models.vocoders.layers import fold_weight_norm
 from tests.tiny_voice import ROOT, TINY, make_experiment, make_network
 from utils.config import load_config
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+HALF = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 GENERATORS = ("hifigan", "hifigan_light", "istft")
 TEXTS = [
     "Hi.", "A somewhat longer sentence, with a comma.", "Good bye!", "Hello there.",
@@ -120,19 +123,31 @@ def test_weights_cast_once_give_what_autocast_gives(name: str, half: torch.dtype
         assert prepared.basis.dtype == torch.float32
 
 
-def voice_of(folder: Path, device: str, *overrides: str) -> Synthesizer:
-    return Synthesizer.from_experiment(folder, device, overrides=list(overrides))
-
-
 def close(made: list[np.ndarray], expected: list[np.ndarray], precision: str) -> None:
     for one, other in zip(made, expected, strict=True):
         assert one.shape == other.shape and one.dtype == np.float32
         assert np.abs(one - other).max() < CLOSE[precision], np.abs(one - other).max()
 
 
-@pytest.fixture(params=GENERATORS)
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return make_experiment(tmp_path / "voice", (f"model.generator={request.param}",), steps=(1,))
+@pytest.fixture(scope="module", params=GENERATORS)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    overrides = (f"model.generator={request.param}",)
+    return make_experiment(tmp_path_factory.mktemp("voice"), overrides, steps=(1,))
+
+
+@pytest.fixture(scope="module")
+def cpu_voice(folder: Path) -> Synthesizer:
+    return Synthesizer.from_experiment(folder, "cpu")
+
+
+@pytest.fixture(scope="module")
+def cpu_waves(cpu_voice: Synthesizer) -> list[np.ndarray]:
+    return [cpu_voice.tts(text)[0] for text in TEXTS]
+
+
+@pytest.fixture(scope="module")
+def gpu_voice(folder: Path) -> Synthesizer:
+    return Synthesizer.from_experiment(folder, "cuda")
 
 
 def one_by_one(generator: torch.nn.Module, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -146,9 +161,10 @@ def one_by_one(generator: torch.nn.Module, frames: torch.Tensor, lengths: torch.
 
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("graphs", [True, False])
-def test_a_cpu_that_works_like_a_gpu_says_the_same(folder: Path, without_gpu: None, graphs: bool, fused: bool) -> None:
-    voice = voice_of(folder, "cpu")
-    expected = [voice.tts(text)[0] for text in TEXTS]
+def test_a_cpu_that_works_like_a_gpu_says_the_same(
+    cpu_voice: Synthesizer, cpu_waves: list[np.ndarray], without_gpu: None, graphs: bool, fused: bool
+) -> None:
+    voice, expected = copy.copy(cpu_voice), cpu_waves
     streamed = np.concatenate(list(voice.stream(TEXTS[4], pitch=2.0, speed=0.8)))
     voice.gpu, voice.batches_generator = GpuInference(voice.network, None, graphs), True
     if fused:
@@ -170,26 +186,38 @@ def exact_arithmetic() -> Iterator[None]:
 
 
 @needs_gpu
+def test_the_config_says_what_is_used(folder: Path) -> None:
+    def voice_of(*overrides: str) -> GpuInference:
+        return Synthesizer.from_experiment(folder, "cuda", overrides=overrides).gpu
+
+    plain = voice_of("inference.precision=fp32", "inference.cuda_graphs=false")
+    assert plain.half is None and plain.graphs is None and plain.fused is None
+    usual = voice_of("inference.precision=fp16")
+    hifigan = isinstance(usual.network.generator, HifiganGenerator)
+    assert usual.half == torch.float16 and usual.graphs is not None and (usual.fused is not None) == hifigan
+
+
+@needs_gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_graphs_say_what_the_cpu_says(folder: Path, precision: str, exact_arithmetic: None) -> None:
-    expected = [voice_of(folder, "cpu").tts(text)[0] for text in TEXTS]
-    for graphs in ("true", "false"):
-        voice = voice_of(folder, "cuda", f"inference.precision={precision}", f"inference.cuda_graphs={graphs}")
-        for _ in range(3):
-            close([voice.tts(text)[0] for text in TEXTS], expected, precision)
-            close(voice.tts_batch(TEXTS), expected, precision)
-            close(voice.tts_batch(TEXTS[:2]), expected[:2], precision)
-        count = 0 if voice.gpu.graphs is None else len(voice.gpu.graphs)
-        assert (count > 5) == (graphs == "true")
+@pytest.mark.parametrize("graphs", [True, False])
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_gpu_says_what_the_cpu_says(
+    gpu_voice: Synthesizer, cpu_waves: list[np.ndarray], precision: str, graphs: bool, fused: bool,
+    exact_arithmetic: None,
+) -> None:  # fmt: skip
+    gpu_voice.gpu = GpuInference(gpu_voice.network, HALF[precision], graphs, fused)
+    for _ in range(3):
+        close([gpu_voice.tts(text)[0] for text in TEXTS], cpu_waves, precision)
+        close(gpu_voice.tts_batch(TEXTS), cpu_waves, precision)
+        close(gpu_voice.tts_batch(TEXTS[:2]), cpu_waves[:2], precision)
+    assert (gpu_voice.gpu.graphs is not None and len(gpu_voice.gpu.graphs) > 5) == graphs
 
 
 @needs_gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_graphs_equal_launches_one_by_one(folder: Path, precision: str, exact_arithmetic: None) -> None:
-    eager, graphed = (
-        voice_of(folder, "cuda", f"inference.precision={precision}", f"inference.cuda_graphs={graphs}")
-        for graphs in ("false", "true")
-    )
+def test_graphs_equal_launches_one_by_one(gpu_voice: Synthesizer, precision: str, exact_arithmetic: None) -> None:
+    eager, graphed = copy.copy(gpu_voice), copy.copy(gpu_voice)
+    eager.gpu, graphed.gpu = (GpuInference(gpu_voice.network, HALF[precision], graphs) for graphs in (False, True))
     controls = {"speed": 0.8, "pitch": 3.0, "energy": 2.0}
     for texts in (TEXTS[:1], TEXTS[1:3], TEXTS, TEXTS[::-1], TEXTS * 7):
         for settings in ({}, controls):
@@ -199,31 +227,32 @@ def test_graphs_equal_launches_one_by_one(folder: Path, precision: str, exact_ar
 
 
 @needs_gpu
-def test_the_stream_on_a_gpu_is_the_wave(folder: Path, exact_arithmetic: None) -> None:
-    voice = voice_of(folder, "cuda", "inference.precision=fp32")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_stream_on_a_gpu_is_the_wave(gpu_voice: Synthesizer, precision: str, exact_arithmetic: None) -> None:
+    gpu_voice.gpu = GpuInference(gpu_voice.network, HALF[precision], graphs=True)
     for _ in range(3):
-        joined = np.concatenate(list(voice.stream(TEXTS[4])))
-        close([joined], [voice.tts(TEXTS[4])[0]], "fp32")
+        joined = np.concatenate(list(gpu_voice.stream(TEXTS[4])))
+        close([joined], [gpu_voice.tts(TEXTS[4])[0]], precision)
 
 
 @needs_gpu
 def test_few_graphs_are_kept_and_all_work(
-    folder: Path, exact_arithmetic: None, monkeypatch: pytest.MonkeyPatch
+    gpu_voice: Synthesizer, cpu_waves: list[np.ndarray], exact_arithmetic: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gpu_inference, "GRAPHS", 3)
-    voice = voice_of(folder, "cuda", "inference.precision=fp32")
-    expected = [voice_of(folder, "cpu").tts(text)[0] for text in TEXTS]
+    gpu_voice.gpu = GpuInference(gpu_voice.network, None, graphs=True)
     for _ in range(4):
-        for text, wave in zip(TEXTS, expected):
+        for text, wave in zip(TEXTS, cpu_waves):
             for _ in range(3):
-                close([voice.tts(text)[0]], [wave], "fp32")
-        assert 1 <= len(voice.gpu.graphs) <= 3
+                close([gpu_voice.tts(text)[0]], [wave], "fp32")
+        assert 1 <= len(gpu_voice.gpu.graphs) <= 3
 
 
 @needs_gpu
 def test_a_longer_text_leaves_graphs_of_shorter_ones_valid(tmp_path: Path, exact_arithmetic: None) -> None:
     # Positions beyond the table's end replace the table, which older graphs read.
-    voice = voice_of(make_experiment(tmp_path / "voice", steps=(1,)), "cuda", "inference.precision=fp32")
+    folder = make_experiment(tmp_path / "voice", steps=(1,))
+    voice = Synthesizer.from_experiment(folder, "cuda", overrides=["inference.precision=fp32"])
     short = [voice.tts(TEXTS[0])[0] for _ in range(3)]
     ids = voice.script.frontend.encode(TEXTS[4])
     for _ in range(3):
