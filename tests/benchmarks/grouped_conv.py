@@ -1,9 +1,10 @@
-"""Grouped convolutions of a scale discriminator on a GPU: Triton kernels beside cuDNN's, bf16, C last in memory.
+"""Grouped convolutions of a scale discriminator on a GPU: Triton kernels beside cuDNN's, C last in memory.
 
-    python tests/benchmarks/grouped_conv.py [--batch 32] [--samples 16384] [--tune]
+    python tests/benchmarks/grouped_conv.py [--batch 32] [--samples 16384] [--dtype bfloat16] [--tune [LAYER ...]]
 
-Medians in milliseconds of CUDA graphs, as training runs them. --tune tries other tiles for each kernel (minutes, mostly
-compilation) and prints what belongs into `TUNED` of models/vocoders/grouped_conv_triton.py.
+Medians in milliseconds of CUDA graphs, as training runs them. --tune tries other tiles for each kernel of all
+layers, or of some (0 to 4), in bfloat16; that takes minutes, mostly compilation. It prints what belongs into `TUNED` of
+models/vocoders/grouped_conv_triton.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -52,26 +53,27 @@ def milliseconds(work: Callable[[], object], replays: int = 10, repeats: int = 7
     return statistics.median(times)
 
 
-def make_layer(layer: tuple[int, int, int, int], batch: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
+def make_layer(
+    layer: tuple[int, int, int, int], batch: int, length: int, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
     """Input (B, C, 1, T), weight and bias, as autocast sees them."""
     in_channels, out_channels, _, groups = layer
-    x = torch.randn(batch, 1, length, in_channels, device="cuda", dtype=torch.bfloat16).permute(0, 3, 1, 2)
+    x = torch.randn(batch, 1, length, in_channels, device="cuda", dtype=dtype).permute(0, 3, 1, 2)
     weight = torch.randn(out_channels, in_channels // groups, TAPS, device="cuda") * 0.03
     return x.requires_grad_(), weight.requires_grad_(), torch.zeros(out_channels, device="cuda", requires_grad=True)
 
 
 def cudnn(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
     """What autocast makes of F.conv2d."""
-    half = torch.bfloat16
-    return F.conv2d(x, weight.to(half).unsqueeze(2), bias.to(half), (1, stride), (0, padding), 1, groups)
+    return F.conv2d(x, weight.to(x.dtype).unsqueeze(2), bias.to(x.dtype), (1, stride), (0, padding), 1, groups)
 
 
-def compare(batch: int, samples: int) -> None:
+def compare(batch: int, samples: int, dtype: torch.dtype) -> None:
     """Print a line a layer, and sums."""
     print(f"{'in':>5}{'out':>6}{'stride':>7}{'length':>8} | forward: cuDNN, ours | forward + backward: cuDNN, ours")
     length, totals = samples, [0.0] * 4
     for layer in LAYERS:
-        parts, (stride, groups) = make_layer(layer, batch, length), layer[2:]
+        parts, (stride, groups) = make_layer(layer, batch, length, dtype), layer[2:]
         times = []
         for backward in (False, True):
             for function in (cudnn, kernels.grouped_conv1d):
@@ -104,11 +106,13 @@ def variants(tiles: kernels.Tiles) -> list[kernels.Tiles]:
     return found
 
 
-def tune(batch: int, samples: int) -> None:
+def tune(batch: int, samples: int, chosen: Iterable[int]) -> None:
     """Print the fastest tiles of each kernel, as entries of `TUNED` where they beat the rule."""
-    length = samples
+    lengths = [samples]
     for layer in LAYERS:
-        x, weight, bias = (part.detach() for part in make_layer(layer, batch, length))
+        lengths.append((lengths[-1] + 2 * PADDING - TAPS) // layer[2] + 1)
+    for layer, length in [(LAYERS[i], lengths[i]) for i in chosen]:
+        x, weight, bias = (part.detach() for part in make_layer(layer, batch, length, torch.bfloat16))
         x, (stride, groups) = x.squeeze(2).transpose(1, 2), layer[2:]
         geometry, channels = (stride, PADDING, groups), kernels.per_group(weight, groups)
         grad = torch.randn_like(kernels.forward_op(x, weight, bias, *geometry))
@@ -131,7 +135,6 @@ def tune(batch: int, samples: int) -> None:
             note = f"# {times[best]:.3f} ms, by the rule {times[rule]:.3f}"
             mark = "" if times[best] < GAIN * times[rule] else "# "
             print(f"{mark}({kind!r}, {channels[0]}, {channels[1]}, {stride}): {best},  {note}", flush=True)
-        length = grad.shape[1]
 
 
 def main() -> None:
@@ -139,11 +142,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--samples", type=int, default=16384)
-    parser.add_argument("--tune", action="store_true")
+    parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), default="bfloat16")
+    parser.add_argument("--tune", type=int, nargs="*", choices=range(len(LAYERS)), metavar="LAYER")
     args = parser.parse_args()
     torch.backends.cudnn.benchmark = True
     print(torch.cuda.get_device_name(), torch.__version__)
-    (tune if args.tune else compare)(args.batch, args.samples)
+    if args.tune is None:
+        compare(args.batch, args.samples, getattr(torch, args.dtype))
+    else:
+        tune(args.batch, args.samples, args.tune or range(len(LAYERS)))
 
 
 if __name__ == "__main__":
