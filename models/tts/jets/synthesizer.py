@@ -23,6 +23,7 @@ from models.tts.jets.config import JetsConfig
 from models.tts.jets.controls import Controls, controlled
 from models.tts.jets.gpu_inference import GpuInference
 from models.tts.jets.network import InferenceOutput, JetsNetwork
+from models.tts.jets.pitch_response import PitchResponse
 from models.tts.jets.script import Line, Scriptwriter
 from models.tts.jets.streaming import fade_edges, generate_in_chunks
 from models.vocoders.layers import fold_weight_norm
@@ -83,6 +84,7 @@ class Synthesizer:
         self.precision = resolve_precision(config.inference.precision, device)
         half = _HALF.get(self.precision)
         self.gpu = GpuInference(self.network, half, config.inference.cuda_graphs) if on_gpu else None
+        self.pitch_response: PitchResponse | None = None
         mean_f0 = math.exp(float(network.log_f0_mean))
         self.script = Scriptwriter(frontend, tokens, mean_f0, config.preprocess.phone_extractor != "espnet")
 
@@ -126,7 +128,9 @@ class Synthesizer:
             preprocess = preprocess.model_copy(update={"tokens_path": str((folder / TOKENS).resolve())})
         frontend = TextFrontEnd.from_config(preprocess)
         frontend.phonemise("one word")  # dictionaries load at the first text: let that be part of loading
-        return cls(network, frontend, tokens, loaded, resolved_device(device))
+        voice = cls(network, frontend, tokens, loaded, resolved_device(device))
+        voice.pitch_response = PitchResponse.load(folder, chosen.name)
+        return voice
 
     def tts(self, text: str, **controls: Unpack[Controls]) -> tuple[np.ndarray, int]:
         """Speak a text of any length: a waveform (N,) float32 in [-1, 1], and its sample rate in Hz.
@@ -246,13 +250,13 @@ class Synthesizer:
         lengths = torch.tensor([len(line.ids) for line in lines]).to(self.device)
         text = padded([line.ids for line in lines], 0, torch.long, self.device)
         speed: float | Tensor = settings.speed
-        semitones: float | Tensor = settings.pitch_semitones
+        semitones: float | Tensor = self._needed([settings.pitch_semitones])[0]
         if any(p.rate != 1 for line in lines for p in line.prosody):
             rates = [[p.rate for p in line.prosody] for line in lines]
             speed = padded(rates, 1.0, torch.float64, self.device) * settings.speed
         if any(p.semitones != 0 for line in lines for p in line.prosody):
-            shifts = [[p.semitones for p in line.prosody] for line in lines]
-            semitones = padded(shifts, 0.0, torch.float32, self.device) + settings.pitch_semitones
+            shifts = [self._needed([p.semitones + settings.pitch_semitones for p in line.prosody]) for line in lines]
+            semitones = padded(shifts, 0.0, torch.float32, self.device)
         return self.network.plan(
             text,
             lengths,
@@ -262,6 +266,10 @@ class Synthesizer:
             predict_from_text=self.gpu and self.gpu.predict_from_text,
             decode=self.gpu and self.gpu.decode,
         )
+
+    def _needed(self, semitones: list[float]) -> list[float]:
+        """Shifts of the pitch input that move the voice by `semitones`, as far as that was measured."""
+        return semitones if self.pitch_response is None else self.pitch_response.needed(semitones)
 
     def _generate(self, states: Tensor, frame_lengths: Sequence[int]) -> Tensor:
         """Waveforms (B, T * hop_size) of decoder states (B, T, C), each as if alone and zero behind its end."""

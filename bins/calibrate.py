@@ -1,0 +1,55 @@
+"""Measure how far a voice's pitch moves when it is asked to, so that pitch in semitones means what it says.
+
+usage: python bins/calibrate.py --expt_dir ckpts/tts/NAME [--checkpoint best] [--device cpu]
+
+Writes pitch_response.json into the experiment; stage 3 reads it. Delete the file to be without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from models.base.checkpoints import find_checkpoint  # noqa: E402
+from models.tts.jets.pitch_response import FILE, measure  # noqa: E402
+from models.tts.jets.synthesizer import Synthesizer  # noqa: E402
+from utils.atomic import disk_errors  # noqa: E402
+from utils.errors import UserError  # noqa: E402
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--expt_dir", type=Path, required=True, help="trained experiment, <log_dir>/<name>")
+    parser.add_argument("--checkpoint", help='"last", "best" or a folder in checkpoints/ (default: the config\'s)')
+    parser.add_argument("--device", help='"cpu", "cuda" ... (default: the GPU if there is one)')
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    args = parse_arguments()
+    try:
+        voice = Synthesizer.from_experiment(args.expt_dir, args.device, args.checkpoint)
+        voice.pitch_response = None
+        name = find_checkpoint(args.expt_dir, args.checkpoint or voice.config.inference.checkpoint).name
+        response = measure(voice, name)
+        with disk_errors(args.expt_dir):
+            response.save(args.expt_dir)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    print("asked for, semitones | measured")
+    for asked, measured in zip(response.asked, response.measured):
+        print(f"{asked:+.1f} | {measured:+.2f}")
+    print(f"{name} moves by {response.measured[0]:+.1f} to {response.measured[-1]:+.1f}: {args.expt_dir / FILE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

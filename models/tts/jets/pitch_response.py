@@ -1,0 +1,121 @@
+"""How far a voice moves when another pitch is asked for, and what to ask for so that it moves as far as is wanted.
+
+A network that has heard one speaker follows a shift of its pitch input only in part, the less the further it leads out
+of what that speaker did. How far is a property of the trained weights, so it is measured once: sentences are spoken
+at several shifts, and their F0 is compared frame by frame, which is possible because durations stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from processors.pitch import extract_f0_batch
+from utils.atomic import write_json
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from models.tts.jets.synthesizer import Synthesizer
+
+FILE = "pitch_response.json"
+# What is asked for, in semitones.
+SHIFTS = (-18.0, -12.0, -9.0, -6.0, -4.0, -2.0, 2.0, 4.0, 6.0, 9.0, 12.0, 18.0)
+WIDEST = 6.0  # semitones that F0 may leave the range that stage 1 looks for
+# Where more is asked for and next to nothing comes of it, the voice's range ends.
+LEAST_SLOPE = 0.2
+SENTENCES = (
+    "The lamp by the window hums when the evening grows cold.",
+    "We measured the bridge twice and wrote the numbers down.",
+    "My uncle keeps a pair of wooden oars above the fireplace.",
+    "Several large boxes were shipped to the wrong address.",
+    "On Thursday the weather turned, and rain fell for hours.",
+    "He was sure that nobody had seen him leave the old house.",
+)
+
+
+@dataclass(frozen=True)
+class PitchResponse:
+    """Measured shifts (semitones) for those that were asked for, both rising, 0 for 0."""
+
+    checkpoint: str
+    asked: tuple[float, ...]
+    measured: tuple[float, ...]
+
+    def needed(self, semitones: Sequence[float]) -> list[float]:
+        """What to ask for so that the voice moves by `semitones`, or as far as it can.
+
+        Just that if nothing is known, because no frame was voiced or nothing moved.
+        """
+        if len(self.asked) == 1:
+            return list(semitones)
+        return np.interp(semitones, self.measured, self.asked).tolist()
+
+    @classmethod
+    def from_measured(cls, checkpoint: str, asked: Sequence[float], measured: Sequence[float]) -> PitchResponse:
+        """From measurements at `asked` in any order; those beyond the voice's range are left out."""
+        curve = {0.0: 0.0}
+        for sign in (-1, 1):
+            last = (0.0, 0.0)
+            for wanted, got in sorted(zip(asked, measured), key=lambda pair: abs(pair[0])):
+                if wanted * sign <= 0 or not np.isfinite(got):
+                    continue
+                if (got - last[1]) * sign < LEAST_SLOPE * (wanted - last[0]) * sign:
+                    break
+                curve[wanted] = got
+                last = (wanted, got)
+        return cls(checkpoint, *map(tuple, zip(*sorted(curve.items()))))
+
+    @classmethod
+    def load(cls, folder: Path, checkpoint: str) -> PitchResponse | None:
+        """The one in an experiment's folder, if it was measured on this checkpoint."""
+        path = folder / FILE
+        if not path.is_file():
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            response = cls(found["checkpoint"], tuple(found["asked"]), tuple(found["measured"]))
+            rising = all(a < b for row in (response.asked, response.measured) for a, b in zip(row, row[1:]))
+            if not rising or not len(response.asked) == len(response.measured) > 0:
+                raise ValueError
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path} is damaged: delete it, and measure the voice again") from None
+        return response if response.checkpoint == checkpoint else None
+
+    def save(self, folder: Path) -> None:
+        """Write it into an experiment's folder."""
+        write_json(folder / FILE, asdict(self))
+
+
+def frame_shifts(voice: Synthesizer, plain: Sequence[np.ndarray], moved: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Semitones between two versions of each utterance, of every frame (T,), NaN where either is unvoiced."""
+    preprocess = voice.config.preprocess
+    reach = 2 ** (WIDEST / 12)
+    # The same wide range for both, so that the search does not favour what is expected.
+    bounds = (preprocess.f0_min / reach, preprocess.f0_max * reach)
+    f0 = extract_f0_batch([*plain, *moved], voice.sample_rate, voice.hop_size, *bounds)
+    shifts = []
+    for before, after in zip(f0[: len(plain)], f0[len(plain) :]):
+        voiced = (before > 0) & (after > 0)
+        ratio = np.divide(after, before, out=np.full(len(before), np.nan), where=voiced)
+        shifts.append(12 * np.log2(ratio))
+    return shifts
+
+
+def measure(voice: Synthesizer, checkpoint: str) -> PitchResponse:
+    """Speak SENTENCES at every one of SHIFTS and see; `voice` must not know of a response."""
+    settings = voice.config.inference
+    ids = [line.ids for text in SENTENCES for line in voice.script.lines(text, settings)]
+    neutral = {"speed": 1.0, "energy": 0.0, "target_level_db": None}
+    plain = voice.synthesize_ids(ids, pitch=0.0, **neutral)
+    found = []
+    for semitones in SHIFTS:
+        moved = voice.synthesize_ids(ids, pitch=semitones, **neutral)
+        frames = np.concatenate(frame_shifts(voice, plain, moved))
+        frames = frames[np.isfinite(frames)]
+        found.append(float(np.median(frames)) if len(frames) else float("nan"))
+    return PitchResponse.from_measured(checkpoint, SHIFTS, found)
