@@ -14,7 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.base.checkpoints import find_checkpoint  # noqa: E402
-from models.tts.jets.pitch_response import FILE, measure  # noqa: E402
+from models.base.experiment import PITCH_RESPONSE  # noqa: E402
+from models.tts.jets.pitch_response import measure  # noqa: E402
 from models.tts.jets.synthesizer import Synthesizer  # noqa: E402
 from utils.atomic import disk_errors  # noqa: E402
 from utils.errors import UserError  # noqa: E402
@@ -47,7 +48,8 @@ def main() -> int:
     print("asked for, semitones | measured")
     for asked, measured in zip(response.asked, response.measured):
         print(f"{asked:+.1f} | {measured:+.2f}")
-    print(f"{name} moves by {response.measured[0]:+.1f} to {response.measured[-1]:+.1f}: {args.expt_dir / FILE}")
+    lowest, highest = response.measured[0], response.measured[-1]
+    print(f"{name} moves by {lowest:+.1f} to {highest:+.1f}: {args.expt_dir / PITCH_RESPONSE}")
     return 0
 
 

@@ -17,6 +17,7 @@ from utils.json_text import read_json
 from utils.lock import FileLock
 
 CONFIG, TOKENS, LEXICON, LOCK = "config.json", "tokens.json", "lexicon.txt", ".lock"
+PITCH_RESPONSE = "pitch_response.json"  # of bins/calibrate.py
 
 # A trained network only makes sense with these as they were; everything else may change between runs.
 _FIXED = ("model_type", "model", "preprocess", "dataset")

@@ -21,7 +21,7 @@ from models.base.checkpoints import (
     save_checkpoint,
 )
 from models.base.compact import compact, expand
-from models.base.experiment import CONFIG, LEXICON, TOKENS
+from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS
 from models.registry import model_module
 from models.tts.voice_card import CARD, VoiceFacts, voice_card
 from utils.atomic import disk_errors, write_json, write_text
@@ -80,7 +80,7 @@ def pack_voice(
             folder.chmod(0o755)  # a temporary folder is its owner's alone
             save_checkpoint(folder, chosen.step, {NETWORK: stored}, None, chosen.metrics)
             write_json(folder / CONFIG, travelling_config(config, expt_dir, out))
-            for name in (TOKENS, LEXICON):
+            for name in (TOKENS, LEXICON, PITCH_RESPONSE):
                 if (expt_dir / name).is_file():
                     shutil.copyfile(expt_dir / name, folder / name)
         megabytes = size_in_megabytes(folder)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.base.experiment import PITCH_RESPONSE
 from processors.pitch import extract_f0_batch
 from utils.atomic import write_json
 from utils.errors import UserError
@@ -22,7 +23,6 @@ from utils.errors import UserError
 if TYPE_CHECKING:
     from models.tts.jets.synthesizer import Synthesizer
 
-FILE = "pitch_response.json"
 # What is asked for, in semitones.
 SHIFTS = (-18.0, -12.0, -9.0, -6.0, -4.0, -2.0, 2.0, 4.0, 6.0, 9.0, 12.0, 18.0)
 WIDEST = 6.0  # semitones that F0 may leave the range that stage 1 looks for
@@ -73,7 +73,7 @@ class PitchResponse:
     @classmethod
     def load(cls, folder: Path, checkpoint: str) -> PitchResponse | None:
         """The one in an experiment's folder, if it was measured on this checkpoint."""
-        path = folder / FILE
+        path = folder / PITCH_RESPONSE
         if not path.is_file():
             return None
         try:
@@ -88,7 +88,7 @@ class PitchResponse:
 
     def save(self, folder: Path) -> None:
         """Write it into an experiment's folder."""
-        write_json(folder / FILE, asdict(self))
+        write_json(folder / PITCH_RESPONSE, asdict(self))
 
 
 def frame_shifts(voice: Synthesizer, plain: Sequence[np.ndarray], moved: Sequence[np.ndarray]) -> list[np.ndarray]:

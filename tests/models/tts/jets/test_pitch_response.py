@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from models.tts.jets.pitch_response import FILE, SHIFTS, PitchResponse, frame_shifts, measure
+from models.base.experiment import PITCH_RESPONSE
+from models.tts.jets.pitch_response import SHIFTS, PitchResponse, frame_shifts, measure
 from models.tts.jets.synthesizer import Synthesizer
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
@@ -100,6 +101,6 @@ def test_it_is_kept_with_the_voice_and_belongs_to_one_checkpoint(tmp_path: Path)
 @pytest.mark.parametrize("content", ["", "[]", '{"checkpoint": "a", "asked": [0, 1], "measured": [0, 0]}',
                                      '{"checkpoint": "a", "asked": [], "measured": []}'])  # fmt: skip
 def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / FILE).write_text(content)
-    with pytest.raises(UserError, match=FILE):
+    (tmp_path / PITCH_RESPONSE).write_text(content)
+    with pytest.raises(UserError, match=PITCH_RESPONSE):
         PitchResponse.load(tmp_path, "a")
