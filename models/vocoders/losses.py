@@ -5,6 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+try:
+    from models.vocoders.feature_distance_triton import feature_distance as _distance_on_gpu
+    from models.vocoders.feature_distance_triton import is_dense
+except ImportError:  # Triton exists for Linux only.
+    _distance_on_gpu = None
+
 Features = list[list[Tensor]]
 
 
@@ -26,11 +32,17 @@ def adversarial_loss(fake: Features) -> Tensor:
     return sum((layers[-1].float() - 1).square().mean() for layers in fake)
 
 
-def feature_matching_loss(real: Features, fake: Features) -> Tensor:
-    """L1 distance of all feature maps, judgements included; the real ones carry no gradient."""
-    # The mean adds up in float32 without a float32 copy of the maps.
-    return sum(
-        (f - r.detach()).abs().mean(dtype=torch.float32)
-        for real_layers, fake_layers in zip(real, fake)
-        for r, f in zip(real_layers, fake_layers)
-    )
+def feature_matching_loss(features: Features) -> Tensor:
+    """L1 distance of all feature maps, judgements included; the batch holds real segments, then generated ones.
+
+    The real ones get no gradient.
+    """
+    return sum(_distance(feature) for layers in features for feature in layers)
+
+
+def _distance(feature: Tensor) -> Tensor:
+    """Mean absolute difference (), float32, of the halves of a feature map (2 B, ...)."""
+    if feature.is_cuda and _distance_on_gpu is not None and is_dense(feature):
+        return _distance_on_gpu(feature)
+    real, fake = feature.chunk(2)
+    return (fake - real.detach()).abs().mean(dtype=torch.float32)

@@ -72,11 +72,12 @@ class GanHalf:
 
     def _discriminator_terms(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Both discriminator losses, adversarial and feature-matching loss, from one pass over both halves."""
-        features_real, features_fake = split_real_fake(self.discriminator(torch.cat([real, fake])))
+        features = self.discriminator(torch.cat([real, fake]))
+        features_real, features_fake = split_real_fake(features)
         return (
             *discriminator_losses(features_real, features_fake),
             adversarial_loss(features_fake),
-            feature_matching_loss(features_real, features_fake),
+            feature_matching_loss(features),
         )
 
     def __call__(self, segments: Tensor, real: Tensor, loss_scale: Tensor) -> tuple[dict[str, Tensor], Tensor]:

@@ -20,17 +20,81 @@ class TimeConv1d(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x (B, T, C_in), zeros around it: (B, T, C_out)."""
-        if not x.is_cuda:
-            return super().forward(x.transpose(1, 2)).transpose(1, 2)
+        return self.as_product(x) if x.is_cuda else super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+    def as_product(self, x: Tensor) -> Tensor:
+        """The same by one matrix product, on any device."""
         if torch.is_autocast_enabled("cuda"):
             x = x.to(torch.get_autocast_dtype("cuda"))
-        width, half, length = self.kernel_size[0], self.padding[0], x.shape[1]
-        if width == 1:
+        if self.kernel_size[0] == 1:
             return F.linear(x, self.weight.squeeze(2), self.bias)
         if self.in_channels <= self.out_channels:
-            x = F.pad(x, (0, 0, half, half))
-            x = torch.cat([x[:, i : i + length] for i in range(width)], dim=-1)
-            return F.linear(x, self.weight.transpose(1, 2).flatten(1), self.bias)
+            windows = Spread.apply(x, self.kernel_size[0])
+            return F.linear(windows.flatten(2), self.weight.transpose(1, 2).flatten(1), self.bias)
         shares = F.linear(x, self.weight.permute(2, 0, 1).flatten(0, 1))
-        shares = F.pad(shares, (0, 0, half, half)).unflatten(-1, (width, self.out_channels))
-        return sum(shares[:, i : i + length, i] for i in range(width)) + self.bias
+        return Gather.apply(shares.unflatten(-1, (self.kernel_size[0], self.out_channels))) + self.bias
+
+
+def spread(x: Tensor, width: int, backwards: bool = False) -> Tensor:
+    """Each position's neighbours side by side: (B, T, width, C) of x (B, T, C), zeros beyond the ends.
+
+    From the past to the future, or `backwards`.
+    """
+    length, half = x.shape[1], width // 2
+    windows = x.new_empty(x.shape[0], length, width, x.shape[2])
+    for offset in range(-half, half + 1):
+        place = windows[:, :, half - offset if backwards else half + offset]
+        shift = min(abs(offset), length)
+        if offset < 0:
+            place[:, :shift] = 0
+            place[:, shift:] = x[:, : length - shift]
+        else:
+            place[:, length - shift :] = 0
+            place[:, : length - shift] = x[:, shift:]
+    return windows
+
+
+def gather(shares: Tensor, backwards: bool = False) -> Tensor:
+    """The sum of what each position gets from its neighbours: (B, T, C) of shares (B, T, width, C).
+
+    Position t gets the share `half + offset` of position t + offset, or `backwards` the share `half - offset`.
+    """
+    length, half = shares.shape[1], shares.shape[2] // 2
+    total = shares[:, :, half].clone()
+    for offset in range(-half, half + 1):
+        share = shares[:, :, half - offset if backwards else half + offset]
+        shift = min(abs(offset), length)
+        if offset < 0:
+            total[:, shift:] += share[:, : length - shift]
+        elif offset > 0:
+            total[:, : length - shift] += share[:, shift:]
+    return total
+
+
+class Spread(torch.autograd.Function):
+    """`spread`, whose gradient is `gather` backwards; autograd's own would fill and add zeros."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, width: int) -> Tensor:  # noqa: ANN001
+        """Windows (B, T, width, C) of x (B, T, C)."""
+        return spread(x, width)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN001
+        """Gradient of x."""
+        return gather(grad, backwards=True), None
+
+
+class Gather(torch.autograd.Function):
+    """`gather`, whose gradient is `spread` backwards."""
+
+    @staticmethod
+    def forward(ctx, shares: Tensor) -> Tensor:  # noqa: ANN001
+        """Sum (B, T, C) of shares (B, T, width, C)."""
+        ctx.width = shares.shape[2]
+        return gather(shares)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:  # noqa: ANN001
+        """Gradient of the shares."""
+        return spread(grad, ctx.width, backwards=True)

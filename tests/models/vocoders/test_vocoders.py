@@ -18,6 +18,7 @@ from models.vocoders.layers import (
     conv_to_one_channel,
     fold_weight_norm,
 )
+from models.vocoders.losses import feature_matching_loss
 from models.vocoders.tails import generate_each
 
 
@@ -183,3 +184,20 @@ def test_istft_batch_of_mixed_lengths_equals_one_at_a_time() -> None:
             expected = generator(frames[i : i + 1, :length])[0]
             assert expected.shape == (length * 16,)
             torch.testing.assert_close(together[i, : length * 16], expected, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_feature_matching_on_a_gpu_equals_the_one_on_the_cpu(layout: torch.memory_format, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    maps = [torch.randn(4, 7, 1, 1001), torch.randn(6, 16, 1, 33), torch.randn(2, 1, 5, 4)]
+    maps[1][3:] = maps[1][:3]  # no distance, no gradient
+    results = []
+    for device in ("cpu", "cuda"):
+        leaves = [x.to(dtype).to(device).contiguous(memory_format=layout).requires_grad_() for x in maps]
+        loss = feature_matching_loss([leaves])
+        (3 * loss).backward()
+        results.append((loss.item(), [leaf.grad.float().cpu() for leaf in leaves]))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-2 if dtype == torch.bfloat16 else 1e-5)
+    torch.testing.assert_close(results[0][1], results[1][1], rtol=1e-2, atol=1e-9)
