@@ -38,7 +38,7 @@ def candidates(n_in: int, n_out: int) -> list[dict[str, int]]:
     deep = min(128, max(16, n_in & -n_in))
     found = [tile_of(n_in, n_out)]
     for block_t, block_n, block_c, warps, stages in itertools.product(
-        (128, 256, 64), sorted({wide, max(16, wide // 2)}), sorted({deep, min(deep, 64)}), (4, 8), (3, 4, 2)
+        (256, 128), sorted({wide, max(16, wide // 2)}), sorted({deep, min(deep, 64)}), (4, 8), (1, 3, 4)
     ):
         shared = 2 * stages * (block_t * block_c + block_c * block_n)
         # Registers for the sums, shared memory for what is on its way.
