@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,8 @@ from models.tts.jets.network import JetsNetwork
 from models.vocoders.layers import WeightNormConv1d
 from models.vocoders.tails import generate_each
 
-try:
-    from models.vocoders.hifigan_triton import FusedHifigan, can_fuse
-except ImportError:  # Triton exists for Linux only; other systems use cuDNN.
-    FusedHifigan = None
+if TYPE_CHECKING:
+    from models.vocoders.hifigan_triton import FusedHifigan
 
 _log = logging.getLogger(__name__)
 GRAPHS = 64  # kept at most, a few MB each
@@ -135,7 +134,13 @@ class WholeGenerator:
 
 def fused_generator(generator: nn.Module, half: torch.dtype, device: torch.device) -> FusedHifigan | None:
     """The generator as kernels of our own, compiled; None where that cannot be."""
-    if device.type != "cuda" or FusedHifigan is None or not can_fuse(generator):
+    if device.type != "cuda":
+        return None
+    try:
+        from models.vocoders.hifigan_triton import FusedHifigan, can_fuse
+    except ImportError:  # Triton exists for Linux only.
+        return None
+    if not can_fuse(generator):
         return None
     fused = FusedHifigan(generator, half)
     frame = torch.zeros(1, 1, fused.input_conv.n_in, device=device)
