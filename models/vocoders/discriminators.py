@@ -94,7 +94,7 @@ class ResolutionDiscriminator(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
         features = []
         for conv in self.convs:
-            x = F.leaky_relu(conv(x), SLOPE)
+            x = conv(x, SLOPE)
             features.append(x)
         features.append(self.output_conv(x))
         return features
@@ -106,7 +106,7 @@ def run_layers(x: Tensor, convs: nn.ModuleList, output_conv: nn.Module, channels
         x = x.unsqueeze(2)
     features = []
     for conv in convs:
-        x = F.leaky_relu(conv(x), SLOPE)
+        x = conv(x, SLOPE)
         features.append(x)
     features.append(output_conv(x))
     return features

@@ -32,7 +32,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Transform x (B, C, T) or (B, C, 1, T); same shape."""
         for dilated, plain in zip(self.dilated, self.plain):
-            x = x + plain(F.leaky_relu(dilated(F.leaky_relu(x, SLOPE)), SLOPE))
+            x = x + plain(dilated(F.leaky_relu(x, SLOPE), SLOPE))
         return x
 
 

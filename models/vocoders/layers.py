@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -47,19 +48,24 @@ class WeightNormConv1d(nn.Module):
             self.folded = self.weight().detach().clone()
             self.weight_g = self.weight_v = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve x (B, C, T) or (B, C, 1, T)."""
-        weight = self.weight()
+    def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
+        """Convolve x (B, C, T) or (B, C, 1, T), then a leaky ReLU with this slope; 1 is none."""
+        weight, grouped = self.weight(), self.convolve_groups
         if x.dim() == 3:
-            return F.conv1d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
-        if x.is_cuda and weight.shape[1] == self.groups == self.dilation == 1:
-            return conv_of_one_channel(x, weight, self.bias, self.stride, self.padding)
+            y = F.conv1d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+            return activate(y, slope)
         if x.is_cuda and weight.shape[0] == self.groups == self.stride == self.dilation == 1:
-            return conv_to_one_channel(x, weight, self.bias, self.padding)
-        if x.is_cuda and self.convolve_groups is not None:
-            return self.convolve_groups(x, weight, self.bias, self.stride, self.padding, self.groups)
-        stride, padding, dilation = (1, self.stride), (0, self.padding), (1, self.dilation)
-        return F.conv2d(x, weight.unsqueeze(2), self.bias, stride, padding, dilation, self.groups)
+            return activate(conv_to_one_channel(x, weight, self.bias, self.padding), slope)
+        if x.is_cuda and grouped is not None:
+            return activate(grouped(x, weight, self.bias, self.stride, self.padding, self.groups), slope)
+        apart = fuses_bias(x)
+        bias = None if apart else self.bias
+        if x.is_cuda and weight.shape[1] == self.groups == self.dilation == 1:
+            y = conv_of_one_channel(x, weight, bias, self.stride, self.padding)
+        else:
+            stride, padding, dilation = (1, self.stride), (0, self.padding), (1, self.dilation)
+            y = F.conv2d(x, weight.unsqueeze(2), bias, stride, padding, dilation, self.groups)
+        return add_bias(y, self.bias, slope) if apart else activate(y, slope)
 
 
 class WeightNormConv2d(nn.Module):
@@ -74,9 +80,11 @@ class WeightNormConv2d(nn.Module):
         self.weight_g = nn.Parameter(conv.weight.detach().flatten(1).norm(dim=1).view(-1, 1, 1, 1))
         self.weight_v, self.bias = nn.Parameter(conv.weight.detach()), conv.bias
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve x (B, C, T, F), zeros around it."""
-        return F.conv2d(x, torch._weight_norm(self.weight_v, self.weight_g, 0), self.bias, self.stride, self.padding)
+    def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
+        """Convolve x (B, C, T, F), zeros around it, then a leaky ReLU with this slope; 1 is none."""
+        weight, apart = torch._weight_norm(self.weight_v, self.weight_g, 0), fuses_bias(x)
+        y = F.conv2d(x, weight, None if apart else self.bias, self.stride, self.padding)
+        return add_bias(y, self.bias, slope) if apart else activate(y, slope)
 
 
 class WeightNormConvTranspose1d(WeightNormConv1d):
@@ -89,14 +97,44 @@ class WeightNormConvTranspose1d(WeightNormConv1d):
         weight = self.weight()
         if x.dim() == 3:
             return F.conv_transpose1d(x, weight, self.bias, self.stride, self.padding)
-        return F.conv_transpose2d(x, weight.unsqueeze(2), self.bias, (1, self.stride), (0, self.padding))
+        apart = fuses_bias(x)
+        bias = None if apart else self.bias
+        y = F.conv_transpose2d(x, weight.unsqueeze(2), bias, (1, self.stride), (0, self.padding))
+        return add_bias(y, self.bias, 1.0) if apart else y
+
+
+def activate(x: Tensor, slope: float) -> Tensor:
+    """Leaky ReLU with this slope; 1 is none."""
+    return x if slope == 1.0 else F.leaky_relu(x, slope)
+
+
+@cache
+def bias_kernel() -> Callable[[Tensor, Tensor, float], Tensor] | None:
+    """Bias and activation as one GPU kernel. Only training asks for it, so that speech never loads Triton."""
+    try:
+        from models.vocoders.bias_triton import bias_activation
+    except ImportError:  # Triton exists for Linux only.
+        return None
+    return bias_activation
+
+
+def fuses_bias(x: Tensor) -> bool:
+    """Whether bias and activation behind a convolution of x should be one kernel: in training on a GPU."""
+    if not x.is_cuda or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return False
+    return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) and bias_kernel() is not None
+
+
+def add_bias(y: Tensor, bias: Tensor, slope: float) -> Tensor:
+    """leaky_relu(y + bias, slope) for y (B, C, T, F), by the fused kernel."""
+    return bias_kernel()(y.contiguous(memory_format=torch.channels_last), bias, slope)
 
 
 # Matrix products on tensor cores want their sizes in multiples of this.
 PRODUCT_MULTIPLE = 8
 
 
-def conv_of_one_channel(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
+def conv_of_one_channel(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
     """Convolve x (B, 1, 1, T) with weight (C, 1, K) as one matrix product: (B, C, 1, T'), channels-last in memory.
 
     cuDNN's kernels for a single channel take many times as long.

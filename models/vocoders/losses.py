@@ -42,7 +42,8 @@ def feature_matching_loss(features: Features) -> Tensor:
 
 def _distance(feature: Tensor) -> Tensor:
     """Mean absolute difference (), float32, of the halves of a feature map (2 B, ...)."""
-    if feature.is_cuda and _distance_on_gpu is not None and is_dense(feature):
+    fused = feature.is_cuda and _distance_on_gpu is not None and not torch.compiler.is_compiling()
+    if fused and is_dense(feature):
         return _distance_on_gpu(feature)
     real, fake = feature.chunk(2)
     return (fake - real.detach()).abs().mean(dtype=torch.float32)

@@ -201,3 +201,28 @@ def test_feature_matching_on_a_gpu_equals_the_one_on_the_cpu(layout: torch.memor
         results.append((loss.item(), [leaf.grad.float().cpu() for leaf in leaves]))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-2 if dtype == torch.bfloat16 else 1e-5)
     torch.testing.assert_close(results[0][1], results[1][1], rtol=1e-2, atol=1e-9)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_training_kernels_give_the_gradients_of_plain_convolutions() -> None:
+    """Channels-last on a GPU goes through our own kernels: the same as channels-first on the CPU, in float32."""
+    generator = small_generator(channels=32).train()
+    judges = Discriminators([2, 3], 8, 32, 1, 32, 64, [64], 8)
+    frames = torch.randn(3, 30, 8)
+    results = []
+    for device in ("cpu", "cuda"):
+        for module in (generator.to(device), judges.to(device)):
+            module.zero_grad()
+            for layer in module.modules():
+                if hasattr(layer, "channels_last"):
+                    layer.channels_last = device == "cuda"
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            wave = generator(frames.to(device))
+            features = judges(torch.cat([wave.detach().flip(1), wave]))
+            loss = feature_matching_loss(features) + sum(layers[-1].square().mean() for layers in features)
+            loss.backward()
+        parameters = [*generator.parameters(), *judges.parameters()]
+        results.append((loss.item(), [parameter.grad.cpu().clone() for parameter in parameters]))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-4)
+    for slow, fast in zip(results[0][1], results[1][1]):
+        assert (fast - slow).norm() <= 1e-3 * slow.norm() + 1e-7
