@@ -22,7 +22,7 @@ def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
-    add("--expt_dir", type=Path, help="experiment whose voice is judged, or whose config is used")
+    add("--expt_dir", type=Path, help="experiment or packed voice that is judged, or whose config is used")
     add("--config", help="config file in place of the experiment's (default without one: config/jets.json)")
     add("--output_dir", type=Path, help="folder of the report (default: <expt_dir>/result)")
     add("--dataset", help="one of the config's corpora (default: all)")

@@ -17,7 +17,7 @@ from utils.errors import UserError  # noqa: E402
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--expt_dir", required=True, type=Path, help="trained experiment, <log_dir>/<name>")
+    parser.add_argument("--expt_dir", required=True, type=Path, help="experiment, <log_dir>/<name>, or packed voice")
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
     parser.add_argument("--checkpoint", help='"last", "best" or a folder in checkpoints/ (default: the config\'s)')
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="default: fp32")

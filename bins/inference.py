@@ -16,7 +16,7 @@ from utils.errors import UserError  # noqa: E402
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--expt_dir", required=True, type=Path, help="trained experiment, <log_dir>/<name>")
+    parser.add_argument("--expt_dir", required=True, type=Path, help="experiment, <log_dir>/<name>, or packed voice")
     parser.add_argument("--output_dir", type=Path, help="where the wavs go (default: <expt_dir>/result)")
     parser.add_argument("--mode", choices=("batch", "single"), help="a split or a text (default: single with a text)")
     parser.add_argument("--dataset", help="corpus of the split (default: the first of the config)")

@@ -93,7 +93,7 @@ def pack_voice(
             publish(folder, out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    say(f"{shown(out)}: {chosen.name} of {expt_dir.name}, {precision}, {megabytes:.1f} MB")
+    say(f"{shown(out)}: {chosen.name} of {expt_dir.resolve().name}, {precision}, {megabytes:.1f} MB")
 
 
 def check_target(expt_dir: Path, out: Path, replace: bool) -> None:
