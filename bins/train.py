@@ -26,7 +26,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--name", required=True, help="name of the experiment, a folder below log_dir")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
-    start.add_argument("--finetune_from", type=Path, metavar="DIR", help="start from an experiment's or packed voice's weights")
+    start.add_argument("--finetune_from", type=Path, metavar="DIR", help="start from weights of an experiment or voice")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
     return parser.parse_args()
 
