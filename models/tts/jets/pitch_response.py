@@ -3,6 +3,9 @@
 A network that has heard one speaker follows a shift of its pitch input only in part, the less the further it leads out
 of what that speaker did. How far is a property of the trained weights, so it is measured once: sentences are spoken
 at several shifts, and their F0 is compared frame by frame, which is possible because durations stay.
+
+Where the voice's own range ends, the rest of a shift is made from the sound: decoder states are stretched in time, so
+that the speech comes out slower, and its waveform is squeezed back to the length that it should have, formants kept.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
 
 from models.base.experiment import PITCH_RESPONSE
 from processors.pitch import extract_f0_batch
@@ -24,10 +29,11 @@ if TYPE_CHECKING:
     from models.tts.jets.synthesizer import Synthesizer
 
 # What is asked for, in semitones.
-SHIFTS = (-18.0, -12.0, -9.0, -6.0, -4.0, -2.0, 2.0, 4.0, 6.0, 9.0, 12.0, 18.0)
+SHIFTS = (-12.0, -9.0, -6.0, -4.0, -2.0, 2.0, 4.0, 6.0, 9.0, 12.0)
 WIDEST = 6.0  # semitones that F0 may leave the range that stage 1 looks for
-# Where more is asked for and next to nothing comes of it, the voice's range ends.
-LEAST_SLOPE = 0.2
+# Where more is asked for and less than this share of it comes, the voice's range ends.
+LEAST_SLOPE = 0.4
+LEAST_REST = 0.1  # semitones; less is not worth changing the sound for
 SENTENCES = (
     "The lamp by the window hums when the evening grows cold.",
     "We measured the bridge twice and wrote the numbers down.",
@@ -47,13 +53,13 @@ class PitchResponse:
     measured: tuple[float, ...]
 
     def needed(self, semitones: Sequence[float]) -> list[float]:
-        """What to ask for so that the voice moves by `semitones`, or as far as it can.
-
-        Just that if nothing is known, because no frame was voiced or nothing moved.
-        """
-        if len(self.asked) == 1:
-            return list(semitones)
+        """What to ask for so that the voice moves by each of `semitones`, or as far as it can."""
         return np.interp(semitones, self.measured, self.asked).tolist()
+
+    def rest(self, semitones: Sequence[float]) -> float:
+        """How much of `semitones`, which may differ from token to token, the voice leaves undone: the median."""
+        rest = np.median(np.subtract(semitones, np.clip(semitones, self.measured[0], self.measured[-1])))
+        return float(rest) if abs(rest) > LEAST_REST else 0.0
 
     @classmethod
     def from_measured(cls, checkpoint: str, asked: Sequence[float], measured: Sequence[float]) -> PitchResponse:
@@ -91,6 +97,12 @@ class PitchResponse:
         write_json(folder / PITCH_RESPONSE, asdict(self))
 
 
+def stretched(states: Tensor, semitones: float) -> Tensor:
+    """Decoder states (1, T, C) of speech so much slower, or faster, that undoing it by resampling adds `semitones`."""
+    n_frames = max(1, round(states.shape[1] * 2 ** (semitones / 12)))
+    return F.interpolate(states.transpose(1, 2), size=n_frames, mode="linear").transpose(1, 2)
+
+
 def frame_shifts(voice: Synthesizer, plain: Sequence[np.ndarray], moved: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Semitones between two versions of each utterance, of every frame (T,), NaN where either is unvoiced."""
     preprocess = voice.config.preprocess
@@ -107,7 +119,10 @@ def frame_shifts(voice: Synthesizer, plain: Sequence[np.ndarray], moved: Sequenc
 
 
 def measure(voice: Synthesizer, checkpoint: str) -> PitchResponse:
-    """Speak SENTENCES at every one of SHIFTS and see; `voice` must not know of a response."""
+    """Speak SENTENCES at every one of SHIFTS and see; `voice` must not know of a response.
+
+    :raises UserError: there is no pitch in what it says.
+    """
     settings = voice.config.inference
     ids = [line.ids for text in SENTENCES for line in voice.script.lines(text, settings)]
     neutral = {"speed": 1.0, "energy": 0.0, "target_level_db": None}
@@ -118,4 +133,6 @@ def measure(voice: Synthesizer, checkpoint: str) -> PitchResponse:
         frames = np.concatenate(frame_shifts(voice, plain, moved))
         frames = frames[np.isfinite(frames)]
         found.append(float(np.median(frames)) if len(frames) else float("nan"))
+    if np.isnan(found).all():
+        raise UserError(f"{checkpoint}: nothing that this voice says is voiced; it needs more training")
     return PitchResponse.from_measured(checkpoint, SHIFTS, found)

@@ -23,11 +23,12 @@ from models.tts.jets.config import JetsConfig
 from models.tts.jets.controls import Controls, controlled
 from models.tts.jets.gpu_inference import GpuInference
 from models.tts.jets.network import InferenceOutput, JetsNetwork
-from models.tts.jets.pitch_response import PitchResponse
+from models.tts.jets.pitch_response import PitchResponse, stretched
 from models.tts.jets.script import Line, Scriptwriter
 from models.tts.jets.streaming import fade_edges, generate_in_chunks
 from models.vocoders.layers import fold_weight_norm
 from models.vocoders.tails import generate_each
+from processors.formants import squeezed
 from processors.loudness import limit_peaks, to_level
 from processors.prosody import NEUTRAL
 from processors.text.errors import TextError
@@ -173,8 +174,8 @@ class Synthesizer:
     def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
         """Speak a text while it is being made: pieces (n,) float32 whose concatenation is the waveform of `tts`.
 
-        The first piece is short, so that it comes soon. With target_level_db, or SSML that raises the volume, a
-        sentence comes as one piece, because its level is known only then.
+        The first piece is short, so that it comes soon. With target_level_db, SSML that raises the volume, or a pitch
+        beyond the voice's own range, a sentence comes as one piece.
         """
         settings = controlled(self.config.inference, controls)
         for line in self.script.lines(text, settings):
@@ -182,7 +183,8 @@ class Synthesizer:
                 yield self.silence(line.silence)
             if not line.ids:
                 continue
-            if settings.target_level_db is not None or any(p.gain_db > 0 for p in line.prosody):
+            whole = settings.target_level_db is not None or any(p.gain_db > 0 for p in line.prosody)
+            if whole or self._rest(line, settings) != 0:
                 yield checked(next(self.speak_lines([(None, line)], settings)).wave)
                 continue
             with self._computing():
@@ -235,8 +237,17 @@ class Synthesizer:
             with self._computing():
                 planned = self._plan([lines[i] for i in members], settings)
                 lengths = planned.host_frame_lengths
+                rests = [self._rest(lines[i], settings) for i in members]
+                for i, rest in enumerate(rests):
+                    if rest != 0:
+                        wave = self._moved(planned.decoder_states[i : i + 1, : lengths[i]], rest)
+                        gain = self._gain(lines[members[i]], planned.durations[i])
+                        waves[members[i]] = self._finished(wave, gain, settings)
                 # The generator takes nearly all the memory, and by now the lengths are exact.
-                for part in group_by_size(lengths, settings.max_batch_frames if self.batches_generator else 1):
+                plain = [i for i, rest in enumerate(rests) if rest == 0]
+                limit = settings.max_batch_frames if self.batches_generator else 1
+                for similar in group_by_size([lengths[i] for i in plain], limit):
+                    part = [plain[i] for i in similar]
                     states = rows_of(planned.decoder_states, part)[:, : lengths[part[0]]]
                     made = on_host(limited(self._generate(states, [lengths[i] for i in part])))
                     for row, i in zip(made, part):
@@ -270,6 +281,18 @@ class Synthesizer:
     def _needed(self, semitones: list[float]) -> list[float]:
         """Shifts of the pitch input that move the voice by `semitones`, as far as that was measured."""
         return semitones if self.pitch_response is None else self.pitch_response.needed(semitones)
+
+    def _moved(self, states: Tensor, semitones: float) -> np.ndarray:
+        """Waveform (T * hop_size,) of decoder states (1, T, C), moved by semitones that the network leaves undone."""
+        slower = stretched(states, semitones)
+        wave = on_host(limited(self._generate(slower, [slower.shape[1]])))[0]
+        return squeezed(wave, states.shape[1] * self.hop_size, self.sample_rate).clip(-1, 1)
+
+    def _rest(self, line: Line, settings: InferenceConfig) -> float:
+        """Semitones that the network leaves undone of what is asked for in a line."""
+        if self.pitch_response is None:
+            return 0.0
+        return self.pitch_response.rest([p.semitones + settings.pitch_semitones for p in line.prosody])
 
     def _generate(self, states: Tensor, frame_lengths: Sequence[int]) -> Tensor:
         """Waveforms (B, T * hop_size) of decoder states (B, T, C), each as if alone and zero behind its end."""

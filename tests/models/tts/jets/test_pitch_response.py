@@ -48,19 +48,27 @@ def test_what_was_measured_is_inverted(share: float) -> None:
 
 def test_where_a_voice_stops_following_its_range_ends() -> None:
     response = measure(Singer(lambda asked: 4 * math.tanh(asked / 5)), "one")
-    for wanted in (-3.5, -1.0, 2.0, 3.5):
+    for wanted in (-2.6, -1.0, 2.0, 2.6):
         assert 4 * math.tanh(response.needed([wanted])[0] / 5) == pytest.approx(wanted, abs=0.3)
+        assert response.rest([wanted]) == 0
     far, end = response.needed([12.0])[0], response.asked[-1]
-    assert far == end < 18.0
+    assert far == end < 9.0
+    for wanted in (-12.0, 6.0):
+        got = 4 * math.tanh(response.needed([wanted])[0] / 5)
+        assert got + response.rest([wanted] * 3) == pytest.approx(wanted, abs=0.1)
+    assert response.rest([0.0, 0.0, 12.0]) == 0, "what most tokens need"
 
 
 def test_unmeasured_points_and_voices_that_do_not_move() -> None:
     nan = math.nan
     some = PitchResponse.from_measured("one", [-4, -2, 2, 4, 8], [nan, -1.0, 1.0, 0.5, 6.0])
     assert some.asked == (-2, 0, 2) and some.measured == (-1.0, 0, 1.0)
-    for measured in ([nan] * 4, [0.0] * 4):
-        still = PitchResponse.from_measured("one", [-4, -2, 2, 4], measured)
-        assert still.needed([3.0, -1.0]) == [3.0, -1.0]
+    still = PitchResponse.from_measured("one", [-4, -2, 2, 4], [0.0] * 4)
+    assert still.needed([3.0, -1.0]) == [0.0, 0.0] and still.rest([3.0]) == 3.0
+    singer = Singer(float)
+    singer.synthesize_ids = lambda ids, **controls: [np.zeros(40 * HOP, np.float32)] * len(ids)
+    with pytest.raises(UserError, match="nothing that this voice says is voiced"):
+        measure(singer, "one")
 
 
 def test_frames_without_a_voice_are_not_compared() -> None:
@@ -96,6 +104,23 @@ def test_it_is_kept_with_the_voice_and_belongs_to_one_checkpoint(tmp_path: Path)
     assert moved(line, 3.0) == pytest.approx(6.0, abs=1e-3)
     assert moved(line, -9.0) == pytest.approx(-8.0, abs=1e-3), "as far as it can"
     assert moved(marked, 2.0) == pytest.approx(6.0, abs=1e-3), "the text's own shift counts"
+
+
+@pytest.mark.parametrize("semitones", [-5.0, 4.0])
+def test_the_rest_is_made_from_the_sound(tmp_path: Path, semitones: float) -> None:
+    voice = Synthesizer.from_experiment(make_experiment(tmp_path / "voice", steps=(1,)), "cpu")
+    voice.pitch_response = PitchResponse("", (-2.0, 0.0, 1.0), (-1.0, 0.0, 1.0))
+    text = "Hello there, all of you. And this is another sentence."
+    plain, moved = voice.tts(text)[0], voice.tts(text, pitch=semitones)[0]
+    assert plain.shape == moved.shape and np.abs(moved).max() <= 1
+    # The random network hums, and knows nothing of pitch.
+    (shifts,) = frame_shifts(voice, [plain], [moved])
+    rest = semitones - max(-1.0, min(semitones, 1.0))
+    assert np.nanmedian(shifts) == pytest.approx(rest, abs=0.2)
+    streamed = np.concatenate(list(voice.stream(text, pitch=semitones)))
+    assert np.abs(streamed - moved).max() < 1e-4
+    both = voice.tts_batch([text, f"<speak>Hello. <prosody pitch='{semitones:+}st'>Hello.</prosody></speak>"])
+    assert np.abs(both[0] - plain).max() < 1e-4
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"checkpoint": "a", "asked": [0, 1], "measured": [0, 0]}',
