@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 from numpy.lib.stride_tricks import sliding_window_view
 
 WINDOW_SECONDS = 0.046
@@ -18,7 +17,9 @@ def squeezed(wave: np.ndarray, n_samples: int, sample_rate: int) -> np.ndarray:
     """A wave (N,) in n_samples: as much higher as it gets shorter, but with the spectral envelope that it had."""
     if len(wave) == n_samples:
         return wave
-    changed = scipy.signal.resample(wave.astype(np.float32), n_samples).astype(np.float32)
+    # The bins that both spectra have, but not the one at half the sample rate.
+    spectrum = scipy.fft.rfft(wave.astype(np.float32))[: (min(len(wave), n_samples) + 1) // 2]
+    changed = scipy.fft.irfft(spectrum, n_samples) * np.float32(n_samples / len(wave))
     return with_envelope_moved(changed, len(wave) / n_samples, sample_rate)
 
 
