@@ -13,10 +13,12 @@ import numpy as np
 from torch import Tensor
 
 from models.base.checkpoints import (
+    AVERAGE,
     NETWORK,
     Checkpoint,
     checkpoint_folders,
     find_checkpoint,
+    has_weights,
     load_weights,
     save_checkpoint,
 )
@@ -88,7 +90,10 @@ def pack_voice(
             raise UserError(too_large(megabytes, max_megabytes, precision))
         say(compared(expt_dir, chosen.name, folder))
         with disk_errors(out):
-            card = voice_card(facts, config, chosen, precision, weights, megabytes, reports, out)
+            # A packed voice that is packed again has its average for its weights.
+            averaged = has_weights(chosen.path, AVERAGE) or (is_packed(expt_dir) and config.train.ema_decay > 0)
+            stored_as = f"{precision}, {megabytes:.1f} MB"
+            card = voice_card(facts, config, chosen.step, averaged, stored_as, weights, reports, out)
             write_text(folder / CARD, card)
             publish(folder, out)
     finally:

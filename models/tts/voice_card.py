@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.base.checkpoints import AVERAGE, Checkpoint, has_weights
 from utils.config.paths import PROJECT_ROOT
 from utils.config.schema import ExperimentConfig
 from utils.report.markdown import cell, summary_table
@@ -29,17 +28,16 @@ class VoiceFacts:
 def voice_card(
     facts: VoiceFacts,
     config: ExperimentConfig,
-    checkpoint: Checkpoint,
-    precision: str,
+    steps: int,
+    averaged: bool,
+    stored: str,
     weights: int,
-    megabytes: float,
     reports: Sequence[Report],
     out: Path,
 ) -> str:
-    """The card in Markdown; `weights` is their number, `out` the folder where the voice will be."""
+    """The card in Markdown; `weights` is their number, `stored` how they are stored, `out` the voice's folder."""
     preprocess, train = config.preprocess, config.train
     generator = getattr(config.model, "generator", None)
-    averaged = ", averaged weights" if has_weights(checkpoint.path, AVERAGE) else ""
     batch = f"batches of {train.batch_size}"
     if train.max_batch_frames is not None:
         batch += f" (at most {train.max_batch_frames} frames)"
@@ -49,9 +47,9 @@ def voice_card(
         "language": f"{preprocess.language}, phonemes by {preprocess.phone_extractor}",
         "model": f"{config.model_type}{f', generator {generator}' if generator else ''}, {weights / 1e6:.1f} M weights",
         "audio": f"{preprocess.sample_rate:,} Hz, mono",
-        "stored": f"{precision}, {megabytes:.1f} MB, without discriminators and optimisers",
+        "stored": f"{stored}, without discriminators and optimisers",
         "training": facts.training,
-        "steps": f"{checkpoint.step:,}{averaged}",
+        "steps": f"{steps:,}{', averaged weights' if averaged else ''}",
         "settings": f"{batch}, learning rate {train.learning_rate:g}; all of them in config.json",
         "date": facts.date,
     }

@@ -66,6 +66,12 @@ def test_finetuning_starts_from_its_weights_and_says_what_it_lacks(train: Train,
     assert f"{voice} has no weights of the discriminator, which starts from random ones" in log
 
 
+def test_packed_again_it_still_says_that_its_weights_are_averaged(voice: Path, tmp_path: Path) -> None:
+    pack_voice(voice, tmp_path / "again", VoiceFacts("Tiny", "-", "-", "-", "-"), say=lambda _: None)
+    for folder in (voice, tmp_path / "again"):
+        assert "| steps | 4, averaged weights |" in (folder / "CARD.md").read_text()
+
+
 def test_its_config_trains_as_it_is(tiny_corpus: Path, voice: Path, tmp_path: Path) -> None:
     places = [f"preprocess.processed_dir={tiny_corpus.parent}", f"log_dir={tmp_path / 'runs'}"]
     config = load_config(voice / "config.json", places)

@@ -188,6 +188,8 @@ def test_a_second_voice_takes_a_word_more_and_a_failure_leaves_the_first(
 def test_a_packed_voice_can_be_packed_again(packed: Path, tmp_path: Path) -> None:
     pack_voice(packed, tmp_path / "voice", FACTS, say=lambda _: None)
     assert files(tmp_path / "voice") == files(packed)
+    before, after = (load_weights(find_checkpoint(folder).path) for folder in (packed, tmp_path / "voice"))
+    torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-4)
 
 
 def test_what_is_refused(experiment: Path, tmp_path: Path) -> None:
