@@ -30,7 +30,7 @@ class MaskedHifigan(nn.Module):
         self._masks: dict[int, Tensor] = {}
         layers = [layer for layer in generator.modules() if isinstance(layer, WeightNormConv1d)]
         for layer, rate in _input_rates(generator, layers, in_channels).items():
-            layer.register_forward_pre_hook(lambda _, inputs, rate=rate: (inputs[0] * self._masks[rate],))
+            layer.register_forward_pre_hook(lambda _, inputs, rate=rate: (inputs[0] * self._masks[rate], *inputs[1:]))
             self._masks[rate] = torch.ones(1)
 
     def forward(self, frames: Tensor, frame_mask: Tensor) -> Tensor:
