@@ -195,7 +195,7 @@ def test_feature_matching_on_a_gpu_equals_the_one_on_the_cpu(layout: torch.memor
     maps[1][3:] = maps[1][:3]  # no distance, no gradient
     results = []
     for device in ("cpu", "cuda"):
-        leaves = [x.to(dtype).to(device).contiguous(memory_format=layout).requires_grad_() for x in maps]
+        leaves = [x.clone().to(device, dtype).contiguous(memory_format=layout).requires_grad_() for x in maps]
         loss = feature_matching_loss([leaves])
         (3 * loss).backward()
         results.append((loss.item(), [leaf.grad.float().cpu() for leaf in leaves]))
