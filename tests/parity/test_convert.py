@@ -221,6 +221,8 @@ def _changed(files: tuple[Path, Path], tmp_path: Path, change: dict) -> Path:
         ({"tts_conf.generator_params.elayers": 3}, "has no tensor tts.generator.encoder.encoders.2."),
         ({"tts_conf.generator_params.elayers": 1}, "has the tensor tts.generator.encoder.encoders.1."),
         ({"tts_conf.generator_params.eunits": 128}, "feed_forward.w_1.weight has the shape"),
+        ({"tts_conf.generator_params.elayers": 10**6}, "describes more layers than"),
+        ({"tts_conf.generator_params.eunits": 10**7}, "where the model needs (10000000,"),
         ({"tts_conf.generator_params.elayers": "four"}, "tts_conf.generator_params.elayers"),
         ({"feats_extract_conf.fs": "fast"}, "'fast'"),
     ],

@@ -64,10 +64,15 @@ def import_voice(model: Path, config: Path, out: Path) -> list[str]:
                 f"{shown(model)} has no tensor {name}.mean; is it a JETS checkpoint, and of this config.yaml?"
             )
     jets = _parsed(tree, shown(config))
-    torch.manual_seed(0)
+    if _most_layers(jets) > len(state):
+        raise UserError(
+            f"{shown(config)} describes more layers than {shown(model)} has tensors; do the two belong together?"
+        )
     try:
-        network = JetsNetwork(jets.model, len(tokens), jets.preprocess.n_mel)
-        discriminator = Discriminators(**jets.model.discriminator.model_dump())
+        # Names and shapes are enough; weights of any size that a config may claim would have to fit into memory.
+        with torch.device("meta"):
+            network = JetsNetwork(jets.model, len(tokens), jets.preprocess.n_mel)
+            discriminator = Discriminators(**jets.model.discriminator.model_dump())
     except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
         raise UserError(f"{shown(config)} describes no model that can be built ({one_line(error)})") from error
     networks = {
@@ -206,6 +211,13 @@ def _parsed(tree: dict[str, Any], source: str) -> JetsConfig:
     names = {tuple(ours.split(".")): key for key, _, targets in options.SHARED for ours in targets}
     merged.add(Layer(source, tree, renamed=names))
     return strict_parse(merged, JetsConfig)
+
+
+def _most_layers(config: JetsConfig) -> int:
+    """The longest stack of a model; every layer of it has a tensor at least."""
+    model = config.model
+    stacks = (model.encoder, model.decoder, model.duration_predictor, model.pitch_predictor, model.energy_predictor)
+    return max(*(stack.layers for stack in stacks), model.discriminator.scales)
 
 
 def _from_root(path: Path) -> str:

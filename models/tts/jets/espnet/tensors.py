@@ -29,14 +29,15 @@ STATISTICS = {**SCALAR_STATISTICS, **MEL_STATISTICS}
 def import_network(theirs: Mapping[str, Tensor], network: JetsNetwork, log_base: float, source: str) -> State:
     """State dict for `network` from ESPnet's; its mel statistics are of logarithms to `log_base`.
 
-    Raises UserError that names `source` when a tensor is missing, superfluous or of the wrong size.
+    Only names and shapes of `network` count, so that it may lie on the device "meta". Raises UserError that names
+    `source` when a tensor is missing, superfluous or of the wrong size.
     """
     kernels = len(network.generator.blocks[0])
     state = _import(theirs, network, lambda name: network_names(name, kernels), GENERATOR, source)
     for name, tensor in network.state_dict().items():
         if name in STATISTICS:
             value = theirs.get(STATISTICS[name])
-            neutral = torch.ones_like(tensor) if name.endswith("std") else torch.zeros_like(tensor)
+            neutral = torch.full(tensor.shape, 1.0 if name.endswith("std") else 0.0)
             state[name] = neutral if value is None else _statistic(value, tensor.shape, STATISTICS[name], source)
             if name in MEL_STATISTICS and value is not None and log_base != math.e:
                 state[name] = (state[name].double() * math.log(log_base)).float()
