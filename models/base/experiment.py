@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +132,10 @@ class Experiment:
 
     def remove_if_empty(self) -> None:
         """Leave no folder behind when a run ends before it has written anything into it."""
-        if self.directory.is_dir() and {path.name for path in self.directory.iterdir()} <= {LOCK}:
-            (self.directory / LOCK).unlink(missing_ok=True)
-            self.directory.rmdir()
+        with suppress(OSError):  # it may be a disk's own folder, or forbidden by now: then it stays
+            if self.directory.is_dir() and {path.name for path in self.directory.iterdir()} <= {LOCK}:
+                (self.directory / LOCK).unlink(missing_ok=True)
+                self.directory.rmdir()
 
     def check_tokens(self, tokens: list[str]) -> None:
         """Raise UserError when the folder's token table is not `tokens`, the corpus' one."""
