@@ -27,6 +27,8 @@ class HookedTrainer(Trainer):
     """Calls `hook(step, losses)` after each batch; it may change the losses, raise, or send a signal."""
 
     hook: Hook | None = None
+    # Steps whose gradients are absurd.
+    spikes: tuple[int, ...] = ()
 
     def build(self):
         parts = super().build()
@@ -36,6 +38,9 @@ class HookedTrainer(Trainer):
             losses = compute(batch, loss_scale)
             if self.hook is not None:
                 self.hook(self.step + 1, losses)
+            if self.step + 1 in self.spikes:
+                for optimizer in self.engine.optimizers.values():
+                    optimizer.flat.grad.mul_(1e8)
             return losses
 
         parts.compute = hooked
@@ -173,6 +178,22 @@ def test_too_many_skipped_steps_stop_the_run_and_keep_the_last_checkpoint(train)
         train("voice", "train.max_bad_steps=2", hook=nan_at(6, 7, 8))
     folder = train("voice", "train.max_bad_steps=2", resume=True)
     assert latest_checkpoint(folder).step == 8
+
+
+def test_an_absurd_spike_moves_no_weight_far_and_harms_no_checkpoint(train, monkeypatch) -> None:
+    """Adam divides by the gradient's own size: whatever it is, a weight moves by a few learning rates at most."""
+    calm = train("calm", "train.ema_decay=0.9")
+    monkeypatch.setattr(HookedTrainer, "spikes", (6,))
+    spiked = train("spiked", "train.ema_decay=0.9")
+    assert max(value for _, value in curves(spiked)["gradient_norm/network"]) > 1e7
+    for averaged in (False, True):
+        one, other = (load_weights(latest_checkpoint(folder).path, averaged) for folder in (calm, spiked))
+        assert max(float((one[key] - other[key]).abs().max()) for key in one) < 20 * 2e-4
+    best = checkpoints.find_checkpoint(spiked, "best")
+    assert math.isfinite(best.metrics[Trainer.METRIC])
+    # What was saved before the spike is untouched.
+    before = [load_weights(folder / "checkpoints/step_00000004") for folder in (calm, spiked)]
+    assert all(torch.equal(before[0][key], before[1][key]) for key in before[0])
 
 
 def test_a_full_disk_stops_the_run_with_one_sentence(train, monkeypatch) -> None:
