@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
@@ -42,7 +41,6 @@ class Engine:
         self.ema = ExponentialMovingAverage(flat, config.ema_decay) if config.ema_decay > 0 else None
         self._share = torch.full((), 1.0 / self.accumulation, device=processes.device)
         self._checked = False
-        self.wait_seconds = 0.0
 
     def broadcast(self) -> None:
         """All processes start from the main one's weights."""
@@ -77,9 +75,7 @@ class Engine:
         scale = self._share if self.loss_scale.value is None else self._share * self.loss_scale.value
         marker = next(iter(self.optimizers.values())).flat.grad[-1]
         for _ in range(self.accumulation):
-            begin = time.perf_counter()
             batch = next_batch()
-            self.wait_seconds += time.perf_counter() - begin
             losses = compute(batch, scale)
             if not self._checked:
                 self.check()

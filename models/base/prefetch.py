@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -13,10 +14,12 @@ T = TypeVar("T")
 class Prefetcher(Generic[T]):
     """Calls `produce` over and over in a thread and keeps up to `depth` results ready, in order.
 
-    An exception in `produce` is raised by the `next` that would have returned its result.
+    An exception in `produce` is raised by the `next` that would have returned its result. `wait_seconds` adds up how
+    long results were waited for.
     """
 
     def __init__(self, produce: Callable[[], T], depth: int = 3) -> None:
+        self.wait_seconds = 0.0
         self._produce = produce
         self._results: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
         self._stop = threading.Event()
@@ -25,7 +28,9 @@ class Prefetcher(Generic[T]):
 
     def next(self) -> T:
         """The next result; waits for it."""
+        begin = time.perf_counter()
         result, error = self._results.get()
+        self.wait_seconds += time.perf_counter() - begin
         if error is not None:
             raise error
         return result  # type: ignore[return-value]

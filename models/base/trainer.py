@@ -45,6 +45,7 @@ class Batches(Protocol):
     def largest(self) -> Any: ...
     def close(self) -> None: ...
     def padding_waste(self) -> float: ...
+    def wait_seconds(self) -> float: ...
     def describe(self) -> str: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, saved: dict[str, Any]) -> None: ...
@@ -291,7 +292,7 @@ class BaseTrainer:
 
     def _window_start(self) -> None:
         self._seconds, self._window_begin = 0.0, time.perf_counter()
-        self._window_step, self.engine.wait_seconds = self.step, 0.0
+        self._window_step, self._window_wait = self.step, self.parts.batches.wait_seconds()
         if self.processes.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.processes.device)
 
@@ -305,7 +306,8 @@ class BaseTrainer:
             means = dict(zip(means, shared.tolist()))
         elapsed = time.perf_counter() - self._window_begin - self._seconds
         rate = (self.step - self._window_step) / max(elapsed, 1e-9)
-        self._log_window(records, means, rate, self.engine.wait_seconds / max(elapsed, 1e-9))
+        waited = self.parts.batches.wait_seconds() - self._window_wait
+        self._log_window(records, means, rate, waited / max(elapsed, 1e-9))
         self.meter.clear()
         self._checked_rows = 0
         self._window_start()

@@ -254,6 +254,7 @@ class JetsBatches:
         self._orders: dict[int, tuple[Tensor, list[int]]] = {}
         self._prefetcher: Prefetcher[tuple[BatchPlan, RawBatch, dict[str, Any]]] | None = None
         self._state = sampler.state_dict()
+        self._waited = 0.0
         sampler.current_pass  # noqa: B018  planned now, so that the padding is known before the first batch
 
     def next(self) -> Batch:
@@ -285,6 +286,10 @@ class JetsBatches:
         """Share of the frames in this pass's batches that is padding."""
         return self.sampler.padding_waste
 
+    def wait_seconds(self) -> float:
+        """How long the steps so far have waited for the disk; nothing where the corpus is on the device."""
+        return self._waited + (self._prefetcher.wait_seconds if self._prefetcher is not None else 0.0)
+
     def largest(self) -> Batch:
         """A batch as large as any that will come."""
         return self.at(self.sampler.largest())
@@ -292,6 +297,7 @@ class JetsBatches:
     def close(self) -> None:
         """Stop reading ahead."""
         if self._prefetcher is not None:
+            self._waited += self._prefetcher.wait_seconds
             self._prefetcher.close()
             self._prefetcher = None
 

@@ -57,6 +57,17 @@ def test_prefetcher_keeps_order_and_raises_in_place() -> None:
     ahead.close()
 
 
+def test_prefetcher_counts_only_what_was_waited_for() -> None:
+    slow, quick = Prefetcher(lambda: time.sleep(0.2)), Prefetcher(lambda: 1)
+    time.sleep(0.4)
+    slow.next(), quick.next()
+    assert quick.wait_seconds < 0.1 and slow.wait_seconds < 0.15  # both were ready
+    for _ in range(6):
+        slow.next()
+    assert slow.wait_seconds > 0.3
+    slow.close(), quick.close()
+
+
 def test_prefetcher_stops_while_its_queue_is_full() -> None:
     ahead = Prefetcher(lambda: 1, depth=1)
     ahead.next()
