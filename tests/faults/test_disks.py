@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,9 @@ from models.base.checkpoints import list_checkpoints
 from tests.faults.kills import Moment
 from tests.faults.runs import contents, curves, difference, leftovers
 from tests.faults.server import Outcome, Server
+from tests.faults.test_kill_speaking import jobs, results  # noqa: F401  a fixture
 from tests.faults.test_kill_training import Training, check_folder
+from tests.preprocessors.conftest import folder_bytes, make_corpus, write_config
 from utils.lock import FileLock
 
 Disk = Callable[..., None]
@@ -80,6 +83,52 @@ def test_a_full_disk(training: Training, mount: Disk) -> None:
     assert said >= 2 and newest > 0
     mount(training.path(name), "size=64m")
     check_finished(training, name)
+
+
+def test_stage_1_on_a_full_disk(server: Server, tmp_path: Path, mount: Disk) -> None:
+    """The disk fills up among the finished pieces, and while the corpus is packed; at last there is room."""
+    corpus, said = make_corpus(tmp_path / "voice", 10, seconds=0.6), 0
+    for name in ("whole", "full"):
+        write_config(tmp_path / f"{name}.json", corpus, tmp_path / name)
+    job = {"config": str(tmp_path / "full.json"), "dataset": "voice"}
+    for kilobytes in (4, 150, 450, 700):
+        mount(tmp_path / "full", f"size={kilobytes}k")
+        outcome = server.run("stage1", job)
+        if outcome.status != 0:
+            assert "the disk is full" in sentence(outcome)
+            assert not (tmp_path / "full/voice").exists()
+            said += 1
+    assert said >= 2
+    mount(tmp_path / "full", "size=64m")
+    for name in ("full", "whole"):
+        last = server.run("stage1", {**job, "config": str(tmp_path / f"{name}.json")})
+        assert last.status == 0, last.output
+    assert folder_bytes(tmp_path / "full/voice") == folder_bytes(tmp_path / "whole/voice")
+    assert leftovers(tmp_path / "full") == []
+
+
+def test_stage_3_on_a_full_disk(
+    server: Server,
+    jobs: dict[str, dict[str, Any]],  # noqa: F811
+    tmp_path: Path,
+    mount: Disk,
+) -> None:
+    """What is spoken already is whole; the same run again makes the rest."""
+    flags, said = jobs["lines"], 0
+    assert server.run("speak", {**flags, "output_dir": str(tmp_path / "whole")}).status == 0
+    expected = results(tmp_path / "whole")
+    for kilobytes in (4, 100, 200):
+        mount(tmp_path / "full", f"size={kilobytes}k")
+        outcome = server.run("speak", {**flags, "output_dir": str(tmp_path / "full")})
+        if outcome.status != 0:
+            assert "the disk is full" in sentence(outcome)
+            said += 1
+        for name, content in results(tmp_path / "full").items():
+            assert content == expected[name] or name == "manifest"
+    assert said >= 1
+    mount(tmp_path / "full", "size=64m")
+    assert server.run("speak", {**flags, "output_dir": str(tmp_path / "full")}).status == 0
+    assert results(tmp_path / "full") == expected and leftovers(tmp_path / "full") == []
 
 
 def test_a_read_only_disk(training: Training, mount: Disk) -> None:
