@@ -207,7 +207,7 @@ def test_feature_matching_on_a_gpu_equals_the_one_on_the_cpu(layout: torch.memor
 def test_training_kernels_give_the_gradients_of_plain_convolutions() -> None:
     """Channels-last on a GPU goes through our own kernels: the same as channels-first on the CPU, in float32."""
     generator = small_generator(channels=32).train()
-    judges = Discriminators([2, 3], 8, 32, 1, 32, 64, [64], 8)
+    judges = Discriminators([2, 3], 8, 32, 1, 128, 512, [64], 8)
     frames = torch.randn(3, 30, 8)
     results = []
     for device in ("cpu", "cuda"):
