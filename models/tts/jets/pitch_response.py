@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from models.tts.jets.synthesizer import Synthesizer
 
 # What is asked for, in semitones.
-SHIFTS = (-12.0, -9.0, -6.0, -4.0, -2.0, 2.0, 4.0, 6.0, 9.0, 12.0)
+SHIFTS = (-12.0, -9.0, -6.0, -4.0, -3.0, -2.0, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
 WIDEST = 6.0  # semitones that F0 may leave the range that stage 1 looks for
 # Where more is asked for and less than this share of it comes, the voice's range ends.
 LEAST_SLOPE = 0.4
+# So it does where this share of the voiced frames has lost its voice: far below its range a voice creaks.
+MOST_UNVOICED = 0.2
 LEAST_REST = 0.1  # semitones; less is not worth changing the sound for
 SENTENCES = (
     "The lamp by the window hums when the evening grows cold.",
@@ -63,14 +65,14 @@ class PitchResponse:
 
     @classmethod
     def from_measured(cls, checkpoint: str, asked: Sequence[float], measured: Sequence[float]) -> PitchResponse:
-        """From measurements at `asked` in any order; those beyond the voice's range are left out."""
+        """From measurements at `asked` in any order, up to the end of the range; NaN where there is none."""
         curve = {0.0: 0.0}
         for sign in (-1, 1):
             last = (0.0, 0.0)
             for wanted, got in sorted(zip(asked, measured), key=lambda pair: abs(pair[0])):
-                if wanted * sign <= 0 or not np.isfinite(got):
+                if wanted * sign <= 0:
                     continue
-                if (got - last[1]) * sign < LEAST_SLOPE * (wanted - last[0]) * sign:
+                if not np.isfinite(got) or (got - last[1]) * sign < LEAST_SLOPE * (wanted - last[0]) * sign:
                     break
                 curve[wanted] = got
                 last = (wanted, got)
@@ -127,12 +129,14 @@ def measure(voice: Synthesizer, checkpoint: str) -> PitchResponse:
     ids = [line.ids for text in SENTENCES for line in voice.script.lines(text, settings)]
     neutral = {"speed": 1.0, "energy": 0.0, "target_level_db": None}
     plain = voice.synthesize_ids(ids, pitch=0.0, **neutral)
+    voiced = sum(np.isfinite(frames).sum() for frames in frame_shifts(voice, plain, plain))
+    if voiced == 0:
+        raise UserError(f"{checkpoint}: nothing that this voice says is voiced; it needs more training")
     found = []
     for semitones in SHIFTS:
         moved = voice.synthesize_ids(ids, pitch=semitones, **neutral)
         frames = np.concatenate(frame_shifts(voice, plain, moved))
         frames = frames[np.isfinite(frames)]
-        found.append(float(np.median(frames)) if len(frames) else float("nan"))
-    if np.isnan(found).all():
-        raise UserError(f"{checkpoint}: nothing that this voice says is voiced; it needs more training")
+        kept = len(frames) >= (1 - MOST_UNVOICED) * voiced
+        found.append(float(np.median(frames)) if kept else float("nan"))
     return PitchResponse.from_measured(checkpoint, SHIFTS, found)
