@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,8 @@ def speak_split(
 ) -> tuple[list[Item], dict[str, str]]:
     """Synthesise a split of config.dataset into wavs below `folder`: items to judge, and where they come from.
 
-    Each utterance is spoken as one piece from its phones, as in training. With config.evaluate.copy_synthesis also as
+    Each utterance is spoken as one piece from its phones, as in training, with the tempo, pitch and energy of
+    config.inference. With config.evaluate.copy_synthesis also as
     copy synthesis, whose alignment is kept. Raises UserError when the voice, the corpus or the split is missing.
     """
     checkpoint = find_checkpoint(expt_dir, config.inference.checkpoint)
@@ -66,7 +68,14 @@ def _speak(
     voice: Synthesizer, batch: Batch, texts: list[str], tokens: list[str], config: JetsConfig, folder: Path
 ) -> Iterator[Item]:
     """Speak one batch; wavs below `folder`."""
-    free = voice.network.infer(batch.text, batch.text_lengths)
+    inference = config.inference
+    free = voice.network.infer(
+        batch.text,
+        batch.text_lengths,
+        speed=inference.speed,
+        pitch_shift=inference.pitch_semitones * (math.log(2) / 12),
+        energy_scale=10 ** (inference.energy_db / 20),
+    )
     copied = copy_synthesis(voice.network, batch) if config.evaluate.copy_synthesis else None
     for row, key in enumerate(batch.ids):
         count, frames = batch.host_text_lengths[row], batch.host_frame_lengths[row]

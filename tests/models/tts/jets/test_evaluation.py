@@ -56,6 +56,15 @@ def test_the_split_is_spoken_with_its_alignments(experiment, tmp_path):
         np.testing.assert_allclose(np.exp(alignment.log_p_attn).sum(1), 1, atol=1e-5)
 
 
+def test_the_split_is_spoken_at_the_tempo_of_the_config(experiment, tmp_path):
+    durations = []
+    for speed in ("1.0", "0.5"):
+        config = load_experiment_config(experiment, [f"inference.speed={speed}"])
+        items, _ = speak_split(config, experiment, "valid", tmp_path / speed)
+        durations.append([item.alignment.durations.sum() for item in items])
+    assert durations[1] == [2 * frames for frames in durations[0]]
+
+
 def test_report_of_a_voice(experiment, tmp_path):
     config = load_experiment_config(experiment)
     run_evaluation(config, Request(None, "valid", expt_dir=experiment, limit=1))
