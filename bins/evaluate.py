@@ -24,7 +24,7 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--expt_dir", type=Path, help="experiment or packed voice that is judged, or whose config is used")
     add("--config", help="config file in place of the experiment's (default without one: config/jets.json)")
-    add("--output_dir", type=Path, help="folder of the report (default: <expt_dir>/result)")
+    add("--output_dir", type=Path, help="folder of the report (default: <expt_dir>/evaluation)")
     add("--dataset", help="one of the config's corpora (default: all)")
     add("--testing_set", default="test", help="split: test, valid or train (default: test)")
     add("--wavs", type=Path, metavar="DIR", help="judge these wavs, of any system, named by the split's ids")

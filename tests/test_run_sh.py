@@ -134,7 +134,7 @@ def test_stages_0_and_4(project):
     assert [call[0] for call in project.started()] == ["download.py"]
     project.run("--stage", "4", "--infer_expt_dir", "voice", "--infer_testing_set", "valid", "--infer_dataset=X")
     assert project.started() == [
-        ["evaluate.py", "--expt_dir=voice", "--output_dir=voice/result", "--dataset=X", "--testing_set=valid"]
+        ["evaluate.py", "--expt_dir=voice", "--output_dir=voice/evaluation", "--dataset=X", "--testing_set=valid"]
     ]
 
 
@@ -147,6 +147,10 @@ def test_range_runs_in_order_and_finds_the_experiment_by_its_name(project):
     ]  # fmt: skip
     assert all(call[-1] == "--set=train.batch_size=2" for call in calls)
     assert calls[4][1:4] == ["--expt_dir=/runs/some voice", "--output_dir=/runs/some voice/result", "--mode=batch"]
+    assert calls[5][1:3] == ["--expt_dir=/runs/some voice", "--output_dir=/runs/some voice/evaluation"]
+    project.run("--stage=3-4", "--name=v", "--infer_output_dir=mine")
+    _, speech, report = project.started()
+    assert (speech[2], report[2]) == ("--output_dir=mine", "--output_dir=mine/evaluation")
 
 
 NASTY = [
@@ -216,10 +220,10 @@ def test_the_bundled_voice_speaks_without_another_flag(project, flags):
 def test_what_the_bundled_voice_says_never_goes_into_its_folder(project):
     voice = bundled_voice(project)
     (project.elsewhere / "link").symlink_to(voice)
-    result = f"--output_dir={project.root}/ckpts/tts/voice/result"
-    for stage, flags in (("3", ["--infer_text=x"]), ("3", []), ("4", [])):
+    places = f"--output_dir={project.root}/ckpts/tts/voice/"
+    for stage, flags, place in (("3", ["--infer_text=x"], "result"), ("3", [], "result"), ("4", [], "evaluation")):
         project.run("-s", stage, "--infer_expt_dir", "link", *flags)
-        assert project.started()[0][1:3] == ["--expt_dir=link", result]
+        assert project.started()[0][1:3] == ["--expt_dir=link", places + place]
     project.run("-s", "3", "--infer_text=x", "--infer_output_dir", "mine")
     assert project.started()[0][2] == "--output_dir=mine"
     # An experiment that is named is meant.

@@ -44,7 +44,7 @@ class Request:
             return self.output_dir
         if self.expt_dir is None:
             raise UserError("give --output_dir, the folder of the report")
-        return self.expt_dir / "result"
+        return self.expt_dir / "evaluation"
 
 
 def run_evaluation(config: ExperimentConfig, request: Request) -> str:
@@ -134,6 +134,6 @@ def _other(argument: str) -> tuple[Report, Path]:
     """NAME=REPORT of --systems: the report under that name, and its folder."""
     name, sign, path = argument.partition("=")
     if not sign or not name or not path:
-        raise UserError(f"--systems {argument}: write NAME=REPORT, for instance baseline=ckpts/tts/first/result")
+        raise UserError(f"--systems {argument}: write NAME=REPORT, for instance baseline=ckpts/tts/first/evaluation")
     report, folder = read_report(Path(path))
     return replace(report, system=name), folder

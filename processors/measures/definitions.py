@@ -102,25 +102,26 @@ _MEASURES = (
         "Seconds of synthesised speech over seconds of recorded speech, silent ends left out.", ratio=True,
     ),
     Measure(
-        "copy_stft_distance", "STFT distance", "", "lower", _COPY, 3,
+        "copy_stft_distance", "Copy: STFT distance", "", "lower", _COPY, 3,
         "Multi-resolution STFT distance (arXiv 1910.11480): spectral convergence plus log magnitude.",
     ),
     Measure(
-        "copy_stft_convergence", "Spectral convergence", "", "lower", _COPY, 3,
+        "copy_stft_convergence", "Copy: Spectral convergence", "", "lower", _COPY, 3,
         "Norm of the difference of STFT magnitudes over the norm of the recording's, mean of three resolutions.",
     ),
     Measure(
-        "copy_stft_log_magnitude", "Log magnitude", "", "lower", _COPY, 3,
+        "copy_stft_log_magnitude", "Copy: Log magnitude", "", "lower", _COPY, 3,
         "Mean absolute difference of log STFT magnitudes, mean of three resolutions.",
     ),
     Measure(
-        "copy_mcd", "MCD", "dB", "lower", _COPY, 2, "Mel-cepstral distortion of copy synthesis, frame by frame.",
+        "copy_mcd", "Copy: MCD", "dB", "lower", _COPY, 2, "Mel-cepstral distortion of copy synthesis, frame by frame.",
     ),
     Measure(
-        "copy_log_f0_rmse", "log F0 RMSE", "", "lower", _COPY, 3, "Of copy synthesis, frame by frame.",
+        "copy_log_f0_rmse", "Copy: log F0 RMSE", "", "lower", _COPY, 3, "Of copy synthesis, frame by frame.",
     ),
     Measure(
-        "copy_voicing_error", "Voicing error", "%", "lower", _COPY, 1, "Of copy synthesis, frame by frame.", scale=100,
+        "copy_voicing_error", "Copy: Voicing error", "%", "lower", _COPY, 1, "Of copy synthesis, frame by frame.",
+        scale=100,
     ),
     Measure(
         "diagonality", "Diagonality", "", "higher", _HEALTH, 3,

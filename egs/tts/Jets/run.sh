@@ -27,8 +27,9 @@ stage 2
 stages 3 and 4
       --infer_expt_dir DIR   experiment or packed voice (default: <log_dir>/<name> of the config and --name; for your
                              own text the bundled voice, egs/tts/Jets/voice)
-      --infer_output_dir DIR where the wavs or the report go (default: <expt_dir>/result; for the bundled voice
-                             ckpts/tts/voice/result)
+      --infer_output_dir DIR where the wavs or the report go (default: <expt_dir>/result, for stage 4
+                             <expt_dir>/evaluation; for the bundled voice
+                             ckpts/tts/voice/result, ckpts/tts/voice/evaluation)
       --infer_dataset NAME   corpus of the split (default: the first of the config; stage 4: all of them)
       --infer_testing_set S  split: test, valid or train (default: test)
 
@@ -240,10 +241,13 @@ if { includes 3 || includes 4; } && [ -z "$expt_dir" ]; then
     expt_dir=$("$python" "$root/bins/expt_dir.py" "--config=$exp_config" "--name=$name" "$@") || exit $?
 fi
 # The bundled voice is part of the project: what it says goes elsewhere.
-result=$expt_dir/result
+home=$expt_dir
 ! [ -d "$bundled" ] || [ "$(CDPATH='' cd -- "$expt_dir" 2>/dev/null && pwd -P)" != "$bundled" ] ||
-    result=$root/ckpts/tts/voice/result
-: "${output_dir:=$result}"
+    home=$root/ckpts/tts/voice
+# Stages 3 and 4 each write a manifest: never into the same folder.
+report_dir=${output_dir:-$home/evaluation}
+! includes 3 || [ -z "$output_dir" ] || report_dir=$output_dir/evaluation
+: "${output_dir:=$home/result}"
 
 # Runs one stage. The last one replaces the shell, so that signals reach it.
 run() {
@@ -277,7 +281,7 @@ if includes 3; then
         ${speed:+"--speed=$speed"} ${pitch:+"--pitch=$pitch"} ${energy:+"--energy=$energy"} "$@"
 fi
 if includes 4; then
-    run 4 "$root/bins/evaluate.py" "--expt_dir=$expt_dir" "--output_dir=$output_dir" \
+    run 4 "$root/bins/evaluate.py" "--expt_dir=$expt_dir" "--output_dir=$report_dir" \
         ${config:+"--config=$config"} ${dataset:+"--dataset=$dataset"} \
         ${testing_set:+"--testing_set=$testing_set"} "$@"
 fi

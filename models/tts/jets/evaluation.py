@@ -73,7 +73,7 @@ def _speak(
         batch.text,
         batch.text_lengths,
         speed=inference.speed,
-        pitch_shift=inference.pitch_semitones * (math.log(2) / 12),
+        pitch_shift=voice.needed_semitones([inference.pitch_semitones])[0] * (math.log(2) / 12),
         energy_scale=10 ** (inference.energy_db / 20),
     )
     copied = copy_synthesis(voice.network, batch) if config.evaluate.copy_synthesis else None

@@ -261,12 +261,13 @@ class Synthesizer:
         lengths = torch.tensor([len(line.ids) for line in lines]).to(self.device)
         text = padded([line.ids for line in lines], 0, torch.long, self.device)
         speed: float | Tensor = settings.speed
-        semitones: float | Tensor = self._needed([settings.pitch_semitones])[0]
+        semitones: float | Tensor = self.needed_semitones([settings.pitch_semitones])[0]
         if any(p.rate != 1 for line in lines for p in line.prosody):
             rates = [[p.rate for p in line.prosody] for line in lines]
             speed = padded(rates, 1.0, torch.float64, self.device) * settings.speed
         if any(p.semitones != 0 for line in lines for p in line.prosody):
-            shifts = [self._needed([p.semitones + settings.pitch_semitones for p in line.prosody]) for line in lines]
+            asked = [[p.semitones + settings.pitch_semitones for p in line.prosody] for line in lines]
+            shifts = [self.needed_semitones(row) for row in asked]
             semitones = padded(shifts, 0.0, torch.float32, self.device)
         return self.network.plan(
             text,
@@ -278,7 +279,7 @@ class Synthesizer:
             decode=self.gpu and self.gpu.decode,
         )
 
-    def _needed(self, semitones: list[float]) -> list[float]:
+    def needed_semitones(self, semitones: list[float]) -> list[float]:
         """Shifts of the pitch input that move the voice by `semitones`, as far as that was measured."""
         return semitones if self.pitch_response is None else self.pitch_response.needed(semitones)
 
