@@ -68,7 +68,7 @@ def test_the_split_is_spoken_at_the_tempo_of_the_config(experiment, tmp_path):
 def test_report_of_a_voice(experiment, tmp_path):
     config = load_experiment_config(experiment)
     run_evaluation(config, Request(None, "valid", expt_dir=experiment, limit=1))
-    report, folder = read_report(experiment / "result")
+    report, folder = read_report(experiment / "evaluation")
     assert report.system == "voice" and len(report.utterances) == 1
     record = report.utterances[0]
     assert (folder / record.audio).is_file() and (folder / record.recording).is_file() and record.copy is not None
