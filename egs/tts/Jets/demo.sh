@@ -69,7 +69,7 @@ another sentence:
 VOICE
 fi
 cat <<DONE
-The three stages made a demonstration: a toy network, trained for 500 steps on four minutes of a speech synthesiser.
+The three stages made a demonstration: a toy network, trained for 400 steps on four minutes of a speech synthesiser.
 
 wavs:
 $(find "$expt_dir/result" -name '*.wav' | sort | sed 's/^/  /')
