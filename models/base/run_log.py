@@ -83,10 +83,11 @@ class RunLog:
             record = _logger.makeRecord(_logger.name, logging.INFO, "", 0, message, (), None)
             self._file.emit(record)
 
-    def progress(self, step: int, shown: Mapping[str, str]) -> None:
-        """Move the bar to `step`."""
+    def progress(self, step: int, shown: Mapping[str, str] | None = None) -> None:
+        """Move the bar to `step`, and show these beside it."""
         if self.is_main:
-            self.bar.set_postfix(shown, refresh=False)
+            if shown is not None:
+                self.bar.set_postfix(shown, refresh=False)
             self.bar.update(step - self.bar.n)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:

@@ -283,6 +283,7 @@ class BaseTrainer:
         else:
             self._save()
             self.log.info(f"training is complete: {self.step} steps, in {self.expt_dir}")
+        self.log.progress(self.step)
         profiler.close()
 
     def _check_steps(self) -> None:
