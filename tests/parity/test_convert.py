@@ -307,4 +307,9 @@ def test_what_espnet_lacks_is_not_exported(voice: Path, tmp_path: Path) -> None:
     path.write_text(json.dumps(config))
     with pytest.raises(UserError, match="model.generator is 'istft'"):
         export_voice(tmp_path / "voice", tmp_path / "espnet")
+    config["model"]["generator"] = "hifigan"
+    config["model"]["discriminator"]["resolutions"] = [512]
+    path.write_text(json.dumps(config))
+    with pytest.raises(UserError, match="model.discriminator.resolutions is not empty"):
+        export_voice(tmp_path / "voice", tmp_path / "espnet")
     assert not (tmp_path / "espnet").exists()

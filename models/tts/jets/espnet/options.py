@@ -297,6 +297,8 @@ def to_espnet(config: dict[str, Any]) -> dict[str, Any]:
     generator = lookup(config, "model.generator")
     if not generator.startswith("hifigan"):
         raise UserError(f"model.generator is {generator!r}, but ESPnet's JETS speaks by HiFi-GAN")
+    if lookup(config, "model.discriminator.resolutions"):
+        raise UserError("model.discriminator.resolutions is not empty, but ESPnet's JETS has no such discriminators")
     config = {
         **config,
         "model": {**config["model"], "generators": {"hifigan": config["model"]["generators"][generator]}},
