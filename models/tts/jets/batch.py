@@ -11,8 +11,8 @@ from torch import Tensor
 class Batch:
     """Utterances of mixed lengths, padded, on one device.
 
-    The lengths are carried twice: on the device for masks, and on the host (the sampler knows them anyway) for
-    kernels that want plain numbers, so that nothing in a step waits for the device.
+    The lengths are carried twice: on the device for the step, which never waits for it, and on the host (the sampler
+    knows them anyway) for those who cut utterances out of a batch, as validation does.
     """
 
     text: Tensor  # (B, T_text) token ids, 0 in padding
