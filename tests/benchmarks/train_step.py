@@ -109,6 +109,8 @@ def measure(config: JetsConfig, table: UtteranceTable, device: torch.device, ste
         for optimiser in optimisers:
             optimiser.step(no_inf, optimiser.norm())
 
+    # The largest batch comes first, as in training: graphs share the memory that it needs.
+    step(batches.largest())
     train_once()
     synchronise()
     first = time.perf_counter() - started

@@ -25,8 +25,9 @@ class _Captured:
 class GraphedStep:
     """Replays a step function; captures it whenever a batch has a new shape.
 
-    Gradients live at fixed addresses, so they must be zeroed in place. All graphs share one pool of memory, which is as
-    large as the largest of them needs; the trial of the largest batch captures that one first.
+    Gradients live at fixed addresses, so they must be zeroed in place. All graphs and the steps that warm up for them
+    share one stream and one pool of memory, which is as large as the largest of them needs; the trial of the largest
+    batch captures that one first.
     """
 
     # Batches of further shapes run without a graph.
@@ -37,7 +38,7 @@ class GraphedStep:
         """`step` adds gradients to `parameters` and returns detached losses; it must not make the host wait."""
         self.step, self.parameters = step, list(parameters)
         self.captured: dict[tuple[int, ...], _Captured] = {}
-        self.pool = None
+        self.pool, self.stream = torch.cuda.MemPool(), torch.cuda.Stream()
 
     def __call__(self, batch: Batch, loss_scale: Tensor) -> Losses:
         """Losses of the step, valid until the next one."""
@@ -61,19 +62,18 @@ class GraphedStep:
         kept = [gradient.clone() for gradient in gradients]
         batch = replace(batch, **{name: getattr(batch, name).clone() for name in _tensors(batch)})
         loss_scale = loss_scale.clone()
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
         graph = torch.cuda.CUDAGraph()
-        with fastest_convolutions():
-            with torch.cuda.stream(stream):
+        self.stream.wait_stream(torch.cuda.current_stream())
+        # Memory of the pool is given to this thread alone, so the backward pass must not use another one.
+        with fastest_convolutions(), torch.autograd.set_multithreading_enabled(False):
+            with torch.cuda.stream(self.stream), torch.cuda.use_mem_pool(self.pool):
                 for _ in range(self.WARM_UP):
                     self.step(batch, loss_scale)
-            torch.cuda.current_stream().wait_stream(stream)
+            torch.cuda.current_stream().wait_stream(self.stream)
             torch._foreach_copy_(gradients, kept)
             del kept
-            with torch.cuda.graph(graph, pool=self.pool):
+            with torch.cuda.graph(graph, pool=self.pool.id, stream=self.stream):
                 losses = self.step(batch, loss_scale)
-        self.pool = self.pool or graph.pool()
         return _Captured(graph, batch, loss_scale, losses)
 
 

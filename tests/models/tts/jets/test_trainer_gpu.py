@@ -41,15 +41,50 @@ class CheckedTrainer(Trainer):
         return parts
 
 
+class ComparingTrainer(Trainer):
+    """Makes each step twice, eagerly and as a graph, from the same random numbers; keeps how far they differ."""
+
+    def build(self):
+        parts = super().build()
+        step, networks = parts.compute, parts.networks.values()
+        self.differences: list[float] = []
+
+        def gradients(function, batch, loss_scale):
+            for network in networks:
+                network.zero_grad(set_to_none=False)
+            torch.manual_seed(self.step)
+            losses = {name: value.clone() for name, value in function(batch, loss_scale).items()}
+            return losses, [parameter.grad.clone() for net in networks for parameter in net.parameters()]
+
+        def both(batch, loss_scale):
+            step(batch, loss_scale)  # captures the graph, which takes random numbers
+            eager, slow = gradients(step._eager, batch, loss_scale)
+            replayed, fast = gradients(step, batch, loss_scale)
+            torch.testing.assert_close(replayed, eager, rtol=1e-3, atol=1e-5)
+            largest = max(gradient.norm() for gradient in slow)
+            self.differences += [((a - b).norm() / (a.norm() + 1e-4 * largest)).item() for a, b in zip(slow, fast)]
+            return replayed
+
+        parts.compute = both
+        return parts
+
+
 @pytest.fixture
 def train(tiny_corpus, tiny_overrides):
     def run(name: str, *overrides: str, kind: type[Trainer] = Trainer, **options) -> Path:
         config = load_config(CONFIG, [*tiny_overrides, *overrides])
         trainer = kind(config, Experiment.named(name, config), **options)
         trainer.run()
+        run.trainer = trainer
         return trainer.expt_dir
 
     return run
+
+
+def test_a_replayed_step_is_an_eager_step(train, monkeypatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    train("voice", "train.precision=fp32", "train.max_epoch=1", kind=ComparingTrainer)
+    assert len(train.trainer.differences) > 0 and max(train.trainer.differences) < 1e-2
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
