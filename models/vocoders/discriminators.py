@@ -132,13 +132,29 @@ class Discriminators(nn.Module):
             PeriodDiscriminator(period, period_channels, period_max_channels) for period in periods
         )
         self.resolutions = nn.ModuleList(ResolutionDiscriminator(n_fft, resolution_channels) for n_fft in resolutions)
+        self.streams: list[torch.cuda.Stream] = []
+
+    def side_by_side(self) -> None:
+        """Let a GPU run the discriminators at the same time; pays where the host does not have to launch them."""
+        count = len(self.scales) + len(self.periods) + len(self.resolutions)
+        self.streams = [torch.cuda.Stream() for _ in range(count - 1)]
 
     def forward(self, audio: Tensor) -> list[list[Tensor]]:
         """Feature maps of each discriminator for audio (B, N)."""
+        inputs = [audio] * len(self.scales)
+        for i in range(1, len(inputs)):
+            inputs[i] = F.avg_pool1d(inputs[i - 1].unsqueeze(1), 4, 2, padding=2).squeeze(1)
+        inputs += [audio] * (len(self.periods) + len(self.resolutions))
+        judges = [*self.scales, *self.periods, *self.resolutions]
+        if not self.streams or not torch.is_grad_enabled():
+            return [judge(x) for judge, x in zip(judges, inputs)]
+        main = torch.cuda.current_stream(audio.device)
         outputs = []
-        scaled = audio
-        for i, discriminator in enumerate(self.scales):
-            if i > 0:
-                scaled = F.avg_pool1d(scaled.unsqueeze(1), 4, 2, padding=2).squeeze(1)
-            outputs.append(discriminator(scaled))
-        return outputs + [discriminator(audio) for discriminator in [*self.periods, *self.resolutions]]
+        for stream, judge, x in zip([main, *self.streams], judges, inputs):
+            if stream is not main:
+                stream.wait_stream(main)
+            with torch.cuda.stream(stream):
+                outputs.append(judge(x))
+        for stream in self.streams:
+            main.wait_stream(stream)
+        return outputs

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 class WeightNormConv1d(nn.Module):
     """Conv1d whose weight is direction times length (arXiv 1602.07868), until `fold` makes it a plain one.
 
-    Takes (B, C, T), or the same as an image of height one, (B, C, 1, T), which may be channels-last in memory.
+    Takes (B, C, T), or the same as an image of height one, (B, C, 1, T), which may be channels-last in memory. `fused`
+    is the effective weight while it is computed elsewhere, for all layers at once.
     """
 
     transposed = False
@@ -33,13 +34,14 @@ class WeightNormConv1d(nn.Module):
         self.weight_v = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.empty(out_channels).uniform_(-bound, bound))
         self.register_buffer("folded", None)
+        self.fused: Tensor | None = None
         self.convolve_groups = triton_convolution(weight, groups) if groups > 1 and dilation == 1 else None
 
     def weight(self) -> Tensor:
         """The effective weight, (out, in / groups, kernel) or (in, out, kernel) when transposed."""
         if self.folded is not None:
             return self.folded
-        return torch._weight_norm(self.weight_v, self.weight_g, 0)
+        return torch._weight_norm(self.weight_v, self.weight_g, 0) if self.fused is None else self.fused
 
     @torch.no_grad()
     def fold(self) -> None:
@@ -79,10 +81,15 @@ class WeightNormConv2d(nn.Module):
         conv = nn.Conv2d(in_channels, out_channels, kernel_size)
         self.weight_g = nn.Parameter(conv.weight.detach().flatten(1).norm(dim=1).view(-1, 1, 1, 1))
         self.weight_v, self.bias = nn.Parameter(conv.weight.detach()), conv.bias
+        self.fused: Tensor | None = None
+
+    def weight(self) -> Tensor:
+        """The effective weight (out, in, T, F)."""
+        return torch._weight_norm(self.weight_v, self.weight_g, 0) if self.fused is None else self.fused
 
     def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         """Convolve x (B, C, T, F), zeros around it, then a leaky ReLU with this slope; 1 is none."""
-        weight, apart = torch._weight_norm(self.weight_v, self.weight_g, 0), fuses_bias(x)
+        weight, apart = self.weight(), fuses_bias(x)
         y = F.conv2d(x, weight, None if apart else self.bias, self.stride, self.padding)
         return add_bias(y, self.bias, slope) if apart else activate(y, slope)
 

@@ -8,7 +8,8 @@ gradients are not computed for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import torch
@@ -18,6 +19,11 @@ from models.tts.jets.config import LossConfig
 from models.tts.jets.losses import weights_of
 from models.vocoders.losses import adversarial_loss, discriminator_losses, feature_matching_loss, split_real_fake
 from processors.mel import MelSpectrogram
+
+try:
+    from models.vocoders.weight_norm_triton import FusedWeights, can_fuse
+except ImportError:  # Triton exists for Linux only.
+    FusedWeights = None
 
 
 class GanHalf:
@@ -31,8 +37,11 @@ class GanHalf:
         loss: LossConfig,
         autocast_dtype: torch.dtype | None,
         compiled: bool = False,
+        fused: bool = False,
     ) -> None:
         """Prepare for networks in place; `compiled` fuses the element-wise work around their convolutions.
+
+        `fused` computes their weight-normalised weights all at once, on a GPU, for channels-last convolutions.
 
         `mels` holds the spectrum of the mel loss, then those of the multi-resolution one, if it has weight.
         """
@@ -41,6 +50,9 @@ class GanHalf:
         self.autocast_dtype = autocast_dtype
         # Shapes are fixed, so nothing is compiled twice; a rarely seen batch size beyond the limit runs uncompiled.
         compile_ = partial(torch.compile, dynamic=False) if compiled else lambda function: function
+        kind = autocast_dtype or torch.float32
+        possible = fused and not compiled and FusedWeights is not None
+        self._fused = [FusedWeights(module, kind) for module in (generator, discriminator)] if possible else []
         self._generate, self._judge = compile_(generator.__call__), compile_(self._discriminator_terms)
 
     def _autocast(self, device: torch.device) -> torch.autocast:
@@ -50,7 +62,7 @@ class GanHalf:
 
     def losses(self, segments: Tensor, real: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Raw losses of segments (B, S, C) against real audio (B, S * hop_size), and both weighted totals."""
-        with self._autocast(segments.device):
+        with self._autocast(segments.device), self._weights():
             fake = self._generate(segments)
             real_loss, fake_loss, adversarial, feature_matching = self._judge(real, fake)
         terms = {"adversarial": adversarial, "feature_matching": feature_matching}
@@ -63,6 +75,15 @@ class GanHalf:
         raw = {f"generator/{name}": value.detach() for name, value in terms.items()}
         raw["discriminator/real"], raw["discriminator/fake"] = real_loss.detach(), fake_loss.detach()
         return raw, generator_total, discriminator_total
+
+    @contextmanager
+    def _weights(self) -> Iterator[None]:
+        """Inside the block the networks' weights are computed all at once, in training."""
+        with ExitStack() as stack:
+            for fused in self._fused if torch.is_grad_enabled() else []:
+                if can_fuse(fused.parameters):
+                    stack.enter_context(fused.computed())
+            yield
 
     @staticmethod
     def _mel_distance(mel: MelSpectrogram, real: Tensor, fake: Tensor) -> Tensor:

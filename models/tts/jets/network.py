@@ -14,6 +14,7 @@ from models.tts.jets.config import JetsModelConfig
 from models.tts.jets.generators import build_generator
 from models.tts.jets.masking import length_mask
 from models.tts.jets.monotonic import durations_of, search_paths
+from models.tts.jets.side_stream import SideStream
 from models.tts.jets.transformer import Transformer, initialise_xavier
 from models.tts.jets.upsampling import average_by_duration, gaussian_upsample
 from models.tts.jets.variance import ValueEmbedding, VariancePredictor, durations_from_log, scale_durations
@@ -123,17 +124,27 @@ class JetsNetwork(nn.Module):
 
     def acoustic(self, batch: Batch) -> AcousticOutput:
         """Align a batch with its recordings and decode it with its own durations, pitch and energy."""
+        hidden = self.encode(batch.text, length_mask(batch.text_lengths, batch.text.shape[1]))
+        return self.acoustic_of(batch, hidden, hidden, SideStream())
+
+    def acoustic_of(self, batch: Batch, hidden: Tensor, for_decoder: Tensor, side: SideStream) -> AcousticOutput:
+        """`acoustic` from encoder states (B, T_text, C), which the decoder gets as `for_decoder`, the same values.
+
+        Alignment and predictions run on the side: the decoder waits for the durations only.
+        """
         text_mask = length_mask(batch.text_lengths, batch.text.shape[1])
         frame_mask = length_mask(batch.frame_lengths, batch.mel.shape[1])
-        hidden = self.encode(batch.text, text_mask)
-        mel = (batch.mel - self.mel_mean) / self.mel_std * frame_mask.unsqueeze(-1)
-        log_p_attn = self.alignment(hidden, mel, text_mask, frame_mask)
-        path = search_paths(log_p_attn, batch.text_lengths, batch.frame_lengths)
-        durations = durations_of(path, frame_mask, text_mask.shape[1])
-        log_f0 = average_by_duration(batch.log_f0, durations)
-        energy = average_by_duration(batch.energy, durations)
-        log_durations_hat, log_f0_hat, energy_hat = self.predict(hidden, text_mask)
-        upsampled = self.upsample(hidden, durations, log_f0, energy, text_mask, frame_mask)
+        with side.begin():
+            mel = (batch.mel - self.mel_mean) / self.mel_std * frame_mask.unsqueeze(-1)
+            log_p_attn = self.alignment(hidden, mel, text_mask, frame_mask)
+            path = search_paths(log_p_attn, batch.text_lengths, batch.frame_lengths)
+            durations = durations_of(path, frame_mask, text_mask.shape[1])
+            log_f0 = average_by_duration(batch.log_f0, durations)
+            energy = average_by_duration(batch.energy, durations)
+            aligned = side.mark()
+            log_durations_hat, log_f0_hat, energy_hat = self.predict(hidden, text_mask)
+        side.reach(aligned)
+        upsampled = self.upsample(for_decoder, durations, log_f0, energy, text_mask, frame_mask)
         return AcousticOutput(
             hidden=hidden,
             decoder_states=self.decoder(upsampled, frame_mask),

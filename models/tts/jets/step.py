@@ -9,7 +9,9 @@ from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.gan import GanHalf, set_channels_last, trainable
 from models.tts.jets.losses import acoustic_losses, weights_of
+from models.tts.jets.masking import length_mask
 from models.tts.jets.network import AcousticOutput, JetsNetwork
+from models.tts.jets.side_stream import SideStream
 from models.tts.jets.step_graphs import GraphedStep
 from models.tts.jets.upsampling import random_starts, take_segments
 from processors.mel import MelSpectrogram
@@ -22,8 +24,9 @@ AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 class TrainStep:
     """Adds the gradients of one batch to both networks; the optimisers are the caller's.
 
-    The step is cut where random segments leave the decoder: the waveform half makes its own backward pass and gives
-    the gradient of the segments. On a GPU the whole step is replayed as a CUDA graph.
+    The step is cut where states leave the encoder and where random segments leave the decoder; each part makes its
+    own backward pass. So the losses in front of the waveform are done, back to the encoder, while the waveform half is
+    under way. On a GPU the whole step is replayed as a CUDA graph.
     """
 
     def __init__(
@@ -47,20 +50,17 @@ class TrainStep:
             for kind in kinds
         ]
         parts = (network.generator, discriminator, mels, loss, self.autocast_dtype)
-        self.eager_gan = GanHalf(*parts)
+        self.eager_gan = GanHalf(*parts, fused=on_gpu and config.train.channels_last)
         self.gan = GanHalf(*parts, compiled=True) if on_gpu and config.train.compile else self.eager_gan
-        self.acoustic_parameters = [
-            parameter for name, parameter in network.named_parameters() if not name.startswith("generator.")
-        ]
         parameters = [*trainable(network), *trainable(discriminator)]
         graphs = on_gpu and config.train.cuda_graphs
+        self.side = SideStream(graphs)
+        if graphs and not config.train.compile:
+            discriminator.side_by_side()
         self._fast = GraphedStep(self._eager, parameters) if graphs else self._eager
 
-    def _acoustic(self, batch: Batch) -> tuple[AcousticOutput, dict[str, Tensor]]:
-        device = batch.text.device.type
-        with torch.autocast(device, self.autocast_dtype, enabled=self.autocast_dtype is not None):
-            output = self.network.acoustic(batch)
-        return output, acoustic_losses(output, batch)
+    def _autocast(self, device: torch.device) -> torch.autocast:
+        return torch.autocast(device.type, self.autocast_dtype, enabled=self.autocast_dtype is not None)
 
     def segments(self, output: AcousticOutput, batch: Batch, starts: Tensor) -> tuple[Tensor, Tensor]:
         """Decoder states (B, S, C) and real audio (B, S * hop_size) of segments from frames starts (B,)."""
@@ -80,15 +80,20 @@ class TrainStep:
         return self._fast(batch, loss_scale) if starts is None else self._eager(batch, loss_scale, starts)
 
     def _eager(self, batch: Batch, loss_scale: Tensor, starts: Tensor | None = None) -> dict[str, Tensor]:
-        output, acoustic = self._acoustic(batch)
+        with self._autocast(batch.text.device):
+            hidden = self.network.encode(batch.text, length_mask(batch.text_lengths, batch.text.shape[1]))
+            ends = [hidden.detach().requires_grad_() for _ in range(2)]
+            output = self.network.acoustic_of(batch, *ends, self.side)
+        with self.side.proceed():
+            acoustic = acoustic_losses(output, batch)
+            (sum(self.weights[name] * value for name, value in acoustic.items()) * loss_scale).backward()
         if starts is None:
             starts = random_starts(batch.frame_lengths, self.segment_size)
         segments, real = self.segments(output, batch, starts)
         raw, segment_gradient = self.gan(segments, real, loss_scale)
-        total = sum(self.weights[name] * value for name, value in acoustic.items())
-        torch.autograd.backward(
-            [total * loss_scale, segments], [None, segment_gradient], inputs=self.acoustic_parameters
-        )
+        segments.backward(segment_gradient)
+        self.side.join()
+        hidden.backward(ends[0].grad + ends[1].grad)
         return self._report(raw, acoustic)
 
     def _report(self, raw: dict[str, Tensor], acoustic: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -107,7 +112,9 @@ class TrainStep:
         training = [module.training for module in modules]
         for module in modules:
             module.eval()
-        output, acoustic = self._acoustic(batch)
+        with self._autocast(batch.text.device):
+            output = self.network.acoustic(batch)
+        acoustic = acoustic_losses(output, batch)
         starts = (batch.frame_lengths - self.segment_size).clamp_min(0) // 2
         raw, _, _ = self.eager_gan.losses(*self.segments(output, batch, starts))
         for module, mode in zip(modules, training):

@@ -32,6 +32,7 @@ class GraphedStep:
 
     # Batches of further shapes run without a graph.
     MAX_GRAPHS = 64
+    # Steps before the first capture; later ones have less to get ready.
     WARM_UP = 2
 
     def __init__(self, step: Callable[[Batch, Tensor], Losses], parameters: Sequence[nn.Parameter]) -> None:
@@ -67,7 +68,7 @@ class GraphedStep:
         # Memory of the pool is given to this thread alone, so the backward pass must not use another one.
         with fastest_convolutions(), torch.autograd.set_multithreading_enabled(False):
             with torch.cuda.stream(self.stream), torch.cuda.use_mem_pool(self.pool):
-                for _ in range(self.WARM_UP):
+                for _ in range(1 if self.captured else self.WARM_UP):
                     self.step(batch, loss_scale)
             torch.cuda.current_stream().wait_stream(self.stream)
             torch._foreach_copy_(gradients, kept)

