@@ -12,6 +12,8 @@ import torch
 from utils.atomic import disk_errors
 
 WAIT, ACTIVE = 10, 20
+# On a GPU the first steps of each shape capture graphs; by then most shapes have come.
+WAIT_ON_GPU = 200
 # Kernel or operator names that belong together; the first match counts.
 KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("convolutions", ("conv", "wgrad", "dgrad", "fprop", "winograd", "implicit", "xmma", "cudnn")),
@@ -27,7 +29,7 @@ KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 class StepProfiler:
-    """Traces ACTIVE steps after WAIT others; call `step` after each optimiser step."""
+    """Traces ACTIVE steps after WAIT others (more on a GPU); call `step` after each optimiser step."""
 
     def __init__(self, enabled: bool, directory: Path, device: torch.device, tell: Callable[[str], None]) -> None:
         self.enabled, self.directory, self.device, self.tell = enabled, directory, device, tell
@@ -40,7 +42,8 @@ class StepProfiler:
         if not self.enabled:
             return
         self._count += 1
-        if self._count == WAIT:
+        wait = WAIT_ON_GPU if self.device.type == "cuda" else WAIT
+        if self._count == wait:
             self._wait_for_device()
             activities = [torch.profiler.ProfilerActivity.CPU]
             if self.device.type == "cuda":
@@ -48,7 +51,7 @@ class StepProfiler:
             self._profile = torch.profiler.profile(activities=activities)
             self._profile.__enter__()
             self._begin = time.perf_counter()
-        elif self._count == WAIT + ACTIVE:
+        elif self._count == wait + ACTIVE:
             self._wait_for_device()
             seconds = (time.perf_counter() - self._begin) / ACTIVE
             self._profile.__exit__(None, None, None)

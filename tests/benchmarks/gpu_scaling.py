@@ -1,0 +1,66 @@
+"""How much faster several GPUs train than one, each with batches of the same size (weak scaling).
+
+    python tests/benchmarks/gpu_scaling.py --config my.json --gpus 0 0,1 [--steps 600]
+
+Runs stage 2 as a user would, once for each list of GPUs, on the config's processed corpora (stage 1). Prints the
+median steps a second over the second half of each run, utterances a second, and what they are of the first row's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from utils.config import load_config  # noqa: E402
+
+
+def train(config: str, gpus: str, steps: int, out: str, overrides: list[str]) -> float:
+    """Steps a second of one training. Raises when it fails."""
+    name = f"gpus-{gpus.replace(',', '-')}"
+    settings = [
+        f"log_dir={out}", "train.max_epoch=1", f"train.steps_per_epoch={steps}", "train.log_interval=50",
+        f"train.valid_interval={steps}", f"train.save_checkpoints_steps={steps}", "train.valid_samples=1", *overrides,
+    ]  # fmt: skip
+    command = [sys.executable, str(ROOT / "bins/launch.py"), str(ROOT / "bins/train.py")]
+    command += ["--config", config, "--name", name, *(word for text in settings for word in ("--set", text))]
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": gpus}
+    done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise SystemExit(f"training on {gpus} failed:\n{done.stdout[-4000:]}")
+    events = EventAccumulator(str(Path(out) / name / "tensorboard"))
+    events.Reload()
+    speeds = [event.value for event in events.Scalars("speed/steps_per_second") if event.step > steps // 2]
+    return statistics.median(speeds)
+
+
+def main() -> None:
+    """Print a row for each list of GPUs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--gpus", nargs="+", default=["0", "0,1"])
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    args = parser.parse_args()
+    size = load_config(Path(args.config), args.overrides).train.batch_size
+    print("| GPUs | steps/s | utterances/s | times the first |\n| --- | --- | --- | --- |")
+    first = None
+    for gpus in args.gpus:
+        with tempfile.TemporaryDirectory() as out:
+            speed = train(args.config, gpus, args.steps, out, args.overrides)
+        rate = speed * size * len(gpus.split(","))
+        first = first or rate
+        print(f"| {gpus} | {speed:.2f} | {rate:.0f} | {rate / first:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
