@@ -48,7 +48,7 @@ function drawHead() {
   byId("tiles").append(...wanted.filter((key) => DATA.summary[key]).map((key) => {
     const e = DATA.summary[key], ceiling = DATA.recordings[key];
     return el("div", { class: "card tile", title: M[key].definition },
-      el("div", { class: "label" }, key.startsWith("copy_") ? `Copy: ${M[key].label}` : M[key].label),
+      el("div", { class: "label" }, M[key].label),
       el("div", { class: "value" }, show(e.value, key), el("small", {}, M[key].unit)),
       el("div", { class: "below" }, ceiling ? `recordings ${show(ceiling.value, key)}` : ci(e, key) || `n = ${e.n}`));
   }));
@@ -236,7 +236,7 @@ function detail(record) {
   const facts = el("div", { class: "facts" });
   for (const key of KEYS) {
     if (record.values[key] === undefined) continue;
-    const name = (key.startsWith("copy_") ? `Copy: ${M[key].label}` : M[key].label) + (M[key].unit ? `, ${M[key].unit}` : "");
+    const name = M[key].label + (M[key].unit ? `, ${M[key].unit}` : "");
     const ceiling = plain(record.recording_values[key]);
     facts.append(el("div", { title: M[key].definition }, el("span", {}, name), el("b", {}, show(plain(record.values[key]), key)),
       el("span", {}, ceiling === null ? "" : show(ceiling, key))));
@@ -291,13 +291,13 @@ function drawRows() {
     });
     body.append(row);
   }
-  const label = (key) => (key.startsWith("copy_") ? `Copy: ${M[key].label}` : M[key].label);
+  const label = (key) => M[key].label;
   byId("rows").replaceChildren(el("thead", {}, el("tr", {}, heading("text", "Utterance"), columns.map((key) => heading(key, label(key))))), body);
   byId("sort").value = sortKey;
   byId("shown").textContent = `${body.children.length} of ${DATA.utterances.length}`;
 }
 function drawUtterances() {
-  const option = (key) => el("option", { value: key }, `${key.startsWith("copy_") ? "Copy: " : ""}${M[key].label}`);
+  const option = (key) => el("option", { value: key }, M[key].label);
   byId("utterances").append(el("h2", {}, "Utterances"),
     el("div", { class: "tools" },
       el("input", { type: "search", placeholder: "Find text or id", "aria-label": "Find text or id", oninput: (e) => { query = e.target.value.toLowerCase(); drawRows(); } }),
@@ -311,7 +311,7 @@ function drawUtterances() {
 function drawMethod() {
   const settings = Object.entries(DATA.settings).map(([key, value]) => `${key} ${value}`).join(", ");
   byId("method").append(el("h2", {}, "What the figures are"), el("dl", { class: "card" },
-    KEYS.flatMap((key) => [el("dt", {}, (key.startsWith("copy_") ? "Copy: " : "") + M[key].label), el("dd", {}, M[key].definition)]),
+    KEYS.flatMap((key) => [el("dt", {}, M[key].label), el("dd", {}, M[key].definition)]),
     el("dt", {}, "Measured with"), el("dd", {}, settings)));
 }
 drawHead(); drawSummary(); drawProblems(); drawUtterances(); drawMethod();
