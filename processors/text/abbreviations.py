@@ -70,6 +70,17 @@ _SLASHED = [
 _WORD_STOP = re.compile(r"(?<![\w'.])([A-Za-z]{1,8}(?:'y)?)\.(?=(\s*)(\S?)(\S?))")
 _TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof)(?=\s+[A-Z])")
 _ETC = re.compile(r"\betc\b(?!\.)")
+_VERSUS = re.compile(r"\bvs\b(?!\.)")
+_MONTHS = {
+    "Jan": "January", "Feb": "February", "Mar": "March", "Apr": "April", "Jun": "June", "Jul": "July", "Aug": "August",
+    "Sep": "September", "Sept": "September", "Oct": "October", "Nov": "November", "Dec": "December",
+}  # fmt: skip
+# Without a stop a month needs its day or year beside it: "Jan 5", "5 Jan 1990", but "Jan said", "Jan 50".
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_MONTH = re.compile(
+    rf"\b({'|'.join(_MONTHS)})(?= (?:{_DAY}(?:st|nd|rd|th)?|(?:1[5-9]|20)\d\d)\b(?![%:/°]|[.,]\d))"
+    rf"|(?<=\d )({'|'.join(_MONTHS)})(?=,? (?:1[5-9]|20)\d\d\b)"
+)
 _STREET = re.compile(
     r"(?:(\d{1,5} (?:[A-Z][\w']* ){1,3}|\d(?:st|nd|rd|th) )|\b([A-Z][a-z]+) )"
     r"(St|Dr|Ave|Rd|Blvd|Ln)\b(\.?)(?=(\s*)(\S?))"
@@ -166,4 +177,6 @@ def expand_abbreviations(text: str) -> str:
         text = _WORD_STOP.sub(_word, text)
     text = _TITLE.sub(lambda m: _WITHOUT_STOP[m[1]], text)
     text = _SAINT.sub("Saint ", text)
+    text = _MONTH.sub(lambda m: _MONTHS[m[1] or m[2]], text)
+    text = _VERSUS.sub("versus", text)
     return _ETC.sub("et cetera", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from processors.text.number_context import spoken_whole
-from processors.text.number_words import cardinal, digits, fraction, ordinal, pairs
+from processors.text.number_words import cardinal, digits, fraction, ordinal, pairs, plural_of
 from processors.text.substitute import substitute
 from processors.text.units import decimal
 
@@ -37,6 +37,8 @@ _CODE = re.compile(
     r"(?<![A-Za-z0-9])(?=[A-Za-z-]{0,40}\d)(?=[\d-]{0,40}[A-Za-z])[A-Za-z0-9]{1,40}(?:-[A-Za-z0-9]{1,40}){0,5}(?![A-Za-z0-9])"
 )
 _COMMA_WORD = re.compile(r"(?<![\w.,-])(\d{1,3}(?:,\d{3}){1,10})-(?=[A-Za-z]{2})")
+# Several of what a code names: "B-52s", "MP3s".
+_PLURAL_CODE = re.compile(r"[A-Z]{1,5}-?\d{1,4}s")
 _PART = re.compile(r"\d+|[A-Za-z]+")
 _NEGATIVE = re.compile(r"(?<![\w)\]-])-(?=\d|\.\d)")
 _SIGNED = re.compile(r"(?<!\w)\+(?=\d)")
@@ -94,8 +96,9 @@ def _code_part(part: str, in_chain: bool) -> str:
 
 
 def _code(match: re.Match[str]) -> str:
-    """ "C2766", "133-A", "F-16", "1-day"."""
-    pieces = match[0].split("-")
+    """ "C2766", "133-A", "F-16", "B-52s", "1-day"."""
+    plural = _PLURAL_CODE.fullmatch(match[0]) is not None
+    pieces = match[0].removesuffix("s" if plural else "").split("-")
     if len(pieces) > 1 and pieces[0].isdigit() and all(len(p) > 1 and p.isalpha() for p in pieces[1:]):
         # "1-day", "45-minute": a number and words.
         return "-".join([spoken_whole(pieces[0], match.string, match.start(), match.end()), *pieces[1:]])
@@ -106,7 +109,7 @@ def _code(match: re.Match[str]) -> str:
             words.append(piece)
             continue
         words += [_code_part(part, len(pieces) > 1 and len(parts) == 1) for part in parts]
-    return " ".join(words)
+    return plural_of(" ".join(words)) if plural else " ".join(words)
 
 
 def _number(match: re.Match[str]) -> str:

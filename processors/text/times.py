@@ -12,13 +12,16 @@ _MONTH = "|".join(MONTHS)
 _TIME = re.compile(
     r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?: ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?)))?"
 )
+# The dash between two times: "9:30-10:45", "9:30 a.m. - 5:30 p.m.".
+_CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d"
+_TIME_RANGE = re.compile(rf"(?<![\d:.])({_CLOCK}(?: ?[AaPp]\.? ?[Mm]\b\.?)?) ?[-–—] ?(?={_CLOCK}(?![\d:]))")
 _HOUR = re.compile(r"(?<![\d:.,/-])(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?))")
 _DURATION = re.compile(r"(?<![\d:.])(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])")
 _ISO = re.compile(r"(?<![\d-])([12]\d{3})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\d-])(?:T(?=\d\d:))?")
 _SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/((?:1[5-9]|20)\d\d|\d\d)(?![\d/])")
 _DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:1[5-9]|20)\d\d)(?![\d.]*\d)")
 _MONTH_DAY_YEAR = re.compile(
-    rf"\b({_MONTH})(,?) (\d{{1,2}})(st|nd|rd|th)?"
+    rf"\b({_MONTH})(,?) (\d{{1,2}})(st|nd|rd|th)?(?: ?[-–—] ?(\d{{1,2}})(st|nd|rd|th)?(?![\w/:-]))?"
     r"(?:(,?) ([1-9]\d{2}|[12]\d{3})(?![\d,.]*\d)(?!-))?\b(?![:/]\d|\.\d|,\d)"
 )
 _DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(st|nd|rd|th)?( of)? ({_MONTH})(,?)( [12]\d{{3}}\b(?![,.]?\d))?")
@@ -94,11 +97,13 @@ def _dotted(match: re.Match[str]) -> str:
 
 
 def _month_day_year(match: re.Match[str]) -> str:
-    month, comma, day, suffix, comma2, year_text = match.groups()
-    if int(day) > 31:
+    month, comma, day, suffix, last, last_suffix, comma2, year_text = match.groups()
+    if int(day) > 31 or last and int(last) > 31:
         return match[0]
     # "November 22" is said "twenty-two" and "twenty-second"; LJSpeech's reader says the first.
     words = f"{month}{comma} {ordinal(day) if suffix else cardinal(day)}"
+    if last:
+        words += f" to {ordinal(last) if last_suffix else cardinal(last)}"
     return words + (f"{comma2} {year(year_text)}" if year_text else "")
 
 
@@ -127,6 +132,7 @@ def expand_times(text: str) -> str:
     """ "10:45 a.m." -> "ten forty-five A M"; "March 9, 1937" -> "March nine, nineteen thirty-seven"."""
     text = substitute(_ISO, lambda m: f"{_date(m[3], m[2], m[1])} ", text)
     if ":" in text:
+        text = _TIME_RANGE.sub(r"\1 to ", text)
         text = substitute(_DURATION, _duration, text)
         text = substitute(_TIME, _time, text)
     text = substitute(_HOUR, _hour, text)

@@ -63,6 +63,7 @@ _PERCENT = re.compile(r" ?%")
 _INCHES = re.compile(r"(?<=\d)\"(?= [a-z])")
 _ATTRIBUTE = re.compile(r"\ban? [\d.]+$", re.I)
 _COUNTS = re.compile(r"(?<=\d)([KM])(?= (?:[a-z]+s|people|men|women|children)\b)")
+_CODE_HEAD = re.compile(r"[A-Z]-$")
 _FEET_INCHES = re.compile(r"(?<![\d.,'])(\d{1,2})' ?(\d{1,2})(?:\"|'')")
 
 
@@ -83,6 +84,9 @@ def _inches(match: re.Match[str]) -> str:
 def _unit(match: re.Match[str]) -> str:
     whole, part, bare, fraction, gap, name, power, per, stop, following = match.groups()
     if name in _NEEDS_STOP and not stop:
+        return match[0]
+    if name == "s" and not gap and _CODE_HEAD.search(match.string, max(0, match.start() - 2), match.start()):
+        # "B-52s" are several.
         return match[0]
     if len(name) == 1 and (gap == "-" or (gap == " " and name in "ABKJNV")):
         return match[0]
