@@ -88,6 +88,16 @@ def test_without_a_bundled_voice_the_demonstration_says_so(recipe: Recipe) -> No
     assert [call[1] for call in recipe.started()] == list("1233")
 
 
+def test_the_demonstration_ends_with_three_of_its_wavs(recipe: Recipe) -> None:
+    result = recipe.root / "ckpts/tts/demo/result"
+    for name in ("single/0001", "b", "a", "d", "c"):
+        (result / name).parent.mkdir(exist_ok=True)
+        (result / f"{name}.wav").touch()
+    told = recipe.run("demo.sh").stdout.splitlines()
+    start = next(i for i, line in enumerate(told) if line.startswith(f"5 wavs below {result}"))
+    assert told[start + 1 : start + 5] == [*(f"  {result}/{name}.wav" for name in ("single/0001", "a", "b")), ""]
+
+
 def test_the_demonstration_stops_at_a_failure(recipe: Recipe) -> None:
     assert recipe.run("demo.sh", STUB_FAILS="--stage 2").returncode == 9
     assert [call[1] for call in recipe.started()] == list("12")

@@ -68,11 +68,13 @@ another sentence:
 
 VOICE
 fi
+count=$(find "$expt_dir/result" -name '*.wav' | wc -l | tr -d ' ')
 cat <<DONE
 The three stages made a demonstration: a toy network, trained for 400 steps on four minutes of a speech synthesiser.
 
-wavs:
-$(find "$expt_dir/result" -name '*.wav' | sort | sed 's/^/  /')
+$count wavs below $expt_dir/result; the new sentence, and the first of the test split:
+  $expt_dir/result/single/0001.wav
+$(find "$expt_dir/result" -name '*.wav' ! -path '*/single/*' | sort | head -n 2 | sed 's/^/  /')
 
 curves, spectrograms, alignments and sounds of the training:
   "$root/.venv/bin/tensorboard" --logdir "$expt_dir"
