@@ -12,10 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from models.base.checkpoints import checkpoint_folders, read_checkpoint  # noqa: E402
 from models.base.experiment import Experiment  # noqa: E402
 from models.base.memory import OutOfMemory  # noqa: E402
 from models.registry import model_module  # noqa: E402
 from utils.config import load_config  # noqa: E402
+from utils.config.paths import shown  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 
 
@@ -31,14 +33,31 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def newest_step(expt_dir: Path) -> int:
+    """Step of the newest checkpoint, 0 where there is none that can be read."""
+    folders = checkpoint_folders(expt_dir)
+    try:
+        return read_checkpoint(folders[-1]).step if folders else 0
+    except UserError:  # the trainer has more to say about it
+        return 0
+
+
 def main() -> int:
     """Exit status: 0, or 2 for what the user can mend."""
     arguments = parse_arguments()
     try:
         config = load_config(arguments.config, arguments.overrides)
         experiment = Experiment.named(arguments.name, config)
-        trainer = model_module(config.model_type, "trainer").Trainer
-        trainer(config, experiment, arguments.resume, arguments.finetune_from).run()
+        trainer = model_module(config.model_type, "trainer").Trainer(
+            config, experiment, arguments.resume, arguments.finetune_from
+        )
+        was_complete = arguments.resume and newest_step(experiment.directory) >= trainer.total_steps
+        trainer.run()
+        if was_complete and os.environ.get("RANK", "0") == "0":
+            had, epochs = f"{shown(experiment.directory)} had {trainer.step:,} steps", config.train.max_epoch
+            advice = f"to go on, raise it, for instance --resume --set train.max_epoch={2 * epochs}"
+            done = f"note: training was complete already: {had}, all of train.max_epoch={epochs}; {advice}"
+            print(done, file=sys.stderr)
     except UserError as error:
         # Most errors are every process's; one voice is enough for them.
         if os.environ.get("RANK", "0") == "0" or isinstance(error, OutOfMemory):

@@ -49,12 +49,16 @@ def test_interrupt_saves_and_resume_goes_on(environment, tiny_corpus, tiny_overr
     assert saved is not None and f"stopped after step {saved.step} (SIGINT); go on with --resume" in stderr
     assert "Traceback" not in stderr
     epochs = saved.step // 4 + 1
-    resumed = subprocess.run(
-        [sys.executable, *command([*long, f"train.max_epoch={epochs}"], "--name", "voice", "--resume")],
-        capture_output=True, text=True, cwd=tmp_path, timeout=240,
-    )  # fmt: skip
-    assert resumed.returncode == 0, resumed.stderr
-    assert latest_checkpoint(folder).step == 4 * epochs
+    complete = "note: training was complete already"
+    for told in (False, True):  # the second time nothing is left to do
+        resumed = subprocess.run(
+            [sys.executable, *command([*long, f"train.max_epoch={epochs}"], "--name", "voice", "--resume")],
+            capture_output=True, text=True, cwd=tmp_path, timeout=240,
+        )  # fmt: skip
+        assert resumed.returncode == 0, resumed.stderr
+        assert latest_checkpoint(folder).step == 4 * epochs
+        assert (complete in resumed.stderr) == told
+    assert f"raise it, for instance --resume --set train.max_epoch={2 * epochs}\n" in resumed.stderr
 
 
 def test_two_processes_end_with_one_set_of_weights(environment, tiny_corpus, tiny_overrides, tmp_path) -> None:
