@@ -2,79 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-# Whichever of them this machine has; one of the first two is always there.
-SHELLS = [
-    pytest.param(shell.split(), id=shell)
-    for shell in ("dash", "bash --posix", "busybox sh", "zsh --emulate sh")
-    if shutil.which(shell.split()[0])
-]
-
-# Stands for the interpreter: notes what it is asked to run, answers what run.sh asks, fails where it is told to.
-STUB = """#!/bin/sh
-if [ "$1" = -c ]; then exit "${STUB_PACKAGES:-0}"; fi
-script=${1##*/}
-{real} -c 'import json, os, sys
-keys = ("CUDA_VISIBLE_DEVICES", "PYTHONPATH")
-print(json.dumps([sys.argv[1:], {key: os.environ.get(key) for key in keys}]))' "$script" "$@" >> "$STUB_LOG"
-[ "$script" != expt_dir.py ] || echo "/runs/some voice"
-case "$script $2" in
-    "${STUB_FAILS:-none}"*) exit "${STUB_STATUS:-9}" ;;
-esac
-exit 0
-"""
-
-
-class Project:
-    """A copy of run.sh with a stub interpreter, and what it started."""
-
-    def __init__(self, folder: Path, shell: list[str]) -> None:
-        self.root, self.shell = folder / "a project", shell
-        recipe = self.root / "egs/tts/Jets"
-        recipe.mkdir(parents=True)
-        for name in ("run.sh", "exp_config.json"):
-            shutil.copy(ROOT / "egs/tts/Jets" / name, recipe / name)
-        python = self.root / ".venv/bin/python"
-        python.parent.mkdir(parents=True)
-        real = shutil.which("python3")
-        python.write_text(STUB.replace("{real}", str(real)))
-        python.chmod(0o755)
-        self.script, self.log = recipe / "run.sh", folder / "log"
-        self.elsewhere = folder / "else where"
-        self.elsewhere.mkdir()
-        (self.elsewhere / "voice").mkdir()
-
-    def run(self, *arguments: str, script: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run run.sh from another folder."""
-        self.log.unlink(missing_ok=True)
-        return subprocess.run(
-            [*self.shell, str(script or self.script), *arguments],
-            cwd=self.elsewhere,
-            env={"PATH": os.environ["PATH"], "STUB_LOG": str(self.log), **environment},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-
-    def started(self) -> list[list[str]]:
-        """Script name and arguments of everything that was started."""
-        if not self.log.exists():
-            return []
-        calls = [json.loads(line)[0] for line in self.log.read_text().splitlines()]
-        return [[call[0], *call[2:]] for call in calls]
-
-    def environment(self) -> dict[str, str]:
-        """What the first script saw."""
-        return json.loads(self.log.read_text().splitlines()[0])[1]
+from tests.run_sh_project import SHELLS, Project
 
 
 @pytest.fixture(params=SHELLS)
@@ -264,10 +197,52 @@ def test_resume_and_finetune(project):
     assert project.started()[0][4:] == ["--finetune_from=voice"]
 
 
-@pytest.mark.parametrize(("gpu", "seen"), [(None, "0"), ("1", "1"), ("0,1", "0,1"), ("cpu", "")])
-def test_devices(dash, gpu, seen):
-    dash.run("-s", "1", *([] if gpu is None else ["--gpu", gpu]), CUDA_VISIBLE_DEVICES="7")
+@pytest.mark.parametrize(
+    ("gpu", "inherited", "seen"),
+    [(None, None, "0"), (None, "2,3", "2,3"), (None, "", ""), ("1", "7", "1"), ("0,1", "7", "0,1"), ("cpu", "7", "")],
+)
+def test_devices(dash, gpu, inherited, seen):
+    variable = {} if inherited is None else {"CUDA_VISIBLE_DEVICES": inherited}
+    dash.run("-s", "1", *([] if gpu is None else ["--gpu", gpu]), **variable)
     assert dash.environment()["CUDA_VISIBLE_DEVICES"] == seen
+
+
+def test_flags_of_stages_that_are_not_run_are_named(project):
+    (project.elsewhere / "t").write_text("x")
+    for arguments, flags in (
+        (["--stage", "1", "--infer_text", ""], "--infer_text"),
+        (["--stage", "0-1", "--resume", "--infer_speed=2", "--infer_dataset", "x"],
+         "--resume, --infer_speed, --infer_dataset"),
+        (["--stage", "3", "--infer_expt_dir", "voice", "--resume"], "--resume"),
+        (["--stage", "4", "--infer_expt_dir", "voice", "--infer_text_file", "t"], "--infer_text_file"),
+    ):  # fmt: skip
+        done = project.run(*arguments)
+        assert done.returncode == 0
+        told = f"note: no effect in stage {arguments[1]}: {flags}; sh run.sh --help says which stage a flag belongs to"
+        assert done.stderr == told + "\n"
+        assert len(project.started()) == (2 if "-" in arguments[1] else 1)
+    for arguments in (["-s", "3", "--infer_expt_dir=voice", "--infer_text=x"], ["-s", "1", "-n", "v"]):
+        assert project.run(*arguments).stderr == ""
+
+
+def test_a_folder_that_is_not_here_is_looked_for_in_the_project(project):
+    place = project.root / "ckpts/tts/X"
+    place.mkdir(parents=True)
+    for flags, stage in ((["-s", "3", "--infer_text=x"], "inference.py"), (["-s", "4"], "evaluate.py")):
+        assert project.run(*flags, "--infer_expt_dir", "ckpts/tts/X").returncode == 0
+        script, folder, output, *_ = project.started()[0]
+        assert (script, folder) == (stage, f"--expt_dir={place}") and output.startswith(f"--output_dir={place}/")
+    project.run("-s", "2", "-n", "v", "--finetune_from", "ckpts/tts/X")
+    assert project.started()[0][-1] == f"--finetune_from={place}"
+    # What is here goes first.
+    (project.elsewhere / "ckpts/tts/X").mkdir(parents=True)
+    project.run("-s", "3", "--infer_expt_dir", "ckpts/tts/X", "--infer_text=x")
+    assert project.started()[0][1] == "--expt_dir=ckpts/tts/X"
+
+
+def test_the_programs_are_told_how_their_flags_are_called_here(dash):
+    dash.run("-s", "3", "--infer_expt_dir", "voice")
+    assert dash.environment()["JETS_FLAG_PREFIX"] == "infer_"
 
 
 def test_the_users_own_module_path_is_kept(dash):
@@ -295,6 +270,11 @@ def test_the_users_own_module_path_is_kept(dash):
         (["--stage", "3", "--infer_expt_dir", "nowhere"], "--infer_expt_dir nowhere: no such folder"),
         (["--stage", "3", "--infer_expt_dir", "voice", "--infer_mode", "duo"], "--infer_mode must be batch or single"),
         (["--stage", "3", "--infer_expt_dir", "voice", "--infer_mode", "single"], "single needs --infer_text"),
+        (["--stage", "3", "--infer_expt_dir", "voice", "--infer_stream"], "--infer_stream speaks a text: give"),
+        (
+            ["--stage", "4", "--infer_expt_dir", "voice", "--infer_testing_set", "tests"],
+            '--infer_testing_set must be test, valid or train, but "tests" is given',
+        ),
         (
             ["--stage", "3", "--infer_expt_dir", "voice", "--infer_text_file", "no"],
             "--infer_text_file no: no such file",

@@ -52,7 +52,8 @@ def nccl_switches(names: Iterable[str], environment: Mapping[str, str]) -> dict[
 def processes_for(requested: int, available: int) -> int:
     """Training processes: one for each device, one on the CPU; UserError when more is asked for than there is."""
     if available and requested > available:
-        raise UserError(f"--gpu asks for {requested} devices, but torch sees {available} of them")
+        asked = f"--gpu or CUDA_VISIBLE_DEVICES asks for {requested} devices"
+        raise UserError(f"{asked}, but torch sees {available} of them")
     return max(1, requested if available else 0)
 
 

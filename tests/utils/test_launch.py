@@ -26,7 +26,7 @@ def test_processes_for_devices_that_are_there():
     assert processes_for(1, 1) == 1
     assert processes_for(2, 4) == 2
     assert processes_for(2, 0) == 1  # the CPU
-    with pytest.raises(UserError, match="--gpu asks for 2 devices, but torch sees 1"):
+    with pytest.raises(UserError, match="--gpu or CUDA_VISIBLE_DEVICES asks for 2 devices, but torch sees 1"):
         processes_for(2, 1)
 
 
@@ -101,12 +101,16 @@ sys.exit(run_and_forward([sys.executable, "-c", sys.argv[1], sys.argv[2]], os.en
 def start(training: str) -> subprocess.Popen[str]:
     """The launcher's process with a training process that is ready."""
     command = [sys.executable, "-c", OUTER.format(root=str(ROOT)), LAUNCHER, training]
-    # A background process of a shell ignores Ctrl-C from the start, and the tests may be one.
-    outer = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    )
+    # A background process of a shell ignores Ctrl-C from the start, one under nohup a hang-up; the tests may be either.
+    outer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_all_signals)
     assert outer.stdout is not None and outer.stdout.readline() == "ready\n"
     return outer
+
+
+def hear_all_signals():
+    """Let a process be stopped, whatever its parent ignores."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -17,7 +17,8 @@ flags, as `--flag value` or `--flag=value`
   -c, --config FILE          config (default: exp_config.json beside run.sh; stages 3 and 4: the experiment's own)
   -n, --name NAME            name of the experiment (no default)
       --set KEY=VALUE        change one config value, for instance --set train.batch_size=8; repeatable (default: none)
-      --gpu IDS              CUDA devices, for instance 0 or 0,1; "cpu" for none (default: 0; without CUDA: the CPU)
+      --gpu IDS              CUDA devices, for instance 0 or 0,1; "cpu" for none (default: CUDA_VISIBLE_DEVICES
+                             of your environment if it is set, otherwise 0; without CUDA: the CPU)
   -h, --help                 this text
 
 stage 2
@@ -26,7 +27,8 @@ stage 2
 
 stages 3 and 4
       --infer_expt_dir DIR   experiment or packed voice (default: <log_dir>/<name> of the config and --name; for your
-                             own text the bundled voice, egs/tts/Jets/voice)
+                             own text the bundled voice, egs/tts/Jets/voice); looked for in the current folder, then
+                             in the project's
       --infer_output_dir DIR where the wavs or the report go (default: <expt_dir>/result, for stage 4
                              <expt_dir>/evaluation; for the bundled voice
                              ckpts/tts/voice/result, ckpts/tts/voice/evaluation)
@@ -73,7 +75,7 @@ fi
 
 stage='' config='' name='' gpu='0' resume='' finetune_from=''
 expt_dir='' output_dir='' mode='' dataset='' testing_set='' text='' text_file='' stream='' speed='' pitch='' energy=''
-has_text=''
+has_text='' has_gpu=''
 
 is_flag() {
     case $1 in
@@ -128,7 +130,7 @@ while [ "$left" -gt 0 ]; do
         -c | --config) config=$value ;;
         -n | --name) name=$value ;;
         -s | --stage) stage=$value ;;
-        --gpu) gpu=$value ;;
+        --gpu) gpu=$value has_gpu=yes ;;
         --set)
             case $value in
                 ?*=*) set -- "$@" "--set=$value" ;;
@@ -168,6 +170,15 @@ includes() {
     [ "$1" -ge "$first" ] && [ "$1" -le "$last" ]
 }
 
+# A relative folder that is not here is looked for in the project's folder, where relative paths of a config start.
+from_root() {
+    found=$1
+    case $1 in
+        '' | /*) ;;
+        *) [ -d "$1" ] || [ ! -d "$root/$1" ] || found=$root/$1 ;;
+    esac
+}
+
 [ -z "$config" ] || [ -f "$config" ] || fail "--config $config: no such file"
 exp_config=${config:-$here/exp_config.json}
 case $gpu in
@@ -180,6 +191,8 @@ esac
 if includes 2; then
     [ -n "$name" ] || fail "stage 2 needs --name, the name of the experiment"
     [ -z "$resume" ] || [ -z "$finetune_from" ] || fail "--resume and --finetune_from exclude each other"
+    from_root "$finetune_from"
+    finetune_from=$found
     [ -z "$finetune_from" ] || [ -d "$finetune_from" ] || fail "--finetune_from $finetune_from: no such folder"
 fi
 if includes 3; then
@@ -196,6 +209,7 @@ if includes 3; then
                 note "--infer_dataset and --infer_testing_set are not used with --infer_mode single"
             ;;
         batch)
+            [ -z "$stream" ] || fail "--infer_stream speaks a text: give --infer_text or --infer_text_file, not a split"
             [ -z "$has_text$text_file" ] || note "the text is not used with --infer_mode batch"
             ;;
         *) fail "--infer_mode must be batch or single, but \"$mode\" is given" ;;
@@ -209,8 +223,41 @@ if includes 3 || includes 4; then
         [ -d "$bundled" ] || fail "$needed: there is no bundled voice in $bundled"
         expt_dir=$bundled setup=yes
     fi
-    includes 2 || [ -z "$expt_dir" ] || [ -d "$expt_dir" ] || fail "--infer_expt_dir $expt_dir: no such folder"
+    case $testing_set in
+        '' | test | valid | train) ;;
+        *) fail "--infer_testing_set must be test, valid or train, but \"$testing_set\" is given" ;;
+    esac
+    # Stage 2 may be about to make the folder.
+    from_root "$expt_dir"
+    includes 2 || [ -z "$expt_dir" ] || [ -d "$found" ] ||
+        fail "--infer_expt_dir $expt_dir: no such folder, neither here nor in $root"
 fi
+
+# Flags of stages that are not run are named and not refused: scripts give the same flags to one stage after another.
+unused=''
+unused_if() {
+    [ -z "$2" ] || unused="$unused${unused:+, }$1"
+}
+if ! includes 2; then
+    unused_if --resume "$resume"
+    unused_if --finetune_from "$finetune_from"
+fi
+if ! includes 3; then
+    unused_if --infer_mode "$mode"
+    unused_if --infer_text "$has_text"
+    unused_if --infer_text_file "$text_file"
+    unused_if --infer_stream "$stream"
+    unused_if --infer_speed "$speed"
+    unused_if --infer_pitch "$pitch"
+    unused_if --infer_energy "$energy"
+    if ! includes 4; then
+        unused_if --infer_expt_dir "$expt_dir"
+        unused_if --infer_output_dir "$output_dir"
+        unused_if --infer_dataset "$dataset"
+        unused_if --infer_testing_set "$testing_set"
+    fi
+fi
+[ -z "$unused" ] || note "no effect in stage $stage: $unused; sh run.sh --help says which stage a flag belongs to"
 
 find_python() {
     python=$root/.venv/bin/python
@@ -230,24 +277,20 @@ fi
 command -v "$python" >/dev/null 2>&1 || fail "no Python at \"$python\"; set everything up with: sh $root/bins/setup.sh"
 PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 PYTHONUTF8=1
+# Without --gpu, devices that the user or a job scheduler has chosen stay chosen; "" is a choice, too.
+[ -z "$has_gpu" ] && gpu=${CUDA_VISIBLE_DEVICES-$gpu}
 CUDA_VISIBLE_DEVICES=$gpu
+# The stages' programs name their flags in messages as the user typed them here.
+JETS_FLAG_PREFIX=infer_
 # Idle threads sleep: spinning ones slow the CPU down by an order of magnitude when other programs use it too.
 : "${OMP_WAIT_POLICY:=PASSIVE}"
-export PYTHONPATH PYTHONUTF8 CUDA_VISIBLE_DEVICES OMP_WAIT_POLICY
+export PYTHONPATH PYTHONUTF8 CUDA_VISIBLE_DEVICES JETS_FLAG_PREFIX OMP_WAIT_POLICY
 has_packages ||
     fail "\"$python\" lacks this project's packages; set everything up with: sh $root/bins/setup.sh"
 
 if { includes 3 || includes 4; } && [ -z "$expt_dir" ]; then
     expt_dir=$("$python" "$root/bins/expt_dir.py" "--config=$exp_config" "--name=$name" "$@") || exit $?
 fi
-# The bundled voice is part of the project: what it says goes elsewhere.
-home=$expt_dir
-! [ -d "$bundled" ] || [ "$(CDPATH='' cd -- "$expt_dir" 2>/dev/null && pwd -P)" != "$bundled" ] ||
-    home=$root/ckpts/tts/voice
-# Stages 3 and 4 each write a manifest: never into the same folder.
-report_dir=${output_dir:-$home/evaluation}
-! includes 3 || [ -z "$output_dir" ] || report_dir=$output_dir/evaluation
-: "${output_dir:=$home/result}"
 
 # Runs one stage. The last one replaces the shell, so that signals reach it.
 run() {
@@ -269,6 +312,17 @@ if includes 2; then
     run 2 "$root/bins/launch.py" "$root/bins/train.py" "--config=$exp_config" "--name=$name" \
         ${resume:+--resume} ${finetune_from:+"--finetune_from=$finetune_from"} "$@"
 fi
+from_root "$expt_dir"
+expt_dir=$found
+# The bundled voice is part of the project: what it says goes elsewhere.
+home=$expt_dir
+! [ -d "$bundled" ] || [ "$(CDPATH='' cd -- "$expt_dir" 2>/dev/null && pwd -P)" != "$bundled" ] ||
+    home=$root/ckpts/tts/voice
+# Stages 3 and 4 each write a manifest: never into the same folder.
+report_dir=${output_dir:-$home/evaluation}
+! includes 3 || [ -z "$output_dir" ] || report_dir=$output_dir/evaluation
+: "${output_dir:=$home/result}"
+
 if includes 3; then
     if [ "$mode" = single ]; then
         split_of='' split=''
