@@ -15,7 +15,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.base.evaluation_command import Request, run_comparison, run_evaluation
 from utils.config import load_config, load_experiment_config, project_path
+from utils.config.load import EXPERIMENT_CONFIG
+from utils.config.schema import ExperimentConfig
+from utils.corpus import require_features
 from utils.errors import UserError
+from utils.flags import as_typed
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -37,19 +41,27 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def loaded_config(args: argparse.Namespace) -> ExperimentConfig:
+    """The experiment's config or the given one, with --dataset in it; UserError for a corpus without features."""
+    if args.config is None and args.expt_dir is not None:
+        config = load_experiment_config(args.expt_dir, args.overrides)
+    else:
+        config = load_config(args.config or project_path("config/jets.json"), args.overrides)
+    if args.expt_dir is not None and not (args.wavs or args.manifest or args.compare):
+        names = [args.dataset] if args.dataset else config.dataset
+        require_features(config, names, Path(args.config or args.expt_dir / EXPERIMENT_CONFIG))
+    return config.model_copy(update={"dataset": [args.dataset]}) if args.dataset else config
+
+
 def main() -> int:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     args = parse_arguments()
-    overrides = args.overrides + ([f"dataset={[args.dataset]}"] if args.dataset else [])
     try:
-        if args.config is None and args.expt_dir is not None:
-            config = load_experiment_config(args.expt_dir, overrides)
-        else:
-            config = load_config(args.config or project_path("config/jets.json"), overrides)
+        config = loaded_config(args)
         request = Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})
         print(run_comparison(config, request) if request.compare else run_evaluation(config, request))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {as_typed(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -191,7 +191,9 @@ def test_an_interrupted_file_leaves_nothing_behind(speak_here: Here, tmp_path: P
         (["--text=x", "--text_file=y"], "not allowed with"),
         (["--text=x", "--config=/no/such.json"], "/no/such.json"),
         (["--text=x", "--output_dir=/dev/null/x"], "part of this path is a file"),
-        (["--mode=batch", "--dataset=Nope"], "run stage 1"),
+        (["--mode=batch", "--dataset=Nope"], "has no such corpus; choose LJSpeech"),
+        (["--mode=batch", "--set=preprocess.processed_dir=/no/such"], "no finished features of the corpus LJSpeech"),
+        (["--text=x", "--speed=9"], "error: --speed: inference.speed must be at most 4"),
         (["--mode=some"], "invalid choice"),
         (["--txt=x"], "unrecognized arguments"),
         (["--text=x", "--expt_dir=/no/such"], "--expt_dir /no/such: no such folder"),
@@ -201,3 +203,23 @@ def test_wrong_flags(speak_here: Here, flags: list[str], message: str) -> None:
     done = speak_here(*flags)
     assert done.returncode == 2
     assert message in done.stderr.decode() and done.stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--mode=batch", "--dataset=Nope"], "--infer_dataset Nope: "),
+        (["--mode=batch", "--text=x"], "leave out --infer_text, --infer_text_file and --infer_stream"),
+        (["--text_file=/no/such.txt"], "--infer_text_file /no/such.txt: there is no such file"),
+        (["--text=x", "--pitch=high"], "--infer_pitch: inference.pitch_semitones"),
+        (["--text=x", "--set=inference.sped=2"], "--set: "),
+        (["--mode=batch"], "and to this command"),
+    ],
+)
+def test_run_sh_is_answered_with_its_own_flags(
+    speak_here: Here, monkeypatch: pytest.MonkeyPatch, flags: list[str], message: str
+) -> None:
+    monkeypatch.setenv("JETS_FLAG_PREFIX", "infer_")
+    # The machine's own features, if it has any, are no part of the test.
+    done = speak_here("--set=preprocess.processed_dir=/no/such", *flags)
+    assert done.returncode == 2 and message in done.stderr.decode()

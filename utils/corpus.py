@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from utils.config.paths import project_path
-from utils.config.schema import PreprocessConfig
+from utils.config.paths import project_path, shown
+from utils.config.schema import ExperimentConfig, PreprocessConfig
 from utils.errors import UserError, one_line
 from utils.json_text import is_count, is_finite, parse_json, read_json
 
@@ -181,6 +182,23 @@ class ProcessedCorpus:
 def corpus_directory(preprocess: PreprocessConfig, name: str) -> Path:
     """Folder of the processed corpus `name`."""
     return project_path(preprocess.processed_dir) / name
+
+
+def require_features(config: ExperimentConfig, names: Sequence[str], source: Path) -> None:
+    """UserError unless stage 1 has made the features of these corpora; it says what to do. `source` is the config."""
+    for name in names:
+        directory = corpus_directory(config.preprocess, name)
+        if (directory / META).is_file():
+            continue
+        if name not in config.dataset_path:
+            known = " or ".join(config.dataset)
+            raise UserError(f"--dataset {name}: {shown(source)} has no such corpus; choose {known}")
+        recordings = shown(project_path(config.dataset_path[name]))
+        raise UserError(
+            f"there are no finished features of the corpus {name} in {shown(directory)}: put its recordings into "
+            f"{recordings} and run stage 1 with --config {shown(source)}; for other recordings add --set "
+            "'dataset=[\"mine\"]' --set dataset_path.mine=FOLDER to stage 1 and to this command"
+        )
 
 
 def read_meta(directory: Path) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -199,3 +201,15 @@ def test_command_line(wavs, tmp_path):
     assert "# A against B" in text and json.loads((tmp_path / "both/comparison.json").read_text())["utterances"] == 2
     wrong = subprocess.run([*command, "--compare", "first", "nowhere"], cwd=tmp_path, capture_output=True, text=True)
     assert wrong.returncode == 2 and wrong.stderr.startswith("error: there is no report at nowhere")
+    # A voice without its corpus: which one, with which config, and what other corpora need.
+    voice = PROJECT_ROOT / "config/jets.json"
+    nowhere = ["--expt_dir", ".", "--config", str(voice), "--set", f"preprocess.processed_dir={tmp_path}/none"]
+    for flags, message in (
+        ([], f"of the corpus LJSpeech in none/LJSpeech: put its recordings .* run stage 1 with --config {voice}; "),
+        (["--dataset", "other"], f"--infer_dataset other: {voice} has no such corpus; choose LJSpeech"),
+    ):
+        wrong = subprocess.run(
+            [*command, *nowhere, *flags], cwd=tmp_path, capture_output=True, text=True,
+            env={**os.environ, "JETS_FLAG_PREFIX": "infer_"},
+        )  # fmt: skip
+        assert wrong.returncode == 2 and re.search(message, wrong.stderr) and wrong.stderr.count("\n") == 1
