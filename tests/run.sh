@@ -11,10 +11,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
 recipe=$root/egs/tts/Jets
 sh "$root/bins/setup.sh" "$root/tests/requirements.txt" "$recipe/requirements-demo.txt" \
     "$recipe/requirements-export.txt" || exit $?
-# A process for each core, and each file's tests in one of them. Your own -n comes later and wins.
-spread='--numprocesses=auto --maxprocesses=4 --dist=loadfile'
 if [ "$parity" = yes ]; then
-    spread=''
     "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
         -r "$root/tests/requirements-parity.txt" || exit $?
     set -- -m parity "$@"
@@ -23,5 +20,4 @@ fi
 : "${OMP_NUM_THREADS:=1}"
 export OMP_NUM_THREADS
 cd "$root" || exit 1
-# shellcheck disable=SC2086 # the options are words
-exec "$root/.venv/bin/python" -m pytest -q $spread "$@"
+exec "$root/.venv/bin/python" -m pytest -q "$@"
