@@ -177,7 +177,7 @@ def run_ours(pair: Pair, batch: Batch, starts: Tensor) -> Outcome:
     hook = network.decoder.register_forward_pre_hook(lambda _module, inputs: upsampled.append(inputs[0]))
     with (
         outputs_of(generator=network.generator, discriminator=discriminator) as calls,
-        patch.object(network, "acoustic", wraps=network.acoustic) as acoustic,
+        patch.object(network, "acoustic_of", wraps=network.acoustic_of) as acoustic,
     ):
         report = step(batch, starts=starts)
     hook.remove()
