@@ -18,7 +18,7 @@ from tests.parity.oracle import Pair, random_batch
 
 TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-3
 # A single parameter's gradient may be a small rest of large contributions, and noisier than all of them together.
-SINGLE_GRADIENT_TOLERANCE = 2.5e-2  # a scalar that sums up what nearly cancels (the encoding's scale) is the worst
+SINGLE_GRADIENT_TOLERANCE = 5e-3
 SEGMENT = 32
 
 
