@@ -98,7 +98,8 @@ def _dotted(match: re.Match[str]) -> str:
 
 def _month_day_year(match: re.Match[str]) -> str:
     month, comma, day, suffix, last, last_suffix, comma2, year_text = match.groups()
-    if int(day) > 31 or last and int(last) > 31:
+    # "March 1-0" is a score.
+    if int(day) > 31 or last and not int(day) < int(last) <= 31:
         return match[0]
     # "November 22" is said "twenty-two" and "twenty-second"; LJSpeech's reader says the first.
     words = f"{month}{comma} {ordinal(day) if suffix else cardinal(day)}"
