@@ -39,10 +39,13 @@ class Processes:
 
     def average_(self, tensors: list[Tensor]) -> None:
         """Replace each tensor by its mean over the processes, without waiting for the device."""
-        if self.world_size > 1:
-            for tensor in tensors:
-                tensor.div_(self.world_size)
-                dist.all_reduce(tensor)
+        if self.world_size == 1:
+            return
+        for tensor in tensors:
+            if tensor.is_cuda:
+                dist.all_reduce(tensor, op=dist.ReduceOp.AVG)
+            else:  # gloo only adds
+                dist.all_reduce(tensor.div_(self.world_size))
 
     def broadcast_(self, tensors: list[Tensor]) -> None:
         """Replace each tensor by the main process's."""

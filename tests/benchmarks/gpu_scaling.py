@@ -1,9 +1,10 @@
 """How much faster several GPUs train than one, each with batches of the same size (weak scaling).
 
-    python tests/benchmarks/gpu_scaling.py --config my.json --gpus 0 0,1 [--steps 600]
+    python tests/benchmarks/gpu_scaling.py --config my.json --gpus 0 0,1 [--steps 600] [--out scaling]
 
 Runs stage 2 as a user would, once for each list of GPUs, on the config's processed corpora (stage 1). Prints the
 median steps a second over the second half of each run, utterances a second, and what they are of the first row's.
+The logs stay in --out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -24,8 +24,8 @@ sys.path.insert(0, str(ROOT))
 from utils.config import load_config  # noqa: E402
 
 
-def train(config: str, gpus: str, steps: int, out: str, overrides: list[str]) -> float:
-    """Steps a second of one training. Raises when it fails."""
+def train(config: str, gpus: str, steps: int, out: Path, overrides: list[str]) -> float:
+    """Steps a second of one training. Raises SystemExit with the end of its log when it fails."""
     name = f"gpus-{gpus.replace(',', '-')}"
     settings = [
         f"log_dir={out}", "train.max_epoch=1", f"train.steps_per_epoch={steps}", "train.log_interval=50",
@@ -34,10 +34,12 @@ def train(config: str, gpus: str, steps: int, out: str, overrides: list[str]) ->
     command = [sys.executable, str(ROOT / "bins/launch.py"), str(ROOT / "bins/train.py")]
     command += ["--config", config, "--name", name, *(word for text in settings for word in ("--set", text))]
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": gpus}
-    done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = out / f"{name}.log"
+    with output.open("w") as log:
+        done = subprocess.run(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     if done.returncode:
-        raise SystemExit(f"training on {gpus} failed:\n{done.stdout[-4000:]}")
-    events = EventAccumulator(str(Path(out) / name / "tensorboard"))
+        raise SystemExit(f"training on {gpus} failed:\n{output.read_text()[-4000:]}")
+    events = EventAccumulator(str(out / name / "tensorboard"))
     events.Reload()
     speeds = [event.value for event in events.Scalars("speed/steps_per_second") if event.step > steps // 2]
     return statistics.median(speeds)
@@ -49,14 +51,16 @@ def main() -> None:
     parser.add_argument("--config", required=True)
     parser.add_argument("--gpus", nargs="+", default=["0", "0,1"])
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--out", type=Path, default=Path("gpu_scaling"), help="a new folder for logs and experiments")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     args = parser.parse_args()
+    out = args.out.resolve()
+    out.mkdir(parents=True)
     size = load_config(Path(args.config), args.overrides).train.batch_size
     print("| GPUs | steps/s | utterances/s | times the first |\n| --- | --- | --- | --- |")
     first = None
     for gpus in args.gpus:
-        with tempfile.TemporaryDirectory() as out:
-            speed = train(args.config, gpus, args.steps, out, args.overrides)
+        speed = train(args.config, gpus, args.steps, out, args.overrides)
         rate = speed * size * len(gpus.split(","))
         first = first or rate
         print(f"| {gpus} | {speed:.2f} | {rate:.0f} | {rate / first:.2f} |", flush=True)

@@ -1,7 +1,7 @@
 """Do the fast paths learn what the plain one learns? Trains each variant with each seed and lays the curves over.
 
     python tests/benchmarks/loss_curves.py --config my.json --variants eager-fp32 graphs-bf16 --seeds 1 2 \\
-        --steps 3000 --out curves --parallel 4
+        --steps 3000 --out curves --gpus 0 1
 
 Needs the config's processed corpora (stage 1). Writes curves.png and table.md into --out and prints the table: for
 each loss the mean over the last tenth of the run, how far the variants' means lie apart, and how far seeds of one
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import queue
 import statistics
 import subprocess
 import sys
@@ -36,8 +37,10 @@ LOSSES = ("mel", "forward_sum", "binarisation", "duration", "pitch", "energy", "
 Curve = tuple[list[int], list[float]]
 
 
-def train(config: str, variant: str, seed: int, steps: int, out: Path, extra: list[str]) -> Path:
-    """Run one training as a user would; its experiment folder. Raises when it fails."""
+def train(
+    config: str, variant: str, seed: int, steps: int, out: Path, extra: list[str], gpus: queue.Queue[str]
+) -> Path:
+    """Run one training as a user would, on the next free GPU; its experiment folder. Raises when it fails."""
     name = f"{variant}-seed{seed}"
     overrides = [
         f"log_dir={out}", f"train.random_seed={seed}", "train.steps_per_epoch=1000",
@@ -46,9 +49,13 @@ def train(config: str, variant: str, seed: int, steps: int, out: Path, extra: li
     ]  # fmt: skip
     command = [sys.executable, str(ROOT / "bins/train.py"), "--config", config, "--name", name]
     command += [argument for override in overrides for argument in ("--set", override)]
-    with (out / f"{name}.log").open("w") as log:
-        environment = os.environ | {"OMP_NUM_THREADS": "2"}
-        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT, env=environment)
+    gpu = gpus.get()
+    try:
+        with (out / f"{name}.log").open("w") as log:
+            environment = os.environ | {"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": gpu}
+            subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT, env=environment)
+    finally:
+        gpus.put(gpu)
     return out / name
 
 
@@ -105,15 +112,18 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--steps", type=int, default=3000, help="a multiple of 1,000")
     parser.add_argument("--out", type=Path, default=Path("loss_curves"))
-    parser.add_argument("--parallel", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--gpus", nargs="+", default=["0"], help="one training at a time on each; a GPU may come twice")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     keys = list(itertools.product(arguments.variants, arguments.seeds))
-    with ThreadPoolExecutor(arguments.parallel) as pool:
+    gpus: queue.Queue[str] = queue.Queue()
+    for gpu in arguments.gpus:
+        gpus.put(gpu)
+    with ThreadPoolExecutor(len(arguments.gpus)) as pool:
         folders = list(
-            pool.map(lambda key: train(arguments.config, *key, arguments.steps, out, arguments.overrides), keys)
+            pool.map(lambda key: train(arguments.config, *key, arguments.steps, out, arguments.overrides, gpus), keys)
         )
     runs = {key: read_curves(folder) for key, folder in zip(keys, folders)}
     plot(runs, arguments.variants, out / "curves.png")
