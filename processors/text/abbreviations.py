@@ -16,9 +16,10 @@ _ALWAYS = {
     "Dept": "Department", "dept": "department", "Univ": "University", "Assn": "Association", "Assoc": "Association",
     "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Hwy": "Highway", "Pkwy": "Parkway", "Apt": "Apartment",
     "Bldg": "Building", "Jan": "January", "Feb": "February", "Apr": "April", "Aug": "August", "Sept": "September",
-    "Sep": "September", "Oct": "October", "Nov": "November", "Dec": "December", "Tues": "Tuesday",
+    "Sep": "September", "Oct": "October", "Nov": "November", "Dec": "December", "Mon": "Monday",
+    "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday", "Thur": "Thursday",
     "Thurs": "Thursday", "Fri": "Friday", "Ft": "Fort", "Mt": "Mount", "Govt": "Government", "govt": "government",
-    "etc": "et cetera", "Etc": "Et cetera", "vs": "versus", "viz": "namely", "approx": "approximately",
+    "etc": "et cetera", "Etc": "Et cetera", "vs": "versus", "Vs": "versus", "viz": "namely", "approx": "approximately",
     "esp": "especially", "misc": "miscellaneous", "Vol": "Volume", "vol": "volume", "Vols": "Volumes",
     "vols": "volumes", "Chap": "Chapter", "pp": "pages", "Figs": "Figures", "figs": "figures", "Nos": "Numbers",
     "nos": "numbers", "intl": "international", "Intl": "International",
@@ -69,17 +70,39 @@ _SLASHED = [
 ]
 _WORD_STOP = re.compile(r"(?<![\w'.])([A-Za-z]{1,8}(?:'y)?)\.(?=(\s*)(\S?)(\S?))")
 _TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof)(?=\s+[A-Z])")
-_ETC = re.compile(r"\betc\b(?!\.)")
-_VERSUS = re.compile(r"\bvs\b(?!\.)")
+_ETC = re.compile(r"(?<![/.\\])\betc\b(?![./]| slash\b)")
+# "AT&T" is letters, and no word.
+_LETTERS_AND = re.compile(r"(?<![\w&])([A-Z]{1,3})&([A-Z]{1,3})(?![\w&])")
+_VERSUS = re.compile(r"\bvs\b(?!\.)|(?<=[\w%)\"'.] )V[Ss]\b(?!\.| Code\b| Studio\b)")
+# "Roe v. Wade", "England v Australia".
+_AGAINST = re.compile(r"(\b[A-Z][\w'.&-]{0,40} )v\.?(?= [A-Z])")
 _MONTHS = {
     "Jan": "January", "Feb": "February", "Mar": "March", "Apr": "April", "Jun": "June", "Jul": "July", "Aug": "August",
     "Sep": "September", "Sept": "September", "Oct": "October", "Nov": "November", "Dec": "December",
 }  # fmt: skip
+_DAYS = {
+    "Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday", "Thur": "Thursday",
+    "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday",
+}  # fmt: skip
+# Several are words and names, so that they need a date behind them.
+_DAY_NAME = re.compile(rf"\b({'|'.join(_DAYS)})\.?(?=, ?(?:\d|(?:{'|'.join(_MONTHS)})[a-z]*\.? \d))")
 # Without a stop a month needs its day or year beside it: "Jan 5", "5 Jan 1990", but "Jan said", "Jan 50".
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_YEAR = r"(?:1[5-9]|20)\d\d"
+_ANY_MONTH = "|".join(_MONTHS)
+# Behind these a number counts: "Jan 5 times", "mar 10 years".
+_COUNTED = (
+    r" (?:times?|percent|people|men|women|children|(?:second|minute|hour|day|week|month|year|page|point|mile|meter|"
+    r"dollar|pound)s?)\b"
+)
 _MONTH = re.compile(
-    rf"\b({'|'.join(_MONTHS)})(?= (?:{_DAY}(?:st|nd|rd|th)?|(?:1[5-9]|20)\d\d)\b(?![%:/°]|[.,]\d))"
-    rf"|(?<=\d )({'|'.join(_MONTHS)})(?=,? (?:1[5-9]|20)\d\d\b)"
+    rf"\b({_ANY_MONTH})(?= (?:{_DAY}(?:st|nd|rd|th)?|{_YEAR})\b(?![%:/°]|[.,]\d|{_COUNTED}))"
+    rf"|(?<=\d )({_ANY_MONTH})(?=,? {_YEAR}\b)"
+)
+# "5 Jan." and "on 5 Mar we left", but "the 5 Jan bought".
+_DAY_BEFORE = re.compile(
+    rf"(?<![\w.,:/$£€])({_DAY}(?:st|nd|rd|th)?) (?:(Feb|Apr|Jul|Aug|Sept?|Oct|Nov|Dec)\b|(Jan|Mar|Jun)(?=[.,;:!?)]|$|"
+    r" (?:at|in|on|to|from|by|until|and|or|for|we|he|she|they|it|I|the|is|was|had|will|with)\b))"
 )
 _STREET = re.compile(
     r"(?:(\d{1,5} (?:[A-Z][\w']* ){1,3}|\d(?:st|nd|rd|th) )|\b([A-Z][a-z]+) )"
@@ -175,8 +198,13 @@ def expand_abbreviations(text: str) -> str:
         text = _DOTTED.sub(_dotted, text)
         text = _INITIAL.sub(_initial, text)
         text = _WORD_STOP.sub(_word, text)
+    if "&" in text:
+        text = _LETTERS_AND.sub(lambda m: f"{' '.join(m[1])} and {' '.join(m[2])}", text)
+    text = _DAY_NAME.sub(lambda m: _DAYS[m[1]], text)
     text = _TITLE.sub(lambda m: _WITHOUT_STOP[m[1]], text)
     text = _SAINT.sub("Saint ", text)
     text = _MONTH.sub(lambda m: _MONTHS[m[1] or m[2]], text)
+    text = _DAY_BEFORE.sub(lambda m: f"{m[1]} {_MONTHS[m[2] or m[3]]}", text)
     text = _VERSUS.sub("versus", text)
+    text = _AGAINST.sub(r"\1versus", text)
     return _ETC.sub("et cetera", text)

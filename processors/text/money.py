@@ -26,7 +26,14 @@ _MONEY = re.compile(
     rf"(?:( ?[-–] ?| to )(?:[$£€¥₹] ?)?{_AMOUNT}"
     r"(?: ?(thousand|million|billion|trillion)\b|([kKmMbB]|bn|mn)\b)?(?=[ ,;:.!?)]|$))?"
 )
-_SHILLINGS = re.compile(r"(?<![\d.,])(\d{1,4})s\. ?(?:(\d{1,2})(?: ?(1/2|1/4|3/4))?d\.?)?(?!\w)")
+_SHILLINGS = re.compile(
+    r"(?<![\d.,])(?<![A-Z])(?<![A-Z]-)(\d{1,4})s\.(?: ?(\d{1,2})(?: ?(1/2|1/4|3/4))?d\.?)?(?!\w)(?=[\"')]*(?: (\S)|$))?"
+)
+# "30s." at the end of a sentence is money only behind such words; otherwise it is a decade, seconds or many of a kind.
+_PAID = re.compile(
+    r"(?:pounds?,?|\d[sd]\.,?(?: (?:and|to|or))?|\b(?:paid|pays?|cost|costs|worth|fined|price of|sum of|fee of|"
+    r"fine of|rent of|wages of)) $"
+)
 _PENCE = re.compile(r"(?<![\d.,])(\d{1,3})(?: ?(1/2|1/4|3/4))?d\.(?!\w)")
 _CENTS = re.compile(r"(?<![\d.,])(\d+)(?:\.(\d+))? ?¢")
 _CODE = re.compile(rf"\b(USD|GBP|EUR|JPY|INR) ?(?=\d)|(?<!\d)(?<!\d[.,]){_AMOUNT} ?(USD|GBP|EUR|JPY|INR)\b")
@@ -68,7 +75,7 @@ def _money(match: re.Match[str]) -> str:
         words = f"{first} to {_amount(sign, whole2, part2, scale2)}"
     else:
         words = _amount(sign, whole, part, scale)
-    if _ATTRIBUTE.search(match.string, max(0, match.start() - 3), match.start()) and not part and not joint:
+    if _ATTRIBUTE.search(match.string, max(0, match.start() - 3), match.start()) and not joint and (scale or not part):
         # "a ten dollar bill".
         if re.match(r" [a-z]", match.string[match.end() : match.end() + 2]):
             words = words[: -len(_CURRENCIES[sign][1])] + _CURRENCIES[sign][0]
@@ -79,8 +86,15 @@ def _money(match: re.Match[str]) -> str:
 
 
 def _shillings(match: re.Match[str]) -> str:
-    words = f"{cardinal(match[1])} {'shilling' if match[1] == '1' else 'shillings'}"
-    return f"{words}, {_pence_words(match[2], match[3])}" if match[2] else words
+    count, pence, part, following = match.groups()
+    closes = not following or following.isupper()
+    before = match.string[max(0, match.start() - 16) : match.start()]
+    if not pence and (len(count) == 4 or closes and not _PAID.search(before)):
+        return match[0]
+    words = f"{cardinal(count)} {'shilling' if count == '1' else 'shillings'}"
+    if pence:
+        words += f", {_pence_words(pence, part)}"
+    return words + ("." if closes else "")
 
 
 def _pence_words(pence: str, part: str | None) -> str:

@@ -96,6 +96,8 @@ def _four(text: str, whole: str, before: str, end: int) -> str:
         return year(text)
     if _STREET.match(whole, end) or _ADDRESS.search(before):
         return pairs(text)
+    if "1900" <= text <= "2099" and _QUARTER.search(before):
+        return year(text)
     if "1000" <= text <= "2099" and _STARTS_WITH_YEAR.search(before):
         return year(text)
     if "1000" <= text <= "2099" and not _COUNTED.match(whole, end):
@@ -109,11 +111,23 @@ def _four(text: str, whole: str, before: str, end: int) -> str:
     return hundreds(text) if text.endswith("00") and text[1] != "0" else cardinal(text)
 
 
+# Numbers of airliners and for help are names: "a 747", "call 911".
+_AIRLINER = re.compile(r"7[0-8]7")
+_ONE_OF_ITS_KIND = re.compile(r"\b(?:a|the|this|that|another|each|every|of) $", re.I)
+_CALLED = re.compile(r"\b(?:call|calls|called|calling|dial|dials|dialed|dialled|dialing|phoned|ring|rang) $", re.I)
+_CALL = re.compile(r" (?:calls?|callers?|operators?|dispatch\w*|emergency|emergencies)\b")
+_QUARTER = re.compile(r"\bQ (?:one|two|three|four) (?:of )?$")
+
+
 def _three(text: str, whole: str, before: str, end: int) -> str:
     round_number = text.endswith("00")
     if _ERA.match(whole, end):
         return pairs(text)
     if not round_number and _JUST_BEFORE_YEAR.search(before) and _AFTER_SHORT_YEAR.match(whole, end):
+        return pairs(text)
+    if text[1:] in ("11", "99") and (_CALLED.search(before) or _CALL.match(whole, end)):
+        return digits(text)
+    if _AIRLINER.fullmatch(text) and _ONE_OF_ITS_KIND.search(before) and not _PLURAL.match(whole, end):
         return pairs(text)
     if not round_number and (_BEFORE_PAIRS.search(before) or _STREET.match(whole, end)):
         return pairs(text)

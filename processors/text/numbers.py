@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from processors.text.number_context import spoken_whole
-from processors.text.number_words import cardinal, digits, fraction, ordinal, pairs, plural_of
+from processors.text.number_words import cardinal, digits, fraction, ordinal, pairs, plural_of, year
 from processors.text.substitute import substitute
 from processors.text.units import decimal
 
@@ -32,6 +32,19 @@ _VERSE = re.compile(
     r"Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|Revelation)"
     r" (\d{1,3}):(\d{1,3})\b"
 )
+_BOOK = re.compile(
+    r"\b([123])(?= (?:Samuel|Kings|Chronicles|Corinthians|Thessalonians|Timothy|Peter|John|Maccabees) \d{1,3}:\d)"
+)
+_NTH = {"1": "First", "2": "Second", "3": "Third"}
+# "Python 3.10" is a later release than 3.9.
+_RELEASE = re.compile(r"\b([Vv]ersion|Python|Ubuntu|macOS|Android|Linux|[Vv]) ?(\d{1,4})\.(\d{2})(?![\w.]*\w)")
+# Thousands apart as in "1 000 000" and "1.000.000".
+_GROUPED = re.compile(
+    r"(?<![\w.,-])(?<!\d )\d{1,3}(?:(?: \d{3}){2,5}|(?: 000){1,5}|(?:\.000){2,5})(?![\w.,-]*\w)(?! \d)"
+)
+_SCREEN = re.compile(r"(?<![\w.,-])(480|720|1080|1440|2160)([pi])\b")
+# "pre-1900", "FY2021".
+_YEAR_CODE = re.compile(r"\b([Pp]re|[Pp]ost|[Mm]id|[Cc]irca|[Ee]arly|[Ll]ate|FY|CY)-?(1[1-9]\d\d|20\d\d)(?![\w-])")
 _SCALED = re.compile(rf"{_START}{_WHOLE}([ -])(hundred|thousand|million|billion|trillion)\b")
 _CODE = re.compile(
     r"(?<![A-Za-z0-9])(?=[A-Za-z-]{0,40}\d)(?=[\d-]{0,40}[A-Za-z])[A-Za-z0-9]{1,40}(?:-[A-Za-z0-9]{1,40}){0,5}(?![A-Za-z0-9])"
@@ -51,6 +64,10 @@ _SAID_OTHERWISE = {"9/11": "nine eleven", "24/7": "twenty-four seven", "50/50": 
 def _phone(match: re.Match[str]) -> str:
     parts = [digits(part) for part in match.groups() if part]
     return ("plus " if match[0].startswith("+") else "") + ", ".join(parts)
+
+
+def _release_part(part: str) -> str:
+    return digits(part, "oh") if part[0] == "0" else cardinal(part)
 
 
 def _mixed(match: re.Match[str]) -> str:
@@ -79,6 +96,8 @@ def _value(text: str, whole: str, start: int, end: int) -> str:
 
 def _range(match: re.Match[str]) -> str:
     whole = match.string
+    if match[0] == "50-50":
+        return "fifty fifty"
     first = _value(match[1], whole, match.start(), match.end())
     return f"{first} to {_value(match[2], whole, match.start(), match.end())}"
 
@@ -87,7 +106,7 @@ def _code_part(part: str, in_chain: bool) -> str:
     if part.isdigit():
         if len(part) <= 2 and part[0] != "0":
             return cardinal(part)
-        if in_chain and len(part) == 3 and "0" not in part:
+        if len(part) == 3 and (in_chain and "0" not in part or part[1] != "0" and part[2] == "0"):
             return pairs(part)
         return digits(part)
     if len(part) == 1 or len(part) <= 3 and part.isupper():
@@ -118,12 +137,14 @@ def _number(match: re.Match[str]) -> str:
 
 def expand_numbers(text: str) -> str:
     """Every digit that is left as words: "11.2" -> "eleven point two", "22nd" -> "twenty-second"."""
-    if "." in text:
-        text = substitute(_VERSION, lambda m: " point ".join(map(cardinal, m[0].split("."))), text)
     if "-" in text or ")" in text or "." in text or "+" in text:
         text = substitute(_PHONE, _phone, text)
         text = substitute(_INTERNATIONAL, lambda m: "plus " + ", ".join(map(digits, re.split("[ -]", m[1]))), text)
         text = substitute(_CHAIN, lambda m: ", ".join(map(digits, m[0].split("-"))), text)
+    text = _GROUPED.sub(lambda m: m[0].replace(" ", "").replace(".", ""), text)
+    if "." in text:
+        text = substitute(_VERSION, lambda m: " point ".join(map(cardinal, m[0].split("."))), text)
+        text = substitute(_RELEASE, lambda m: f"{m[1]} {cardinal(m[2])} point {_release_part(m[3])}", text)
     text = substitute(_ORDINAL, lambda m: ordinal(m[1].replace(",", "")), text)
     if "/" in text:
         text = substitute(_MIXED, _mixed, text)
@@ -131,9 +152,11 @@ def expand_numbers(text: str) -> str:
     text = substitute(_SCALED, lambda m: f"{cardinal(m[1].replace(',', ''))}{m[2]}{m[3]}", text)
     if "=" in text:
         text = _MINUS.sub(" minus ", text)
+    if ":" in text:
+        text = _BOOK.sub(lambda m: _NTH[m[1]], text)
+        text = _VERSE.sub(r"\1 \2 \3", text)
     text = substitute(_RANGE, _range, text)
     if ":" in text:
-        text = _VERSE.sub(r"\1 \2 \3", text)
         text = substitute(_RATIO, lambda m: f"{cardinal(m[1])} to {cardinal(m[2])}", text)
     text = _NEGATIVE.sub("minus ", text)
     text = _SIGNED.sub("plus ", text)
@@ -142,5 +165,7 @@ def expand_numbers(text: str) -> str:
     text = substitute(_FOLD, lambda m: f"{cardinal(m[1])} times", text)
     if "," in text:
         text = _COMMA_WORD.sub(lambda m: cardinal(m[1].replace(",", "")) + "-", text)
+    text = _SCREEN.sub(lambda m: f"{pairs(m[1])} {m[2].upper()}", text)
+    text = _YEAR_CODE.sub(lambda m: f"{' '.join(m[1]) if m[1].isupper() else m[1]} {year(m[2])}", text)
     text = substitute(_CODE, _code, text)
     return substitute(_NUMBER, _number, text)

@@ -28,6 +28,16 @@ _RULERS = frozenset(
     "baudouin margaret matilda sigismund "
     "wenceslas casimir ladislaus shalmaneser esarhaddon amenhotep thutmose seti pope king queen emperor tsar".split()
 )
+_PLURALS = re.compile(
+    r"\b((?:[Ww]ars|[Cc]hapters|[Pp]arts|[Vv]olumes|[Bb]ooks|[Aa]cts|[Aa]rticles|[Tt]ypes|[Pp]hases|[Ss]ections|"
+    r"[Ll]evels|[Ss]tages|[Cc]lasses|[Tt]itles|[Aa]ppendices) )"
+    r"([IVX]{1,6}(?:(?:, (?:and |or )?| and | or | to | ?[-–] ?)[IVX]{1,6}\b){1,9})(?![\w'.]\w)"
+)
+# Small letters only behind what is counted: "part iii", "Act I, Scene ii".
+_SMALL = re.compile(r"\b([Cc]hapter|[Pp]art|[Ss]cene|[Bb]ook|[Pp]ages?|[Ss]ection|[Vv]olume) ([ivx]{2,6})\b(?!['.]\w)")
+_GREAT_WAR = re.compile(r"\bWW ?(II|I|[12])\b(?!')")
+# "IV" is also what drips.
+_DRIP = re.compile(r" (?:drip|fluids?|line|bag|antibiotics?|therapy|needle|pole|access|injections?|infusion)\b")
 # Capitals at the start of a sentence that are no names.
 _NOT_NAMES = frozenset("the a an in of and or to see".split())
 _NUMERAL = re.compile(
@@ -60,6 +70,8 @@ def _replace(match: re.Match[str]) -> str:
         return head + cardinal(str(value)) + stop_left
     if not set(numeral) <= set("IVX"):
         return match[0]
+    if numeral == "IV" and (name == "an" or _DRIP.match(match.string, match.end())):
+        return f"{head}I V{stop_left}"
     capitalised = bool(word) and word[0].isupper() and not (word.isupper() and len(word) > 1)
     if capitalised and name in _RULERS:
         pronoun = (
@@ -75,8 +87,17 @@ def _replace(match: re.Match[str]) -> str:
     return head + cardinal(str(value)) + stop_left
 
 
+def _counted(numeral: re.Match[str] | str) -> str:
+    written = numeral if isinstance(numeral, str) else numeral[0]
+    value = roman_value(written)
+    return cardinal(str(value)) if value else written
+
+
 def expand_roman(text: str) -> str:
     """ "Henry VIII" -> "Henry the eighth"; "Chapter IV" -> "Chapter four"; a lone "I", "V" or "X" stays."""
     if "(" in text:
         text = _ITEM.sub(lambda m: f"({cardinal(str(roman_value(m[1].upper())))})", text)
+    text = _GREAT_WAR.sub(lambda m: f"World War {'one' if m[1] in ('1', 'I') else 'two'}", text)
+    text = _PLURALS.sub(lambda m: m[1] + re.sub("[IVX]+", _counted, re.sub(" ?[-–] ?", " to ", m[2])), text)
+    text = _SMALL.sub(lambda m: f"{m[1]} {_counted(m[2].upper())}", text)
     return _NUMERAL.sub(_replace, text)

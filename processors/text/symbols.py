@@ -29,6 +29,8 @@ _TIMES_TEN = re.compile(r"(?<=\d) ?x ?(?=10\^)")
 _NUMERO = re.compile(r"\b[Nn]° ?(?=\d)")
 _EXPONENT = re.compile(r"(?<=\d)[eE]([+-]?)(\d{1,3})\b(?![.-])")
 _POWER = re.compile(r"(?<=\w)\^(-?)(\d{1,4})")
+_THAN = re.compile(r"(?:(?<=^)|(?<=[\s(]))([<>]) ?(?=[$£€]?\d)")
+_SHARP = re.compile(r"\b([A-G])#(?![\w#])")
 _COMPARE = re.compile(r"(?<=\d) ?([<>]) ?(?=\d)")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 
@@ -66,6 +68,7 @@ def expand_number_signs(text: str) -> str:
         text = _BY.sub(" by ", text)
     if "<" in text or ">" in text:
         text = _COMPARE.sub(lambda m: " is less than " if m[1] == "<" else " is greater than ", text)
+        text = _THAN.sub(lambda m: "less than " if m[1] == "<" else "more than ", text)
     return text
 
 
@@ -83,6 +86,8 @@ def expand_powers(text: str) -> str:
 
 def expand_symbols(text: str) -> str:
     """ "A & B" -> "A and B"; markup vanishes."""
+    if "#" in text:
+        text = _SHARP.sub(r"\1 sharp", text)
     if "<" in text:
         text = _TAG.sub(" ", text)
     text = _AND_OR.sub(r"\1 \2", text)

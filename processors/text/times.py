@@ -12,9 +12,14 @@ _MONTH = "|".join(MONTHS)
 _TIME = re.compile(
     r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?: ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?)))?"
 )
-# The dash between two times: "9:30-10:45", "9:30 a.m. - 5:30 p.m.".
+# The dash between two times: "9:30-10:45", "9:30 a.m. - 5:30 p.m.", "9-10:30", "10am-2pm".
 _CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d"
-_TIME_RANGE = re.compile(rf"(?<![\d:.])({_CLOCK}(?: ?[AaPp]\.? ?[Mm]\b\.?)?) ?[-–—] ?(?={_CLOCK}(?![\d:]))")
+_HALF = r"(?: ?[AaPp]\.? ?[Mm]\b\.?)"
+_TIME_RANGE = re.compile(
+    rf"(?<![\d:.,/–—-])({_CLOCK}{_HALF}?)(?: ?[-–—] ?(?={_CLOCK}(?![\d:]))|[-–](?=(?:1?\d|2[0-4])(?![\w:.,/%-]*\w)))"
+    rf"|(?<![\w:.,/–—-])((?:1?\d|2[0-4]){_HALF}?)[-–](?={_CLOCK}(?![\d:]))"
+    rf"|(?<![\w:.,/–—-])((?:0?[1-9]|1[0-2]){_HALF}) ?[-–—] ?(?=(?:0?[1-9]|1[0-2]){_HALF})"
+)
 _HOUR = re.compile(r"(?<![\d:.,/-])(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?))")
 _DURATION = re.compile(r"(?<![\d:.])(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])")
 _ISO = re.compile(r"(?<![\d-])([12]\d{3})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\d-])(?:T(?=\d\d:))?")
@@ -24,11 +29,20 @@ _MONTH_DAY_YEAR = re.compile(
     rf"\b({_MONTH})(,?) (\d{{1,2}})(st|nd|rd|th)?(?: ?[-–—] ?(\d{{1,2}})(st|nd|rd|th)?(?![\w/:-]))?"
     r"(?:(,?) ([1-9]\d{2}|[12]\d{3})(?![\d,.]*\d)(?!-))?\b(?![:/]\d|\.\d|,\d)"
 )
-_DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(st|nd|rd|th)?( of)? ({_MONTH})(,?)( [12]\d{{3}}\b(?![,.]?\d))?")
+_DAY_MONTH = re.compile(
+    r"(?:(?<![\w.,:/-])(\d{1,2})(?:st|nd|rd|th)?( ?[-–—] ?| to | and | or ))?"
+    rf"\b(\d{{1,2}})(st|nd|rd|th)?( of)? ({_MONTH})(,?)( [12]\d{{3}}\b(?![,.]?\d))?"
+)
 _MONTH_YEAR = re.compile(rf"\b({_MONTH})(,| of)? ([12]\d{{3}})\b(?![,.]?\d)")
+# A day and a month, or a month and a day, where no fraction is meant: "on 25/12", "by 9/30".
+_ON_DAY = re.compile(r"\b([Oo]n|[Bb]y|[Uu]ntil|[Ss]ince|[Ff]rom) (\d{1,2})/(\d{1,2})(?![\w/.-]*\w)")
+_MILITARY = re.compile(r"(?<![\w.,:-])0([1-9])([0-5]\d)(?= ?(?:hours|hrs)\b)")
 _DECADE = re.compile(r"(?<![\w.,])([12]\d{2}0)'?s\b|(?<![\w.,])'?([2-9]0)'?s\b")
 _SHORT_YEAR = re.compile(r"(?<!\w)'(\d\d)(?![\d'\w])")
 _YEAR_SPAN = re.compile(r"(?<![\d.,$£€-])(1[1-9]\d{2}|20\d{2})[-–/](\d{2}|1[1-9]\d{2}|20\d{2})(?![\d-])(?!\.\d)")
+
+
+_JOINTS = ("to", "and", "or")
 
 
 def _half(letter: str, stop: str, following: str) -> str:
@@ -108,11 +122,24 @@ def _month_day_year(match: re.Match[str]) -> str:
     return words + (f"{comma2} {year(year_text)}" if year_text else "")
 
 
+def _on_day(match: re.Match[str]) -> str:
+    word, one, other = match.groups()
+    month, day = (other, one) if int(one) > 12 else (one, other)
+    # "on 3/4" may be three quarters.
+    if not (1 <= int(month) <= 12 < int(day) <= 31):
+        return match[0]
+    return f"{word} {MONTHS[int(month) - 1]} {ordinal(day)}"
+
+
 def _day_month(match: re.Match[str]) -> str:
-    day, suffix, of, month, comma, year_text = match.groups()
+    first, joint, day, suffix, of, month, comma, year_text = match.groups()
     if not 1 <= int(day) <= 31:
         return match[0]
     words = f"{ordinal(day)}{of or ''} {month}{comma}"
+    if first:
+        # "2 and 3 May" are two days, "9 to 5 May" is no range.
+        days = 1 <= int(first) < int(day)
+        words = f"{ordinal(first) if days else first}{joint if joint.strip() in _JOINTS else ' to '}{words}"
     return words + (f" {year(year_text.strip())}" if year_text else "")
 
 
@@ -132,13 +159,15 @@ def _year_span(match: re.Match[str]) -> str:
 def expand_times(text: str) -> str:
     """ "10:45 a.m." -> "ten forty-five A M"; "March 9, 1937" -> "March nine, nineteen thirty-seven"."""
     text = substitute(_ISO, lambda m: f"{_date(m[3], m[2], m[1])} ", text)
+    text = _TIME_RANGE.sub(lambda m: f"{m[1] or m[2] or m[3]} to ", text)
     if ":" in text:
-        text = _TIME_RANGE.sub(r"\1 to ", text)
         text = substitute(_DURATION, _duration, text)
         text = substitute(_TIME, _time, text)
     text = substitute(_HOUR, _hour, text)
     if "/" in text:
         text = substitute(_SLASHED, _slashed, text)
+        text = substitute(_ON_DAY, _on_day, text)
+    text = substitute(_MILITARY, lambda m: f"oh {cardinal(m[1])} {'hundred' if m[2] == '00' else _minutes(m[2])}", text)
     text = substitute(_DOTTED, _dotted, text)
     text = substitute(_DAY_MONTH, _day_month, text)
     text = substitute(_MONTH_DAY_YEAR, _month_day_year, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from processors.text.number_words import cardinal, digits
+from processors.text.number_words import cardinal, digits, pairs, plural_of
 from processors.text.substitute import substitute
 
 # Written -> (one, many).
@@ -40,6 +40,9 @@ _UNITS = {
     "hrs": ("hour", "hours"), "yr": ("year", "years"), "yrs": ("year", "years"), "wk": ("week", "weeks"),
     "wks": ("week", "weeks"), "mo": ("month", "months"), "mos": ("month", "months"), "px": ("pixel", "pixels"),
     "MP": ("megapixel", "megapixels"), "fps": ("frame per second", "frames per second"),
+    "GW": ("gigawatt", "gigawatts"), "MWh": ("megawatt hour", "megawatt hours"),
+    "GWh": ("gigawatt hour", "gigawatt hours"), "THz": ("terahertz", "terahertz"),
+    "PB": ("petabyte", "petabytes"), "cu ft": ("cubic foot", "cubic feet"),
     "ppm": ("part per million", "parts per million"), "tsp": ("teaspoon", "teaspoons"),
     "tbsp": ("tablespoon", "tablespoons"), "cwt": ("hundredweight", "hundredweight"), "kn": ("knot", "knots"),
     "bbl": ("barrel", "barrels"),
@@ -59,10 +62,27 @@ _PER = {
     "l": "liter", "L": "liter", "mi": "mile", "lb": "pound", "gal": "gallon", "day": "day", "km": "kilometer",
 }  # fmt: skip
 _DEGREES = re.compile(r"(-?)(?<!\d)(?<!\d[.,])(\d+)(?:\.(\d+))? ?°(?: ?([CFK])\b)?(?: ?([NSEW])\b)?")
+_PER_UNIT = re.compile(r"\bper (kg|km|lb|hr|sec|min|oz|cm|mm|ml|mg|kWh|sq ft)\b")
+_SQUARE = re.compile(r"(?<=\d )(sq|cu)\.? ?(?=(?:ft|mi|km)\b)")
+_FEET_AND = re.compile(
+    r"(?<=\d) ?(?:ft|feet)\.? (\d{1,2}) ?in\b(?!\.)(?! (?:the|a|an|this|that|all|my|his|her|its|our|their)\b)"
+)
+_ANGLE = re.compile(r"[- ](?:angle|turn|view|bend|slope|arc|rotation|heat|weather|temperatures?)s?\b")
+# Several of a kind and not seconds: "the 747s", "two 9s", "the 1s and 0s".
+_SEVERAL = re.compile(
+    r"\b((?:[Tt]he|[Tt]hese|[Tt]hose|[Mm]any|[Ss]everal|[Tt]wo|[Tt]hree|[Ff]our|[Ff]ive|[Ss]ix|[Ss]even|[Ee]ight|[Nn]ine|"
+    r"[Tt]en|Boeing|Airbus|iPhone) \d{1,4}s(?:,? (?:and|or|to) (?:[a-z]+ )?\d{1,4}s){0,3})"
+    r"\b(?! (?:mark|timer|clip|limit|delay|window|video|ad|pause|timeout|interval|exposure)\b)"
+    r"|(?<![\w.,-])7[0-8]7s\b"
+)
+_MANY = re.compile(r"\b(\d{1,4})s\b")
 _PERCENT = re.compile(r" ?%")
 _INCHES = re.compile(r"(?<=\d)\"(?= [a-z])")
 _ATTRIBUTE = re.compile(r"\ban? [\d.]+$", re.I)
-_COUNTS = re.compile(r"(?<=\d)([KM])(?= (?:[a-z]+s|people|men|women|children)\b)")
+_COUNTS = re.compile(
+    r"(?<=\d)([KkM])(?= (?!(?:races|runs|runners|walks|times|events|videos|screens|displays)\b)"
+    r"(?:[a-z]+s|people|men|women|children)\b)"
+)
 _CODE_HEAD = re.compile(r"[A-Z]-$")
 _FEET_INCHES = re.compile(r"(?<![\d.,'])(\d{1,2})' ?(\d{1,2})(?:\"|'')")
 
@@ -71,6 +91,23 @@ def decimal(whole: str | None, part: str | None) -> str:
     """ "11", "2" -> "eleven point two"; without a whole part "point two"."""
     head = cardinal(whole.replace(",", "")) if whole else ""
     return f"{head} point {digits(part)}".strip() if part else head
+
+
+def _several(match: re.Match[str]) -> str:
+    def kind(several: re.Match[str]) -> str:
+        number = several[1]
+        if number.strip("0") == "1" and len(number) > 2:
+            return plural_of(cardinal(number).removeprefix("one "))
+        return plural_of(pairs(number) if len(number) > 2 else cardinal(number))
+
+    return _MANY.sub(kind, match[0])
+
+
+def _feet_inches(match: re.Match[str]) -> str:
+    text, start = match.string, match.start()
+    attribute = text[max(0, start - 2) : start].lower() == "a " and re.match(" ?[a-z]", text[match.end() :][:2])
+    one = match[1] == "1" or attribute
+    return f"{cardinal(match[1])} {'foot' if one else 'feet'} {cardinal(match[2])}"
 
 
 def _inches(match: re.Match[str]) -> str:
@@ -99,7 +136,10 @@ def _unit(match: re.Match[str]) -> str:
     one, many = _UNITS[name]
     # "a 5-km run" keeps the singular.
     unit = one if single or gap == "-" else many
-    if power:
+    if power and "/" in name:
+        # "m/s^2".
+        unit += " squared" if power == "^2" else " cubed"
+    elif power:
         unit = f"{'square' if power == '^2' else 'cubic'} {unit}"
     if per:
         unit += f" per {_PER[per]}"
@@ -110,7 +150,8 @@ def _unit(match: re.Match[str]) -> str:
 
 def _degrees(match: re.Match[str]) -> str:
     minus, whole, part, scale, side = match.groups()
-    words = f"{'minus ' if minus else ''}{decimal(whole, part)} {'degree' if whole == '1' and not part else 'degrees'}"
+    one = whole == "1" and not part or not scale and _ANGLE.match(match.string, match.end())
+    words = f"{'minus ' if minus else ''}{decimal(whole, part)} {'degree' if one else 'degrees'}"
     if scale:
         words += {"C": " Celsius", "F": " Fahrenheit", "K": " Kelvin"}[scale]
     if side:
@@ -123,11 +164,13 @@ def expand_units(text: str) -> str:
     if "°" in text:
         text = substitute(_DEGREES, _degrees, text)
     if "'" in text:
-        text = substitute(
-            _FEET_INCHES, lambda m: f"{cardinal(m[1])} {'foot' if m[1] == '1' else 'feet'} {cardinal(m[2])}", text
-        )
+        text = substitute(_FEET_INCHES, _feet_inches, text)
     if '"' in text:
         text = _INCHES.sub(_inches, text)
-    text = _COUNTS.sub(lambda m: " thousand" if m[1] == "K" else " million", text)
+    text = _COUNTS.sub(lambda m: " million" if m[1] == "M" else " thousand", text)
+    text = substitute(_SEVERAL, _several, text)
+    text = _SQUARE.sub(r"\1 ", text)
+    text = _FEET_AND.sub(r" feet \1 inches", text)
     text = substitute(_UNIT, _unit, text)
+    text = _PER_UNIT.sub(lambda m: f"per {_UNITS[m[1]][0]}", text)
     return _PERCENT.sub(" percent ", text) if "%" in text else text
