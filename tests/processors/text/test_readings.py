@@ -1,0 +1,101 @@
+"""Readings of written English that are easy to get wrong: each line was once misread."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from processors.text.normalise import normalise
+
+DATES = [
+    ("In the 1990s.", "In the nineteen nineties."),
+    ("They were in their 30s.", "They were in their thirties."),
+    ("in his late 20s. She was not.", "in his late twenties. She was not."),
+    ("In the '90s. Then it ended.", "In the nineties. Then it ended."),
+    ("the mid-1800s. Railways came", "the mid-eighteen hundreds. Railways came"),
+    ("On 5-7 Jan 2020", "On fifth to seventh January twenty twenty"),
+    ("5th-7th May", "fifth to seventh May"),
+    ("On 5 Jan we met, and on 6 Sept again.", "On fifth January we met, and on sixth September again."),
+    ("Mar 10 times the paint.", "Mar ten times the paint."),
+    ("Mar 10 was cold.", "March ten was cold."),
+    ("the 5 Jan bought", "the five Jan bought"),
+    ("On 25/12 we celebrate.", "On December twenty-fifth we celebrate."),
+    ("See you Mon, Feb 3.", "See you Monday, February three."),
+    ("on Mon. and Wed. each week", "on Monday and Wednesday each week"),
+    ("Q3 2021 results", "Q three twenty twenty-one results"),
+    ("FY2021 and pre-1900", "F Y twenty twenty-one and pre nineteen hundred"),
+]
+TIMES = [
+    ("Open 9-10:30.", "Open nine to ten thirty."),
+    ("Open 9-10:30 am daily.", "Open nine to ten thirty A M daily."),
+    ("Open 9:30-10.", "Open nine thirty to ten."),
+    ("10am-2pm", "ten A M to two P M"),
+    ("10 AM – 2 PM", "ten A M to two P M"),
+    ("at 0800 hours, at 0930 hours", "at oh eight hundred hours, at oh nine thirty hours"),
+    ("At 9:30 - 10 men came", "At nine thirty - ten men came"),
+]
+MONEY = [
+    ("It cost 30s. a week.", "It cost thirty shillings a week."),
+    ("He paid 20s. She left.", "He paid twenty shillings. She left."),
+    ("She paid £5 10s. They left.", "She paid five pounds ten shillings. They left."),
+    ("a $3.5 billion deal", "a three point five billion dollar deal"),
+    ("£3.50 per kg", "three pounds, fifty pence per kilogram"),
+]
+SEVERAL = [
+    ("the 747s landed", "the seven forty-sevens landed"),
+    ("two 747s and a 747", "two seven forty-sevens and a seven forty-seven"),
+    ("Boeing 737s and A320s", "Boeing seven thirty-sevens and A three twenties"),
+    ("the 747 passengers", "the seven hundred forty-seven passengers"),
+    ("a score in the 100s", "a score in the hundreds"),
+    ("two 9s and the 1s and 0s", "two nines and the ones and zeros"),
+    ("It took 120s. Then 52s more.", "It took one hundred twenty seconds. Then fifty-two seconds more."),
+]
+NUMBERS = [
+    ("Call 911 now, a 911 call", "Call nine one one now, a nine one one call"),
+    ("911 men", "nine hundred eleven men"),
+    ("Dial 555.123.4567.", "Dial five five five, one two three, four five six seven."),
+    ("Python 3.10, version 3.05", "Python three point ten, version three point oh five"),
+    ("50-50 odds", "fifty fifty odds"),
+    ("Matthew 5:3-12", "Matthew five three to twelve"),
+    ("1 Corinthians 13:4", "First Corinthians thirteen four"),
+    ("1 000 000 people, 1.000.000 people", "one million people, one million people"),
+    (">100 people, <5% of cases", "more than one hundred people, less than five percent of cases"),
+    ("1080p and 720p", "ten eighty P and seven twenty P"),
+    ("1.5k views, a 10k run", "one point five thousand views, a ten K run"),
+]
+UNITS = [
+    ("9.8 m/s²", "nine point eight meters per second squared"),
+    ("100 sq. ft. of floor", "one hundred square feet of floor"),
+    ("5 ft 10 in tall", "five feet ten inches tall"),
+    ("5 ft 10 in the back", "five feet ten in the back"),
+    ("a 6'4\" man", "a six foot four man"),
+    ("the 45° angle", "the forty-five degree angle"),
+    ("1.21 GW", "one point two one gigawatts"),
+]
+WORDS = [
+    ("the U.S. VS the U.K.", "the U S versus the U K."),
+    ("Cats VS. dogs, Kramer Vs. Kramer", "Cats versus dogs, Kramer versus Kramer"),
+    ("Use VS Code today.", "Use VS Code today."),
+    ("Roe v. Wade, England v Australia", "Roe versus Wade, England versus Australia"),
+    ("World Wars I and II", "World Wars one and two"),
+    ("WW2 and WWII", "World War two and World War two"),
+    ("Act III, Scene ii, part iii", "Act three, Scene two, part three"),
+    ("an IV drip", "an I V drip"),
+    ("AT&T, R&D and C#", "A T and T, R and D and C sharp"),
+    ("/etc/passwd", "etc slash passwd"),
+]
+CASES = [*DATES, *TIMES, *MONEY, *SEVERAL, *NUMBERS, *UNITS, *WORDS]
+
+
+@pytest.mark.parametrize(("written", "spoken"), CASES)
+def test_reading(written: str, spoken: str) -> None:
+    assert normalise(written) == spoken
+    assert normalise(spoken) == spoken, "a reading is read as it is"
+
+
+@pytest.mark.parametrize("written", [written for written, _ in CASES])
+def test_time_is_linear_in_the_length(written: str) -> None:
+    started = time.process_time()
+    normalise(f"{written} " * (20000 // len(written)))
+    assert time.process_time() - started < 5
