@@ -22,12 +22,13 @@ _ALWAYS = {
     "etc": "et cetera", "Etc": "Et cetera", "vs": "versus", "Vs": "versus", "viz": "namely", "approx": "approximately",
     "esp": "especially", "misc": "miscellaneous", "Vol": "Volume", "vol": "volume", "Vols": "Volumes",
     "vols": "volumes", "Chap": "Chapter", "pp": "pages", "Figs": "Figures", "figs": "figures", "Nos": "Numbers",
+    "Drs": "Doctors", "Brig": "Brigadier", "Pvt": "Private", "Fr": "Father", "Rte": "Route",
     "nos": "numbers", "intl": "international", "Intl": "International",
 }  # fmt: skip
 # Titles: a name follows, never a new sentence.
 _TITLES = frozenset(
     "Mr Mrs Ms Messrs Mme Mlle Prof Rev Revd Hon Capt Maj Col Gen Lieut Lt Sgt Cpl Cmdr Comdr Adm Gov Sen Rep Supt "
-    "Pres Atty Insp Dr Mt Ft".split()
+    "Pres Atty Insp Dr Drs Brig Pvt Fr Mt Ft".split()
 )
 # Also ordinary words or letters, so that they need a number after them.
 _BEFORE_NUMBER = {
@@ -36,7 +37,7 @@ _BEFORE_NUMBER = {
     "Ch": "Chapter", "ch": "chapter", "chap": "chapter", "Pt": "Part", "pt": "part", "Pl": "Plate", "pl": "plate",
     "Eq": "Equation", "eq": "equation", "ca": "circa", "Pg": "Page", "pg": "page", "Ex": "Exhibit",
     "est": "established", "Ext": "Extension", "ext": "extension", "Ver": "Version", "ver": "version", "op": "opus",
-    "Op": "Opus", "c": "c", "s": "s",
+    "Op": "Opus", "vv": "verses", "Ste": "Suite", "tel": "telephone", "Tel": "Telephone", "c": "c", "s": "s",
 }  # fmt: skip
 # Also ordinary words, so that they need a comma before them: "Dallas, Tex.".
 _STATES = {
@@ -58,9 +59,13 @@ _PHRASES = [
     (re.compile(r"\b[Ee]\. ?g\.(?=\W|$)"), "for example"),
     (re.compile(r"\bet al\.(?=\W|$)"), "et al"),
     (re.compile(r"\ba\.k\.a\.(?=\W|$)"), "A K A"),
+    (re.compile(r"\bPh\. ?D\.s\b"), "P H D's"),
     (re.compile(r"\bPh\. ?D\b\.?"), "P H D"),
     (re.compile(r"\b([BM])\. ?Sc\b\.?"), r"\1 S C"),
     (re.compile(r"&c\."), "et cetera"),
+    (re.compile(r"\bc\. ?(?=(?:1\d|20)\d\d\b)"), "circa "),
+    (re.compile(r"(?<=[(;,–-])( ?)b\. (?=[12]\d{3}\b)"), r"\1born "),
+    (re.compile(r"(?<=[(;,–-])( ?)d\. (?=[12]\d{3}\b)"), r"\1died "),
 ]
 _SLASHED = [
     (re.compile(r"\bw/o\b"), "without"),
@@ -85,6 +90,13 @@ _DAYS = {
     "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday",
 }  # fmt: skip
 # Several are words and names, so that they need a date behind them.
+_A_DAY = "|".join(_DAYS)
+_DAYS_TO = re.compile(
+    rf"\b({_A_DAY})\b\.?( ?[-–—/] ?| to | and | through | thru )({_A_DAY})\b(?!\.\w)(?:\.(?=,? [a-z\d]))?"
+)
+_DAY_NAMES = "|".join(sorted(set(_DAYS.values())))
+_MONTH_NAMES = "|".join([*dict.fromkeys(_MONTHS.values()), "May", "June", "July"])
+_NAMES_TO = re.compile(rf"\b({_DAY_NAMES})[-–](?=(?:{_DAY_NAMES})\b)|\b({_MONTH_NAMES})[-–](?=(?:{_MONTH_NAMES})\b)")
 _DAY_NAME = re.compile(rf"\b({'|'.join(_DAYS)})\.?(?=, ?(?:\d|(?:{'|'.join(_MONTHS)})[a-z]*\.? \d))")
 # Without a stop a month needs its day or year beside it: "Jan 5", "5 Jan 1990", but "Jan said", "Jan 50".
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
@@ -112,6 +124,10 @@ _STREETS = {"St": "Street", "Dr": "Drive", "Ave": "Avenue", "Rd": "Road", "Blvd"
 _SAINT = re.compile(r"\bSt\.? (?=[A-Z])")
 # U.S., A.M., B.C., J. F. K.: two or more letters with stops.
 _DOTTED = re.compile(r"(?<![\w.'])((?:[A-Za-z]\. ?){1,10}[A-Za-z])\.(?:('s)|(?=(\s*)(\S?)))(?!\w)")
+# Several of what is spelt: "M.D.s".
+_DOTTED_PLURAL = re.compile(r"(?<![\w.'])((?:[A-Z]\.){2,8})s\b")
+# A lone letter with a plural, but no word: "three Ds".
+_LETTERS = re.compile(r"(?<=[\w,] )([B-HJ-LNP-TV-Z])s\b(?![.']\w)")
 _INITIAL = re.compile(r"(?<![\w.'])(?<![A-Z] )([A-Z])\.(?=(\s+)([A-Z\"'])|,|;|-[A-Z])")
 # After a dotted abbreviation a capital starts a sentence only in words that rarely follow one otherwise.
 _STARTER = re.compile(
@@ -119,6 +135,8 @@ _STARTER = re.compile(
     r"So|If|When|While|As|After|Before|For|From|To|With|By|Then|Now|Yes|Not|What|Who|Where|Why|How|Here|Since|Although|"
     r"However|Some|Such|No|All)\b"
 )
+# A capital behind these is a Roman numeral: "World War I. The".
+_NUMBERED = frozenset("war part chapter act book volume type phase class section title stage level scene grade".split())
 _FUNCTION_WORDS = frozenset(
     "The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split()
 )
@@ -181,13 +199,21 @@ def _initial(match: re.Match[str]) -> str:
     before = match.string[max(0, match.start() - 40) : match.start()].split()
     # "plan B. The" ends a sentence, "John F. The" hardly does.
     follows_name = bool(before) and before[-1][0].isupper()
-    if match[2] and _STARTER.match(match.string, match.end()) and not follows_name:
+    numeral = match[1] in "IVX" and bool(before) and before[-1].lower() in _NUMBERED
+    if match[2] and _STARTER.match(match.string, match.end()) and (numeral or not follows_name):
         return match[0]
     return match[1]
 
 
+def _days_to(match: re.Match[str]) -> str:
+    joint = {"-": " to ", "–": " to ", "—": " to ", "/": " and ", "thru": " through "}.get(match[2].strip(), match[2])
+    return f"{_DAYS[match[1]]}{joint}{_DAYS[match[3]]}"
+
+
 def expand_abbreviations(text: str) -> str:
     """ "Dr. Smith vs. the U.S." -> "Doctor Smith versus the U S."."""
+    text = _DAYS_TO.sub(_days_to, text)
+    text = _NAMES_TO.sub(lambda m: f"{m[1] or m[2]} to ", text)
     if "/" in text:
         for pattern, spoken in _SLASHED:
             text = pattern.sub(spoken, text)
@@ -195,6 +221,7 @@ def expand_abbreviations(text: str) -> str:
         for pattern, spoken in _PHRASES:
             text = pattern.sub(spoken, text)
         text = _STREET.sub(_street, text)
+        text = _DOTTED_PLURAL.sub(lambda m: " ".join(m[1].replace(".", "")) + "'s", text)
         text = _DOTTED.sub(_dotted, text)
         text = _INITIAL.sub(_initial, text)
         text = _WORD_STOP.sub(_word, text)
@@ -207,4 +234,5 @@ def expand_abbreviations(text: str) -> str:
     text = _DAY_BEFORE.sub(lambda m: f"{m[1]} {_MONTHS[m[2] or m[3]]}", text)
     text = _VERSUS.sub("versus", text)
     text = _AGAINST.sub(r"\1versus", text)
+    text = _LETTERS.sub(r"\1's", text)
     return _ETC.sub("et cetera", text)

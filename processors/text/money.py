@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from processors.text.number_words import cardinal, digits, hundreds
+from processors.text.number_words import cardinal, digits, hundreds, plural_of
 from processors.text.substitute import substitute
 
 # One, many, part, parts.
@@ -22,7 +22,7 @@ _SCALES = {"k": "thousand", "m": "million", "mn": "million", "bn": "billion", "b
 _AMOUNT = r"(\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(\d+))?"
 _MONEY = re.compile(
     rf"(US|A|C|NZ|HK)?([$£€¥₹]) ?{_AMOUNT}"
-    r"(?:(?: ?-? ?(thousand|million|billion|trillion|hundred)\b)|([kKmMbB]|bn|BN|mn|tn)\b(?!\.\w))?"
+    r"(?:(?: ?-? ?(thousand|million|billion|trillion|hundred)\b)|([kKmMbB]| ?(?:bn|BN|mn|tn))\b(?!\.\w))?"
     rf"(?:( ?[-–] ?| to )(?:[$£€¥₹] ?)?{_AMOUNT}"
     r"(?: ?(thousand|million|billion|trillion)\b|([kKmMbB]|bn|mn)\b)?(?=[ ,;:.!?)]|$))?"
 )
@@ -39,6 +39,11 @@ _CENTS = re.compile(r"(?<![\d.,])(\d+)(?:\.(\d+))? ?¢")
 _CODE = re.compile(rf"\b(USD|GBP|EUR|JPY|INR) ?(?=\d)|(?<!\d)(?<!\d[.,]){_AMOUNT} ?(USD|GBP|EUR|JPY|INR)\b")
 # "€1.299,00" as it is written where the euro is.
 _CONTINENTAL = re.compile(r"€ ?(\d{1,3}(?:\.\d{3}){1,6}),(\d\d)(?!\d)|€ ?(\d{1,9}),(\d\d)(?!\d)")
+_CENTS_ONLY = re.compile(r"([$£€])\.(?=\d\d\b)")
+_OWED = re.compile(r"(?<![\w)\]-])-(?=[$£€] ?\d)")
+_RUPEES = re.compile(r"\b(?:Rs\.?|INR) ?(?=\d)")
+# Several notes: "two $20s".
+_NOTES = re.compile(r"[$£€](\d{1,3})s\b")
 _ATTRIBUTE = re.compile(r"\b[Aa]n? $")
 _FRACTIONS = {"1/2": "half", "1/4": "quarter", "3/4": "three quarters"}
 
@@ -68,7 +73,7 @@ def _amount(sign: str, whole: str, part: str | None, scale: str | None) -> str:
 
 def _money(match: re.Match[str]) -> str:
     prefix, sign, whole, part, scale, short, joint, whole2, part2, scale2, short2 = match.groups()
-    scale = scale or _SCALES.get((short or "").lower())
+    scale = scale or _SCALES.get((short or "").strip().lower())
     scale2 = scale2 or _SCALES.get((short2 or "").lower())
     if joint and whole2:
         first = _amount(sign, whole, part, scale).rsplit(" ", 1)[0] if not part else _amount(sign, whole, part, scale)
@@ -78,7 +83,7 @@ def _money(match: re.Match[str]) -> str:
     if _ATTRIBUTE.search(match.string, max(0, match.start() - 3), match.start()) and not joint and (scale or not part):
         # "a ten dollar bill".
         if re.match(r" [a-z]", match.string[match.end() : match.end() + 2]):
-            words = words[: -len(_CURRENCIES[sign][1])] + _CURRENCIES[sign][0]
+            words = f"{words.rsplit(' ', 1)[0]} {_CURRENCIES[sign][0]}"
     if prefix:
         many = _CURRENCIES[sign][1]
         words = words.replace(many, _PREFIXES.get(f"{prefix}{sign}", many))
@@ -115,7 +120,11 @@ def expand_money(text: str) -> str:
         text = substitute(_CODE, _code, text)
     if "€" in text:
         text = _CONTINENTAL.sub(lambda m: f"€{(m[1] or m[3]).replace('.', '')}.{m[2] or m[4]}", text)
+    if "Rs" in text:
+        text = _RUPEES.sub("₹", text)
     if any(sign in text for sign in _CURRENCIES):
+        text = _CENTS_ONLY.sub(r"\g<1>0.", _OWED.sub("minus ", text))
+        text = substitute(_NOTES, lambda m: plural_of(cardinal(m[1])), text)
         text = substitute(_MONEY, _money, text)
     if "¢" in text:
         text = substitute(_CENTS, lambda m: f"{cardinal(m[1])} {'cent' if m[1] == '1' and not m[2] else 'cents'}", text)

@@ -116,6 +116,7 @@ _AIRLINER = re.compile(r"7[0-8]7")
 _ONE_OF_ITS_KIND = re.compile(r"\b(?:a|the|this|that|another|each|every|of) $", re.I)
 _CALLED = re.compile(r"\b(?:call|calls|called|calling|dial|dials|dialed|dialled|dialing|phoned|ring|rang) $", re.I)
 _CALL = re.compile(r" (?:calls?|callers?|operators?|dispatch\w*|emergency|emergencies)\b")
+_FAILURE = re.compile(r" (?:errors?|page|response|not found)\b", re.I)
 _QUARTER = re.compile(r"\bQ (?:one|two|three|four) (?:of )?$")
 
 
@@ -127,6 +128,8 @@ def _three(text: str, whole: str, before: str, end: int) -> str:
         return pairs(text)
     if text[1:] in ("11", "99") and (_CALLED.search(before) or _CALL.match(whole, end)):
         return digits(text)
+    if text in ("403", "404", "500", "502", "503") and _FAILURE.match(whole, end):
+        return pairs(text)
     if _AIRLINER.fullmatch(text) and _ONE_OF_ITS_KIND.search(before) and not _PLURAL.match(whole, end):
         return pairs(text)
     if not round_number and (_BEFORE_PAIRS.search(before) or _STREET.match(whole, end)):

@@ -23,6 +23,16 @@ _CHAIN = re.compile(r"(?<![\w.-])\d{1,20}(?:-\d{1,20}){2,20}(?![\w-])")
 _ORDINAL = re.compile(rf"{_START}{_WHOLE}(?:(?:st|nd|rd|th|ST|ND|RD|TH)\b|(?<=[23])d(?= [A-Z]))")
 _MIXED = re.compile(r"(?<![\d/.,])(\d{1,9})(?: |-| and )(\d{1,2})/(\d{1,3})(?![\d/])")
 _FRACTION = re.compile(r"(?<![\w/.,])(\d{1,9})/(\d{1,9})(?![\d/])")
+# "2/3rds", "1/100th".
+_NTHS = re.compile(r"(?<![\w/.,])(\d{1,3})/(\d{1,3})(?:st|nd|rd|th)s?\b")
+# What is called by its paragraph: "a 401(k) plan".
+_PARAGRAPH = re.compile(r"\b(401|403|501)\((k|b|c)\)")
+_POSTCODE = re.compile(r"\b([A-Z]{2},? )(\d{5})(?:-(\d{4}))?(?![\w-])")
+# Groups of digits that begin with 0: "020 7946 0958".
+_NATIONAL = re.compile(r"(?<![\w.,+-])0\d{2,4}[ -]\d{3,4}[ -]\d{3,4}(?![\w-])")
+_TRUNK = re.compile(r"(\+\d{1,3}) ?\(0\) ?(?=\d)")
+# The number of a table in a chapter: "Table 2-1".
+_TABLE = re.compile(r"\b(Table|Figure|Listing|Exhibit|Example) (\d{1,2})-(\d{1,2})(?![\w-])")
 _DECIMAL = re.compile(rf"{_START}{_WHOLE}?\.(\d+)")
 _MINUS = re.compile(r"(?<=\d) ?[-–—] ?(?=\d[^=]{0,12}=)")
 _RANGE = re.compile(rf"(?<![\w.,-])({_VALUE}) ?[-–—] ?({_VALUE})(?![\w-]|[.,]\d)")
@@ -96,8 +106,8 @@ def _value(text: str, whole: str, start: int, end: int) -> str:
 
 def _range(match: re.Match[str]) -> str:
     whole = match.string
-    if match[0] == "50-50":
-        return "fifty fifty"
+    if match[0] in ("50-50", "24-7"):
+        return _SAID_OTHERWISE[match[0].replace("-", "/")]
     first = _value(match[1], whole, match.start(), match.end())
     return f"{first} to {_value(match[2], whole, match.start(), match.end())}"
 
@@ -139,12 +149,18 @@ def expand_numbers(text: str) -> str:
     """Every digit that is left as words: "11.2" -> "eleven point two", "22nd" -> "twenty-second"."""
     if "-" in text or ")" in text or "." in text or "+" in text:
         text = substitute(_PHONE, _phone, text)
+        text = _TRUNK.sub(r"\1 ", text)
         text = substitute(_INTERNATIONAL, lambda m: "plus " + ", ".join(map(digits, re.split("[ -]", m[1]))), text)
         text = substitute(_CHAIN, lambda m: ", ".join(map(digits, m[0].split("-"))), text)
+    text = substitute(_NATIONAL, lambda m: ", ".join(map(digits, re.split("[ -]", m[0]))), text)
+    text = substitute(_POSTCODE, lambda m: m[1] + digits(m[2]) + (f", {digits(m[3])}" if m[3] else ""), text)
     text = _GROUPED.sub(lambda m: m[0].replace(" ", "").replace(".", ""), text)
     if "." in text:
         text = substitute(_VERSION, lambda m: " point ".join(map(cardinal, m[0].split("."))), text)
         text = substitute(_RELEASE, lambda m: f"{m[1]} {cardinal(m[2])} point {_release_part(m[3])}", text)
+    text = substitute(_PARAGRAPH, lambda m: f"{pairs(m[1])} {m[2].upper()}", text)
+    if "/" in text:
+        text = substitute(_NTHS, lambda m: fraction(m[1], m[2]), text)
     text = substitute(_ORDINAL, lambda m: ordinal(m[1].replace(",", "")), text)
     if "/" in text:
         text = substitute(_MIXED, _mixed, text)
@@ -155,6 +171,7 @@ def expand_numbers(text: str) -> str:
     if ":" in text:
         text = _BOOK.sub(lambda m: _NTH[m[1]], text)
         text = _VERSE.sub(r"\1 \2 \3", text)
+    text = _TABLE.sub(lambda m: f"{m[1]} {cardinal(m[2])} dash {cardinal(m[3])}", text)
     text = substitute(_RANGE, _range, text)
     if ":" in text:
         text = substitute(_RATIO, lambda m: f"{cardinal(m[1])} to {cardinal(m[2])}", text)

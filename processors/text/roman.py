@@ -11,6 +11,7 @@ _COUNTED = frozenset(
     "chapter part volume book act scene section article type class phase war bowl title appendix canto psalm "
     "figure table plate exhibit level stage grade division corps group model mark apollo vatican rocky unit lesson "
     "page number "
+    "amendment episode fantasy saturn season symphony round "
     "olympiad factor region category column schedule clause".split()
 )
 # ... but a single letter after these is a letter: "Exhibit C", "number V".
@@ -41,7 +42,7 @@ _DRIP = re.compile(r" (?:drip|fluids?|line|bag|antibiotics?|therapy|needle|pole|
 # Capitals at the start of a sentence that are no names.
 _NOT_NAMES = frozenset("the a an in of and or to see".split())
 _NUMERAL = re.compile(
-    r"(?:\b([A-Za-z][A-Za-z'-]{0,40})( ))?(?<![\w'.&-])([IVXLCDM]+)\b(?!'(?!s\b)|[&-])(\.?)(?=( ?)(\S?))"
+    r"(?:\b([A-Za-z][A-Za-z'-]{0,40})( ))?(?<![\w'.&-])([IVXLCDM]+)\b(?!'(?!s\b)|&|-(?![a-z]))(\.?)(?=( ?)(\S?))"
 )
 # "I" after a name is the pronoun unless one of these follows: "what George I saw", "James I was".
 _AFTER_RULER = re.compile(
@@ -61,12 +62,15 @@ def _replace(match: re.Match[str]) -> str:
         return match[0]
     head = word + gap if word else ""
     name = (word or "").lower()
+    if following == "-" and not space and name not in _RULERS:
+        return match[0]
     # The stop of "Charles I. in" belongs to the numeral, unless a sentence ends there.
     if following and (following.islower() or following in ",;:" or not space):
         stop_left = ""
     else:
         stop_left = stop
-    if name in _COUNTED and (len(numeral) > 1 or numeral in "IVX" and name not in _LETTERED):
+    first = numeral == "I" and name in ("type", "class", "grade") and word[0].isupper()
+    if name in _COUNTED and (len(numeral) > 1 or numeral in "IVX" and name not in _LETTERED or first):
         return head + cardinal(str(value)) + stop_left
     if not set(numeral) <= set("IVX"):
         return match[0]

@@ -37,6 +37,13 @@ _MONTH_YEAR = re.compile(rf"\b({_MONTH})(,| of)? ([12]\d{{3}})\b(?![,.]?\d)")
 # A day and a month, or a month and a day, where no fraction is meant: "on 25/12", "by 9/30".
 _ON_DAY = re.compile(r"\b([Oo]n|[Bb]y|[Uu]ntil|[Ss]ince|[Ff]rom) (\d{1,2})/(\d{1,2})(?![\w/.-]*\w)")
 _MILITARY = re.compile(r"(?<![\w.,:-])0([1-9])([0-5]\d)(?= ?(?:hours|hrs)\b)")
+# "March 3-April 5".
+_ACROSS = re.compile(rf"\b((?:{_MONTH}) \d{{1,2}}(?:st|nd|rd|th)?(?:, [12]\d{{3}})?) ?[-–—] ?(?=(?:{_MONTH}) \d)")
+# Hours, minutes and seconds that have passed: "2h 30m", "5m 20s", "1h30".
+_ELAPSED = re.compile(
+    r"(?<![\w.,:-])(?:(\d{1,3}) ?h ?(\d{1,2})(?: ?m(?:in)?)?(?: (\d{1,2}) ?s)?|(\d{1,3}) ?m (\d{1,2}) ?s)"
+    r"(?![\w.:-]*\w)"
+)
 _DECADE = re.compile(r"(?<![\w.,])([12]\d{2}0)'?s\b|(?<![\w.,])'?([2-9]0)'?s\b")
 _SHORT_YEAR = re.compile(r"(?<!\w)'(\d\d)(?![\d'\w])")
 _YEAR_SPAN = re.compile(r"(?<![\d.,$£€-])(1[1-9]\d{2}|20\d{2})[-–/](\d{2}|1[1-9]\d{2}|20\d{2})(?![\d-])(?!\.\d)")
@@ -122,6 +129,12 @@ def _month_day_year(match: re.Match[str]) -> str:
     return words + (f"{comma2} {year(year_text)}" if year_text else "")
 
 
+def _elapsed(match: re.Match[str]) -> str:
+    hours, minutes, seconds, minutes_alone, seconds_alone = match.groups()
+    parts = [(hours, "hour"), (minutes or minutes_alone, "minute"), (seconds or seconds_alone, "second")]
+    return " ".join(f"{cardinal(n)} {name}{'' if n.lstrip('0') == '1' else 's'}" for n, name in parts if n)
+
+
 def _on_day(match: re.Match[str]) -> str:
     word, one, other = match.groups()
     month, day = (other, one) if int(one) > 12 else (one, other)
@@ -169,6 +182,8 @@ def expand_times(text: str) -> str:
         text = substitute(_ON_DAY, _on_day, text)
     text = substitute(_MILITARY, lambda m: f"oh {cardinal(m[1])} {'hundred' if m[2] == '00' else _minutes(m[2])}", text)
     text = substitute(_DOTTED, _dotted, text)
+    text = substitute(_ELAPSED, _elapsed, text)
+    text = _ACROSS.sub(r"\1 to ", text)
     text = substitute(_DAY_MONTH, _day_month, text)
     text = substitute(_MONTH_DAY_YEAR, _month_day_year, text)
     text = substitute(_MONTH_YEAR, lambda m: f"{m[1]}{m[2] or ''} {year(m[3])}", text)

@@ -76,6 +76,9 @@ _SEVERAL = re.compile(
     r"|(?<![\w.,-])7[0-8]7s\b"
 )
 _MANY = re.compile(r"\b(\d{1,4})s\b")
+_A = re.compile(r"\b[Aa]n? $")
+_NO_NOUN = re.compile(r" ?(?:of|in|on|at|to|and|or|is|was|for|per|by|with|from|above|below|[A-Z])\b")
+_PART_OF_ONE = re.compile(r"(?<!\d)(?<!\d )\d/$")
 _PERCENT = re.compile(r" ?%")
 _INCHES = re.compile(r"(?<=\d)\"(?= [a-z])")
 _ATTRIBUTE = re.compile(r"\ban? [\d.]+$", re.I)
@@ -125,7 +128,8 @@ def _unit(match: re.Match[str]) -> str:
     if name == "s" and not gap and _CODE_HEAD.search(match.string, max(0, match.start() - 2), match.start()):
         # "B-52s" are several.
         return match[0]
-    if len(name) == 1 and (gap == "-" or (gap == " " and name in "ABKJNV")):
+    run = name == "m" and gap == "-" and following.islower()
+    if len(name) == 1 and (gap == "-" and not run or (gap == " " and name in "ABKJNV")):
         return match[0]
     if name in _DESIGNATIONS and not (part or bare):
         return match[0]
@@ -134,8 +138,10 @@ def _unit(match: re.Match[str]) -> str:
     part = part or bare
     single = whole == "1" and not part and not fraction
     one, many = _UNITS[name]
-    # "a 5-km run" keeps the singular.
-    unit = one if single or gap == "-" else many
+    # "a 5-km run" and "a 5 km run" keep the singular, and so does "1/4 tsp.".
+    before = match.string[max(0, match.start() - 6) : match.start()]
+    attribute = _A.search(before) and following.isalpha() and not _NO_NOUN.match(match.string, match.end())
+    unit = one if single or gap == "-" or attribute or _PART_OF_ONE.search(before) else many
     if power and "/" in name:
         # "m/s^2".
         unit += " squared" if power == "^2" else " cubed"

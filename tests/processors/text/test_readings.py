@@ -24,6 +24,9 @@ DATES = [
     ("See you Mon, Feb 3.", "See you Monday, February three."),
     ("on Mon. and Wed. each week", "on Monday and Wednesday each week"),
     ("Q3 2021 results", "Q three twenty twenty-one results"),
+    ("on March 3-April 5, May-June", "on March three to April five, May to June"),
+    ("Open Mon.-Fri. and Sat/Sun 9-5", "Open Monday to Friday and Saturday and Sunday nine to five"),
+    ("c. 1850 (b. 1820, d. 1899)", "circa eighteen fifty, born eighteen twenty, died eighteen ninety-nine,"),
     ("FY2021 and pre-1900", "F Y twenty twenty-one and pre nineteen hundred"),
 ]
 TIMES = [
@@ -33,6 +36,7 @@ TIMES = [
     ("10am-2pm", "ten A M to two P M"),
     ("10 AM – 2 PM", "ten A M to two P M"),
     ("at 0800 hours, at 0930 hours", "at oh eight hundred hours, at oh nine thirty hours"),
+    ("2h 30m, 5m 20s", "two hours thirty minutes, five minutes twenty seconds"),
     ("At 9:30 - 10 men came", "At nine thirty - ten men came"),
 ]
 MONEY = [
@@ -40,6 +44,9 @@ MONEY = [
     ("He paid 20s. She left.", "He paid twenty shillings. She left."),
     ("She paid £5 10s. They left.", "She paid five pounds ten shillings. They left."),
     ("a $3.5 billion deal", "a three point five billion dollar deal"),
+    ("a $1 bill and two $20s", "a one dollar bill and two twenties"),
+    ("$.50, -$5, $2.5 tn", "fifty cents, minus five dollars, two point five trillion dollars"),
+    ("Rs. 500", "five hundred rupees"),
     ("£3.50 per kg", "three pounds, fifty pence per kilogram"),
 ]
 SEVERAL = [
@@ -62,6 +69,12 @@ NUMBERS = [
     ("1 000 000 people, 1.000.000 people", "one million people, one million people"),
     (">100 people, <5% of cases", "more than one hundred people, less than five percent of cases"),
     ("1080p and 720p", "ten eighty P and seven twenty P"),
+    ("+44 (0)20 7946 0958", "plus four four, two zero, seven nine four six, zero nine five eight"),
+    ("020 7946 0958", "zero two zero, seven nine four six, zero nine five eight"),
+    ("Los Angeles, CA 90210", "Los Angeles, CA nine zero two one zero"),
+    ("2/3rds of it, 1/100th", "two thirds of it, one one hundredth"),
+    ("Table 2-1, tables 2-4", "Table two dash one, tables two to four"),
+    ("a 404 error, a 401(k) plan", "a four oh four error, a four oh one K plan"),
     ("1.5k views, a 10k run", "one point five thousand views, a ten K run"),
 ]
 UNITS = [
@@ -71,6 +84,9 @@ UNITS = [
     ("5 ft 10 in the back", "five feet ten in the back"),
     ("a 6'4\" man", "a six foot four man"),
     ("the 45° angle", "the forty-five degree angle"),
+    ("an 8 oz. glass, a 500-m race", "an eight ounce glass, a five hundred-meter race"),
+    ("a 5 km run of 5 km, 1/4 tsp. of it", "a five kilometer run of five kilometers, one quarter teaspoon of it"),
+    ("a ≠ b", "a is not equal to b"),
     ("1.21 GW", "one point two one gigawatts"),
 ]
 WORDS = [
@@ -81,6 +97,11 @@ WORDS = [
     ("World Wars I and II", "World Wars one and two"),
     ("WW2 and WWII", "World War two and World War two"),
     ("Act III, Scene ii, part iii", "Act three, Scene two, part three"),
+    ("Amendment XIV, Final Fantasy VII, Saturn V", "Amendment fourteen, Final Fantasy seven, Saturn five"),
+    ("World War I. It began", "World War one. It began"),
+    ("Type I errors, Louis XIV-style", "Type one errors, Louis the fourteenth-style"),
+    ("Ph.D.s, M.D.s and the 3 Rs", "P H D's, M D's and the three R's"),
+    ("Drs. Smith and Jones, Pvt. Ryan", "Doctors Smith and Jones, Private Ryan"),
     ("an IV drip", "an I V drip"),
     ("AT&T, R&D and C#", "A T and T, R and D and C sharp"),
     ("/etc/passwd", "etc slash passwd"),
