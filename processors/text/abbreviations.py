@@ -23,7 +23,7 @@ _ALWAYS = {
     "esp": "especially", "misc": "miscellaneous", "Vol": "Volume", "vol": "volume", "Vols": "Volumes",
     "vols": "volumes", "Chap": "Chapter", "pp": "pages", "Figs": "Figures", "figs": "figures", "Nos": "Numbers",
     "Drs": "Doctors", "Brig": "Brigadier", "Pvt": "Private", "Fr": "Father", "Rte": "Route",
-    "nos": "numbers", "intl": "international", "Intl": "International",
+    "Approx": "Approximately", "cf": "compare", "nos": "numbers", "intl": "international", "Intl": "International",
 }  # fmt: skip
 # Titles: a name follows, never a new sentence.
 _TITLES = frozenset(
@@ -37,7 +37,8 @@ _BEFORE_NUMBER = {
     "Ch": "Chapter", "ch": "chapter", "chap": "chapter", "Pt": "Part", "pt": "part", "Pl": "Plate", "pl": "plate",
     "Eq": "Equation", "eq": "equation", "ca": "circa", "Pg": "Page", "pg": "page", "Ex": "Exhibit",
     "est": "established", "Ext": "Extension", "ext": "extension", "Ver": "Version", "ver": "version", "op": "opus",
-    "Op": "Opus", "vv": "verses", "Ste": "Suite", "tel": "telephone", "Tel": "Telephone", "c": "c", "s": "s",
+    "Op": "Opus", "Secs": "Sections", "Chs": "Chapters",
+    "Rt": "Route", "vv": "verses", "Ste": "Suite", "tel": "telephone", "Tel": "Telephone", "c": "c", "s": "s",
 }  # fmt: skip
 # Also ordinary words, so that they need a comma before them: "Dallas, Tex.".
 _STATES = {
@@ -91,17 +92,19 @@ _DAYS = {
 }  # fmt: skip
 # Several are words and names, so that they need a date behind them.
 _A_DAY = "|".join(_DAYS)
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_YEAR = r"(?:1[5-9]|20)\d\d"
+_ANY_MONTH = "|".join(_MONTHS)
 _DAYS_TO = re.compile(
     rf"\b({_A_DAY})\b\.?( ?[-–—/] ?| to | and | through | thru )({_A_DAY})\b(?!\.\w)(?:\.(?=,? [a-z\d]))?"
 )
 _DAY_NAMES = "|".join(sorted(set(_DAYS.values())))
 _MONTH_NAMES = "|".join([*dict.fromkeys(_MONTHS.values()), "May", "June", "July"])
 _NAMES_TO = re.compile(rf"\b({_DAY_NAMES})[-–](?=(?:{_DAY_NAMES})\b)|\b({_MONTH_NAMES})[-–](?=(?:{_MONTH_NAMES})\b)")
-_DAY_NAME = re.compile(rf"\b({'|'.join(_DAYS)})\.?(?=, ?(?:\d|(?:{'|'.join(_MONTHS)})[a-z]*\.? \d))")
+_DAY_NAME = re.compile(
+    rf"\b({_A_DAY})\.?(?=, ?(?:\d|(?:{_ANY_MONTH})[a-z]*\.? \d)| {_DAY}(?:st|nd|rd|th)? (?:{_ANY_MONTH}|May)\b)"
+)
 # Without a stop a month needs its day or year beside it: "Jan 5", "5 Jan 1990", but "Jan said", "Jan 50".
-_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
-_YEAR = r"(?:1[5-9]|20)\d\d"
-_ANY_MONTH = "|".join(_MONTHS)
 # Behind these a number counts: "Jan 5 times", "mar 10 years".
 _COUNTED = (
     r" (?:times?|percent|people|men|women|children|(?:second|minute|hour|day|week|month|year|page|point|mile|meter|"

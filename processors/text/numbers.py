@@ -37,6 +37,7 @@ _DECIMAL = re.compile(rf"{_START}{_WHOLE}?\.(\d+)")
 _MINUS = re.compile(r"(?<=\d) ?[-–—] ?(?=\d[^=]{0,12}=)")
 _RANGE = re.compile(rf"(?<![\w.,-])({_VALUE}) ?[-–—] ?({_VALUE})(?![\w-]|[.,]\d)")
 _RATIO = re.compile(r"(?<![\d:.])(\d{1,6}):(\d{1,6})(?![\d:])")
+_POINT_RATIO = re.compile(r"(?<=\d\.\d):(?=\d{1,4}\b)")
 _VERSE = re.compile(
     r"\b(Psalms?|Genesis|Exodus|Leviticus|Deuteronomy|Joshua|Samuel|Kings|Job|Proverbs|Isaiah|Jeremiah|Ezekiel|Daniel|"
     r"Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|Revelation)"
@@ -94,8 +95,8 @@ def _decimal(match: re.Match[str]) -> str:
     if before and before in ".)]" or before.isalpha():
         # A full stop without a space after it: "the end.5 men".
         return f". {cardinal(match[2])}"
-    if len(match[2]) == 2 and _CALIBER.match(match.string, match.end()):
-        return cardinal(match[2])
+    if len(match[2]) in (2, 3) and _CALIBER.match(match.string, match.end()):
+        return pairs(match[2]) if len(match[2]) == 3 else cardinal(match[2])
     return decimal(None, match[2])
 
 
@@ -174,6 +175,7 @@ def expand_numbers(text: str) -> str:
     text = _TABLE.sub(lambda m: f"{m[1]} {cardinal(m[2])} dash {cardinal(m[3])}", text)
     text = substitute(_RANGE, _range, text)
     if ":" in text:
+        text = _POINT_RATIO.sub(" to ", text)
         text = substitute(_RATIO, lambda m: f"{cardinal(m[1])} to {cardinal(m[2])}", text)
     text = _NEGATIVE.sub("minus ", text)
     text = _SIGNED.sub("plus ", text)

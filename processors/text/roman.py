@@ -36,7 +36,7 @@ _PLURALS = re.compile(
 )
 # Small letters only behind what is counted: "part iii", "Act I, Scene ii".
 _SMALL = re.compile(r"\b([Cc]hapter|[Pp]art|[Ss]cene|[Bb]ook|[Pp]ages?|[Ss]ection|[Vv]olume) ([ivx]{2,6})\b(?!['.]\w)")
-_GREAT_WAR = re.compile(r"\bWW ?(II|I|[12])\b(?!')")
+_GREAT_WAR = re.compile(r"\bWW ?(II|I|[12])\b")
 # "IV" is also what drips.
 _DRIP = re.compile(r" (?:drip|fluids?|line|bag|antibiotics?|therapy|needle|pole|access|injections?|infusion)\b")
 # Capitals at the start of a sentence that are no names.

@@ -16,10 +16,15 @@ _WORD_SIGN = re.compile("[" + re.escape("".join(_WORDS)) + "]")
 _AND_OR = re.compile(r"\b([Aa]nd)/([Oo]r)\b")
 _EITHER = re.compile(r"\b(he|she|his|her|him)/(she|he|her|his|him|hers)\b", re.I)
 _PER = re.compile(
-    r"\b(dollars?|cents?|euros?|pounds?|pence|yen|miles|meters|gallons|liters|times)/"
-    r"(lb|kg|hr|hour|day|month|year|week|night|gallon|person|minute|second|piece|mile)\b"
+    r"\b(dollars?|cents?|euros?|pounds?|pence|yen|miles|meters|gallons|liters|times|hours?|days?|weeks?)/"
+    r"(lb|kg|hr|hour|day|month|year|week|night|gallon|person|minute|second|piece|mile|wk|yr|mo|min|sec)\b"
 )
-_PER_WORDS = {"lb": "pound", "kg": "kilogram", "hr": "hour"}
+_PER_WORDS = {
+    "lb": "pound", "kg": "kilogram", "hr": "hour", "wk": "week", "yr": "year", "mo": "month", "min": "minute",
+    "sec": "second",
+}  # fmt: skip
+# "19th- and 20th-century art" has no pause.
+_HANGING = re.compile(r"(?<=[A-Za-z\d])- (?=(?:and|or|to)\b)")
 _SLASH = re.compile(r"(?<=[A-Za-z])/(?=[A-Za-z])")
 _HASH_NUMBER = re.compile(r"#(?= ?\d)")
 _TILDE_NUMBER = re.compile(r"~(?= ?[\d$£€.])")
@@ -56,7 +61,7 @@ _STRENGTH = {",": 0, "-": 1, ":": 2, ";": 3, ".": 4, "…": 5, "!": 6, "?": 7}
 def expand_number_signs(text: str) -> str:
     """Signs that depend on a number beside them, which stays: "#5" -> "number 5", "3 x 4" -> "3 by 4"."""
     if "#" in text:
-        text = _HASH_NUMBER.sub("number ", text)
+        text = _HASH_NUMBER.sub(" number ", text)
     if "~" in text:
         text = _TILDE_NUMBER.sub("about ", text)
     if "*" in text:
@@ -90,6 +95,7 @@ def expand_symbols(text: str) -> str:
         text = _SHARP.sub(r"\1 sharp", text)
     if "<" in text:
         text = _TAG.sub(" ", text)
+    text = _HANGING.sub(" ", text)
     text = _AND_OR.sub(r"\1 \2", text)
     if "/" in text:
         text = _EITHER.sub(r"\1 or \2", text)

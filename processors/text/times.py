@@ -22,8 +22,11 @@ _TIME_RANGE = re.compile(
 )
 _HOUR = re.compile(r"(?<![\d:.,/-])(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?))")
 _DURATION = re.compile(r"(?<![\d:.])(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])")
-_ISO = re.compile(r"(?<![\d-])([12]\d{3})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\d-])(?:T(?=\d\d:))?")
+_ISO = re.compile(r"(?<![\d/.-])([12]\d{3})([-/.])(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?![\d/-]|\.\d)(?:T(?=\d\d:))?")
 _SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/((?:1[5-9]|20)\d\d|\d\d)(?![\d/])")
+_HYPHENED = re.compile(r"(?<![\w/.-])(\d{1,2})-(\d{1,2})-((?:19|20)\d\d)(?![\w/-])")
+# "8.30 a.m." as the British write it.
+_POINTED = re.compile(r"(?<![\w:.,-])([01]?\d|2[0-4])\.([0-5]\d)(?= ?[AaPp]\.? ?[Mm]\b)")
 _DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:1[5-9]|20)\d\d)(?![\d.]*\d)")
 _MONTH_DAY_YEAR = re.compile(
     rf"\b({_MONTH})(,?) (\d{{1,2}})(st|nd|rd|th)?(?: ?[-–—] ?(\d{{1,2}})(st|nd|rd|th)?(?![\w/:-]))?"
@@ -45,6 +48,7 @@ _ELAPSED = re.compile(
     r"(?![\w.:-]*\w)"
 )
 _DECADE = re.compile(r"(?<![\w.,])([12]\d{2}0)'?s\b|(?<![\w.,])'?([2-9]0)'?s\b")
+_TO_DATE = re.compile(r"(?<![\w-])((?:1\d|20)\d\d)[-–](?=(?:present|now|today)\b)|('\d\d)[-–](?='\d\d\b)")
 _SHORT_YEAR = re.compile(r"(?<!\w)'(\d\d)(?![\d'\w])")
 _YEAR_SPAN = re.compile(r"(?<![\d.,$£€-])(1[1-9]\d{2}|20\d{2})[-–/](\d{2}|1[1-9]\d{2}|20\d{2})(?![\d-])(?!\.\d)")
 
@@ -171,7 +175,8 @@ def _year_span(match: re.Match[str]) -> str:
 
 def expand_times(text: str) -> str:
     """ "10:45 a.m." -> "ten forty-five A M"; "March 9, 1937" -> "March nine, nineteen thirty-seven"."""
-    text = substitute(_ISO, lambda m: f"{_date(m[3], m[2], m[1])} ", text)
+    text = substitute(_ISO, lambda m: f"{_date(m[4], m[3], m[1])} ", text)
+    text = _POINTED.sub(r"\1:\2", text)
     text = _TIME_RANGE.sub(lambda m: f"{m[1] or m[2] or m[3]} to ", text)
     if ":" in text:
         text = substitute(_DURATION, _duration, text)
@@ -181,7 +186,9 @@ def expand_times(text: str) -> str:
         text = substitute(_SLASHED, _slashed, text)
         text = substitute(_ON_DAY, _on_day, text)
     text = substitute(_MILITARY, lambda m: f"oh {cardinal(m[1])} {'hundred' if m[2] == '00' else _minutes(m[2])}", text)
+    text = substitute(_HYPHENED, _slashed, text)
     text = substitute(_DOTTED, _dotted, text)
+    text = _TO_DATE.sub(lambda m: f"{m[1] or m[2]} to ", text)
     text = substitute(_ELAPSED, _elapsed, text)
     text = _ACROSS.sub(r"\1 to ", text)
     text = substitute(_DAY_MONTH, _day_month, text)
@@ -189,4 +196,4 @@ def expand_times(text: str) -> str:
     text = substitute(_MONTH_YEAR, lambda m: f"{m[1]}{m[2] or ''} {year(m[3])}", text)
     text = substitute(_YEAR_SPAN, _year_span, text)
     text = substitute(_DECADE, _decade, text)
-    return substitute(_SHORT_YEAR, lambda m: _minutes(m[1]), text)
+    return substitute(_SHORT_YEAR, lambda m: "oh oh" if m[1] == "00" else _minutes(m[1]), text)

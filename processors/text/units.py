@@ -79,6 +79,10 @@ _MANY = re.compile(r"\b(\d{1,4})s\b")
 _A = re.compile(r"\b[Aa]n? $")
 _NO_NOUN = re.compile(r" ?(?:of|in|on|at|to|and|or|is|was|for|per|by|with|from|above|below|[A-Z])\b")
 _PART_OF_ONE = re.compile(r"(?<!\d)(?<!\d )\d/$")
+# Ranges with the unit at both ends: "20°-30°C", "5%-10%", "5km-10km"; no minus.
+_DEGREES_TO = re.compile(r"(?<=\d)( ?°[CF]?)? ?[-–] ?(?=\d{1,4}(?:\.\d{1,3})? ?°)")
+_PERCENT_TO = re.compile(r"(?<=\d) ?% ?[-–] ?(?=\d)")
+_UNIT_TO = re.compile(rf"(?<=\d)( ?({_NAMES}))[-–](?=\d[\d.,]{{0,9}} ?\2(?![\w/]))")
 _PERCENT = re.compile(r" ?%")
 _INCHES = re.compile(r"(?<=\d)\"(?= [a-z])")
 _ATTRIBUTE = re.compile(r"\ban? [\d.]+$", re.I)
@@ -167,7 +171,11 @@ def _degrees(match: re.Match[str]) -> str:
 
 def expand_units(text: str) -> str:
     """ "5 km" -> "5 kilometers"; "20°C" -> "twenty degrees Celsius"; "5%" -> "5 percent"."""
+    text = _UNIT_TO.sub(r"\1 to ", text)
+    if "%" in text:
+        text = _PERCENT_TO.sub("% to ", text)
     if "°" in text:
+        text = _DEGREES_TO.sub(lambda m: f"{m[1] or ''} to ", text)
         text = substitute(_DEGREES, _degrees, text)
     if "'" in text:
         text = substitute(_FEET_INCHES, _feet_inches, text)
