@@ -207,6 +207,27 @@ def test_devices(dash, gpu, inherited, seen):
     assert dash.environment()["CUDA_VISIBLE_DEVICES"] == seen
 
 
+def test_several_gpus_of_the_environment_are_told(dash):
+    told = "note: training uses every GPU of CUDA_VISIBLE_DEVICES=2,3, which your environment sets; --gpu 0 uses one\n"
+    for arguments, inherited, said in (
+        (["-s", "2", "-n", "v"], "2,3", told),
+        (["-s", "2", "-n", "v"], "2", ""),
+        (["-s", "2", "-n", "v"], "2,", ""),
+        (["-s", "2", "-n", "v", "--gpu", "0,1"], "2,3", ""),
+        (["-s", "1"], "2,3", ""),
+    ):
+        done = dash.run(*arguments, CUDA_VISIBLE_DEVICES=inherited)
+        assert (done.returncode, done.stderr) == (0, said)
+
+
+def test_a_split_that_nothing_reads_is_a_note_whatever_it_is(project):
+    for split in ("test", "tests"):
+        done = project.run("-s", "3", "--infer_expt_dir=voice", "--infer_text=x", "--infer_testing_set", split)
+        assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+        assert done.stderr.startswith("note: --infer_dataset and --infer_testing_set are not used")
+        assert not any("testing_set" in argument for argument in project.started()[0])
+
+
 def test_flags_of_stages_that_are_not_run_are_named(project):
     (project.elsewhere / "t").write_text("x")
     for arguments, flags in (
@@ -276,8 +297,16 @@ def test_the_users_own_module_path_is_kept(dash):
             '--infer_testing_set must be test, valid or train, but "tests" is given',
         ),
         (
+            ["--stage", "3-4", "--infer_expt_dir", "voice", "--infer_text=x", "--infer_testing_set", "tests"],
+            '--infer_testing_set must be test, valid or train, but "tests" is given',
+        ),
+        (
             ["--stage", "3", "--infer_expt_dir", "voice", "--infer_text_file", "no"],
             "--infer_text_file no: no such file",
+        ),
+        (
+            ["--stage", "3", "--infer_expt_dir", "voice", "--infer_text_file", "voice"],
+            "--infer_text_file voice is a folder; give a text file",
         ),
         (["-s", "3", "--infer_expt_dir", "voice", "--infer_text=a", "--infer_text_file=b"], "exclude each other"),
         (["-s", "2", "-n", "v", "--resume", "--finetune_from", "voice"], "exclude each other"),

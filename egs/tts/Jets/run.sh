@@ -204,7 +204,9 @@ if includes 3; then
     case $mode in
         single)
             [ -n "$has_text$text_file" ] || fail "--infer_mode single needs --infer_text or --infer_text_file"
-            [ -z "$text_file" ] || [ -r "$text_file" ] || fail "--infer_text_file $text_file: no such file"
+            [ ! -d "$text_file" ] || fail "--infer_text_file $text_file is a folder; give a text file"
+            [ -z "$text_file" ] || [ -e "$text_file" ] || fail "--infer_text_file $text_file: no such file"
+            [ -z "$text_file" ] || [ -r "$text_file" ] || fail "--infer_text_file $text_file cannot be read"
             [ -z "$dataset$testing_set" ] || includes 4 ||
                 note "--infer_dataset and --infer_testing_set are not used with --infer_mode single"
             ;;
@@ -223,9 +225,11 @@ if includes 3 || includes 4; then
         [ -d "$bundled" ] || fail "$needed: there is no bundled voice in $bundled"
         expt_dir=$bundled setup=yes
     fi
+    # A split that nothing reads is only noted, like every flag without effect.
     case $testing_set in
         '' | test | valid | train) ;;
-        *) fail "--infer_testing_set must be test, valid or train, but \"$testing_set\" is given" ;;
+        *) [ "$last$mode" = 3single ] ||
+            fail "--infer_testing_set must be test, valid or train, but \"$testing_set\" is given" ;;
     esac
     # Stage 2 may be about to make the folder.
     from_root "$expt_dir"
@@ -278,7 +282,15 @@ command -v "$python" >/dev/null 2>&1 || fail "no Python at \"$python\"; set ever
 PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 PYTHONUTF8=1
 # Without --gpu, devices that the user or a job scheduler has chosen stay chosen; "" is a choice, too.
-[ -z "$has_gpu" ] && gpu=${CUDA_VISIBLE_DEVICES-$gpu}
+if [ -z "$has_gpu" ]; then
+    gpu=${CUDA_VISIBLE_DEVICES-$gpu}
+    case $gpu in
+        *[!,\ ]*,*[!,\ ]*)
+            ! includes 2 ||
+                note "training uses every GPU of CUDA_VISIBLE_DEVICES=$gpu, which your environment sets; --gpu 0 uses one"
+            ;;
+    esac
+fi
 CUDA_VISIBLE_DEVICES=$gpu
 # The stages' programs name their flags in messages as the user typed them here.
 JETS_FLAG_PREFIX=infer_
