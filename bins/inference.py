@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -37,22 +36,6 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def check_corpus(arguments: argparse.Namespace) -> None:
-    """UserError where a split is to be spoken that stage 1 has not made, before the voice is loaded for nothing."""
-    from models.tts.speaking import chosen_mode, loaded_config  # torch loads only once the command line is right
-    from utils.config.load import EXPERIMENT_CONFIG
-    from utils.corpus import require_features
-
-    if arguments.expt_dir.is_dir() and chosen_mode(arguments) == "batch":
-        logging.disable(logging.WARNING)  # what is odd about the config is said when it is loaded to speak
-        try:
-            config = loaded_config(arguments)
-        finally:
-            logging.disable(logging.NOTSET)
-        source = arguments.config or arguments.expt_dir / EXPERIMENT_CONFIG
-        require_features(config, [arguments.dataset or config.dataset[0]], source)
-
-
 def message_for(error: UserError, arguments: argparse.Namespace) -> str:
     """The error's sentence with the flags that were typed, also for values that go into the config."""
     message = str(error)
@@ -67,8 +50,7 @@ def main() -> int:
     arguments = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     try:
-        check_corpus(arguments)
-        from models.tts.speaking import run
+        from models.tts.speaking import run  # torch loads only once the command line is right
 
         run(arguments)
     except UserError as error:

@@ -32,9 +32,7 @@ def speak(folder: Path, *flags: str, stdin: bytes | None = None) -> subprocess.C
 
 
 @pytest.fixture
-def speak_here(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
-) -> Here:
+def speak_here(folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
     """The same in this process, without the slow start of another one."""
     spec = importlib.util.spec_from_file_location("inference_script", ROOT / "bins/inference.py")
     assert spec is not None and spec.loader is not None
@@ -181,13 +179,14 @@ def test_an_interrupted_file_leaves_nothing_behind(speak_here: Here, tmp_path: P
         (["--text=<speak>x"], "error: SSML, line 1, column 9"),
         (["--text=x", "--speed=9"], "inference.speed must be at most 4"),
         (["--text=x", "--pitch=high"], "inference.pitch_semitones"),
-        (["--text=x", "--checkpoint=nope"], "choose \"last\", \"best\" or one of step_00000001, step_00000002"),
+        (["--text=x", "--checkpoint=nope"], 'choose "last", "best" or one of step_00000001, step_00000002'),
         (["--text=x", "--set=inference.sped=2"], "sped"),
         (["--text=x", "--mode=batch"], "--mode batch speaks a split"),
         (["--mode=single"], "need --text"),
         (["--stream"], "need --text"),
         (["--text=-"], "error: there is nothing to speak: the input is empty"),
         (["--text_file=/no/such.txt"], "--text_file /no/such.txt: there is no such file"),
+        (["--text_file=/dev"], "--text_file /dev is a folder; give a text file"),
         (["--text=x", "--text_file=y"], "not allowed with"),
         (["--text=x", "--config=/no/such.json"], "/no/such.json"),
         (["--text=x", "--output_dir=/dev/null/x"], "part of this path is a file"),
@@ -203,6 +202,18 @@ def test_wrong_flags(speak_here: Here, flags: list[str], message: str) -> None:
     done = speak_here(*flags)
     assert done.returncode == 2
     assert message in done.stderr.decode() and done.stdout == b""
+
+
+def test_the_config_is_loaded_once(speak_here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from models.tts import speaking
+
+    loads: list[Path] = []
+    load = speaking.load_experiment_config
+    monkeypatch.setattr(speaking, "load_experiment_config", lambda *given: (loads.append(given[0]), load(*given))[1])
+    make_corpus(tmp_path / "data" / "Tiny", [("u1", "Hello.", TextFrontEnd().phonemise("Hello."))])
+    data = f"--set=preprocess.processed_dir={tmp_path / 'data'}"
+    done = speak_here("--mode=batch", "--dataset=Tiny", data, f"--output_dir={tmp_path / 'out'}")
+    assert (done.returncode, len(loads)) == (0, 1)
 
 
 @pytest.mark.parametrize(

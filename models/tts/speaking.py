@@ -23,8 +23,9 @@ from processors.text.errors import TextError
 from processors.text.tokens import END, PUNCTUATION, START
 from utils.atomic import disk_errors, remove_leftovers, write_json_lines
 from utils.config import load_config, load_experiment_config
+from utils.config.load import EXPERIMENT_CONFIG
 from utils.config.schema import ExperimentConfig
-from utils.corpus import ProcessedCorpus, Utterance, corpus_directory
+from utils.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
 from utils.errors import UserError
 from utils.wav import WavWriter, to_pcm16, write_wav
 
@@ -45,6 +46,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--expt_dir {arguments.expt_dir}: no such folder; give an experiment, <log_dir>/<name>")
     mode = chosen_mode(arguments)
     config = loaded_config(arguments)
+    if mode == "batch":  # before the voice is loaded for nothing
+        source = arguments.config or arguments.expt_dir / EXPERIMENT_CONFIG
+        require_features(config, [arguments.dataset or config.dataset[0]], source)
     voice = model_module(config.model_type, "inference").Synthesizer.from_experiment(
         arguments.expt_dir, arguments.device, arguments.checkpoint, config=config
     )
@@ -78,6 +82,8 @@ def chosen_mode(arguments: argparse.Namespace) -> str:
         raise UserError("--mode batch speaks a split of a corpus: leave out --text, --text_file and --stream")
     if arguments.stream and sys.stdout.isatty():
         raise UserError("--stream writes raw audio to standard output: pipe it, as in | aplay -r 22050 -f S16_LE")
+    if arguments.text_file is not None and arguments.text_file.is_dir():
+        raise UserError(f"--text_file {arguments.text_file} is a folder; give a text file")
     if arguments.text_file is not None and not arguments.text_file.is_file():
         raise UserError(f"--text_file {arguments.text_file}: there is no such file")
     return mode
