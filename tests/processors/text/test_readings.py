@@ -126,8 +126,10 @@ def test_reading(written: str, spoken: str) -> None:
     assert normalise(spoken) == spoken, "a reading is read as it is"
 
 
-@pytest.mark.parametrize("written", [written for written, _ in CASES])
-def test_time_is_linear_in_the_length(written: str) -> None:
+@pytest.mark.parametrize(
+    "unit", ["1-", "12s ", "5 Jan-", "$1-", "5km-", "-1 °", "1:1-", "1 000 ", "0123 456 ", "A v ", "Acts I, ", "Mon-"]
+)
+def test_time_is_linear_in_the_length(unit: str) -> None:
     started = time.process_time()
-    normalise(f"{written} " * (20000 // len(written)))
+    normalise((unit * 40000)[:40000])
     assert time.process_time() - started < 5
