@@ -128,10 +128,11 @@ class OnnxVoice:
                 if "{" in sentence.text or "}" in sentence.text:
                     raise
             else:
-                # As in training: a sentence ends with a mark; what was cut from a longer one goes on.
+                # As in training: a sentence ends with a mark; what was cut from a longer one goes on. A voice from
+                # ESPnet, which knows no end token, is left as ESPnet has it.
                 goes_on = len(sentence.text) > limit // 2 and not sentence.ends_paragraph
                 mark, end = "," if goes_on else ".", len(tokens) - len(self.frontend.end)
-                if tokens[end - 1] not in PUNCTUATION and mark in self._ids:
+                if self.frontend.end and tokens[end - 1] not in PUNCTUATION and mark in self._ids:
                     tokens.insert(end, mark)
                 yield self._silence(pause), [self._ids[token] for token in tokens]
                 spoken, pause = True, 0.0
