@@ -27,6 +27,12 @@ STATISTICS = ("log_f0_mean", "log_f0_std", "energy_mean", "energy_std")
 class AcousticOutput:
     """Everything in front of the waveform generator, for a batch with recordings."""
 
+    # With a side stream, this must be kept whole, masks included, until the streams have joined. Kernels of one stream
+    # read what was made on the other: on the side the encoder states and masks of the main stream, on the main stream
+    # the durations, pitch and energy of the side. The allocator does not know: once nothing refers to a tensor, its
+    # memory goes to the next one of the stream that made it, even while the other stream has yet to read it. In a
+    # captured graph that race would be there at every replay.
+
     hidden: Tensor  # (B, T_text, C) encoder states
     decoder_states: Tensor  # (B, T, C)
     log_p_attn: Tensor  # (B, T, T_text), prior included
