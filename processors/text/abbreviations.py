@@ -102,7 +102,7 @@ _DAY_NAMES = "|".join(sorted(set(_DAYS.values())))
 _MONTH_NAMES = "|".join([*dict.fromkeys(_MONTHS.values()), "May", "June", "July"])
 _NAMES_TO = re.compile(rf"\b({_DAY_NAMES})[-–](?=(?:{_DAY_NAMES})\b)|\b({_MONTH_NAMES})[-–](?=(?:{_MONTH_NAMES})\b)")
 _DAY_NAME = re.compile(
-    rf"\b({_A_DAY})\.?(?=, ?(?:\d|(?:{_ANY_MONTH})[a-z]*\.? \d)| {_DAY}(?:st|nd|rd|th)? (?:{_ANY_MONTH}|May)\b)"
+    rf"\b({_A_DAY})\.?(?=, ?(?:{_ANY_MONTH})[a-z]*\.? \d|,? {_DAY}(?:st|nd|rd|th)? (?:{_ANY_MONTH}|May)\b)"
 )
 # Without a stop a month needs its day or year beside it: "Jan 5", "5 Jan 1990", but "Jan said", "Jan 50".
 # Behind these a number counts: "Jan 5 times", "mar 10 years".
@@ -130,7 +130,7 @@ _DOTTED = re.compile(r"(?<![\w.'])((?:[A-Za-z]\. ?){1,10}[A-Za-z])\.(?:('s)|(?=(
 # Several of what is spelt: "M.D.s".
 _DOTTED_PLURAL = re.compile(r"(?<![\w.'])((?:[A-Z]\.){2,8})s\b")
 # A lone letter with a plural, but no word: "three Ds".
-_LETTERS = re.compile(r"(?<=[\w,] )([B-HJ-LNP-TV-Z])s\b(?![.']\w)")
+_LETTERS = re.compile(r"(?<=[\w,] )([B-HJ-LNP-TV-Z])s\b(?!\.? ?\d|[.']\w)")
 _INITIAL = re.compile(r"(?<![\w.'])(?<![A-Z] )([A-Z])\.(?=(\s+)([A-Z\"'])|,|;|-[A-Z])")
 # After a dotted abbreviation a capital starts a sentence only in words that rarely follow one otherwise.
 _STARTER = re.compile(
@@ -171,6 +171,8 @@ def _word(match: re.Match[str]) -> str:
         return match[0]
     if word in _TITLES and following:
         return spoken
+    if following.isdigit() and not gap:
+        return spoken + " "
     return spoken + _closing_stop(match.string, match.end(), gap, following)
 
 
@@ -215,6 +217,7 @@ def _days_to(match: re.Match[str]) -> str:
 
 def expand_abbreviations(text: str) -> str:
     """ "Dr. Smith vs. the U.S." -> "Doctor Smith versus the U S."."""
+    text = _AGAINST.sub(r"\1versus", text)
     text = _DAYS_TO.sub(_days_to, text)
     text = _NAMES_TO.sub(lambda m: f"{m[1] or m[2]} to ", text)
     if "/" in text:
@@ -236,6 +239,5 @@ def expand_abbreviations(text: str) -> str:
     text = _MONTH.sub(lambda m: _MONTHS[m[1] or m[2]], text)
     text = _DAY_BEFORE.sub(lambda m: f"{m[1]} {_MONTHS[m[2] or m[3]]}", text)
     text = _VERSUS.sub("versus", text)
-    text = _AGAINST.sub(r"\1versus", text)
     text = _LETTERS.sub(r"\1's", text)
     return _ETC.sub("et cetera", text)

@@ -126,7 +126,8 @@ def _three(text: str, whole: str, before: str, end: int) -> str:
         return pairs(text)
     if not round_number and _JUST_BEFORE_YEAR.search(before) and _AFTER_SHORT_YEAR.match(whole, end):
         return pairs(text)
-    if text[1:] in ("11", "99") and (_CALLED.search(before) or _CALL.match(whole, end)):
+    called = _CALLED.search(before) and not _COUNTED.match(whole, end)
+    if text[1:] in ("11", "99") and (called or _CALL.match(whole, end)):
         return digits(text)
     if text in ("403", "404", "500", "502", "503") and _FAILURE.match(whole, end):
         return pairs(text)

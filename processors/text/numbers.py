@@ -22,12 +22,14 @@ _INTERNATIONAL = re.compile(r"(?<![\w+])\+(\d{1,4}(?:[ -]\d{2,6}){1,6})(?![\w-])
 _CHAIN = re.compile(r"(?<![\w.-])\d{1,20}(?:-\d{1,20}){2,20}(?![\w-])")
 _ORDINAL = re.compile(rf"{_START}{_WHOLE}(?:(?:st|nd|rd|th|ST|ND|RD|TH)\b|(?<=[23])d(?= [A-Z]))")
 _MIXED = re.compile(r"(?<![\d/.,])(\d{1,9})(?: |-| and )(\d{1,2})/(\d{1,3})(?![\d/])")
+_FRACTIONS_TO = re.compile(r"(?<![\d/])(\d{1,2}/\d{1,2})[-–](?=\d{1,2}(?:/\d{1,2})?(?![\w/-]))")
+_FOLDS_TO = re.compile(r"(?<=\d)[-–](?=\d{1,3}x\b)")
 _FRACTION = re.compile(r"(?<![\w/.,])(\d{1,9})/(\d{1,9})(?![\d/])")
 # "2/3rds", "1/100th".
 _NTHS = re.compile(r"(?<![\w/.,])(\d{1,3})/(\d{1,3})(?:st|nd|rd|th)s?\b")
 # What is called by its paragraph: "a 401(k) plan".
 _PARAGRAPH = re.compile(r"\b(401|403|501)\((k|b|c)\)")
-_POSTCODE = re.compile(r"\b([A-Z]{2},? )(\d{5})(?:-(\d{4}))?(?![\w-])")
+_POSTCODE = re.compile(r"(?<=, )([A-Z]{2},? )(\d{5})(?:-(\d{4}))?(?![\w-])")
 # Groups of digits that begin with 0: "020 7946 0958".
 _NATIONAL = re.compile(r"(?<![\w.,+-])0\d{2,4}[ -]\d{3,4}[ -]\d{3,4}(?![\w-])")
 _TRUNK = re.compile(r"(\+\d{1,3}) ?\(0\) ?(?=\d)")
@@ -161,6 +163,7 @@ def expand_numbers(text: str) -> str:
         text = substitute(_RELEASE, lambda m: f"{m[1]} {cardinal(m[2])} point {_release_part(m[3])}", text)
     text = substitute(_PARAGRAPH, lambda m: f"{pairs(m[1])} {m[2].upper()}", text)
     if "/" in text:
+        text = _FRACTIONS_TO.sub(r"\1 to ", text)
         text = substitute(_NTHS, lambda m: fraction(m[1], m[2]), text)
     text = substitute(_ORDINAL, lambda m: ordinal(m[1].replace(",", "")), text)
     if "/" in text:
@@ -181,6 +184,7 @@ def expand_numbers(text: str) -> str:
     text = _SIGNED.sub("plus ", text)
     if "." in text:
         text = substitute(_DECIMAL, _decimal, text)
+    text = _FOLDS_TO.sub(" to ", text)
     text = substitute(_FOLD, lambda m: f"{cardinal(m[1])} times", text)
     if "," in text:
         text = _COMMA_WORD.sub(lambda m: cardinal(m[1].replace(",", "")) + "-", text)

@@ -24,7 +24,7 @@ _PER_WORDS = {
     "sec": "second",
 }  # fmt: skip
 # "19th- and 20th-century art" has no pause.
-_HANGING = re.compile(r"(?<=[A-Za-z\d])- (?=(?:and|or|to)\b)")
+_HANGING = re.compile(r"(?<=[A-Za-z\d])- (?=(?:and|or|to) \w+-\w)")
 _SLASH = re.compile(r"(?<=[A-Za-z])/(?=[A-Za-z])")
 _HASH_NUMBER = re.compile(r"#(?= ?\d)")
 _TILDE_NUMBER = re.compile(r"~(?= ?[\d$£€.])")

@@ -25,6 +25,7 @@ _DURATION = re.compile(r"(?<![\d:.])(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])")
 _ISO = re.compile(r"(?<![\d/.-])([12]\d{3})([-/.])(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?![\d/-]|\.\d)(?:T(?=\d\d:))?")
 _SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/((?:1[5-9]|20)\d\d|\d\d)(?![\d/])")
 _HYPHENED = re.compile(r"(?<![\w/.-])(\d{1,2})-(\d{1,2})-((?:19|20)\d\d)(?![\w/-])")
+_NOON = re.compile(r"\b([Nn]oon|[Mm]idnight)[-–](?=\d)|(\d ?[AaPp]\.? ?[Mm]\.?)[-–](?=(?:noon|midnight)\b)")
 # "8.30 a.m." as the British write it.
 _POINTED = re.compile(r"(?<![\w:.,-])([01]?\d|2[0-4])\.([0-5]\d)(?= ?[AaPp]\.? ?[Mm]\b)")
 _DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:1[5-9]|20)\d\d)(?![\d.]*\d)")
@@ -176,6 +177,7 @@ def _year_span(match: re.Match[str]) -> str:
 def expand_times(text: str) -> str:
     """ "10:45 a.m." -> "ten forty-five A M"; "March 9, 1937" -> "March nine, nineteen thirty-seven"."""
     text = substitute(_ISO, lambda m: f"{_date(m[4], m[3], m[1])} ", text)
+    text = _NOON.sub(lambda m: f"{m[1] or m[2]} to ", text)
     text = _POINTED.sub(r"\1:\2", text)
     text = _TIME_RANGE.sub(lambda m: f"{m[1] or m[2] or m[3]} to ", text)
     if ":" in text:

@@ -144,7 +144,8 @@ def _unit(match: re.Match[str]) -> str:
     one, many = _UNITS[name]
     # "a 5-km run" and "a 5 km run" keep the singular, and so does "1/4 tsp.".
     before = match.string[max(0, match.start() - 6) : match.start()]
-    attribute = _A.search(before) and following.isalpha() and not _NO_NOUN.match(match.string, match.end())
+    attribute = _A.search(before) and following.isalpha() and not (stop and following.isupper())
+    attribute = attribute and not _NO_NOUN.match(match.string, match.end())
     unit = one if single or gap == "-" or attribute or _PART_OF_ONE.search(before) else many
     if power and "/" in name:
         # "m/s^2".

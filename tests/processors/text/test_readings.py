@@ -28,6 +28,7 @@ DATES = [
     ("Open Mon.-Fri. and Sat/Sun 9-5", "Open Monday to Friday and Saturday and Sunday nine to five"),
     ("10-12-2020, 2020/05/06", "October twelfth, twenty twenty, May sixth, twenty twenty"),
     ("1990-present, '99-'00", "nineteen ninety to present, ninety-nine to oh oh"),
+    ("The Sun, 5 light minutes away", "The Sun, five light minutes away"),
     ("Mon 6 May", "Monday sixth May"),
     ("c. 1850 (b. 1820, d. 1899)", "circa eighteen fifty, born eighteen twenty, died eighteen ninety-nine,"),
     ("FY2021 and pre-1900", "F Y twenty twenty-one and pre nineteen hundred"),
@@ -40,6 +41,7 @@ TIMES = [
     ("10 AM – 2 PM", "ten A M to two P M"),
     ("at 0800 hours, at 0930 hours", "at oh eight hundred hours, at oh nine thirty hours"),
     ("8.30 a.m. or 8.30pm", "eight thirty A M or eight thirty P M"),
+    ("8 a.m.-noon, noon-1 p.m.", "eight A M to noon, noon to one P M."),
     ("2h 30m, 5m 20s", "two hours thirty minutes, five minutes twenty seconds"),
     ("At 9:30 - 10 men came", "At nine thirty - ten men came"),
 ]
@@ -50,6 +52,7 @@ MONEY = [
     ("a $3.5 billion deal", "a three point five billion dollar deal"),
     ("a $1 bill and two $20s", "a one dollar bill and two twenties"),
     ("$.50, -$5, $2.5 tn", "fifty cents, minus five dollars, two point five trillion dollars"),
+    ("It cost Rs. 500 or Rs 20", "It cost five hundred rupees or twenty rupees"),
     ("Rs. 500", "five hundred rupees"),
     ("£3.50 per kg", "three pounds, fifty pence per kilogram"),
 ]
@@ -64,6 +67,8 @@ SEVERAL = [
 ]
 NUMBERS = [
     ("Call 911 now, a 911 call", "Call nine one one now, a nine one one call"),
+    ("OF 25000 MEN", "OF twenty-five thousand MEN"),
+    ("They called 911 people", "They called nine hundred eleven people"),
     ("911 men", "nine hundred eleven men"),
     ("Dial 555.123.4567.", "Dial five five five, one two three, four five six seven."),
     ("Python 3.10, version 3.05", "Python three point ten, version three point oh five"),
@@ -73,6 +78,8 @@ NUMBERS = [
     ("1 000 000 people, 1.000.000 people", "one million people, one million people"),
     (">100 people, <5% of cases", "more than one hundred people, less than five percent of cases"),
     ("page#5, 3.5:1, .357 Magnum", "page number five, three point five to one, three fifty-seven Magnum"),
+    ("1/2-3/4 cup, 1 1/2-2 hours", "one half to three quarters cup, one and a half to two hours"),
+    ("2–3x faster, pp.5-6", "two to three times faster, pages five to six"),
     ("1080p and 720p", "ten eighty P and seven twenty P"),
     ("+44 (0)20 7946 0958", "plus four four, two zero, seven nine four six, zero nine five eight"),
     ("020 7946 0958", "zero two zero, seven nine four six, zero nine five eight"),
@@ -102,6 +109,7 @@ WORDS = [
     ("the U.S. VS the U.K.", "the U S versus the U K."),
     ("Cats VS. dogs, Kramer Vs. Kramer", "Cats versus dogs, Kramer versus Kramer"),
     ("Use VS Code today.", "Use VS Code today."),
+    ("the U.S. v. Nixon", "the U S versus Nixon"),
     ("Roe v. Wade, England v Australia", "Roe versus Wade, England versus Australia"),
     ("World Wars I and II", "World Wars one and two"),
     ("WW2 and WWII", "World War two and World War two"),
@@ -112,6 +120,7 @@ WORDS = [
     ("Ph.D.s, M.D.s and the 3 Rs", "P H D's, M D's and the three R's"),
     ("Drs. Smith and Jones, Pvt. Ryan", "Doctors Smith and Jones, Private Ryan"),
     ("Approx. 5 men, cf. Secs. 2 and 3", "Approximately five men, compare Sections two and three"),
+    ("He stopped- and went", "He stopped - and went"),
     ("19th- and 20th-century art", "nineteenth and twentieth-century art"),
     ("an IV drip", "an I V drip"),
     ("AT&T, R&D and C#", "A T and T, R and D and C sharp"),
