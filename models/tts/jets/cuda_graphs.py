@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -91,7 +93,7 @@ class GraphCache:
         # A shape that recurs is worth trying out which of cuDNN's algorithms is fastest.
         benchmark = not torch.are_deterministic_algorithms_enabled()
         fastest = cudnn.flags(cudnn.enabled, benchmark, deterministic=cudnn.deterministic, allow_tf32=cudnn.allow_tf32)
-        with torch.cuda.device(self.device), fastest:
+        with torch.cuda.device(self.device), fastest, no_collection():
             static = tuple(filled_up(value, shape).clone() for value, shape in zip(inputs, shapes))
             current, stream = torch.cuda.current_stream(), torch.cuda.Stream()
             stream.wait_stream(current)
@@ -113,3 +115,14 @@ def filled_up(value: Tensor, shape: Shape) -> Tensor:
         return value
     missing = [size - n for n, size in zip(value.shape, shape)]
     return F.pad(value, [n for size in reversed(missing) for n in (0, size)])
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Inside the block no garbage is collected: freeing an earlier run's graphs amid a capture would abort Python."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.tts.jets.batch import Batch
+from models.tts.jets.cuda_graphs import no_collection
 
 Losses = dict[str, Tensor]
 
@@ -20,6 +22,7 @@ class _Captured:
     batch: Batch
     loss_scale: Tensor
     losses: Losses
+    pool: torch.cuda.MemPool  # must outlive the graph
 
 
 class GraphedStep:
@@ -64,9 +67,11 @@ class GraphedStep:
         batch = replace(batch, **{name: getattr(batch, name).clone() for name in _tensors(batch)})
         loss_scale = loss_scale.clone()
         graph = torch.cuda.CUDAGraph()
+        if not self.captured:
+            gc.collect()
         self.stream.wait_stream(torch.cuda.current_stream())
         # Memory of the pool is given to this thread alone, so the backward pass must not use another one.
-        with fastest_convolutions(), torch.autograd.set_multithreading_enabled(False):
+        with fastest_convolutions(), no_collection(), torch.autograd.set_multithreading_enabled(False):
             with torch.cuda.stream(self.stream), torch.cuda.use_mem_pool(self.pool):
                 for _ in range(1 if self.captured else self.WARM_UP):
                     self.step(batch, loss_scale)
@@ -75,7 +80,7 @@ class GraphedStep:
             del kept
             with torch.cuda.graph(graph, pool=self.pool.id, stream=self.stream):
                 losses = self.step(batch, loss_scale)
-        return _Captured(graph, batch, loss_scale, losses)
+        return _Captured(graph, batch, loss_scale, losses, self.pool)
 
 
 def _tensors(batch: Batch) -> list[str]:
