@@ -116,6 +116,7 @@ def filled_up(value: Tensor, shape: Shape) -> Tensor:
     missing = [size - n for n, size in zip(value.shape, shape)]
     return F.pad(value, [n for size in reversed(missing) for n in (0, size)])
 
+
 @contextmanager
 def no_collection() -> Iterator[None]:
     """Inside the block no garbage is collected: freeing an earlier run's graphs amid a capture would abort Python."""
