@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -83,17 +85,23 @@ class _Pool:
 
     def stop(self) -> None:
         """End every process now."""
-        for worker in self._workers:
-            worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join(timeout=5)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-            worker.connection.close()
-        self._workers.clear()
+        with _interrupts_wait():
+            for worker in self._workers:
+                worker.process.terminate()
+            for worker in self._workers:
+                worker.process.join(timeout=5)
+                if worker.process.is_alive():
+                    worker.process.kill()
+                    worker.process.join()
+                worker.connection.close()
+            self._workers.clear()
 
     def _start(self) -> None:
+        # An interruption halfway would leave a process that nobody knows of.
+        with _interrupts_wait(), _interrupts_blocked_in_children():
+            self._start_undisturbed()
+
+    def _start_undisturbed(self) -> None:
         ours, theirs = self._context.Pipe()
         saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
         os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
@@ -162,10 +170,50 @@ class _Pool:
             self._start()
 
 
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Ctrl-C inside the block counts at its end."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield  # there and then it raises nothing
+        return
+    arrived: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _interrupts_blocked_in_children() -> Iterator[None]:
+    """A process started inside the block is born with SIGINT blocked.
+
+    A new interpreter takes a while until it can ignore the signal, and would die of it with a traceback; a blocked
+    signal is inherited. For this process it is not enough: another thread may receive the signal, and Python then runs
+    the handler in the main thread all the same.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # the first process brings it with it, and its start would end the blocking
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Connection, make: Callable[..., Callable[[Job], Any]], arguments: tuple) -> None:
     """Life of a process: build the function, then answer jobs until the pipe closes."""
-    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    # Ctrl-C reaches the whole process group; the parent decides what it means. Until here it was blocked.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         work = make(*arguments)
         connection.send(("ready", None))

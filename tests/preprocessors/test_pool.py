@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
 from preprocessors.pool import Died, run_jobs
+from utils.config import PROJECT_ROOT
 from utils.errors import UserError
 
 
@@ -119,6 +125,94 @@ def test_nobody_is_left_behind(tmp_path: Path) -> None:
         signal.signal(signal.SIGALRM, before)
     assert time.monotonic() - started < 30
     assert not any(alive(int(path.name)) for path in tmp_path.iterdir())
+
+
+# Its processes take it as a module, whose import lasts until a file is there.
+PROGRAM = """
+import os, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from preprocessors.pool import run_jobs
+def make():
+    return lambda job: [2 * value for value in job]
+if __name__ == "__main__":
+    try:
+        print("ready", flush=True)
+        print(sorted(run_jobs(make, (), [[1], [2]], 2)), flush=True)
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+        sys.exit(130)
+else:
+    folder = Path(__file__).parent
+    (folder / f"importing-{os.getpid()}").touch()
+    while not (folder / "go").exists():
+        time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Function that starts the program, in a process group of its own, and waits until it is about to start others."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, str(tmp_path / "program.py"), str(PROJECT_ROOT)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        started.append(process)
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in started:
+        with suppress(ProcessLookupError):  # none is left, unless the test has failed
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_process_does_not_hear_ctrl_c_from_its_birth_on(tmp_path: Path, program: Callable) -> None:
+    process, deadline = program(), time.monotonic() + 60
+    while len(found := list(tmp_path.glob("importing-*"))) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for path in found:
+        os.kill(int(path.name.split("-")[1]), signal.SIGINT)
+    (tmp_path / "go").touch()
+    assert process.communicate(timeout=60) == ("[[2], [4]]\n", "") and process.returncode == 0
+
+
+@pytest.mark.parametrize("delay", [0.01 * number for number in range(12)])
+def test_ctrl_c_while_processes_start_leaves_no_traceback(program: Callable, delay: float) -> None:
+    process = program()
+    time.sleep(delay)  # into the start of the interpreters, wherever that is on this machine
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=60) == ("stopped\n", "") and process.returncode == 130
+
+
+def test_an_interruption_amid_a_start_leaves_nobody_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It counts once the process is known; also where another thread, which does not block it, hears it."""
+    started: list[int] = []
+    real, over = BaseProcess.start, threading.Event()
+
+    def start(process: BaseProcess) -> None:
+        real(process)
+        started.append(process.pid)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)  # for the other thread
+
+    monkeypatch.setattr(BaseProcess, "start", start)
+    listener = threading.Thread(target=over.wait)
+    listener.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(run_jobs(make_sleeper, (str(tmp_path),), jobs(4, 1), 2))
+    finally:
+        over.set()
+        listener.join()
+    assert len(started) == 1 and not alive(started[0])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_processes_use_one_thread_and_the_parent_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
