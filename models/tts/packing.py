@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,11 @@ def pack_voice(
             )
     stored = stored_weights(chosen, precision)
     weights = sum(value.numel() for value in expand(stored).values())
-    with disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    # The name is chosen first, so that a request to stop right after the folder is made finds what to remove.
+    folder = out.parent / f".{out.name}.{secrets.token_hex(8)}"
     try:
         with disk_errors(out):
-            folder.chmod(0o755)  # a temporary folder is its owner's alone
+            folder.mkdir(parents=True)
             save_checkpoint(folder, chosen.step, {NETWORK: stored}, None, chosen.metrics)
             write_json(folder / CONFIG, travelling_config(config, expt_dir, out))
             for name in (TOKENS, LEXICON, PITCH_RESPONSE):

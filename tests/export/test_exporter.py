@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -95,11 +96,26 @@ def test_command_line(tmp_path: Path) -> None:
 def test_a_stopped_export_leaves_nothing(tmp_path: Path) -> None:
     experiment = make_voice(tmp_path / "experiment")
     command = [sys.executable, str(ROOT / "bins/export.py"), "--expt_dir", str(experiment), "--out", "voice"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path)
+    # So many texts to compare that it is still at work when a busy machine comes round to stopping it.
+    process = subprocess.Popen([*command, "--check", "64"], stdout=subprocess.DEVNULL, cwd=tmp_path)
     deadline = time.monotonic() + 240
     while not list(tmp_path.glob(".voice.*")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=120) == 143
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment"]
+
+
+def test_a_stop_as_soon_as_the_folder_is_there_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment, real = make_voice(tmp_path / "experiment"), os.mkdir
+
+    def mkdir(path: str | Path, *more: object, **named: object) -> None:
+        real(path, *more, **named)
+        if Path(path).name.startswith(".voice."):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(KeyboardInterrupt):
+        export_voice(experiment, tmp_path / "voice", say=quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["experiment"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,11 +60,11 @@ def export_voice(
         check_piper(config, tokens)
     voice = ExportedVoice(copy.deepcopy(network))
     rows = _token_rows(synthesizer, max(check, 1))
-    with disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    # The name is chosen first, so that a request to stop right after the folder is made finds what to remove.
+    folder = out.parent / f".{out.name}.{secrets.token_hex(8)}"
     try:
         with disk_errors(out):
+            folder.mkdir(mode=0o700, parents=True)
             write_graph(voice, folder / MODEL, graph_metadata(config))
             chosen = checkpoint or config.inference.checkpoint
             content = voice_config(
