@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from processors.reflection import reflect
+
 MEL_FLOOR = 1e-10
 
 
@@ -39,8 +41,8 @@ class MelSpectrogram(nn.Module):
         """Squared STFT magnitude (B, T, n_fft // 2 + 1) of audio (B, N)."""
         audio = audio.float()
         # A constant border makes very short inputs work too, where reflection would need n_fft / 2 samples.
-        mode = "reflect" if audio.shape[-1] > self.n_fft // 2 else "constant"
-        padded = F.pad(audio.unsqueeze(1), (self.n_fft // 2, self.n_fft // 2), mode=mode).squeeze(1)
+        border = self.n_fft // 2
+        padded = reflect(audio, border, border) if audio.shape[-1] > border else F.pad(audio, (border, border))
         stft = torch.stft(
             padded, self.n_fft, self.hop_size, self.win_size, self.window, center=False, return_complex=True
         )

@@ -32,3 +32,7 @@ def set_determinism(deterministic: bool) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
     torch.backends.cudnn.deterministic = deterministic
+    # The fused attention kernels' gradients do not repeat; plain products of matrices do.
+    torch.backends.cuda.enable_flash_sdp(not deterministic)
+    torch.backends.cuda.enable_mem_efficient_sdp(not deterministic)
+    torch.backends.cuda.enable_cudnn_sdp(not deterministic)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.vocoders.layers import WeightNormConv1d, WeightNormConv2d
+from processors.reflection import reflect
 
 SLOPE = 0.1
 PERIOD_KERNEL, PERIOD_STRIDES = 5, (3, 3, 3, 3, 1)
@@ -38,7 +39,7 @@ class PeriodDiscriminator(nn.Module):
         """Feature maps of audio (B, N), the last one being the judgement (B * p, 1, T')."""
         short = -audio.shape[1] % self.period
         if short:
-            audio = F.pad(audio.unsqueeze(1), (0, short), "reflect").squeeze(1)
+            audio = reflect(audio, 0, short)
         x = audio.view(audio.shape[0], -1, self.period).transpose(1, 2).reshape(-1, 1, audio.shape[1] // self.period)
         return run_layers(x, self.convs, self.output_conv, self.channels_last)
 

@@ -53,6 +53,8 @@ def check(name: str, device: str, dtype: torch.dtype, lengths: list[int], tolera
 
 @pytest.mark.parametrize("name", list(SHAPES))
 def test_in_the_interpreter(name: str) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("the kernels run for real here")
     lengths = {"small": [9, 1, 13], "odd": [7, 3], "exact": [31, 2]}[name]
     code = "import torch; from tests.models.vocoders.test_hifigan_triton import check; "
     code += f"check({name!r}, 'cpu', torch.float32, {lengths}, 1e-4)"

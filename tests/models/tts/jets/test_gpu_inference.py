@@ -268,6 +268,11 @@ def test_a_longer_text_leaves_graphs_of_shorter_ones_valid(tmp_path: Path, exact
 def test_a_published_size_of_voice_in_half_precision(exact_arithmetic: None, fused: bool, batch: int) -> None:
     config = load_config(ROOT / "config/jets.json")
     network = make_network(config).cuda()
+    with torch.no_grad():
+        for name, parameter in network.generator.named_parameters():
+            if name.endswith("bias"):
+                # A random voice is next to silent beside its biases, whose rounding would drown it.
+                parameter.mul_(0.1)
     fold_weight_norm(network)
     frames = torch.randn(batch, 100, config.model.hidden_channels, device="cuda")
     lengths = [100, 71, 20][:batch]
