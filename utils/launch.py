@@ -80,24 +80,36 @@ def run_and_forward(command: Sequence[str], environment: Mapping[str, str]) -> i
     these signals and the training process handles them. The first request to stop arrives there as Ctrl-C, the second
     one as SIGTERM, further ones as SIGKILL.
     """
-    child = subprocess.Popen(command, env=dict(environment), start_new_session=True)
+    child: subprocess.Popen[bytes] | None = None
+    early = 0
     escalation = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 
     def forward(number: int, frame: FrameType | None) -> None:
+        nonlocal early
+        if child is None:
+            early += 1
+            return
         try:
             os.killpg(child.pid, escalation.pop() if len(escalation) > 1 else escalation[0])
         except ProcessLookupError:
             return  # It has just ended.
 
     def pause(number: int, frame: FrameType | None) -> None:
-        os.killpg(child.pid, signal.SIGSTOP)
+        group = child.pid if child is not None else None
+        if group is not None:
+            os.killpg(group, signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)  # Ctrl-Z ends here, and `fg` or `bg` goes on with the next line.
-        os.killpg(child.pid, signal.SIGCONT)
+        if group is not None:
+            os.killpg(group, signal.SIGCONT)
 
+    # The handlers come first: a request between the start and them would leave the training to itself.
     signal.signal(signal.SIGTSTP, pause)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
             signal.signal(number, forward)
+    child = subprocess.Popen(command, env=dict(environment), start_new_session=True)
+    for _ in range(early):
+        forward(signal.SIGINT, None)
     status = child.wait()
     if status == 0 and len(escalation) < 3:
         return 128 + signal.SIGINT  # It stopped in good order, but before its end: no further stage may follow.

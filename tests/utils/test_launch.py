@@ -116,35 +116,76 @@ def hear_all_signals():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("status", [0, 130])
 def test_a_request_to_stop_reaches_the_training_and_its_end_is_waited_for(number, status):
-    outer = start(TRAINING.format(status=status, seconds=20))
+    outer = start(TRAINING.format(status=status, seconds=120))
     outer.send_signal(number)
-    assert outer.wait(timeout=10) == 130  # Also for a training that says 0: no further stage may follow.
+    assert outer.wait(timeout=60) == 130  # Also for a training that says 0: no further stage may follow.
     assert outer.stdout.read() == "saving\nsaved\n"
 
 
-def test_a_pause_pauses_the_training_and_it_goes_on():
-    outer = start(
-        "import time\nprint('ready', flush=True)\n"
-        "for _ in range(20):\n    time.sleep(0.1)\n    print(time.monotonic(), flush=True)\n"
-    )
-    time.sleep(0.5)
+# Says the time again and again until a file is there, and once more.
+CLOCK = """
+import os, time
+print("ready", flush=True)
+over = False
+while not over:
+    over = os.path.exists({path!r})
+    time.sleep(0.05)
+    print(time.monotonic(), flush=True)
+"""
+
+
+def test_a_pause_pauses_the_training_and_it_goes_on(tmp_path):
+    outer = start(CLOCK.format(path=str(tmp_path / "enough")))
+    times = [float(outer.stdout.readline())]
     outer.send_signal(signal.SIGTSTP)
-    time.sleep(3)
+    _, state = os.waitpid(outer.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(state)
+    began = time.monotonic()
+    time.sleep(2)
+    ended = time.monotonic()
     outer.send_signal(signal.SIGCONT)
-    assert outer.wait(timeout=30) == 0
-    times = [float(line) for line in outer.stdout.read().split()]
-    assert len(times) == 20
-    # Two seconds of work, three of pause: the gap stands out, wherever it fell.
-    assert max(b - a for a, b in zip(times, times[1:])) > 1.5
+    (tmp_path / "enough").touch()
+    assert outer.wait(timeout=60) == 0
+    times += [float(line) for line in outer.stdout.read().split()]
+    assert times[0] < began and times[-1] > ended
+    assert not any(began + 0.5 < at < ended for at in times)  # what was under way when it was stopped has an excuse
+
+
+# Hears everything that can be heard, and goes on.
+HUNG = """
+import os, signal, time
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, frame: os.write(1, b"heard %d\\n" % number))
+os.write(1, b"ready\\n")
+while True:
+    time.sleep(1)
+"""
 
 
 def test_the_third_request_ends_a_training_that_hangs():
-    hung = "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\nprint('ready', flush=True)\n"
-    outer = start(hung + "time.sleep(20)")
-    for _ in range(3):
+    outer = start(HUNG)
+    for heard in (signal.SIGINT, signal.SIGTERM):
         outer.send_signal(signal.SIGINT)
-        time.sleep(0.2)
-    assert outer.wait(timeout=10) == 137
+        assert outer.stdout.readline() == f"heard {int(heard)}\n"
+    outer.send_signal(signal.SIGINT)
+    assert outer.wait(timeout=60) == 137
+
+
+def test_a_request_while_the_training_is_started_reaches_it(monkeypatch):
+    real = subprocess.Popen
+    handlers = {number: signal.getsignal(number) for number in (2, 15, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)}
+
+    def popen(*arguments, **named):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    try:
+        status = run_and_forward([sys.executable, "-c", "import time; time.sleep(60)"], os.environ)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert status == 130
 
 
 def test_accelerate_itself_on_the_cpu_without_warnings_or_a_users_settings(tmp_path):
