@@ -61,7 +61,7 @@ class Project:
             env={"PATH": os.environ["PATH"], "STUB_LOG": str(self.log), **environment},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
 

@@ -46,7 +46,7 @@ class Recipe:
         self.log.unlink(missing_ok=True)
         return subprocess.run(
             [*self.shell, str(self.here / script), *arguments], cwd=self.root.parent, capture_output=True, text=True,
-            env={"PATH": os.environ["PATH"], "STUB_LOG": str(self.log), **environment}, timeout=60, check=False,
+            env={"PATH": os.environ["PATH"], "STUB_LOG": str(self.log), **environment}, timeout=120, check=False,
         )  # fmt: skip
 
     def started(self, script: str = "run.sh") -> list[list[str]]:

@@ -46,7 +46,7 @@ class Machine:
             env={"PATH": f"{self.bin}:{os.environ['PATH']}", "STUB_LOG": str(self.log), **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 

@@ -39,7 +39,7 @@ def finish(config: Path, *more: str) -> tuple[int, str, str]:
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen) -> bool:
     """True as soon as `ready`; False when the process ended before."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not ready():
         assert time.monotonic() < deadline
         if process.poll() is not None:
@@ -118,7 +118,7 @@ def test_ctrl_c_ends_it_with_a_sentence(
     process = start(config)
     assert wait_until(lambda: bool(list(work.glob("*.npz"))), process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the parent and the workers
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "stopped; run the same command again to continue"
     assert "Traceback" not in err

@@ -211,11 +211,11 @@ def test_entity_bombs_and_outside_files_are_refused_at_once() -> None:
     levels = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 20))
     bomb = f'<?xml version="1.0"?><!DOCTYPE speak [<!ENTITY l0 "ha">{levels}]><speak>&l19;</speak>'
     outside = '<!DOCTYPE speak [<!ENTITY x SYSTEM "file:///etc/passwd">]><speak>&x;</speak>'
-    started = time.perf_counter()
+    started = time.process_time()  # of the processor, which others may be using
     for markup in (bomb, outside):
         with pytest.raises(SsmlError, match="document type"):
             parse_ssml(markup)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_a_long_document_takes_linear_time() -> None:

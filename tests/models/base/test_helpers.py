@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from models.base import prefetch
 from models.base.memory import OutOfMemory, out_of_memory_advice
 from models.base.precision import resolve_precision
 from models.base.prefetch import Prefetcher
@@ -42,10 +44,12 @@ def test_a_second_signal_ends_the_process() -> None:
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None and process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    assert process.stderr is not None
+    assert [process.stderr.readline() for _ in range(2)][1].startswith(b"stopping after this step")
+    time.sleep(0.5)  # longer than what counts as the same request
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=10) == 128 + signal.SIGINT
+    assert process.wait(timeout=60) == 128 + signal.SIGINT
 
 
 def test_prefetcher_keeps_order_and_raises_in_place() -> None:
@@ -57,15 +61,34 @@ def test_prefetcher_keeps_order_and_raises_in_place() -> None:
     ahead.close()
 
 
-def test_prefetcher_counts_only_what_was_waited_for() -> None:
-    slow, quick = Prefetcher(lambda: time.sleep(0.2)), Prefetcher(lambda: 1)
-    time.sleep(0.4)
-    slow.next(), quick.next()
-    assert quick.wait_seconds < 0.1 and slow.wait_seconds < 0.15  # both were ready
+def test_prefetcher_counts_only_what_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on by 0.2 seconds for each result, and only then."""
+    allowed, begun, waiting, now = threading.Semaphore(1), threading.Semaphore(0), threading.Event(), [0.0]
+
+    def produce() -> int:
+        begun.release()
+        allowed.acquire()
+        now[0] += 0.2
+        return 1
+
+    def clock() -> float:
+        at = now[0]
+        if waiting.is_set():  # the wait has begun
+            waiting.clear()
+            allowed.release()
+        return at
+
+    monkeypatch.setattr(prefetch, "time", SimpleNamespace(perf_counter=clock))
+    ahead = Prefetcher(produce)
+    assert begun.acquire(timeout=60) and begun.acquire(timeout=60)  # at work on the second: the first is ready
+    ahead.next()
+    assert ahead.wait_seconds == 0
     for _ in range(6):
-        slow.next()
-    assert slow.wait_seconds > 0.3
-    slow.close(), quick.close()
+        waiting.set()
+        ahead.next()
+    assert ahead.wait_seconds == pytest.approx(1.2)
+    allowed.release(10)
+    ahead.close()
 
 
 def test_prefetcher_stops_while_its_queue_is_full() -> None:

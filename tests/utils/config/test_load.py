@@ -149,7 +149,7 @@ def _leaves(tree: dict, at: tuple = ()) -> dict:
     return found
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), _SECTIONS, max_size=3), min_size=1, max_size=3))
 def test_merged_values_come_from_the_layer_that_is_named_as_their_origin(trees):
     merged = Merged()
