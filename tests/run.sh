@@ -1,5 +1,6 @@
 #!/bin/sh
-# Set up and run the tests. Arguments go to pytest: sh tests/run.sh -k config
+# Set up and run the tests, in as many processes as there are cores, at most four. Arguments go to pytest:
+# sh tests/run.sh -k config; with -n 0 there is one process, whose output -s shows.
 # With --parity first, the comparison with the espnet package instead, which is installed for it.
 set -u
 parity=no
@@ -15,6 +16,13 @@ if [ "$parity" = yes ]; then
     "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
         -r "$root/tests/requirements-parity.txt" || exit $?
     set -- -m parity "$@"
+else
+    # Tests of one file share what is slow to make. pytest's --pdb turns "auto" off, as it has to.
+    : "${PYTEST_XDIST_AUTO_NUM_WORKERS:=$("$root/.venv/bin/python" -c '
+import os
+print(min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))')}"
+    export PYTEST_XDIST_AUTO_NUM_WORKERS
+    set -- -n auto --dist loadfile "$@"
 fi
 # One thread for each process: faster on few cores, and the same everywhere.
 : "${OMP_NUM_THREADS:=1}"
