@@ -17,12 +17,19 @@ if [ "$parity" = yes ]; then
         -r "$root/tests/requirements-parity.txt" || exit $?
     set -- -m parity "$@"
 else
-    # Tests of one file share what is slow to make. pytest's --pdb turns "auto" off, as it has to.
+    # Tests of one file share what is slow to make. They start in the order of their folders, where the long ones are not
+    # the last. pytest's --pdb turns "auto" off, as it has to.
     : "${PYTEST_XDIST_AUTO_NUM_WORKERS:=$("$root/.venv/bin/python" -c '
 import os
 print(min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))')}"
     export PYTEST_XDIST_AUTO_NUM_WORKERS
-    set -- -n auto --dist loadfile "$@"
+    set -- -n auto --dist loadfile --no-loadscope-reorder "$@"
+fi
+# Many tests start Python anew, which compiles torch every time where nothing may be written beside the sources.
+if [ -n "${PYTHONDONTWRITEBYTECODE:-}" ]; then
+    unset PYTHONDONTWRITEBYTECODE
+    : "${PYTHONPYCACHEPREFIX:=$root/.venv/bytecode}"
+    export PYTHONPYCACHEPREFIX
 fi
 # One thread for each process: faster on few cores, and the same everywhere.
 : "${OMP_NUM_THREADS:=1}"
