@@ -34,6 +34,10 @@ def make_voice(folder: Path, generator: str = "hifigan", extractor: str = "lexic
     with torch.no_grad():
         network.duration_predictor.out.weight.mul_(0.1)
         network.duration_predictor.out.bias.fill_(math.log(5.5))
+        if generator == "hifigan":
+            for name, parameter in network.generator.named_parameters():
+                if name.endswith("bias"):
+                    parameter.mul_(0.1)  # a random voice is next to silent beside its biases: they hid any noise
         if generator == "istft":
             network.generator.head.bias[: network.generator.n_fft // 2 + 1] += 2.5  # audible
     save_checkpoint(folder, 1, {"network": network.state_dict()}, {}, {})
