@@ -13,11 +13,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from models.base.checkpoints import find_checkpoint  # noqa: E402
-from models.base.experiment import PITCH_RESPONSE  # noqa: E402
-from models.tts.jets.pitch_response import measure  # noqa: E402
-from models.tts.jets.synthesizer import Synthesizer  # noqa: E402
-from utils.atomic import disk_errors  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 
 
@@ -34,6 +29,13 @@ def main() -> int:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     args = parse_arguments()
     try:
+        # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
+        from models.base.checkpoints import find_checkpoint
+        from models.base.experiment import PITCH_RESPONSE
+        from models.tts.jets.pitch_response import measure
+        from models.tts.jets.synthesizer import Synthesizer
+        from utils.atomic import disk_errors
+
         voice = Synthesizer.from_experiment(args.expt_dir, args.device, args.checkpoint)
         voice.pitch_response = None
         name = find_checkpoint(args.expt_dir, args.checkpoint or voice.config.inference.checkpoint).name

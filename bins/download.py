@@ -8,9 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from preprocessors.download import download_datasets
-from utils.config import load_config
-from utils.errors import UserError
+from utils.errors import UserError  # noqa: E402
 
 
 def main() -> int:
@@ -20,6 +18,9 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
     args = parser.parse_args()
     try:
+        from preprocessors.download import download_datasets
+        from utils.config import load_config
+
         download_datasets(load_config(args.config, args.overrides))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -10,16 +10,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from models.base.evaluation_command import Request, run_comparison, run_evaluation
-from utils.config import load_config, load_experiment_config, project_path
-from utils.config.load import EXPERIMENT_CONFIG
-from utils.config.schema import ExperimentConfig
-from utils.corpus import require_features
-from utils.errors import UserError
-from utils.flags import as_typed
+from utils.errors import UserError  # noqa: E402
+from utils.flags import as_typed  # noqa: E402
+
+if TYPE_CHECKING:
+    from utils.config.schema import ExperimentConfig
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -43,6 +42,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def loaded_config(args: argparse.Namespace) -> ExperimentConfig:
     """The experiment's config or the given one, with --dataset in it; UserError for a corpus without features."""
+    from utils.config import load_config, load_experiment_config, project_path
+    from utils.config.load import EXPERIMENT_CONFIG
+    from utils.corpus import require_features
+
     if args.config is None and args.expt_dir is not None:
         config = load_experiment_config(args.expt_dir, args.overrides)
     else:
@@ -57,6 +60,9 @@ def main() -> int:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     args = parse_arguments()
     try:
+        # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
+        from models.base.evaluation_command import Request, run_comparison, run_evaluation
+
         config = loaded_config(args)
         request = Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})
         print(run_comparison(config, request) if request.compare else run_evaluation(config, request))

@@ -9,8 +9,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from models.registry import model_module  # noqa: E402
-from utils.config import load_experiment_config  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 
 
@@ -31,6 +29,10 @@ def main() -> int:
     args = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     try:
+        # What takes a while to load loads here, where Ctrl-C ends it without a traceback.
+        from models.registry import model_module
+        from utils.config import load_experiment_config
+
         config = load_experiment_config(args.expt_dir)
         export = model_module(config.model_type, "export").export_voice
         export(args.expt_dir, args.out, args.checkpoint, args.precision, args.piper, args.check)

@@ -11,12 +11,10 @@ import sys
 from datetime import date
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-from models.tts.packing import VoiceFacts, pack_voice  # noqa: E402
-from utils.config import project_path  # noqa: E402
 from utils.errors import UserError  # noqa: E402
-from utils.report.report import read_report  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -33,7 +31,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--checkpoint", help='"last", "best" or a folder in checkpoints/ (default: the config\'s)')
     add("--precision", choices=("fp16", "int8"), default="fp16", help="of the stored weights (default: fp16)")
     add("--max_megabytes", type=float, default=40.0, metavar="N", help="largest size of the folder (default: 40)")
-    add("--out", type=Path, default=project_path("egs/tts/Jets/voice"), help="folder (default: the bundled voice's)")
+    add("--out", type=Path, default=ROOT / "egs/tts/Jets/voice", help="folder (default: the bundled voice's)")
     add("--replace", action="store_true", help="put the voice in the place of an older one")
     return parser.parse_args()
 
@@ -43,6 +41,10 @@ def main() -> int:
     args = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     try:
+        # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
+        from models.tts.packing import VoiceFacts, pack_voice
+        from utils.report.report import read_report
+
         title = args.title or args.expt_dir.resolve().name
         facts = VoiceFacts(title, args.corpus, args.licence, args.training, args.date)
         reports = [read_report(path)[0] for path in args.report]

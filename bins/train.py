@@ -12,12 +12,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from models.base.checkpoints import checkpoint_folders, read_checkpoint  # noqa: E402
-from models.base.experiment import Experiment  # noqa: E402
-from models.base.memory import OutOfMemory  # noqa: E402
-from models.registry import model_module  # noqa: E402
-from utils.config import load_config  # noqa: E402
-from utils.config.paths import shown  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 
 
@@ -35,6 +29,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def newest_step(expt_dir: Path) -> int:
     """Step of the newest checkpoint, 0 where there is none that can be read."""
+    from models.base.checkpoints import checkpoint_folders, read_checkpoint
+
     folders = checkpoint_folders(expt_dir)
     try:
         return read_checkpoint(folders[-1]).step if folders else 0
@@ -46,6 +42,12 @@ def main() -> int:
     """Exit status: 0, or 2 for what the user can mend."""
     arguments = parse_arguments()
     try:
+        # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
+        from models.base.experiment import Experiment
+        from models.registry import model_module
+        from utils.config import load_config
+        from utils.config.paths import shown
+
         config = load_config(arguments.config, arguments.overrides)
         experiment = Experiment.named(arguments.name, config)
         trainer = model_module(config.model_type, "trainer").Trainer(
@@ -59,6 +61,8 @@ def main() -> int:
             done = f"note: training was complete already: {had}, all of train.max_epoch={epochs}; {advice}"
             print(done, file=sys.stderr)
     except UserError as error:
+        from models.base.memory import OutOfMemory
+
         # Most errors are every process's; one voice is enough for them.
         if os.environ.get("RANK", "0") == "0" or isinstance(error, OutOfMemory):
             print(f"error: {error}", file=sys.stderr)
