@@ -1,0 +1,40 @@
+"""Ctrl-C while a script still loads its packages, which takes seconds: status 130, and no traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils.config import PROJECT_ROOT
+
+# In the place of packages, whichever a script imports first: says so, and takes long.
+SLOW = "import time\nprint('loading', flush=True)\ntime.sleep(120)\n"
+FLAGS = {
+    "calibrate": ["--expt_dir=x"],
+    "download": ["--config=x"],
+    "evaluate": ["--expt_dir=x"],
+    "export": ["--expt_dir=x", "--out=y"],
+    "inference": ["--expt_dir=x"],
+    "pack": ["--expt_dir=x", "--corpus=x", "--licence=x"],
+    "preprocess": ["--config=x"],
+    "train": ["--config=x", "--name=x"],
+}
+
+
+@pytest.mark.parametrize("script", FLAGS)
+def test_no_traceback(tmp_path: Path, script: str) -> None:
+    for package in ("numpy", "pydantic", "torch", "tqdm"):
+        (tmp_path / f"{package}.py").write_text(SLOW)
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT_ROOT / f"bins/{script}.py"), *FLAGS[script]], cwd=tmp_path, text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None and process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in said, said
