@@ -3,7 +3,7 @@
     python tests/benchmarks/loss_curves.py --config my.json --variants eager-fp32 graphs-bf16 --seeds 1 2 \\
         --steps 3000 --out curves --gpus 0 1
 
-Needs the config's processed corpora (stage 1). Writes curves.png and table.md into --out and prints the table: for
+Needs the config's processed corpora (stage 1). A run that --out holds already is read, not made again. Writes curves.png and table.md into --out and prints the table: for
 each loss the mean over the last tenth of the run, how far the variants' means lie apart, and how far seeds of one
 variant do. Variants agree where the former is within the latter's range.
 """
@@ -42,6 +42,8 @@ def train(
 ) -> Path:
     """Run one training as a user would, on the next free GPU; its experiment folder. Raises when it fails."""
     name = f"{variant}-seed{seed}"
+    if (out / name).is_dir() and max(read_curves(out / name)["mel"][0], default=0) >= steps:
+        return out / name
     overrides = [
         f"log_dir={out}", f"train.random_seed={seed}", "train.steps_per_epoch=1000",
         f"train.max_epoch={-(-steps // 1000)}", "train.valid_samples=1", f"train.valid_interval={steps}",
