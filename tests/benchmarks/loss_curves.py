@@ -3,9 +3,10 @@
     python tests/benchmarks/loss_curves.py --config my.json --variants eager-fp32 graphs-bf16 --seeds 1 2 \\
         --steps 3000 --out curves --gpus 0 1
 
-Needs the config's processed corpora (stage 1). A run that --out holds already is read, not made again. Writes curves.png and table.md into --out and prints the table: for
-each loss the mean over the last tenth of the run, how far the variants' means lie apart, and how far seeds of one
-variant do. Variants agree where the former is within the latter's range.
+Needs the config's processed corpora (stage 1). A run that --out holds already is read, not made again. Writes
+curves.png and table.md into --out and prints the table: for each loss the mean over the last tenth of the run, how far
+the variants' means lie apart, and how far seeds of one variant do. Variants agree where the former is within the
+latter's range.
 """
 
 from __future__ import annotations
