@@ -38,6 +38,7 @@ TIMES = [
     ("Open 9-10:30 am daily.", "Open nine to ten thirty A M daily."),
     ("Open 9:30-10.", "Open nine thirty to ten."),
     ("10am-2pm", "ten A M to two P M"),
+    ("9:30am-5pm", "nine thirty A M to five P M"),
     ("10 AM – 2 PM", "ten A M to two P M"),
     ("at 0800 hours, at 0930 hours", "at oh eight hundred hours, at oh nine thirty hours"),
     ("8.30 a.m. or 8.30pm", "eight thirty A M or eight thirty P M"),
