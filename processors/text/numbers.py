@@ -51,9 +51,9 @@ _BOOK = re.compile(
 _NTH = {"1": "First", "2": "Second", "3": "Third"}
 # "Python 3.10" is a later release than 3.9.
 _RELEASE = re.compile(r"\b([Vv]ersion|Python|Ubuntu|macOS|Android|Linux|[Vv]) ?(\d{1,4})\.(\d{2})(?![\w.]*\w)")
-# Thousands apart as in "1 000 000" and "1.000.000".
+# Thousands apart as in "1 000 000" and "1.000.000"; "rooms 101 102 103" is a list.
 _GROUPED = re.compile(
-    r"(?<![\w.,-])(?<!\d )\d{1,3}(?:(?: \d{3}){2,5}|(?: 000){1,5}|(?:\.000){2,5})(?![\w.,-]*\w)(?! \d)"
+    r"(?<![\w.,-])(?<!\d )(?:\d{1,2}(?: \d{3}){2,5}|\d{1,3}(?:(?: \d{3}){0,4} 000|(?:\.000){2,5}))(?![\w.,-]*\w)(?! \d)"
 )
 _SCREEN = re.compile(r"(?<![\w.,-])(480|720|1080|1440|2160)([pi])\b")
 # "pre-1900", "FY2021".

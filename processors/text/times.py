@@ -39,8 +39,21 @@ _DAY_MONTH = re.compile(
     rf"\b(\d{{1,2}})(st|nd|rd|th)?( of)? ({_MONTH})(,?)( [12]\d{{3}}\b(?![,.]?\d))?"
 )
 _MONTH_YEAR = re.compile(rf"\b({_MONTH})(,| of)? ([12]\d{{3}})\b(?![,.]?\d)")
-# A day and a month, or a month and a day, where no fraction is meant: "on 25/12", "by 9/30".
-_ON_DAY = re.compile(r"\b([Oo]n|[Bb]y|[Uu]ntil|[Ss]ince|[Ff]rom) (\d{1,2})/(\d{1,2})(?![\w/.-]*\w)")
+# A day and a month, or a month and a day, where no fraction is meant: "on 25/12", "by 9/30", "from 1/16 to 2/14".
+_ON_DAY = re.compile(
+    r"\b([Oo]n|[Bb]y|[Uu]ntil|[Ss]ince|[Ff]rom) (\d{1,2})/(\d{1,2})(?![\w/.-]*\w)"
+    r"(?:( to | until | through )(\d{1,2})/(\d{1,2})(?![\w/.-]*\w))?"
+)
+# "reduced by 1/16" and "on 1/24 scale" are fractions.
+_CHANGED = re.compile(
+    r"\b(?:(?:reduc|decreas|increas|lower|rais|shorten|lengthen|widen|narrow|multipl|divid|scal|exceed|grow|"
+    r"dropp|shr[iu]nk|fall|cut|ris)\w*|grew|fell|rose|shrank|off|(?:small|larg|long|short|"
+    r"wid|bigg|great|thick|thinn|high|low)er|more|less) $"
+)
+_MEASURED = re.compile(
+    r"[ -](?:scale|size|inch(?:es)?|in\.|of (?!(?:this|last|next|that|each|every|the same|the) year\b|[12]\d{3}\b)|"
+    r"(?:cup|mile|second|pound|ounce|acre|share|yard|note|point)s?\b|full\b)|\""
+)
 _MILITARY = re.compile(r"(?<![\w.,:-])0([1-9])([0-5]\d)(?= ?(?:hours|hrs)\b)")
 # "March 3-April 5".
 _ACROSS = re.compile(rf"\b((?:{_MONTH}) \d{{1,2}}(?:st|nd|rd|th)?(?:, [12]\d{{3}})?) ?[-–—] ?(?=(?:{_MONTH}) \d)")
@@ -49,7 +62,27 @@ _ELAPSED = re.compile(
     r"(?<![\w.,:-])(?:(\d{1,3}) ?h ?(\d{1,2})(?: ?m(?:in)?)?(?: (\d{1,2}) ?s)?|(\d{1,3}) ?m (\d{1,2}) ?s)"
     r"(?![\w.:-]*\w)"
 )
-_DECADE = re.compile(r"(?<![\w.,])([12]\d{2}0)'?s\b|(?<![\w.,])'?([2-9]0)'?s\b")
+# "30s", or several as in "60s, 70s and 80s".
+_TENS = re.compile(r"(?<![\w.,])'?[2-9]0'?s(?:(?:,? (?:and|or|to) |, |[-–/])'?[2-9]0'?s){0,8}\b")
+_DECADE = re.compile(r"(?<![\w.,])([12]\d{2}0)'?s\b")
+# "30s" are seconds unless an apostrophe or such words make them years or ages: "his 30s", "the late 60s", "80s music".
+_OF_YEARS = re.compile(
+    r"(?:\b(?:the|these|those|his|her|their|my|our|your|its|whose|early|mid|late|later|high|low|upper|lower|roaring|"
+    r"swinging|since|during)|'s|s') $|\b(?:mid|pre|post|early|late)-$",
+    re.I,
+)
+_YEARS_NOUN = re.compile(
+    r"[ -](?:music|pop|rock|soul|funk|punk|metal|disco|jazz|rap|hip-hop|hits?|songs?|tunes?|bands?|albums?|styled?|"
+    r"fashion|look|vibes?|themed?|movies?|films?|cinema|comed(?:y|ies)|sitcoms?|cartoons?|tv|television|shows?|kids?|"
+    r"child|children|nostalgia|era|classics?|retro|throwbacks?|icons?|stars?|part(?:y|ies)|hair|decor|architecture|"
+    r"design|culture|slang|generation|teens?|radio|synth\w*|inspired)\b",
+    re.I,
+)
+# ... and these make seconds of them again: "the 30s mark".
+TIMED = (
+    "(?:mark|timer|clip|limit|delay|window|video|ad|pause|timeout|interval|exposure|countdown|break|rest|sprint|plank)"
+)
+_TIMED = re.compile(rf"[ -]{TIMED}s?\b")
 _TO_DATE = re.compile(r"(?<![\w-])((?:1\d|20)\d\d)[-–](?=(?:present|now|today)\b)|('\d\d)[-–](?='\d\d\b)")
 _SHORT_YEAR = re.compile(r"(?<!\w)'(\d\d)(?![\d'\w])")
 _YEAR_SPAN = re.compile(r"(?<![\d.,$£€-])(1[1-9]\d{2}|20\d{2})[-–/](\d{2}|1[1-9]\d{2}|20\d{2})(?![\d-])(?!\.\d)")
@@ -141,13 +174,20 @@ def _elapsed(match: re.Match[str]) -> str:
     return " ".join(f"{cardinal(n)} {name}{'' if n.lstrip('0') == '1' else 's'}" for n, name in parts if n)
 
 
-def _on_day(match: re.Match[str]) -> str:
-    word, one, other = match.groups()
+def _day_of(one: str, other: str) -> str | None:
     month, day = (other, one) if int(one) > 12 else (one, other)
+    return f"{MONTHS[int(month) - 1]} {ordinal(day)}" if 1 <= int(month) <= 12 and 1 <= int(day) <= 31 else None
+
+
+def _on_day(match: re.Match[str]) -> str:
+    word, one, other, joint, one2, other2 = match.groups()
     # "on 3/4" may be three quarters.
-    if not (1 <= int(month) <= 12 < int(day) <= 31):
+    first = _day_of(one, other) if max(int(one), int(other)) > 12 else None
+    second = _day_of(one2, other2) if joint else ""
+    changed = word == "by" and _CHANGED.search(match.string, max(0, match.start() - 16), match.start())
+    if first is None or second is None or changed or _MEASURED.match(match.string, match.end()):
         return match[0]
-    return f"{word} {MONTHS[int(month) - 1]} {ordinal(day)}"
+    return f"{word} {first}{joint or ''}{second}"
 
 
 def _day_month(match: re.Match[str]) -> str:
@@ -162,8 +202,12 @@ def _day_month(match: re.Match[str]) -> str:
     return words + (f" {year(year_text.strip())}" if year_text else "")
 
 
-def _decade(match: re.Match[str]) -> str:
-    return plural_of(year(match[1]) if match[1] else cardinal(match[2]))
+def _tens(match: re.Match[str]) -> str:
+    before = _OF_YEARS.search(match.string, max(0, match.start() - 10), match.start())
+    years = "'" in match[0] or before or _YEARS_NOUN.match(match.string, match.end())
+    if not years or _TIMED.match(match.string, match.end()):
+        return match[0]
+    return re.sub(r"'?([2-9]0)'?s", lambda m: plural_of(cardinal(m[1])), match[0])
 
 
 def _year_span(match: re.Match[str]) -> str:
@@ -198,5 +242,6 @@ def expand_times(text: str) -> str:
     text = substitute(_MONTH_DAY_YEAR, _month_day_year, text)
     text = substitute(_MONTH_YEAR, lambda m: f"{m[1]}{m[2] or ''} {year(m[3])}", text)
     text = substitute(_YEAR_SPAN, _year_span, text)
-    text = substitute(_DECADE, _decade, text)
+    text = substitute(_DECADE, lambda m: plural_of(year(m[1])), text)
+    text = substitute(_TENS, _tens, text)
     return substitute(_SHORT_YEAR, lambda m: "oh oh" if m[1] == "00" else _minutes(m[1]), text)

@@ -6,6 +6,7 @@ import re
 
 from processors.text.number_words import cardinal, digits, pairs, plural_of
 from processors.text.substitute import substitute
+from processors.text.times import TIMED
 
 # Written -> (one, many).
 _UNITS = {
@@ -72,7 +73,7 @@ _ANGLE = re.compile(r"[- ](?:angle|turn|view|bend|slope|arc|rotation|heat|weathe
 _SEVERAL = re.compile(
     r"\b((?:[Tt]he|[Tt]hese|[Tt]hose|[Mm]any|[Ss]everal|[Tt]wo|[Tt]hree|[Ff]our|[Ff]ive|[Ss]ix|[Ss]even|[Ee]ight|[Nn]ine|"
     r"[Tt]en|Boeing|Airbus|iPhone) \d{1,4}s(?:,? (?:and|or|to) (?:[a-z]+ )?\d{1,4}s){0,3})"
-    r"\b(?! (?:mark|timer|clip|limit|delay|window|video|ad|pause|timeout|interval|exposure)\b)"
+    rf"\b(?! {TIMED}\b)"
     r"|(?<![\w.,-])7[0-8]7s\b"
 )
 _MANY = re.compile(r"\b(\d{1,4})s\b")

@@ -32,6 +32,13 @@ DATES = [
     ("Mon 6 May", "Monday sixth May"),
     ("c. 1850 (b. 1820, d. 1899)", "circa eighteen fifty, born eighteen twenty, died eighteen ninety-nine,"),
     ("FY2021 and pre-1900", "F Y twenty twenty-one and pre nineteen hundred"),
+    ("reduced by 1/16, on 1/24 scale", "reduced by one sixteenth, on one twenty-fourth scale"),
+    ("from 3/16 to 5/16 inch", "from three sixteenths to five sixteenths inch"),
+    ("Since 1/16 of them left, by 1/16 it was", "Since one sixteenth of them left, by January sixteenth it was"),
+    ("from 1/16 to 2/14", "from January sixteenth to February fourteenth"),
+    ("in the 60s, in 60s; the late 20s", "in the sixties, in sixty seconds; the late twenties"),
+    ("Music of the 60s, 70s and 80s.", "Music of the sixties, seventies and eighties."),
+    ("a 90s kid, 80s music, his 30s", "a nineties kid, eighties music, his thirties"),
 ]
 TIMES = [
     ("Open 9-10:30.", "Open nine to ten thirty."),
@@ -45,6 +52,8 @@ TIMES = [
     ("8 a.m.-noon, noon-1 p.m.", "eight A M to noon, noon to one P M."),
     ("2h 30m, 5m 20s", "two hours thirty minutes, five minutes twenty seconds"),
     ("At 9:30 - 10 men came", "At nine thirty - ten men came"),
+    ("It took 30s. We left after 30s.", "It took thirty seconds. We left after thirty seconds."),
+    ("Wait 60s! a 30s clip, the 30s mark", "Wait sixty seconds! a thirty second clip, the thirty seconds mark"),
 ]
 MONEY = [
     ("It cost 30s. a week.", "It cost thirty shillings a week."),
@@ -89,6 +98,13 @@ NUMBERS = [
     ("Table 2-1, tables 2-4", "Table two dash one, tables two to four"),
     ("a 404 error, a 401(k) plan", "a four oh four error, a four oh one K plan"),
     ("1.5k views, a 10k run", "one point five thousand views, a ten K run"),
+    ("rooms 101 102 103", "rooms one hundred one one hundred two one hundred three"),
+    ("add 100 200 300.", "add one hundred two hundred three hundred."),
+    ("10 000 men, 250 000 men", "ten thousand men, two hundred fifty thousand men"),
+    (
+        "1 234 567 people",
+        "one million two hundred thirty-four thousand five hundred sixty-seven people",
+    ),
 ]
 UNITS = [
     ("9.8 m/s²", "nine point eight meters per second squared"),
