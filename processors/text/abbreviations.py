@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from processors.text.roman import RULERS
+
 # Written with a full stop, always read so.
 _ALWAYS = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Messrs": "Messrs", "Mme": "Madame", "Mlle": "Mademoiselle",
@@ -64,6 +66,8 @@ _PHRASES = [
     (re.compile(r"\bPh\. ?D\b\.?"), "P H D"),
     (re.compile(r"\b([BM])\. ?Sc\b\.?"), r"\1 S C"),
     (re.compile(r"&c\."), "et cetera"),
+    (re.compile(r"\bFrs?\. ?(?=\d[\d,.]{0,12} francs?\b)"), ""),
+    (re.compile(r"\bFrs?\. ?(\d{1,3}(?:,\d{3}){1,4}|\d{1,9})(?![\w,.]*\w)"), r"\1 francs"),
     (re.compile(r"\bc\. ?(?=(?:1\d|20)\d\d\b)"), "circa "),
     (re.compile(r"(?<=[(;,–-])( ?)b\. (?=[12]\d{3}\b)"), r"\1born "),
     (re.compile(r"(?<=[(;,–-])( ?)d\. (?=[12]\d{3}\b)"), r"\1died "),
@@ -80,8 +84,10 @@ _ETC = re.compile(r"(?<![/.\\])\betc\b(?![./]| slash\b)")
 # "AT&T" is letters, and no word.
 _LETTERS_AND = re.compile(r"(?<![\w&])([A-Z]{1,3})&([A-Z]{1,3})(?![\w&])")
 _VERSUS = re.compile(r"\bvs\b(?!\.)|(?<=[\w%)\"'.] )V[Ss]\b(?!\.| Code\b| Studio\b)")
-# "Roe v. Wade", "England v Australia".
-_AGAINST = re.compile(r"(\b[A-Z][\w'.&-]{0,40} )v\.?(?= [A-Z])")
+# "Roe v. Wade", "England v Australia", but "Chapter v. The".
+_AGAINST = re.compile(
+    r"(\b(?!(?:Chapter|Scene|Act|Book|Part|Volume|Section|Canto) v)[A-Z][\w'.&-]{0,40} )v\.?(?= [A-Z])"
+)
 _MONTHS = {
     "Jan": "January", "Feb": "February", "Mar": "March", "Apr": "April", "Jun": "June", "Jul": "July", "Aug": "August",
     "Sep": "September", "Sept": "September", "Oct": "October", "Nov": "November", "Dec": "December",
@@ -98,9 +104,14 @@ _ANY_MONTH = "|".join(_MONTHS)
 _DAYS_TO = re.compile(
     rf"\b({_A_DAY})\b\.?( ?[-–—/] ?| to | and | through | thru )({_A_DAY})\b(?!\.\w)(?:\.(?=,? [a-z\d]))?"
 )
+# "Mon/Wed/Fri".
+_DAYS_LISTED = re.compile(rf"\b(?:{_A_DAY})(?:/(?:{_A_DAY})){{2,6}}\b")
 _DAY_NAMES = "|".join(sorted(set(_DAYS.values())))
 _MONTH_NAMES = "|".join([*dict.fromkeys(_MONTHS.values()), "May", "June", "July"])
 _NAMES_TO = re.compile(rf"\b({_DAY_NAMES})[-–](?=(?:{_DAY_NAMES})\b)|\b({_MONTH_NAMES})[-–](?=(?:{_MONTH_NAMES})\b)")
+_MONTHS_TO = re.compile(
+    rf"\b({_ANY_MONTH}|{_MONTH_NAMES})\.?[-–]({_ANY_MONTH}|{_MONTH_NAMES})\b(?!\.?\w)(?:\.(?=,? [a-z\d]))?"
+)
 _DAY_NAME = re.compile(
     rf"\b({_A_DAY})\.?(?=, ?(?:{_ANY_MONTH})[a-z]*\.? \d|,? {_DAY}(?:st|nd|rd|th)? (?:{_ANY_MONTH}|May)\b)"
 )
@@ -117,7 +128,7 @@ _MONTH = re.compile(
 # "5 Jan." and "on 5 Mar we left", but "the 5 Jan bought".
 _DAY_BEFORE = re.compile(
     rf"(?<![\w.,:/$£€])({_DAY}(?:st|nd|rd|th)?) (?:(Feb|Apr|Jul|Aug|Sept?|Oct|Nov|Dec)\b|(Jan|Mar|Jun)(?=[.,;:!?)]|$|"
-    r" (?:at|in|on|to|from|by|until|and|or|for|we|he|she|they|it|I|the|is|was|had|will|with)\b))"
+    r" (?:at|in|on|to(?! [a-z])|from|by|until|and|or|for|we|he|she|they|it|I|the|is|was|had|will|with)\b))"
 )
 _STREET = re.compile(
     r"(?:(\d{1,5} (?:[A-Z][\w']* ){1,3}|\d(?:st|nd|rd|th) )|\b([A-Z][a-z]+) )"
@@ -139,7 +150,11 @@ _STARTER = re.compile(
     r"However|Some|Such|No|All)\b"
 )
 # A capital behind these is a Roman numeral: "World War I. The".
-_NUMBERED = frozenset("war part chapter act book volume type phase class section title stage level scene grade".split())
+_NUMBERED = frozenset(
+    "war part chapter act book volume type phase class section title stage level scene grade season episode round "
+    "symphony article appendix canto lesson unit".split()
+)
+_CROWNED = frozenset("king queen pope emperor empress tsar".split())
 _FUNCTION_WORDS = frozenset(
     "The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split()
 )
@@ -156,6 +171,8 @@ def _word(match: re.Match[str]) -> str:
     word, gap, following, second = match.groups()
     if word in _CAPITALS:
         word = word.capitalize()
+    if word == "Wed" and match.string.endswith("newly ", 0, match.start()):
+        return match[0]
     spoken = _ALWAYS.get(word)
     if spoken is None and (
         following.isdigit() or following.isupper() and (second.isdigit() or second in ".IVX" and following in "IVX")
@@ -204,7 +221,11 @@ def _initial(match: re.Match[str]) -> str:
     before = match.string[max(0, match.start() - 40) : match.start()].split()
     # "plan B. The" ends a sentence, "John F. The" hardly does.
     follows_name = bool(before) and before[-1][0].isupper()
-    numeral = match[1] in "IVX" and bool(before) and before[-1].lower() in _NUMBERED
+    last = before[-1].lower() if before else ""
+    ruler = match[1] in "IVX" and follows_name and last in RULERS
+    numeral = ruler or match[1] in "IVX" and last in _NUMBERED
+    if ruler and match[2] and len(before) > 1 and before[-2].lower() in _CROWNED:
+        return match[0]
     if match[2] and _STARTER.match(match.string, match.end()) and (numeral or not follows_name):
         return match[0]
     return match[1]
@@ -215,10 +236,17 @@ def _days_to(match: re.Match[str]) -> str:
     return f"{_DAYS[match[1]]}{joint}{_DAYS[match[3]]}"
 
 
+def _days_listed(match: re.Match[str]) -> str:
+    *days, last = (_DAYS[day] for day in match[0].split("/"))
+    return f"{', '.join(days)} and {last}"
+
+
 def expand_abbreviations(text: str) -> str:
     """ "Dr. Smith vs. the U.S." -> "Doctor Smith versus the U S."."""
     text = _AGAINST.sub(r"\1versus", text)
+    text = _DAYS_LISTED.sub(_days_listed, text)
     text = _DAYS_TO.sub(_days_to, text)
+    text = _MONTHS_TO.sub(lambda m: f"{_MONTHS.get(m[1], m[1])} to {_MONTHS.get(m[2], m[2])}", text)
     text = _NAMES_TO.sub(lambda m: f"{m[1] or m[2]} to ", text)
     if "/" in text:
         for pattern, spoken in _SLASHED:

@@ -19,7 +19,7 @@ _LETTERED = frozenset(
     "exhibit figure table plate appendix type class grade group model page number unit column schedule category".split()
 )
 # Names after which a numeral, even of one letter, is an ordinal: "Charles I" -> "Charles the first".
-_RULERS = frozenset(
+RULERS = frozenset(
     "charles james george henry william edward richard john elizabeth mary anne victoria louis francis philip peter "
     "catherine alexander nicholas paul ivan frederick ferdinand leopold joseph napoleon pius leo gregory clement "
     "innocent benedict urban boniface julius darius cyrus xerxes artaxerxes ramses rameses ptolemy sargon "
@@ -35,7 +35,10 @@ _PLURALS = re.compile(
     r"([IVX]{1,6}(?:(?:, (?:and |or )?| and | or | to | ?[-–] ?)[IVX]{1,6}\b){1,9})(?![\w'.]\w)"
 )
 # Small letters only behind what is counted: "part iii", "Act I, Scene ii".
-_SMALL = re.compile(r"\b([Cc]hapter|[Pp]art|[Ss]cene|[Bb]ook|[Pp]ages?|[Ss]ection|[Vv]olume) ([ivx]{2,6})\b(?!['.]\w)")
+_SMALL = re.compile(
+    r"\b([Cc]hapter|[Pp]art|[Ss]cene|[Bb]ook|[Pp]ages?|[Ss]ection|[Vv]olume|(?:Chapter|Part|Scene|Book|Section|Volume|"
+    r"Act|Canto)(?= [iv]\b)) ([ivx]{2,6}|[iv])\b(?!['.]\w)"
+)
 _GREAT_WAR = re.compile(r"\bWW ?(II|I|[12])\b")
 # "IV" is also what drips.
 _DRIP = re.compile(r" (?:drip|fluids?|line|bag|antibiotics?|therapy|needle|pole|access|injections?|infusion)\b")
@@ -48,11 +51,36 @@ _NUMERAL = re.compile(
 _AFTER_RULER = re.compile(
     r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b"
 )
-
+# "I" after what is counted is the pronoun before these: "Type I like best", "this season I will win".
+_PRONOUN_VERB = re.compile(
+    r" (?:am|have|do|don't|like|love|prefer|want|think|hate|know|need|bought|wrote|read|made|met|liked|loved|wanted)\b"
+)
+_NOT_PRONOUN = re.compile(
+    r" (?:of|in|to|or|and|by|from|as|on|at|for|through|is|has|does|begins|ends|shows|deals|covers|opens|contains|"
+    r"describes|trials?|stud(?:y|ies)|patients?|cancers?|tumou?rs?|diseases?|clinical|errors?|trauma|soldiers?|veterans?)\b"
+)
+_POINTS = re.compile(r"\b(?:this|that|each|every|any|the|a|what|which|last|next|first|second|final|new) $", re.I)
 
 _ORDINAL_AFTER = re.compile(r" (?:century|centuries|dynasty)\b", re.I)
 # "item (iii)"; "(v)" and "(x)" are letters as often.
 _ITEM = re.compile(r"\((i{1,3}|iv|vi{1,3}|ix)\)")
+
+
+def _is_pronoun(word: str, match: re.Match[str]) -> bool:
+    """Whether the "I" after the counted `word` is who speaks; a title is written large, and a stop ends nobody."""
+    if match[4] or not match[6].islower():
+        return False
+    if word[0].isupper():
+        return word.lower() != "war" and _PRONOUN_VERB.match(match.string, match.end()) is not None
+    before = match.string[max(0, match.start() - 8) : match.start()]
+    if (
+        word == "war"
+        and before.endswith("world ")
+        or word in ("phase", "stage", "level")
+        and not _POINTS.search(before)
+    ):
+        return False
+    return not _NOT_PRONOUN.match(match.string, match.end())
 
 
 def _replace(match: re.Match[str]) -> str:
@@ -62,7 +90,7 @@ def _replace(match: re.Match[str]) -> str:
         return match[0]
     head = word + gap if word else ""
     name = (word or "").lower()
-    if following == "-" and not space and name not in _RULERS:
+    if following == "-" and not space and name not in RULERS:
         return match[0]
     # The stop of "Charles I. in" belongs to the numeral, unless a sentence ends there.
     if following and (following.islower() or following in ",;:" or not space):
@@ -71,13 +99,13 @@ def _replace(match: re.Match[str]) -> str:
         stop_left = stop
     first = numeral == "I" and name in ("type", "class", "grade") and word[0].isupper()
     if name in _COUNTED and (len(numeral) > 1 or numeral in "IVX" and name not in _LETTERED or first):
-        return head + cardinal(str(value)) + stop_left
+        return match[0] if numeral == "I" and _is_pronoun(word, match) else head + cardinal(str(value)) + stop_left
     if not set(numeral) <= set("IVX"):
         return match[0]
     if numeral == "IV" and (name == "an" or _DRIP.match(match.string, match.end())):
         return f"{head}I V{stop_left}"
     capitalised = bool(word) and word[0].isupper() and not (word.isupper() and len(word) > 1)
-    if capitalised and name in _RULERS:
+    if capitalised and name in RULERS:
         pronoun = (
             numeral == "I" and not stop and following.isalpha() and not _AFTER_RULER.match(match.string, match.end())
         )

@@ -39,6 +39,9 @@ DATES = [
     ("in the 60s, in 60s; the late 20s", "in the sixties, in sixty seconds; the late twenties"),
     ("Music of the 60s, 70s and 80s.", "Music of the sixties, seventies and eighties."),
     ("a 90s kid, 80s music, his 30s", "a nineties kid, eighties music, his thirties"),
+    ("Mon/Wed/Fri, Jan-Mar 2020", "Monday, Wednesday and Friday, January to March twenty twenty"),
+    ("with 5 Mar to go", "with five Mar to go"),
+    ("newly Wed. The day, on Wed. The day", "newly Wed. The day, on Wednesday. The day"),
 ]
 TIMES = [
     ("Open 9-10:30.", "Open nine to ten thirty."),
@@ -65,6 +68,7 @@ MONEY = [
     ("It cost Rs. 500 or Rs 20", "It cost five hundred rupees or twenty rupees"),
     ("Rs. 500", "five hundred rupees"),
     ("£3.50 per kg", "three pounds, fifty pence per kilogram"),
+    ("Fr. 50 francs, Fr. 50 and Fr. Brown", "fifty francs, fifty francs and Father Brown"),
 ]
 SEVERAL = [
     ("the 747s landed", "the seven forty-sevens landed"),
@@ -142,6 +146,16 @@ WORDS = [
     ("an IV drip", "an I V drip"),
     ("AT&T, R&D and C#", "A T and T, R and D and C sharp"),
     ("/etc/passwd", "etc slash passwd"),
+    ("This season I will win.", "This season I will win."),
+    ("each round I lose, the book I read", "each round I lose, the book I read"),
+    ("Season I, part I of it, phase I trials", "Season one, part one of it, phase one trials"),
+    ("Symphony I. The end", "Symphony one. The end"),
+    ("Type I like best, Type I is rare", "Type I like best, Type one is rare"),
+    ("world war I planes, at this stage I think", "world war one planes, at this stage I think"),
+    ("Queen Elizabeth I. She ruled.", "Queen Elizabeth the first. She ruled."),
+    ("King George V. Parliament met.", "King George the fifth. Parliament met."),
+    ("Chapter v. The start. Scene v. A room.", "Chapter five. The start. Scene five. A room."),
+    ("Otto v. Bismarck", "Otto versus Bismarck"),
 ]
 CASES = [*DATES, *TIMES, *MONEY, *SEVERAL, *NUMBERS, *UNITS, *WORDS]
 
