@@ -87,7 +87,7 @@ def spoken_whole(text: str, whole: str, start: int, end: int) -> str:
     if len(text) == 4:
         return _four(text, whole, before, end)
     if len(text) == 3:
-        return _three(text, whole, before, end)
+        return _three(text, whole, before, start, end)
     return cardinal(text)
 
 
@@ -115,23 +115,40 @@ def _four(text: str, whole: str, before: str, end: int) -> str:
 _AIRLINER = re.compile(r"7[0-8]7")
 _ONE_OF_ITS_KIND = re.compile(r"\b(?:a|the|this|that|another|each|every|of) $", re.I)
 _CALLED = re.compile(r"\b(?:call|calls|called|calling|dial|dials|dialed|dialled|dialing|phoned|ring|rang) $", re.I)
+_SERVICES = frozenset("111 112 211 311 411 511 811 911 999".split())
+# "He called 199 customers", but "called 911 for directions".
+_CALLED_PEOPLE = re.compile(
+    r" (?:(?!(?:about|after|again|and|as|at|because|before|but|during|for|from|if|in|on|or|over|to|unless|when|while|"
+    r"with|without)\b)[a-z]+ )?(?!(?:was|is|has|his|this|as|always|perhaps|unless|besides|across)\b)[a-z]{2,}s\b"
+)
 _CALL = re.compile(r" (?:calls?|callers?|operators?|dispatch\w*|emergency|emergencies)\b")
-_FAILURE = re.compile(r" (?:errors?|page|response|not found)\b", re.I)
+# What has many pages: "a 404 page report".
+_FAILURE = re.compile(
+    r" (?:errors?|response|not found|page(?!s| (?:book|report|novel|document|volume|manuscript|thesis|dissertation|"
+    r"biography|history|study|tome|manual|memoir|bill|file|pdf|ruling|opinion|indictment|edition)))\b",
+    re.I,
+)
+_TOTAL = re.compile(r"\b(?:total|sum|average|maximum|minimum|number|majority|crew|group|score) of $", re.I)
+_AMOUNT = re.compile(
+    r"[ -](?:page|foot|feet|mile|day|year|seat|room|acre|ton|pound|dollar|word|bed|point|man|men|woman|women|people|"
+    r"children|persons)\b"
+)
 _QUARTER = re.compile(r"\bQ (?:one|two|three|four) (?:of )?$")
 
 
-def _three(text: str, whole: str, before: str, end: int) -> str:
+def _three(text: str, whole: str, before: str, start: int, end: int) -> str:
     round_number = text.endswith("00")
     if _ERA.match(whole, end):
         return pairs(text)
     if not round_number and _JUST_BEFORE_YEAR.search(before) and _AFTER_SHORT_YEAR.match(whole, end):
         return pairs(text)
-    called = _CALLED.search(before) and not _COUNTED.match(whole, end)
-    if text[1:] in ("11", "99") and (called or _CALL.match(whole, end)):
+    called = _CALLED.search(before) and not _COUNTED.match(whole, end) and not _CALLED_PEOPLE.match(whole, end)
+    if text in _SERVICES and (called or _CALL.match(whole, end)):
         return digits(text)
     if text in ("403", "404", "500", "502", "503") and _FAILURE.match(whole, end):
         return pairs(text)
-    if _AIRLINER.fullmatch(text) and _ONE_OF_ITS_KIND.search(before) and not _PLURAL.match(whole, end):
+    counted = _TOTAL.search(before) or _AMOUNT.match(whole, start + len(text)) or _PLURAL.match(whole, end)
+    if _AIRLINER.fullmatch(text) and _ONE_OF_ITS_KIND.search(before) and not counted:
         return pairs(text)
     if not round_number and (_BEFORE_PAIRS.search(before) or _STREET.match(whole, end)):
         return pairs(text)

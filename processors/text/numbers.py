@@ -39,6 +39,9 @@ _DECIMAL = re.compile(rf"{_START}{_WHOLE}?\.(\d+)")
 _MINUS = re.compile(r"(?<=\d) ?[-–—] ?(?=\d[^=]{0,12}=)")
 _RANGE = re.compile(rf"(?<![\w.,-])({_VALUE}) ?[-–—] ?({_VALUE})(?![\w-]|[.,]\d)")
 _RATIO = re.compile(r"(?<![\d:.])(\d{1,6}):(\d{1,6})(?![\d:])")
+# Minutes and seconds: "in 45:30", but "a 45:30 ratio".
+_CLOCKED = re.compile(r"(?<![\d:.,])(2[5-9]|[345]\d):([0-5]\d)(?![\d:]|[.,]\d)")
+_AS_RATIO = re.compile(r"\b(?:ratios?|scores?|odds|split|mix|won|lost|win|beat|led|leads?|result|vote)\b", re.I)
 _POINT_RATIO = re.compile(r"(?<=\d\.\d):(?=\d{1,4}\b)")
 _VERSE = re.compile(
     r"\b(Psalms?|Genesis|Exodus|Leviticus|Deuteronomy|Joshua|Samuel|Kings|Job|Proverbs|Isaiah|Jeremiah|Ezekiel|Daniel|"
@@ -115,6 +118,16 @@ def _range(match: re.Match[str]) -> str:
     return f"{first} to {_value(match[2], whole, match.start(), match.end())}"
 
 
+def _clocked(match: re.Match[str]) -> str:
+    minutes, seconds = match.groups()
+    nearby = match.string[max(0, match.start() - 20) : match.end() + 8]
+    if int(minutes) + int(seconds) == 100 or _AS_RATIO.search(nearby):
+        return match[0]
+    if seconds == "00":
+        return f"{cardinal(minutes)} minutes"
+    return f"{cardinal(minutes)} {digits(seconds, 'oh') if seconds[0] == '0' else cardinal(seconds)}"
+
+
 def _code_part(part: str, in_chain: bool) -> str:
     if part.isdigit():
         if len(part) <= 2 and part[0] != "0":
@@ -179,6 +192,7 @@ def expand_numbers(text: str) -> str:
     text = substitute(_RANGE, _range, text)
     if ":" in text:
         text = _POINT_RATIO.sub(" to ", text)
+        text = substitute(_CLOCKED, _clocked, text)
         text = substitute(_RATIO, lambda m: f"{cardinal(m[1])} to {cardinal(m[2])}", text)
     text = _NEGATIVE.sub("minus ", text)
     text = _SIGNED.sub("plus ", text)

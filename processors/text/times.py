@@ -12,14 +12,15 @@ _MONTH = "|".join(MONTHS)
 _TIME = re.compile(
     r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?: ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?)))?"
 )
-# The dash between two times: "9:30-10:45", "9:30 a.m. - 5:30 p.m.", "9:30am-5pm", "9-10:30", "10am-2pm".
+# The dash between two times: "9:30-10:45", "9:30 a.m. - 5:30 p.m.", "9:30am-5pm", "9-10:30", "10am-2pm", "7pm-9".
 _CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d"
 _HALF = r"(?: ?[AaPp]\.? ?[Mm]\b\.?)"
 _TIME_RANGE = re.compile(
     rf"(?<![\d:.,/–—-])({_CLOCK}{_HALF}?)(?: ?[-–—] ?(?={_CLOCK}(?![\d:])|(?:0?[1-9]|1[0-2]){_HALF}(?!\w))"
     r"|[-–](?=(?:1?\d|2[0-4])(?![\w:.,/%-]*\w)))"
     rf"|(?<![\w:.,/–—-])((?:1?\d|2[0-4]){_HALF}?)[-–](?={_CLOCK}(?![\d:]))"
-    rf"|(?<![\w:.,/–—-])((?:0?[1-9]|1[0-2]){_HALF}) ?[-–—] ?(?=(?:0?[1-9]|1[0-2]){_HALF})"
+    rf"|(?<![\w:.,/–—-])((?:0?[1-9]|1[0-2]){_HALF})"
+    rf"(?: ?[-–—] ?(?=(?:0?[1-9]|1[0-2]){_HALF})|[-–](?=(?:0?[1-9]|1[0-2])(?![\w:.,/%-]*\w)))"
 )
 _HOUR = re.compile(r"(?<![\d:.,/-])(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?))")
 _DURATION = re.compile(r"(?<![\d:.])(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])")
@@ -55,11 +56,15 @@ _MEASURED = re.compile(
     r"(?:cup|mile|second|pound|ounce|acre|share|yard|note|point)s?\b|full\b)|\""
 )
 _MILITARY = re.compile(r"(?<![\w.,:-])0([1-9])([0-5]\d)(?= ?(?:hours|hrs)\b)")
-# "March 3-April 5".
-_ACROSS = re.compile(rf"\b((?:{_MONTH}) \d{{1,2}}(?:st|nd|rd|th)?(?:, [12]\d{{3}})?) ?[-–—] ?(?=(?:{_MONTH}) \d)")
-# Hours, minutes and seconds that have passed: "2h 30m", "5m 20s", "1h30".
+# "March 3-April 5", "3 March-5 April".
+_ACROSS = re.compile(
+    rf"\b((?:{_MONTH}) \d{{1,2}}(?:st|nd|rd|th)?(?:, [12]\d{{3}})?) ?[-–—] ?(?=(?:{_MONTH}) \d)"
+    rf"|(?<=\d )({_MONTH})(?: ?[-–—] |[-–—])(?=\d{{1,2}}(?:st|nd|rd|th)? (?:{_MONTH})\b)"
+    rf"|(?<=\d[snrt][tdh] )({_MONTH}) ?[-–—] ?(?=\d{{1,2}}(?:st|nd|rd|th)? (?:{_MONTH})\b)"
+)
+# Hours, minutes and seconds that have passed: "2h 30m", "5m 20s", "1h30"; "100 m 9 s" runs.
 _ELAPSED = re.compile(
-    r"(?<![\w.,:-])(?:(\d{1,3}) ?h ?(\d{1,2})(?: ?m(?:in)?)?(?: (\d{1,2}) ?s)?|(\d{1,3}) ?m (\d{1,2}) ?s)"
+    r"(?<![\w.,:-])(?:(\d{1,3}) ?h ?(\d{1,2})(?: ?m(?:in)?)?(?: (\d{1,2}) ?s)?|([1-5]?\d) ?m (\d{1,2}) ?s)"
     r"(?![\w.:-]*\w)"
 )
 # "30s", or several as in "60s, 70s and 80s".
@@ -237,7 +242,7 @@ def expand_times(text: str) -> str:
     text = substitute(_DOTTED, _dotted, text)
     text = _TO_DATE.sub(lambda m: f"{m[1] or m[2]} to ", text)
     text = substitute(_ELAPSED, _elapsed, text)
-    text = _ACROSS.sub(r"\1 to ", text)
+    text = _ACROSS.sub(lambda m: f"{m[1] or m[2] or m[3]} to ", text)
     text = substitute(_DAY_MONTH, _day_month, text)
     text = substitute(_MONTH_DAY_YEAR, _month_day_year, text)
     text = substitute(_MONTH_YEAR, lambda m: f"{m[1]}{m[2] or ''} {year(m[3])}", text)

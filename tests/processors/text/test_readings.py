@@ -42,6 +42,7 @@ DATES = [
     ("Mon/Wed/Fri, Jan-Mar 2020", "Monday, Wednesday and Friday, January to March twenty twenty"),
     ("with 5 Mar to go", "with five Mar to go"),
     ("newly Wed. The day, on Wed. The day", "newly Wed. The day, on Wednesday. The day"),
+    ("5 May-7 June, 5th May - 7th June", "fifth May to seventh June, fifth May to seventh June"),
 ]
 TIMES = [
     ("Open 9-10:30.", "Open nine to ten thirty."),
@@ -57,6 +58,9 @@ TIMES = [
     ("At 9:30 - 10 men came", "At nine thirty - ten men came"),
     ("It took 30s. We left after 30s.", "It took thirty seconds. We left after thirty seconds."),
     ("Wait 60s! a 30s clip, the 30s mark", "Wait sixty seconds! a thirty second clip, the thirty seconds mark"),
+    ("7pm-9, 7 p.m.-9", "seven P M to nine, seven P M to nine"),
+    ("He swam it in 45:30, then 45:00.", "He swam it in forty-five thirty, then forty-five minutes."),
+    ("a 50:50 split, a 45:30 ratio", "a fifty to fifty split, a forty-five to thirty ratio"),
 ]
 MONEY = [
     ("It cost 30s. a week.", "It cost thirty shillings a week."),
@@ -109,6 +113,15 @@ NUMBERS = [
         "1 234 567 people",
         "one million two hundred thirty-four thousand five hundred sixty-seven people",
     ),
+    ("He called 199 customers. Call 112.", "He called one hundred ninety-nine customers. Call one one two."),
+    ("They called 511 local numbers", "They called five hundred eleven local numbers"),
+    ("He called 911 for directions", "He called nine one one for directions"),
+    ("a total of 727 men, a 727", "a total of seven hundred twenty-seven men, a seven twenty-seven"),
+    (
+        "a 777 page book, a 777-page book",
+        "a seven hundred seventy-seven page book, a seven hundred seventy-seven-page book",
+    ),
+    ("a 404 page report, a 404 page", "a four hundred four page report, a four oh four page"),
 ]
 UNITS = [
     ("9.8 m/s²", "nine point eight meters per second squared"),
@@ -125,6 +138,11 @@ UNITS = [
     ("5 days/wk", "five days per week"),
     ("a ≠ b", "a is not equal to b"),
     ("1.21 GW", "one point two one gigawatts"),
+    ("In 2020 -5°C was rare", "In twenty twenty minus five degrees Celsius was rare"),
+    ("5° - 10°, 20 – 30 °C", "five degrees to ten degrees, twenty to thirty degrees Celsius"),
+    ("40% - 12 people, 5% - 10%", "forty percent - twelve people, five percent to ten percent"),
+    ("5 ft 10 in 2019 and 5 feet 10 in March", "five feet ten in twenty nineteen and five feet ten in March"),
+    ("He ran 100 m 9 s faster.", "He ran one hundred meters nine seconds faster."),
 ]
 WORDS = [
     ("the U.S. VS the U.K.", "the U S versus the U K."),
