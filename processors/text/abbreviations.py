@@ -67,7 +67,7 @@ _PHRASES = [
     (re.compile(r"\b([BM])\. ?Sc\b\.?"), r"\1 S C"),
     (re.compile(r"&c\."), "et cetera"),
     (re.compile(r"\bFrs?\. ?(?=\d[\d,.]{0,12} francs?\b)"), ""),
-    (re.compile(r"\bFrs?\. ?(\d{1,3}(?:,\d{3}){1,4}|\d{1,9})(?![\w,.]*\w)"), r"\1 francs"),
+    (re.compile(r"\bFrs?\. ?(\d{1,3}(?:,\d{3}){1,4}|\d{1,9}(?:\.\d\d)?)(?![\w,.]*\w)"), r"\1 francs"),
     (re.compile(r"\bc\. ?(?=(?:1\d|20)\d\d\b)"), "circa "),
     (re.compile(r"(?<=[(;,–-])( ?)b\. (?=[12]\d{3}\b)"), r"\1born "),
     (re.compile(r"(?<=[(;,–-])( ?)d\. (?=[12]\d{3}\b)"), r"\1died "),
@@ -152,7 +152,7 @@ _STARTER = re.compile(
 # A capital behind these is a Roman numeral: "World War I. The".
 _NUMBERED = frozenset(
     "war part chapter act book volume type phase class section title stage level scene grade season episode round "
-    "symphony article appendix canto lesson unit".split()
+    "symphony article amendment appendix canto lesson unit".split()
 )
 _CROWNED = frozenset("king queen pope emperor empress tsar".split())
 _FUNCTION_WORDS = frozenset(

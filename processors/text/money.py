@@ -27,7 +27,8 @@ _MONEY = re.compile(
     r"(?: ?(thousand|million|billion|trillion)\b|([kKmMbB]|bn|mn)\b)?(?=[ ,;:.!?)]|$))?"
 )
 _SHILLINGS = re.compile(
-    r"(?<![\d.,])(?<![A-Z])(?<![A-Z]-)(\d{1,4})s\.(?: ?(\d{1,2})(?: ?(1/2|1/4|3/4))?d\.?)?(?!\w)(?=[\"')]*(?: (\S)|$))?"
+    r"(?<![\d.,'])(?<![A-Z])(?<![A-Z]-)(\d{1,4})s\.(?: ?(\d{1,2})(?: ?(1/2|1/4|3/4))?d\.?)?(?!\w)"
+    r"(?=[\"')]*(?: (\S)|$))?"
 )
 # "30s." at the end of a sentence is money only behind such words; otherwise it is a decade, seconds or many of a kind.
 _PAID = re.compile(

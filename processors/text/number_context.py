@@ -121,6 +121,7 @@ _CALLED_PEOPLE = re.compile(
     r" (?:(?!(?:about|after|again|and|as|at|because|before|but|during|for|from|if|in|on|or|over|to|unless|when|while|"
     r"with|without)\b)[a-z]+ )?(?!(?:was|is|has|his|this|as|always|perhaps|unless|besides|across)\b)[a-z]{2,}s\b"
 )
+_LATER = re.compile(r" (?:seconds|minutes|hours|days) (?:after|before|later|earlier|ago)\b")
 _CALL = re.compile(r" (?:calls?|callers?|operators?|dispatch\w*|emergency|emergencies)\b")
 # What has many pages: "a 404 page report".
 _FAILURE = re.compile(
@@ -128,7 +129,7 @@ _FAILURE = re.compile(
     r"biography|history|study|tome|manual|memoir|bill|file|pdf|ruling|opinion|indictment|edition)))\b",
     re.I,
 )
-_TOTAL = re.compile(r"\b(?:total|sum|average|maximum|minimum|number|majority|crew|group|score) of $", re.I)
+_TOTAL = re.compile(r"\b(?:total|sum|average|maximum|minimum|score) of $", re.I)
 _AMOUNT = re.compile(
     r"[ -](?:page|foot|feet|mile|day|year|seat|room|acre|ton|pound|dollar|word|bed|point|man|men|woman|women|people|"
     r"children|persons)\b"
@@ -142,7 +143,8 @@ def _three(text: str, whole: str, before: str, start: int, end: int) -> str:
         return pairs(text)
     if not round_number and _JUST_BEFORE_YEAR.search(before) and _AFTER_SHORT_YEAR.match(whole, end):
         return pairs(text)
-    called = _CALLED.search(before) and not _COUNTED.match(whole, end) and not _CALLED_PEOPLE.match(whole, end)
+    people = (_COUNTED.match(whole, end) or _CALLED_PEOPLE.match(whole, end)) and not _LATER.match(whole, end)
+    called = _CALLED.search(before) and not people
     if text in _SERVICES and (called or _CALL.match(whole, end)):
         return digits(text)
     if text in ("403", "404", "500", "502", "503") and _FAILURE.match(whole, end):

@@ -212,7 +212,7 @@ def _tens(match: re.Match[str]) -> str:
     years = "'" in match[0] or before or _YEARS_NOUN.match(match.string, match.end())
     if not years or _TIMED.match(match.string, match.end()):
         return match[0]
-    return re.sub(r"'?([2-9]0)'?s", lambda m: plural_of(cardinal(m[1])), match[0])
+    return re.sub(r"'?([2-9]0)'?s", lambda m: plural_of(cardinal(m[1])), re.sub("[-–]", " to ", match[0]))
 
 
 def _year_span(match: re.Match[str]) -> str:

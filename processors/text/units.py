@@ -81,9 +81,9 @@ _MANY = re.compile(r"\b(\d{1,4})s\b")
 _A = re.compile(r"\b[Aa]n? $")
 _NO_NOUN = re.compile(r" ?(?:of|in|on|at|to|and|or|is|was|for|per|by|with|from|above|below|[A-Z])\b")
 _PART_OF_ONE = re.compile(r"(?<!\d)(?<!\d )\d/$")
-# Ranges with the unit at both ends: "20°-30°C", "5%-10%", "5km-10km"; a minus has a blank before it and none behind.
-_DEGREES_TO = re.compile(r"(?<=\d)( ?°[CF]?)?(?: ?[-–] |-| ?–)(?=\d{1,4}(?:\.\d{1,3})? ?°)")
-_PERCENT_TO = re.compile(r"(?<=\d) ?%(?:[-–](?=\d)| ?[-–] (?=\d{1,3}(?:\.\d{1,3})? ?%))")
+# Ranges with the unit at both ends: "20°-30°C", "5%-10%", "5km-10km"; "In 2020 -5°C" has a minus.
+_DEGREES_TO = re.compile(r"(?<=\d)(?:( ?°[CF]?) ?[-–] ?| ?[-–] |-| ?–)(?=\d{1,4}(?:\.\d{1,3})? ?°)")
+_PERCENT_TO = re.compile(r"(?<=\d) ?%(?:[-–](?=\d)| ?[-–] ?(?=\d{1,3}(?:\.\d{1,3})? ?%))")
 _UNIT_TO = re.compile(rf"(?<=\d)( ?({_NAMES}))[-–](?=\d[\d.,]{{0,9}} ?\2(?![\w/]))")
 _PERCENT = re.compile(r" ?%")
 _INCHES = re.compile(r"(?<=\d)\"(?= [a-z])")
