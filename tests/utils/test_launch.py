@@ -225,15 +225,15 @@ def test_a_request_while_the_interpreter_of_the_child_starts_waits_for_the_progr
     assert outer.returncode == 130
 
 
-# Is told to pause between its handlers and the child's start.
+# Is told to pause when the child runs, but before it knows of it.
 PAUSED_EARLY = """
 import os, signal, subprocess, sys
 sys.path.insert(0, {root!r})
 from utils.launch import run_and_forward
 class Popen(subprocess.Popen):
     def __init__(self, *arguments, **named):
-        os.kill(os.getpid(), signal.SIGTSTP)
         super().__init__(*arguments, **named)
+        os.kill(os.getpid(), signal.SIGTSTP)
 subprocess.Popen = Popen
 sys.exit(run_and_forward([sys.executable, "-c", "import time; time.sleep(1); print('ready')"], os.environ))
 """
