@@ -85,31 +85,42 @@ def run_and_forward(command: Sequence[str], environment: Mapping[str, str]) -> i
     The command starts with these signals blocked and must unblock them once it can answer: an interpreter that has
     just started would die of them with a traceback.
     """
+    child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
     escalation = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 
     def forward(number: int, frame: FrameType | None) -> None:
+        if child is None:
+            early.append(number)
+            return
         try:
             os.killpg(child.pid, escalation.pop() if len(escalation) > 1 else escalation[0])
         except ProcessLookupError:
             return  # It has just ended.
 
     def pause(number: int, frame: FrameType | None) -> None:
+        if child is None:
+            early.append(number)
+            return
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)  # Ctrl-Z ends here, and `fg` or `bg` goes on with the next line.
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGCONT)
 
-    # What comes during the start waits until there is a child to pass it on to.
+    # The handlers come first: a request between the start and them would leave the training to itself.
+    signal.signal(signal.SIGTSTP, pause)
+    for number in _STOP_REQUESTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
+            signal.signal(number, forward)
+    # For the child's sake; here another thread may receive what this one blocks.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOP_REQUESTS, signal.SIGTSTP})
     try:
         child = subprocess.Popen(command, env=dict(environment), start_new_session=True)
-        signal.signal(signal.SIGTSTP, pause)
-        for number in _STOP_REQUESTS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
-                signal.signal(number, forward)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for number in early:
+        signal.raise_signal(number)
     status = child.wait()
     if status == 0 and len(escalation) < 3:
         return 128 + signal.SIGINT  # It stopped in good order, but before its end: no further stage may follow.

@@ -18,6 +18,14 @@ from utils.launch import launch_command, nccl_switches, processes_for, requested
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(autouse=True)
+def _handlers_are_put_back():
+    handlers = {number: signal.getsignal(number) for number in (2, 15, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(("visible", "count"), [("", 0), ("0", 1), ("0,1", 2), ("3, 5,7", 3), ("GPU-a1b2", 1)])
 def test_requested_devices(visible, count):
     assert requested_devices(visible) == count
@@ -193,8 +201,6 @@ def test_the_third_request_ends_a_training_that_hangs():
 
 def test_a_request_while_the_training_is_started_reaches_it(monkeypatch):
     real = subprocess.Popen
-    handlers = {number: signal.getsignal(number) for number in (2, 15, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)}
-
     def popen(*arguments, **named):
         os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments, **named)
@@ -202,12 +208,8 @@ def test_a_request_while_the_training_is_started_reaches_it(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", popen)
     program = "import signal, time; signal.pthread_sigmask(signal.SIG_SETMASK, ()); time.sleep(60)"
     began = time.monotonic()
-    try:
-        status = run_and_forward([sys.executable, "-c", program], os.environ)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    assert status == 130 and time.monotonic() - began < 50
+    assert run_and_forward([sys.executable, "-c", program], os.environ) == 130
+    assert time.monotonic() - began < 50
 
 
 def test_a_request_while_the_interpreter_of_the_child_starts_waits_for_the_program(tmp_path):
