@@ -35,9 +35,10 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Exit status: 0, or 2 for what the user can mend."""
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     arguments = parse_arguments()
     try:
+        # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
         from models.tts.jets.espnet.convert import export_voice, import_voice
 
         if arguments.to_espnet:
@@ -49,6 +50,8 @@ def main() -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

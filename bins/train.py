@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def main() -> int:
     """Exit status: 0, or 2 for what the user can mend."""
     arguments = parse_arguments()
     try:
+        # utils/accelerate_child.py starts this process with requests to stop held back, until here.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
         # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
         from models.base.experiment import Experiment
         from models.registry import model_module

@@ -175,7 +175,9 @@ def _interrupts_wait() -> Iterator[None]:
     """Ctrl-C inside the block counts at its end."""
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield  # there and then it raises nothing
+        # Python runs handlers in the main thread alone, and only it may set one; a handler that is no function of
+        # Python's (the signal is ignored, or ends the process) raises nothing here that would have to wait.
+        yield
         return
     arrived: list[int] = []
     signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,6 +163,33 @@ def test_a_stream_stops_silently_when_nobody_listens(folder: Path) -> None:
     assert child.wait(timeout=120) == 0
     assert child.stderr.read() == b""
     child.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [("It begins. It goes on.\n", ["speech.wav"]), ("a|Hello.\nb|Bye.\n", ["a.wav", "b.wav", "manifest.jsonl"])],
+)
+def test_a_pipe_is_a_text_file(folder: Path, tmp_path: Path, text: str, made: list[str]) -> None:
+    pipe = tmp_path / "speech.fifo"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    done = speak(folder, f"--output_dir={tmp_path / 'out'}", f"--text_file={pipe}")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == made
+    assert all(soundfile.info(path).duration > 0.1 for path in (tmp_path / "out").glob("*.wav"))
+
+
+def test_process_substitution_is_streamed(folder: Path) -> None:
+    read, write = os.pipe()  # what a shell makes of <(command)
+    os.write(write, b"Hello there. How are you?")
+    os.close(write)
+    command = [sys.executable, str(ROOT / "bins/inference.py"), f"--expt_dir={folder}", "--device=cpu", "--stream"]
+    command.append(f"--text_file=/dev/fd/{read}")
+    done = subprocess.run(command, capture_output=True, pass_fds=[read], timeout=300, check=False)
+    os.close(read)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == speak(folder, "--stream", "--text", "Hello there. How are you?").stdout != b""
 
 
 def test_an_interrupted_file_leaves_nothing_behind(speak_here: Here, tmp_path: Path) -> None:

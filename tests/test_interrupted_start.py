@@ -16,10 +16,13 @@ from utils.config import PROJECT_ROOT
 SLOW = "import time\nprint('loading', flush=True)\ntime.sleep(120)\n"
 FLAGS = {
     "calibrate": ["--expt_dir=x"],
+    "convert": ["--to_espnet", "--expt_dir=x", "--out=y"],
     "download": ["--config=x"],
     "evaluate": ["--expt_dir=x"],
     "export": ["--expt_dir=x", "--out=y"],
+    "expt_dir": ["--config=x", "--name=x"],
     "inference": ["--expt_dir=x"],
+    "launch": ["bins/train.py"],
     "pack": ["--expt_dir=x", "--corpus=x", "--licence=x"],
     "preprocess": ["--config=x"],
     "train": ["--config=x", "--name=x"],

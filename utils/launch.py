@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 
 from utils.config.paths import PROJECT_ROOT
@@ -17,6 +18,7 @@ from utils.errors import UserError
 # Consumer cards without peer-to-peer transfers; NCCL hangs on them, and accelerate refuses to start.
 _NO_P2P = re.compile(r"RTX (30|40|50)\d\d")
 _NCCL_SWITCHES = ("NCCL_P2P_DISABLE", "NCCL_IB_DISABLE")
+_STOP_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def requested_devices(visible: str) -> int:
@@ -79,15 +81,17 @@ def run_and_forward(command: Sequence[str], environment: Mapping[str, str]) -> i
     the last checkpoint would be written by an orphan. So both form a group of their own, in which the launcher ignores
     these signals and the training process handles them. The first request to stop arrives there as Ctrl-C, the second
     one as SIGTERM, further ones as SIGKILL.
+
+    The command starts with these signals blocked and must unblock them once it can answer: an interpreter that has
+    just started would die of them with a traceback.
     """
     child: subprocess.Popen[bytes] | None = None
-    early = 0
+    early: list[int] = []
     escalation = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 
     def forward(number: int, frame: FrameType | None) -> None:
-        nonlocal early
         if child is None:
-            early += 1
+            early.append(number)
             return
         try:
             os.killpg(child.pid, escalation.pop() if len(escalation) > 1 else escalation[0])
@@ -95,21 +99,28 @@ def run_and_forward(command: Sequence[str], environment: Mapping[str, str]) -> i
             return  # It has just ended.
 
     def pause(number: int, frame: FrameType | None) -> None:
-        group = child.pid if child is not None else None
-        if group is not None:
-            os.killpg(group, signal.SIGSTOP)
+        if child is None:
+            early.append(number)
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)  # Ctrl-Z ends here, and `fg` or `bg` goes on with the next line.
-        if group is not None:
-            os.killpg(group, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGCONT)
 
     # The handlers come first: a request between the start and them would leave the training to itself.
     signal.signal(signal.SIGTSTP, pause)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+    for number in _STOP_REQUESTS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
             signal.signal(number, forward)
-    child = subprocess.Popen(command, env=dict(environment), start_new_session=True)
-    for _ in range(early):
-        forward(signal.SIGINT, None)
+    # For the child's sake; here another thread may receive what this one blocks.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOP_REQUESTS, signal.SIGTSTP})
+    try:
+        child = subprocess.Popen(command, env=dict(environment), start_new_session=True)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for number in early:
+        signal.raise_signal(number)
     status = child.wait()
     if status == 0 and len(escalation) < 3:
         return 128 + signal.SIGINT  # It stopped in good order, but before its end: no further stage may follow.

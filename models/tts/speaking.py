@@ -6,14 +6,16 @@ Works with any model whose package has `inference.Synthesizer`, with the methods
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 from tqdm import tqdm
@@ -84,7 +86,7 @@ def chosen_mode(arguments: argparse.Namespace) -> str:
         raise UserError("--stream writes raw audio to standard output: pipe it, as in | aplay -r 22050 -f S16_LE")
     if arguments.text_file is not None and arguments.text_file.is_dir():
         raise UserError(f"--text_file {arguments.text_file} is a folder; give a text file")
-    if arguments.text_file is not None and not arguments.text_file.is_file():
+    if arguments.text_file is not None and not arguments.text_file.exists():
         raise UserError(f"--text_file {arguments.text_file}: there is no such file")
     return mode
 
@@ -151,7 +153,7 @@ def speak_long_text(voice: Synthesizer, text_file: Path, output_dir: Path) -> No
     path = output_dir / f"{text_file.stem}.wav"
     started = time.perf_counter()
     with (
-        progress(text_file.stat().st_size, "B", text_file.name) as bar,
+        progress(text_file.stat().st_size or None, "B", text_file.name) as bar,  # a pipe has no size
         WavWriter(path, voice.sample_rate) as writer,
     ):
         refused = lambda error: bar.write(f"left out: {error}", file=sys.stderr)  # noqa: E731
@@ -331,7 +333,7 @@ def id_lines(path: Path, failures: Failures | None = None) -> Iterator[tuple[str
 def pieces_of(path: Path, bar: tqdm | None = None, lines: bool = False) -> Iterator[str]:
     """A text file's contents in pieces, or its lines; UserError if it cannot be read or is not UTF-8."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with _opened(path) as file:
             while piece := (file.readline() if lines else file.read(_PIECE)):
                 yield piece
                 if bar is not None:
@@ -340,6 +342,17 @@ def pieces_of(path: Path, bar: tqdm | None = None, lines: bool = False) -> Itera
         raise UserError(f"{path} is not UTF-8 text (near byte {error.start}); convert it") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
+
+
+def _opened(path: Path) -> TextIO:
+    file = open(path, "rb") if path.is_file() else io.BytesIO(_piped(path))
+    return io.TextIOWrapper(file, encoding="utf-8-sig")
+
+
+@cache
+def _piped(path: Path) -> bytes:
+    """What comes from a pipe, which gives it once, while a text file is read twice: for its kind, and to be spoken."""
+    return path.read_bytes()
 
 
 def progress(total: int | None, unit: str, label: str) -> tqdm:

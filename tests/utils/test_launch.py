@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -15,6 +16,14 @@ from utils.errors import UserError
 from utils.launch import launch_command, nccl_switches, processes_for, requested_devices, run_and_forward
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _handlers_are_put_back():
+    handlers = {number: signal.getsignal(number) for number in (2, 15, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(("visible", "count"), [("", 0), ("0", 1), ("0,1", 2), ("3, 5,7", 3), ("GPU-a1b2", 1)])
@@ -86,25 +95,44 @@ time.sleep({seconds})
 """
 LAUNCHER = """
 import signal, subprocess, sys
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 sys.exit(subprocess.call([sys.executable, "-c", sys.argv[1]]))
+"""
+SLOW = "import time\nprint('loading', flush=True)\ntime.sleep(120)\n"
+# What `accelerate launch` does for one process.
+FAKE_LAUNCH = """
+import os, subprocess, sys
+def main():
+    command = [sys.executable, sys.argv[1], "--config=x", "--name=x"]
+    process = subprocess.Popen(command, env=os.environ | {{"PYTHONPATH": {path!r}}})
+    if process.wait():
+        raise subprocess.CalledProcessError(process.returncode, command)
 """
 OUTER = """
 import os, sys
 sys.path.insert(0, {root!r})
 from utils.launch import run_and_forward
-sys.exit(run_and_forward([sys.executable, "-c", sys.argv[1], sys.argv[2]], os.environ))
+sys.exit(run_and_forward([sys.executable, *sys.argv[1:]], os.environ | {settings}))
 """
 
 
 def start(training: str) -> subprocess.Popen[str]:
     """The launcher's process with a training process that is ready."""
-    command = [sys.executable, "-c", OUTER.format(root=str(ROOT)), LAUNCHER, training]
-    # A background process of a shell ignores Ctrl-C from the start, one under nohup a hang-up; the tests may be either.
-    outer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_all_signals)
+    outer = start_outer(["-c", LAUNCHER, training])
     assert outer.stdout is not None and outer.stdout.readline() == "ready\n"
     return outer
+
+
+def start_outer(command: list[str], **settings: str) -> subprocess.Popen[str]:
+    """A process that forwards to this Python command, which runs with these environment variables."""
+    program = OUTER.format(root=str(ROOT), settings=settings)
+    # A background process of a shell ignores Ctrl-C from the start, one under nohup a hang-up; the tests may be either.
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *command], text=True, preexec_fn=hear_all_signals,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
 
 
 def hear_all_signals():
@@ -173,19 +201,76 @@ def test_the_third_request_ends_a_training_that_hangs():
 
 def test_a_request_while_the_training_is_started_reaches_it(monkeypatch):
     real = subprocess.Popen
-    handlers = {number: signal.getsignal(number) for number in (2, 15, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)}
-
     def popen(*arguments, **named):
         os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments, **named)
 
     monkeypatch.setattr(subprocess, "Popen", popen)
-    try:
-        status = run_and_forward([sys.executable, "-c", "import time; time.sleep(60)"], os.environ)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    assert status == 130
+    program = "import signal, time; signal.pthread_sigmask(signal.SIG_SETMASK, ()); time.sleep(60)"
+    began = time.monotonic()
+    assert run_and_forward([sys.executable, "-c", program], os.environ) == 130
+    assert time.monotonic() - began < 50
+
+
+def test_a_request_while_the_interpreter_of_the_child_starts_waits_for_the_program(tmp_path):
+    # Every Python imports this one before anything of its program runs.
+    (tmp_path / "sitecustomize.py").write_text("import time\nprint('starting', flush=True)\ntime.sleep(2)\n")
+    program = (
+        "import signal, sys, time\n"
+        "try:\n    signal.pthread_sigmask(signal.SIG_SETMASK, ())\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print('answered', flush=True)\n    sys.exit(130)\n"
+    )
+    outer = start_outer(["-c", program], PYTHONPATH=str(tmp_path))
+    assert outer.stdout is not None and outer.stdout.readline() == "starting\n"
+    outer.send_signal(signal.SIGINT)
+    assert outer.communicate(timeout=60) == ("answered\n", "")
+    assert outer.returncode == 130
+
+
+# Is told to pause when the child runs, but before it knows of it.
+PAUSED_EARLY = """
+import os, signal, subprocess, sys
+sys.path.insert(0, {root!r})
+from utils.launch import run_and_forward
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        os.kill(os.getpid(), signal.SIGTSTP)
+subprocess.Popen = Popen
+sys.exit(run_and_forward([sys.executable, "-c", "import time; time.sleep(1); print('ready')"], os.environ))
+"""
+
+
+def test_a_pause_while_the_training_is_started_reaches_it():
+    command = [sys.executable, "-c", PAUSED_EARLY.format(root=str(ROOT))]
+    outer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    _, state = os.waitpid(outer.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(state) and outer.stdout is not None
+    assert select.select([outer.stdout], [], [], 4)[0] == [], "the child has not stopped"
+    outer.send_signal(signal.SIGCONT)
+    assert outer.communicate(timeout=60)[0] == "ready\n"
+    assert outer.returncode == 0
+
+
+@pytest.mark.parametrize("loading", [True, False])
+def test_ctrl_c_under_accelerate(tmp_path, loading):
+    # In the place of accelerate, or of the training's packages: some that take long to load.
+    if loading:
+        (tmp_path / "accelerate.py").write_text(SLOW)
+    else:
+        fake = tmp_path / "accelerate" / "commands"
+        fake.mkdir(parents=True)
+        (fake.parent / "__init__.py").touch()
+        (fake / "__init__.py").touch()
+        (fake / "launch.py").write_text(FAKE_LAUNCH.format(path=str(tmp_path / "slow")))
+        (tmp_path / "slow").mkdir()
+        (tmp_path / "slow" / "pydantic.py").write_text(SLOW)
+    command = [str(ROOT / "utils/accelerate_child.py"), str(ROOT / "bins/train.py")]
+    outer = start_outer(command, PYTHONPATH=str(tmp_path))
+    assert outer.stdout is not None and outer.stdout.readline() == "loading\n"
+    outer.send_signal(signal.SIGINT)
+    assert outer.communicate(timeout=60) == ("", "")
+    assert outer.returncode == 130
 
 
 def test_accelerate_itself_on_the_cpu_without_warnings_or_a_users_settings(tmp_path):

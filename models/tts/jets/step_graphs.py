@@ -68,6 +68,8 @@ class GraphedStep:
         loss_scale = loss_scale.clone()
         graph = torch.cuda.CUDAGraph()
         if not self.captured:
+            # An earlier run's graphs and pools may be garbage in cycles, which captures keep from being collected;
+            # their memory has to be free before the largest batch is tried.
             gc.collect()
         self.stream.wait_stream(torch.cuda.current_stream())
         # Memory of the pool is given to this thread alone, so the backward pass must not use another one.

@@ -1,0 +1,119 @@
+"""The benchmarks that train: what they make of folders that are there already, with trainings that are only played."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from torch.utils.tensorboard import SummaryWriter
+
+from utils.config import load_config, save_config
+
+CONFIG = Path(__file__).resolve().parents[1] / "config/jets.json"
+
+
+def flag(command: list[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+def write_run(folder: Path, steps: int, overrides: list[str], module: ModuleType) -> None:
+    """What a training leaves that went up to this step: each loss is the step."""
+    save_config(load_config(CONFIG, overrides), folder / "config.json")
+    with SummaryWriter(str(folder / "tensorboard")) as writer:
+        for step in range(100, steps + 1, 100):
+            writer.add_scalar("speed/steps_per_second", 7.0, step)
+            for loss in getattr(module, "LOSSES", ()):
+                writer.add_scalar(f"train/generator/{loss}", step, step)
+
+
+def played(module: ModuleType, steps: int, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list]]:
+    """Runs the script's main with flags; its exit status, and the commands of the trainings it would have made."""
+
+    def call(*flags: str) -> tuple[int, list[list[str]]]:
+        commands: list[list[str]] = []
+
+        def run(command: list[str], **named: object) -> subprocess.CompletedProcess[bytes]:
+            commands.append(command)
+            overrides = [command[i + 1] for i, word in enumerate(command) if word == "--set"]
+            log_dir = next(text for text in overrides if text.startswith("log_dir=")).partition("=")[2]
+            write_run(Path(log_dir) / flag(command, "--name"), steps, overrides, module)
+            return subprocess.CompletedProcess(command, 0)
+
+        monkeypatch.setattr(module.subprocess, "run", run)
+        monkeypatch.setattr(sys, "argv", ["script", "--config", str(CONFIG), *flags])
+        return module.main(), commands
+
+    return call
+
+
+@pytest.fixture
+def scaling(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list]]:
+    from tests.benchmarks import gpu_scaling
+
+    return played(gpu_scaling, 600, monkeypatch)
+
+
+def test_scaling_numbers_its_runs(scaling, tmp_path, capsys) -> None:
+    status, commands = scaling("--gpus", "0", "0", "0,1", "--out", str(tmp_path / "out"))
+    assert status == 0
+    assert [flag(command, "--name") for command in commands] == ["1-gpus-0", "2-gpus-0", "3-gpus-0-1"]
+    assert capsys.readouterr().out.splitlines()[-1].endswith("| 2.00 |")
+
+
+def test_scaling_says_what_is_wrong_before_it_makes_a_folder(scaling, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    assert scaling("--out", str(out), "--set", "train.batch_sise=3") == (2, [])
+    assert "batch_sise" in capsys.readouterr().err and not out.exists()
+    out.mkdir()
+    assert scaling("--out", str(out)) == (2, [])
+    assert capsys.readouterr().err == f"error: --out {out} exists already: give a new folder, or remove this one\n"
+
+
+@pytest.fixture
+def curves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[int, list]]:
+    from tests.benchmarks import loss_curves
+
+    call = played(loss_curves, 2000, monkeypatch)
+    return lambda *flags: call("--variants", "eager-fp32", "--seeds", "1", "--out", str(tmp_path), *flags)
+
+
+def test_loss_curves_reads_finished_runs_up_to_the_steps_asked_for(curves, tmp_path) -> None:
+    status, commands = curves("--steps", "2000")
+    assert (status, len(commands)) == (0, 1) and "--resume" not in commands[0]
+    assert "| mel | 1950.0000 |" in (tmp_path / "table.md").read_text()
+    assert curves("--steps", "1000") == (0, [])
+    assert "| mel | 1000.0000 |" in (tmp_path / "table.md").read_text()
+
+
+@pytest.mark.parametrize("half", ["empty", "half"])
+def test_loss_curves_goes_on_with_a_half_finished_run(curves, tmp_path, half) -> None:
+    folder = tmp_path / "eager-fp32-seed1"
+    folder.mkdir()
+    if half == "half":
+        assert curves("--steps", "2000")[0] == 0
+        for events in (folder / "tensorboard").iterdir():
+            events.unlink()
+    status, commands = curves("--steps", "2000")
+    assert (status, len(commands)) == (0, 1) and "--resume" in commands[0]
+
+
+def test_loss_curves_goes_on_to_more_steps(curves) -> None:
+    assert curves("--steps", "2000")[0] == 0
+    _, commands = curves("--steps", "3000")
+    assert len(commands) == 1 and "--resume" in commands[0]
+
+
+def test_loss_curves_refuses_runs_with_other_settings(curves, tmp_path, capsys) -> None:
+    assert curves("--steps", "2000")[0] == 0
+    capsys.readouterr()
+    assert curves("--steps", "2000", "--set", "train.batch_size=3") == (2, [])
+    folder = tmp_path / "eager-fp32-seed1"
+    told = f"error: {folder} holds a run with other settings (train.batch_size was "
+    assert capsys.readouterr().err.startswith(told)
+    (folder / "config.json").unlink()
+    assert curves("--steps", "2000") == (2, [])
+    assert "config.json cannot be read" in capsys.readouterr().err
