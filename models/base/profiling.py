@@ -33,6 +33,7 @@ class StepProfiler:
 
     def __init__(self, enabled: bool, directory: Path, device: torch.device, tell: Callable[[str], None]) -> None:
         self.enabled, self.directory, self.device, self.tell = enabled, directory, device, tell
+        self._wait = WAIT_ON_GPU if device.type == "cuda" else WAIT
         self._count = 0
         self._profile: Any = None
         self._begin = 0.0
@@ -42,8 +43,7 @@ class StepProfiler:
         if not self.enabled:
             return
         self._count += 1
-        wait = WAIT_ON_GPU if self.device.type == "cuda" else WAIT
-        if self._count == wait:
+        if self._count == self._wait:
             self._wait_for_device()
             activities = [torch.profiler.ProfilerActivity.CPU]
             if self.device.type == "cuda":
@@ -51,7 +51,7 @@ class StepProfiler:
             self._profile = torch.profiler.profile(activities=activities)
             self._profile.__enter__()
             self._begin = time.perf_counter()
-        elif self._count == wait + ACTIVE:
+        elif self._count == self._wait + ACTIVE:
             self._wait_for_device()
             seconds = (time.perf_counter() - self._begin) / ACTIVE
             self._profile.__exit__(None, None, None)
@@ -63,10 +63,14 @@ class StepProfiler:
             self._profile, self.enabled = None, False
 
     def close(self) -> None:
-        """Drop an unfinished trace."""
+        """Drop an unfinished trace, and say so when the run was too short for one."""
+        if self.enabled:
+            needed = self._wait + ACTIVE
+            self.tell(f"profile: no trace, since the run ended after {self._count} steps: it takes {needed}")
         if self._profile is not None:
             self._profile.__exit__(None, None, None)
             self._profile = None
+        self.enabled = False
 
     def _wait_for_device(self) -> None:
         if self.device.type == "cuda":
