@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.base import profiling
 from models.base.checkpoints import latest_checkpoint, load_weights
 from models.base.experiment import Experiment
 from models.base.precision import set_determinism
@@ -114,3 +115,11 @@ def test_deterministic_runs_repeat(train) -> None:
         set_determinism(False)  # whatever happened, the other tests' kernels are the fast ones
     one, two = (load_weights(latest_checkpoint(folder).path) for folder in runs)
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_profile_leaves_a_trace_of_the_device(train, monkeypatch) -> None:
+    monkeypatch.setattr(profiling, "WAIT_ON_GPU", 2)
+    monkeypatch.setattr(profiling, "ACTIVE", 2)
+    folder = train("voice", "train.profile=true", "train.max_epoch=4", "train.valid_interval=1000")
+    assert len(list((folder / "profile").glob("trace_*.json"))) == 1
+    assert "ms a step" in (folder / "train.log").read_text()
