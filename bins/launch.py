@@ -1,6 +1,8 @@
 """Start a training script through `accelerate launch` on the devices of CUDA_VISIBLE_DEVICES, or on the CPU.
 
 usage: python bins/launch.py SCRIPT [its arguments]
+
+The script starts with SIGINT and SIGTERM blocked, and unblocks them once Ctrl-C finds it ready, as bins/train.py does.
 """
 
 from __future__ import annotations

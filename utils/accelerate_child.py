@@ -21,8 +21,9 @@ def main() -> int:
         from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
         # From here on requests to stop are for the training process, and the launcher waits for it. Not SIG_IGN: the
-        # training would inherit it and lose what comes before it can answer; what is blocked waits. Blocking alone
-        # is not enough here, as threads of the packages may receive the signal.
+        # training would inherit it and lose what comes before it can answer, while what is blocked waits there. (What
+        # arrives in the milliseconds before it exists is lost: press again.) Blocking alone is not enough here, as
+        # threads of the packages may receive the signal.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})

@@ -86,7 +86,8 @@ _LETTERS_AND = re.compile(r"(?<![\w&])([A-Z]{1,3})&([A-Z]{1,3})(?![\w&])")
 _VERSUS = re.compile(r"\bvs\b(?!\.)|(?<=[\w%)\"'.] )V[Ss]\b(?!\.| Code\b| Studio\b)")
 # "Roe v. Wade", "England v Australia", but "Chapter v. The".
 _AGAINST = re.compile(
-    r"(\b(?!(?:Chapter|Scene|Act|Book|Part|Volume|Section|Canto) v)[A-Z][\w'.&-]{0,40} )v\.?(?= [A-Z])"
+    r"(\b(?!(?:Chapter|Scene|Act|Book|Part|Volume|Section|Canto) v\.? (?:The|An?|In|At|On|Of|It)\b)"
+    r"[A-Z][\w'.&-]{0,40} )v\.?(?= [A-Z])"
 )
 _MONTHS = {
     "Jan": "January", "Feb": "February", "Mar": "March", "Apr": "April", "Jun": "June", "Jul": "July", "Aug": "August",
@@ -128,7 +129,7 @@ _MONTH = re.compile(
 # "5 Jan." and "on 5 Mar we left", but "the 5 Jan bought".
 _DAY_BEFORE = re.compile(
     rf"(?<![\w.,:/$£€])({_DAY}(?:st|nd|rd|th)?) (?:(Feb|Apr|Jul|Aug|Sept?|Oct|Nov|Dec)\b|(Jan|Mar|Jun)(?=[.,;:!?)]|$|"
-    r" (?:at|in|on|to(?! [a-z])|from|by|until|and|or|for|we|he|she|they|it|I|the|is|was|had|will|with)\b))"
+    r" (?:at|in|on|to(?! go\b)|from|by|until|and|or|for|we|he|she|they|it|I|the|is|was|had|will|with)\b))"
 )
 _STREET = re.compile(
     r"(?:(\d{1,5} (?:[A-Z][\w']* ){1,3}|\d(?:st|nd|rd|th) )|\b([A-Z][a-z]+) )"

@@ -116,10 +116,10 @@ _AIRLINER = re.compile(r"7[0-8]7")
 _ONE_OF_ITS_KIND = re.compile(r"\b(?:a|the|this|that|another|each|every|of) $", re.I)
 _CALLED = re.compile(r"\b(?:call|calls|called|calling|dial|dials|dialed|dialled|dialing|phoned|ring|rang) $", re.I)
 _SERVICES = frozenset("111 112 211 311 411 511 811 911 999".split())
-# "He called 199 customers", but "called 911 for directions".
+# "He called 511 customers", but "called 911 three times".
 _CALLED_PEOPLE = re.compile(
-    r" (?:(?!(?:about|after|again|and|as|at|because|before|but|during|for|from|if|in|on|or|over|to|unless|when|while|"
-    r"with|without)\b)[a-z]+ )?(?!(?:was|is|has|his|this|as|always|perhaps|unless|besides|across)\b)[a-z]{2,}s\b"
+    r" (?:(?:local|other|different|more|new|possible|potential|random|registered) )?"
+    r"(?!(?:was|is|has|his|this|as|always|perhaps|unless|besides|across|towards|sometimes|times|minus|plus)\b)[a-z]{2,}s\b"
 )
 _LATER = re.compile(r" (?:seconds|minutes|hours|days) (?:after|before|later|earlier|ago)\b")
 _CALL = re.compile(r" (?:calls?|callers?|operators?|dispatch\w*|emergency|emergencies)\b")

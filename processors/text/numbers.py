@@ -39,8 +39,11 @@ _DECIMAL = re.compile(rf"{_START}{_WHOLE}?\.(\d+)")
 _MINUS = re.compile(r"(?<=\d) ?[-–—] ?(?=\d[^=]{0,12}=)")
 _RANGE = re.compile(rf"(?<![\w.,-])({_VALUE}) ?[-–—] ?({_VALUE})(?![\w-]|[.,]\d)")
 _RATIO = re.compile(r"(?<![\d:.])(\d{1,6}):(\d{1,6})(?![\d:])")
-# Minutes and seconds: "in 45:30", but "a 45:30 ratio".
-_CLOCKED = re.compile(r"(?<![\d:.,])(2[5-9]|[345]\d):([0-5]\d)(?![\d:]|[.,]\d)")
+# Minutes and seconds: "in 45:30", but "a 45:30 ratio" and "it ended 31:28".
+_CLOCKED = re.compile(r"(?<![\d:.,])(2[5-9]|[345]\d):([0-5]\d)(?![\d:]|[.,]\d|[-–])")
+_BEFORE_CLOCK = re.compile(
+    r"\b(?:in|at|took|takes|lasts?|lasted|after|under|until|till|time of|then|mark|clocked|ran) $", re.I
+)
 _AS_RATIO = re.compile(r"\b(?:ratios?|scores?|odds|split|mix|won|lost|win|beat|led|leads?|result|vote)\b", re.I)
 _POINT_RATIO = re.compile(r"(?<=\d\.\d):(?=\d{1,4}\b)")
 _VERSE = re.compile(
@@ -121,6 +124,8 @@ def _range(match: re.Match[str]) -> str:
 def _clocked(match: re.Match[str]) -> str:
     minutes, seconds = match.groups()
     nearby = match.string[max(0, match.start() - 20) : match.end() + 8]
+    if not _BEFORE_CLOCK.search(match.string, max(0, match.start() - 10), match.start()):
+        return match[0]
     if int(minutes) + int(seconds) == 100 or _AS_RATIO.search(nearby):
         return match[0]
     if seconds == "00":

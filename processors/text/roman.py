@@ -51,14 +51,14 @@ _NUMERAL = re.compile(
 _AFTER_RULER = re.compile(
     r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b"
 )
-# "I" after what is counted is the pronoun before these: "Type I like best", "this season I will win".
-_PRONOUN_VERB = re.compile(
-    r" (?:am|have|do|don't|like|love|prefer|want|think|hate|know|need|bought|wrote|read|made|met|liked|loved|wanted)\b"
+# "I" after what is counted is the pronoun before these: "Type I like best", "every round I lose".
+_PRONOUN_VERB = re.compile(r" (?:am|have|do|don't|like|love|prefer|want|think|hate|bought|liked|loved|wanted)\b")
+_SMALL_VERB = re.compile(
+    r" (?:am|have|do|don't|like|love|prefer|want|think|hate|know|need|bought|wrote|read|made|met|liked|loved|wanted|"
+    r"lose|lost|win|believe|feel|felt|saw|see|can|can't|could|play|played|got|get|hope|wish|brought|would|said)\b"
 )
-_NOT_PRONOUN = re.compile(
-    r" (?:of|in|to|or|and|by|from|as|on|at|for|through|is|has|does|begins|ends|shows|deals|covers|opens|contains|"
-    r"describes|trials?|stud(?:y|ies)|patients?|cancers?|tumou?rs?|diseases?|clinical|errors?|trauma|soldiers?|veterans?)\b"
-)
+# ... and before these, where something points at what is counted: "this season I will win".
+_POINTED_VERB = re.compile(r" (?:will|won't|had|was|did|didn't|shall|should|may|might|must|never|always|just)\b")
 _POINTS = re.compile(r"\b(?:this|that|each|every|any|the|a|what|which|last|next|first|second|final|new) $", re.I)
 
 _ORDINAL_AFTER = re.compile(r" (?:century|centuries|dynasty)\b", re.I)
@@ -72,15 +72,10 @@ def _is_pronoun(word: str, match: re.Match[str]) -> bool:
         return False
     if word[0].isupper():
         return word.lower() != "war" and _PRONOUN_VERB.match(match.string, match.end()) is not None
-    before = match.string[max(0, match.start() - 8) : match.start()]
-    if (
-        word == "war"
-        and before.endswith("world ")
-        or word in ("phase", "stage", "level")
-        and not _POINTS.search(before)
-    ):
-        return False
-    return not _NOT_PRONOUN.match(match.string, match.end())
+    if _SMALL_VERB.match(match.string, match.end()):
+        return True
+    pointed = _POINTS.search(match.string, max(0, match.start() - 8), match.start())
+    return pointed is not None and _POINTED_VERB.match(match.string, match.end()) is not None
 
 
 def _replace(match: re.Match[str]) -> str:

@@ -52,9 +52,11 @@ _CHANGED = re.compile(
     r"wid|bigg|great|thick|thinn|high|low)er|more|less) $"
 )
 _MEASURED = re.compile(
-    r"[ -](?:scale|size|inch(?:es)?|in\.|of (?!(?:this|last|next|that|each|every|the same|the) year\b|[12]\d{3}\b)|"
+    r"[ -](?:scale|size|inch(?:es)?|in\.|"
+    r"of (?!(?:this|last|next|that|each|every|the same|the) (?:year|month)\b|[12]\d{3}\b)|"
     r"(?:cup|mile|second|pound|ounce|acre|share|yard|note|point)s?\b|full\b)|\""
 )
+_DENOMINATORS = frozenset((16, 20, 24, 32, 64, 100))  # of fractions that no day rules out
 _MILITARY = re.compile(r"(?<![\w.,:-])0([1-9])([0-5]\d)(?= ?(?:hours|hrs)\b)")
 # "March 3-April 5", "3 March-5 April".
 _ACROSS = re.compile(
@@ -70,24 +72,22 @@ _ELAPSED = re.compile(
 # "30s", or several as in "60s, 70s and 80s".
 _TENS = re.compile(r"(?<![\w.,])'?[2-9]0'?s(?:(?:,? (?:and|or|to) |, |[-–/])'?[2-9]0'?s){0,8}\b")
 _DECADE = re.compile(r"(?<![\w.,])([12]\d{2}0)'?s\b")
-# "30s" are seconds unless an apostrophe or such words make them years or ages: "his 30s", "the late 60s", "80s music".
-_OF_YEARS = re.compile(
-    r"(?:\b(?:the|these|those|his|her|their|my|our|your|its|whose|early|mid|late|later|high|low|upper|lower|roaring|"
-    r"swinging|since|during)|'s|s') $|\b(?:mid|pre|post|early|late)-$",
+# "30s" are years or ages ("a 90s diner", "the 1960s and 70s") unless such words make them seconds: "it took 30s".
+_FOR_SECONDS = re.compile(
+    r"\b(?:took|takes?|taking|lasts?|lasted|wait|waits|waited|waiting|after|for|within|every|another|just|only|exactly|"
+    r"about|nearly|almost|approximately|roughly|least|most|maximum of|minimum of) $",
     re.I,
 )
-_YEARS_NOUN = re.compile(
-    r"[ -](?:music|pop|rock|soul|funk|punk|metal|disco|jazz|rap|hip-hop|hits?|songs?|tunes?|bands?|albums?|styled?|"
-    r"fashion|look|vibes?|themed?|movies?|films?|cinema|comed(?:y|ies)|sitcoms?|cartoons?|tv|television|shows?|kids?|"
-    r"child|children|nostalgia|era|classics?|retro|throwbacks?|icons?|stars?|part(?:y|ies)|hair|decor|architecture|"
-    r"design|culture|slang|generation|teens?|radio|synth\w*|inspired)\b",
-    re.I,
-)
-# ... and these make seconds of them again: "the 30s mark".
+_AT_THE_END = re.compile(r"\b[Ii]n $")
+_END = re.compile(r"$|[.;:!?)]")
+_NAMED = re.compile(r" (?:[A-Z]|(?:and|or) [a-z]+s\b|(?!(?:this|was|is|has|as|always|plus)\b)[a-z]+(?:s|ic|ion)\b)")
+# "A 30s clip", "the 30s mark".
 TIMED = (
-    "(?:mark|timer|clip|limit|delay|window|video|ad|pause|timeout|interval|exposure|countdown|break|rest|sprint|plank)"
+    "(?:mark|timer|limit|delay|timeout|interval|countdown|sprint|plank|clip|window|video|ad|pause|exposure|break|rest)"
 )
 _TIMED = re.compile(rf"[ -]{TIMED}s?\b")
+_ONE_OF = re.compile(r"\b(?:an?|one|each|every|another|this|per) $", re.I)
+_SECONDS_ONLY = re.compile(r" (?:mark|timer|limit|delay|timeout|interval)s?\b")
 _TO_DATE = re.compile(r"(?<![\w-])((?:1\d|20)\d\d)[-–](?=(?:present|now|today)\b)|('\d\d)[-–](?='\d\d\b)")
 _SHORT_YEAR = re.compile(r"(?<!\w)'(\d\d)(?![\d'\w])")
 _YEAR_SPAN = re.compile(r"(?<![\d.,$£€-])(1[1-9]\d{2}|20\d{2})[-–/](\d{2}|1[1-9]\d{2}|20\d{2})(?![\d-])(?!\.\d)")
@@ -190,7 +190,10 @@ def _on_day(match: re.Match[str]) -> str:
     first = _day_of(one, other) if max(int(one), int(other)) > 12 else None
     second = _day_of(one2, other2) if joint else ""
     changed = word == "by" and _CHANGED.search(match.string, max(0, match.start() - 16), match.start())
-    if first is None or second is None or changed or _MEASURED.match(match.string, match.end()):
+    last_one, last = (one2, other2) if joint else (one, other)
+    part = int(last) in _DENOMINATORS and int(last_one) < int(last)
+    part = part and (changed or _MEASURED.match(match.string, match.end()))
+    if first is None or second is None or part:
         return match[0]
     return f"{word} {first}{joint or ''}{second}"
 
@@ -208,10 +211,13 @@ def _day_month(match: re.Match[str]) -> str:
 
 
 def _tens(match: re.Match[str]) -> str:
-    before = _OF_YEARS.search(match.string, max(0, match.start() - 10), match.start())
-    years = "'" in match[0] or before or _YEARS_NOUN.match(match.string, match.end())
-    if not years or _TIMED.match(match.string, match.end()):
-        return match[0]
+    text, start, end = match.string, match.start(), match.end()
+    if "'" not in match[0]:
+        cue = _FOR_SECONDS.search(text, max(0, start - 14), start) and not _NAMED.match(text, end)
+        cue = cue or _AT_THE_END.search(text, max(0, start - 4), start) and _END.match(text, end)
+        clip = _ONE_OF.search(text, max(0, start - 9), start) and _TIMED.match(text, end)
+        if cue or clip or _SECONDS_ONLY.match(text, end):
+            return match[0]
     return re.sub(r"'?([2-9]0)'?s", lambda m: plural_of(cardinal(m[1])), re.sub("[-–]", " to ", match[0]))
 
 

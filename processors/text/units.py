@@ -67,7 +67,8 @@ _PER_UNIT = re.compile(r"\bper (kg|km|lb|hr|sec|min|oz|cm|mm|ml|mg|kWh|sq ft)\b"
 _SQUARE = re.compile(r"(?<=\d )(sq|cu)\.? ?(?=(?:ft|mi|km)\b)")
 _FEET_AND = re.compile(
     r"(?<=\d) ?(?:ft|feet)\.? (\d{1,2}) ?in\b(?!\.)(?! (?:the|a|an|this|that|these|those|all|my|his|her|its|our|their|"
-    r"your|some|each|every|both|total|front|back|height|length|width|depth|diameter|circumference|[A-Z\d]\S*))"
+    r"your|some|each|every|both|total|front|back|height|length|width|depth|diameter|circumference|Jan|Feb|March|April|May|June|July|Aug\w*|Sep\w*|"
+    r"Oct\w*|Nov\w*|Dec\w*|[12]\d{3})\b)"
 )
 _ANGLE = re.compile(r"[- ](?:angle|turn|view|bend|slope|arc|rotation|heat|weather|temperatures?)s?\b")
 # Several of a kind and not seconds: "the 747s", "two 9s", "the 1s and 0s".
@@ -82,7 +83,7 @@ _A = re.compile(r"\b[Aa]n? $")
 _NO_NOUN = re.compile(r" ?(?:of|in|on|at|to|and|or|is|was|for|per|by|with|from|above|below|[A-Z])\b")
 _PART_OF_ONE = re.compile(r"(?<!\d)(?<!\d )\d/$")
 # Ranges with the unit at both ends: "20°-30°C", "5%-10%", "5km-10km"; "In 2020 -5°C" has a minus.
-_DEGREES_TO = re.compile(r"(?<=\d)(?:( ?°[CF]?) ?[-–] ?| ?[-–] |-| ?–)(?=\d{1,4}(?:\.\d{1,3})? ?°)")
+_DEGREES_TO = re.compile(r"(?<=\d)(?:( ?°[CF]?) ?[-–] ?| ?[-–] |-| ?–|(?<![12]\d{3}) -)(?=\d{1,4}(?:\.\d{1,3})? ?°)")
 _PERCENT_TO = re.compile(r"(?<=\d) ?%(?:[-–](?=\d)| ?[-–] ?(?=\d{1,3}(?:\.\d{1,3})? ?%))")
 _UNIT_TO = re.compile(rf"(?<=\d)( ?({_NAMES}))[-–](?=\d[\d.,]{{0,9}} ?\2(?![\w/]))")
 _PERCENT = re.compile(r" ?%")

@@ -77,7 +77,7 @@ def test_equal_lengths_agree_as_a_batch(pair: Pair) -> None:
     assert ours.losses["discriminator/total"] == pytest.approx(float(discriminator["loss"].detach()), rel=1e-5)
 
 
-def test_espnet_lets_padding_leak_and_onedoes_not(pair: Pair) -> None:
+def test_espnet_lets_padding_leak_and_ours_does_not(pair: Pair) -> None:
     """Why mixed lengths are compared one utterance at a time: what ESPnet computes depends on the neighbours."""
     batch, starts = random_batch(8, [15, 6], [60, 33], SEGMENT)
     alone, alone_starts = random_batch(8, [15, 6], [60, 33], SEGMENT)

@@ -43,6 +43,11 @@ DATES = [
     ("with 5 Mar to go", "with five Mar to go"),
     ("newly Wed. The day, on Wed. The day", "newly Wed. The day, on Wednesday. The day"),
     ("5 May-7 June, 5th May - 7th June", "fifth May to seventh June, fifth May to seventh June"),
+    ("the 1960s and 70s, 80s night", "the nineteen sixties and seventies, eighties night"),
+    ("a 50s diner", "a fifties diner"),
+    ("In the 90s video games boomed", "In the nineties video games boomed"),
+    ("cut by 12/31, on 7/13 shares fell", "cut by December thirty-first, on July thirteenth shares fell"),
+    ("from 5 Jan to next week", "from fifth January to next week"),
     ("in her 30s-40s, the '60s. 5 men", "in her thirties to forties, the sixties. five men"),
 ]
 TIMES = [
@@ -61,6 +66,8 @@ TIMES = [
     ("Wait 60s! a 30s clip, the 30s mark", "Wait sixty seconds! a thirty second clip, the thirty seconds mark"),
     ("7pm-9, 7 p.m.-9", "seven P M to nine, seven P M to nine"),
     ("He swam it in 45:30, then 45:00.", "He swam it in forty-five thirty, then forty-five minutes."),
+    ("It took 30s to load; set in 80s Britain", "It took thirty seconds to load; set in eighties Britain"),
+    ("Germany 31:28 Denmark", "Germany thirty-one to twenty-eight Denmark"),
     ("a 50:50 split, a 45:30 ratio", "a fifty to fifty split, a forty-five to thirty ratio"),
 ]
 MONEY = [
@@ -115,6 +122,7 @@ NUMBERS = [
         "one million two hundred thirty-four thousand five hundred sixty-seven people",
     ),
     ("He called 199 customers. Call 112.", "He called one hundred ninety-nine customers. Call one one two."),
+    ("He called 911 three times", "He called nine one one three times"),
     ("They called 511 local numbers", "They called five hundred eleven local numbers"),
     ("He called 911 for directions", "He called nine one one for directions"),
     ("He called 911 minutes after it", "He called nine one one minutes after it"),
@@ -144,6 +152,7 @@ UNITS = [
     ("5° - 10°, 20 – 30 °C", "five degrees to ten degrees, twenty to thirty degrees Celsius"),
     ("40% - 12 people, 5% - 10%", "forty percent - twelve people, five percent to ten percent"),
     ("5 ft 10 in 2019 and 5 feet 10 in March", "five feet ten in twenty nineteen and five feet ten in March"),
+    ("6 ft 3 in and up, from 10 -15°C", "six feet three inches and up, from ten to fifteen degrees Celsius"),
     ("He ran 100 m 9 s faster.", "He ran one hundred meters nine seconds faster."),
     ("20°C -30°C, 50% -60%", "twenty degrees Celsius to thirty degrees Celsius, fifty percent to sixty percent"),
 ]
@@ -171,6 +180,8 @@ WORDS = [
     ("each round I lose, the book I read", "each round I lose, the book I read"),
     ("Season I, part I of it, phase I trials", "Season one, part one of it, phase one trials"),
     ("Symphony I. The end", "Symphony one. The end"),
+    ("part I was written, chapter I introduces", "part one was written, chapter one introduces"),
+    ("Act I made us laugh, a phase I safety study", "Act one made us laugh, a phase one safety study"),
     ("Type I like best, Type I is rare", "Type I like best, Type one is rare"),
     ("world war I planes, at this stage I think", "world war one planes, at this stage I think"),
     ("Queen Elizabeth I. She ruled.", "Queen Elizabeth the first. She ruled."),
@@ -207,4 +218,5 @@ def test_time_is_linear_in_the_length(unit: str) -> None:
         return min(times)
 
     # Four times the text takes four times as long; what grows with the square takes sixteen times.
-    assert fastest(long) < 8 * fastest(short) + 0.05
+    took = fastest(long)
+    assert took < 8 * fastest(short) + 0.05 and took < 4
