@@ -123,9 +123,9 @@ def _range(match: re.Match[str]) -> str:
 
 def _clocked(match: re.Match[str]) -> str:
     minutes, seconds = match.groups()
-    nearby = match.string[max(0, match.start() - 20) : match.end() + 8]
     if not _BEFORE_CLOCK.search(match.string, max(0, match.start() - 10), match.start()):
         return match[0]
+    nearby = match.string[max(0, match.start() - 20) : match.end() + 8]
     if int(minutes) + int(seconds) == 100 or _AS_RATIO.search(nearby):
         return match[0]
     if seconds == "00":

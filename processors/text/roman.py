@@ -52,10 +52,12 @@ _AFTER_RULER = re.compile(
     r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b"
 )
 # "I" after what is counted is the pronoun before these: "Type I like best", "every round I lose".
-_PRONOUN_VERB = re.compile(r" (?:am|have|do|don't|like|love|prefer|want|think|hate|bought|liked|loved|wanted)\b")
+_VERBS = "am|have|do|don't|like|love|prefer|want|think|hate|bought|liked|loved|wanted"
+_PRONOUN_VERB = re.compile(rf" (?:{_VERBS})\b")
+# A title is written large, so that behind "part" and "book" more verbs speak for the pronoun: "the book I read".
 _SMALL_VERB = re.compile(
-    r" (?:am|have|do|don't|like|love|prefer|want|think|hate|know|need|bought|wrote|read|made|met|liked|loved|wanted|"
-    r"lose|lost|win|believe|feel|felt|saw|see|can|can't|could|play|played|got|get|hope|wish|brought|would|said)\b"
+    rf" (?:{_VERBS}|know|need|wrote|read|made|met|lose|lost|win|believe|feel|felt|saw|see|can|can't|could|play|played|"
+    r"got|get|hope|wish|brought|would|said)\b"
 )
 # ... and before these, where something points at what is counted: "this season I will win".
 _POINTED_VERB = re.compile(r" (?:will|won't|had|was|did|didn't|shall|should|may|might|must|never|always|just)\b")
@@ -67,7 +69,7 @@ _ITEM = re.compile(r"\((i{1,3}|iv|vi{1,3}|ix)\)")
 
 
 def _is_pronoun(word: str, match: re.Match[str]) -> bool:
-    """Whether the "I" after the counted `word` is who speaks; a title is written large, and a stop ends nobody."""
+    """Whether the "I" after the counted `word` is who speaks."""
     if match[4] or not match[6].islower():
         return False
     if word[0].isupper():

@@ -56,7 +56,7 @@ _MEASURED = re.compile(
     r"of (?!(?:this|last|next|that|each|every|the same|the) (?:year|month)\b|[12]\d{3}\b)|"
     r"(?:cup|mile|second|pound|ounce|acre|share|yard|note|point)s?\b|full\b)|\""
 )
-_DENOMINATORS = frozenset((16, 20, 24, 32, 64, 100))  # of fractions that no day rules out
+_DENOMINATORS = frozenset((16, 20, 24))  # of common fractions that could be days
 _MILITARY = re.compile(r"(?<![\w.,:-])0([1-9])([0-5]\d)(?= ?(?:hours|hrs)\b)")
 # "March 3-April 5", "3 March-5 April".
 _ACROSS = re.compile(

@@ -67,8 +67,8 @@ _PER_UNIT = re.compile(r"\bper (kg|km|lb|hr|sec|min|oz|cm|mm|ml|mg|kWh|sq ft)\b"
 _SQUARE = re.compile(r"(?<=\d )(sq|cu)\.? ?(?=(?:ft|mi|km)\b)")
 _FEET_AND = re.compile(
     r"(?<=\d) ?(?:ft|feet)\.? (\d{1,2}) ?in\b(?!\.)(?! (?:the|a|an|this|that|these|those|all|my|his|her|its|our|their|"
-    r"your|some|each|every|both|total|front|back|height|length|width|depth|diameter|circumference|Jan|Feb|March|April|May|June|July|Aug\w*|Sep\w*|"
-    r"Oct\w*|Nov\w*|Dec\w*|[12]\d{3})\b)"
+    r"your|some|each|every|both|total|front|back|height|length|width|depth|diameter|circumference|"
+    r"Jan\w*|Feb\w*|March|April|May|June|July|Aug\w*|Sep\w*|Oct\w*|Nov\w*|Dec\w*|[12]\d{3})\b)"
 )
 _ANGLE = re.compile(r"[- ](?:angle|turn|view|bend|slope|arc|rotation|heat|weather|temperatures?)s?\b")
 # Several of a kind and not seconds: "the 747s", "two 9s", "the 1s and 0s".
