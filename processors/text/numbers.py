@@ -7,6 +7,7 @@ import re
 from processors.text.number_context import spoken_whole
 from processors.text.number_words import cardinal, digits, fraction, ordinal, pairs, plural_of, year
 from processors.text.substitute import substitute
+from processors.text.times import minutes_and_seconds
 from processors.text.units import decimal
 
 # Where a number starts; without it a search through a long run of digits would begin at each of them.
@@ -128,9 +129,7 @@ def _clocked(match: re.Match[str]) -> str:
     nearby = match.string[max(0, match.start() - 20) : match.end() + 8]
     if int(minutes) + int(seconds) == 100 or _AS_RATIO.search(nearby):
         return match[0]
-    if seconds == "00":
-        return f"{cardinal(minutes)} minutes"
-    return f"{cardinal(minutes)} {digits(seconds, 'oh') if seconds[0] == '0' else cardinal(seconds)}"
+    return minutes_and_seconds(minutes, seconds)
 
 
 def _code_part(part: str, in_chain: bool) -> str:

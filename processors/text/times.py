@@ -22,6 +22,11 @@ _TIME_RANGE = re.compile(
     rf"|(?<![\w:.,/–—-])((?:0?[1-9]|1[0-2]){_HALF})"
     rf"(?: ?[-–—] ?(?=(?:0?[1-9]|1[0-2]){_HALF})|[-–](?=(?:0?[1-9]|1[0-2])(?![\w:.,/%-]*\w)))"
 )
+# Minutes and seconds from here to there, as of a film; verses from chapter to chapter are said the same way.
+_TIMED_RANGE = re.compile(
+    r"(?<![\w:.,/–—-])(\d{1,3}):([0-5]\d) ?[-–—] ?(\d{2,3}):([0-5]\d)(?![\w:/–—-]|[.,]\d)"
+)
+_LATEST_HOUR = 30  # "18:00-25:00" is how bars and stations write hours after midnight
 _HOUR = re.compile(r"(?<![\d:.,/-])(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?))")
 _DURATION = re.compile(r"(?<![\d:.])(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])")
 _ISO = re.compile(r"(?<![\d/.-])([12]\d{3})([-/.])(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?![\d/-]|\.\d)(?:T(?=\d\d:))?")
@@ -124,6 +129,20 @@ def _time(match: re.Match[str]) -> str:
     if second:
         words += f" and {cardinal(second)} {'second' if second == '01' else 'seconds'}"
     return words + (_half(letter, stop, following) if letter else "")
+
+
+def minutes_and_seconds(minutes: str, seconds: str) -> str:
+    """ "45", "05" -> "forty-five oh five"; "45", "00" -> "forty-five minutes"."""
+    return f"{cardinal(minutes)} {'minutes' if seconds == '00' else _minutes(seconds)}"
+
+
+def _timed_range(match: re.Match[str]) -> str:
+    first, second = match.groups()[:2], match.groups()[2:]
+    start, end = (60 * int(minutes) + int(seconds) for minutes, seconds in (first, second))
+    maybe_hours = int(first[0]) < 25 and int(second[0]) <= _LATEST_HOUR
+    if start >= end or maybe_hours:
+        return match[0]
+    return f"{minutes_and_seconds(*first)} to {minutes_and_seconds(*second)}"
 
 
 def _duration(match: re.Match[str]) -> str:
@@ -235,6 +254,7 @@ def expand_times(text: str) -> str:
     text = substitute(_ISO, lambda m: f"{_date(m[4], m[3], m[1])} ", text)
     text = _NOON.sub(lambda m: f"{m[1] or m[2]} to ", text)
     text = _POINTED.sub(r"\1:\2", text)
+    text = substitute(_TIMED_RANGE, _timed_range, text)
     text = _TIME_RANGE.sub(lambda m: f"{m[1] or m[2] or m[3]} to ", text)
     if ":" in text:
         text = substitute(_DURATION, _duration, text)

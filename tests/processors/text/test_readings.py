@@ -69,6 +69,10 @@ TIMES = [
     ("It took 30s to load; set in 80s Britain", "It took thirty seconds to load; set in eighties Britain"),
     ("Germany 31:28 Denmark", "Germany thirty-one to twenty-eight Denmark"),
     ("a 50:50 split, a 45:30 ratio", "a fifty to fifty split, a forty-five to thirty ratio"),
+    ("Watch 25:30-26:00.", "Watch twenty-five thirty to twenty-six minutes."),
+    ("45:05 – 119:30", "forty-five oh five to one hundred nineteen thirty"),
+    ("at 9:15-45:00", "at nine fifteen to forty-five minutes"),
+    ("Isaiah 52:13-53:12", "Isaiah fifty-two thirteen to fifty-three twelve"),
 ]
 MONEY = [
     ("It cost 30s. a week.", "It cost thirty shillings a week."),
@@ -203,6 +207,7 @@ def test_reading(written: str, spoken: str) -> None:
     [
         *["1-", "12s ", "5 Jan-", "$1-", "5km-", "-1 °", "1:1-", "1 000 ", "0123 456 ", "A v ", "Acts I, ", "Mon-"],
         *["Mon/", "20s and ", "by 1/16 to ", "5% - ", "45:30 ", "call 911 ", "this act I ", "5 May - ", "7pm-", "Jan-"],
+        *["25:30-26:00 "],
     ],
 )
 def test_time_is_linear_in_the_length(unit: str) -> None:
