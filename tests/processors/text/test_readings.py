@@ -190,6 +190,11 @@ WORDS = [
     ("world war I planes, at this stage I think", "world war one planes, at this stage I think"),
     ("Queen Elizabeth I. She ruled.", "Queen Elizabeth the first. She ruled."),
     ("King George V. Parliament met.", "King George the fifth. Parliament met."),
+    ("I met my cousin Paul I. He left.", "I met my cousin Paul I. He left."),
+    ("Mr. Charles V. is in, Uncle John I.", "Mister Charles V is in, Uncle John I."),
+    ("cousin Paul I. He left.", "cousin Paul I. He left."),
+    ("her cousin Elizabeth I. She fled.", "her cousin Elizabeth the first. She fled."),
+    ("his uncle, James I. He died. Mr. John III", "his uncle, James the first. He died. Mister John the third"),
     ("Chapter v. The start. Scene v. A room.", "Chapter five. The start. Scene five. A room."),
     ("Otto v. Bismarck", "Otto versus Bismarck"),
 ]
@@ -207,7 +212,7 @@ def test_reading(written: str, spoken: str) -> None:
     [
         *["1-", "12s ", "5 Jan-", "$1-", "5km-", "-1 °", "1:1-", "1 000 ", "0123 456 ", "A v ", "Acts I, ", "Mon-"],
         *["Mon/", "20s and ", "by 1/16 to ", "5% - ", "45:30 ", "call 911 ", "this act I ", "5 May - ", "7pm-", "Jan-"],
-        *["25:30-26:00 "],
+        *["25:30-26:00 ", "my cousin Paul I. "],
     ],
 )
 def test_time_is_linear_in_the_length(unit: str) -> None:
