@@ -36,13 +36,12 @@ _QUANTITY = re.compile(
     re.I,
 )
 # What is always counted, and plurals that may be: "1308 prisoners", but "the 1960 elections".
-_COUNTED = re.compile(
-    r" (?:[a-z]+ )?(?:people|men|women|children|feet|percent|persons|prisoners|dollars|pounds|words|votes|tons|"
-    r"acres|miles|"
-    r"yards|meters|metres|kilometers|kilometres|soldiers|troops|students|inhabitants|francs|rupees|copies|gallons|"
-    r"bushels|volts|"
-    r"degrees|hours|minutes|seconds|sleeping)\b"
+_COUNTED_NOUNS = (
+    "people|men|women|children|feet|percent|persons|prisoners|dollars|pounds|words|votes|tons|acres|miles|yards|meters|"
+    "metres|kilometers|kilometres|soldiers|troops|students|inhabitants|francs|rupees|copies|gallons|bushels|volts|"
+    "degrees|hours|minutes|seconds|sleeping"
 )
+_COUNTED = re.compile(rf" (?:[a-z]+ )?(?:{_COUNTED_NOUNS})\b")
 _PLURAL = re.compile(
     r" (?!(?:was|is|has|his|its|this|as|does|goes|us|always|perhaps|thus|plus|across|less|unless|towards|besides|"
     r"whereas|afterwards|"
@@ -59,6 +58,33 @@ _STREET = re.compile(
     r"Boulevard|Place|Court|"
     r"Way|Square)\b)"
 )
+
+
+# "123 456 789" is one number where that many are counted; it may be a list or a telephone number everywhere else.
+_THREES = re.compile(r"(?<![\w.,+/-])(?<!\d )[1-9]\d\d(?: \d{3}){2,3}(?![\w.,-]*\w)(?! \d)")
+_THAT_MANY = re.compile(rf" (?:{_COUNTED_NOUNS})\b(?! (?:after|before|later|earlier|ago)\b)")
+_POPULATION = re.compile(r"\bpopulation of (?:about |nearly |almost |over |some )?$")
+# ... and "in rooms 101 102 103 men sat" are rooms.
+_NUMBERED = re.compile(
+    r"\b(?:room|number|page|exhibit|route|flight|bus|train|channel|suite|apartment|gate|lot|item|unit|ward|cell|seat|"
+    r"house|level|floor)(?:e?s)? $",
+    re.I,
+)
+
+
+def join_thousands(text: str) -> str:
+    """ "123 456 789 people" -> "123456789 people"."""
+
+    def joined(match: re.Match[str]) -> str:
+        whole, start, end = match.string, match.start(), match.end()
+        number = match[0].replace(" ", "")
+        if _POPULATION.search(whole, max(0, start - 24), start):
+            return number
+        amounts = all(group.endswith("00") for group in match[0].split())  # "100 200 300 dollars"
+        numbered = _NUMBERED.search(whole, max(0, start - 12), start)
+        return number if _THAT_MANY.match(whole, end) and not (amounts or numbered) else match[0]
+
+    return _THREES.sub(joined, text)
 
 
 def spoken_whole(text: str, whole: str, start: int, end: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from processors.text.number_context import spoken_whole
+from processors.text.number_context import join_thousands, spoken_whole
 from processors.text.number_words import cardinal, digits, fraction, ordinal, pairs, plural_of, year
 from processors.text.substitute import substitute
 from processors.text.times import minutes_and_seconds
@@ -174,6 +174,7 @@ def expand_numbers(text: str) -> str:
         text = substitute(_CHAIN, lambda m: ", ".join(map(digits, m[0].split("-"))), text)
     text = substitute(_NATIONAL, lambda m: ", ".join(map(digits, re.split("[ -]", m[0]))), text)
     text = substitute(_POSTCODE, lambda m: m[1] + digits(m[2]) + (f", {digits(m[3])}" if m[3] else ""), text)
+    text = join_thousands(text)
     text = _GROUPED.sub(lambda m: m[0].replace(" ", "").replace(".", ""), text)
     if "." in text:
         text = substitute(_VERSION, lambda m: " point ".join(map(cardinal, m[0].split("."))), text)

@@ -125,6 +125,20 @@ NUMBERS = [
         "1 234 567 people",
         "one million two hundred thirty-four thousand five hundred sixty-seven people",
     ),
+    (
+        "123 456 789 people",
+        "one hundred twenty-three million four hundred fifty-six thousand seven hundred eighty-nine people",
+    ),
+    (
+        "A population of over 123 000 789.",
+        "A population of over one hundred twenty-three million seven hundred eighty-nine.",
+    ),
+    ("call 555 123 456", "call five hundred fifty-five one hundred twenty-three four hundred fifty-six"),
+    ("in 1999 200 people", "in nineteen ninety-nine two hundred people"),
+    ("Flight 370 239 people", "Flight three seven zero two hundred thirty-nine people"),
+    ("rooms 101 102 103 men", "rooms one hundred one one hundred two one hundred three men"),
+    ("100 200 300 dollars", "one hundred two hundred three hundred dollars"),
+    ("in 1999 123 456 men", "in nineteen ninety-nine one hundred twenty-three four hundred fifty-six men"),
     ("He called 199 customers. Call 112.", "He called one hundred ninety-nine customers. Call one one two."),
     ("He called 911 three times", "He called nine one one three times"),
     ("They called 511 local numbers", "They called five hundred eleven local numbers"),
@@ -212,7 +226,7 @@ def test_reading(written: str, spoken: str) -> None:
     [
         *["1-", "12s ", "5 Jan-", "$1-", "5km-", "-1 °", "1:1-", "1 000 ", "0123 456 ", "A v ", "Acts I, ", "Mon-"],
         *["Mon/", "20s and ", "by 1/16 to ", "5% - ", "45:30 ", "call 911 ", "this act I ", "5 May - ", "7pm-", "Jan-"],
-        *["25:30-26:00 ", "my cousin Paul I. "],
+        *["25:30-26:00 ", "my cousin Paul I. ", "123 456 789 people ", "123 456 "],
     ],
 )
 def test_time_is_linear_in_the_length(unit: str) -> None:
