@@ -57,6 +57,13 @@ _CAPITALS = frozenset(
     ["MR", "MRS", "MS", "DR", "ST", "JR", "SR", "NO", "PROF", "REV", "VS", "INC", "LTD", "VOL", "CAPT"]
 )
 _WITHOUT_STOP = {"Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor", "Prof": "Professor"}
+# Poets and philosophers of whom fragments are left, so that "Sappho Fr. 31" is no price, unless she is paid.
+_IN_FRAGMENTS = (
+    "Sappho|Alcaeus|Alcman|Anacreon|Archilochus|Bacchylides|Hipponax|Ibycus|Mimnermus|Pindar|Semonides|Simonides|Solon|"
+    "Stesichorus|Theognis|Tyrtaeus|Aeschylus|Sophocles|Euripides|Aristophanes|Cratinus|Eupolis|Menander|Hesiod|"
+    "Callimachus|Anaxagoras|Anaximander|Anaximenes|Democritus|Empedocles|Heraclitus|Leucippus|Parmenides|Philolaus|"
+    "Xenophanes|Aristotle|Theophrastus|Epicurus|Posidonius|Chrysippus|Ennius|Lucilius"
+)
 _PHRASES = [
     (re.compile(r"\b[Ii]\. ?e\.(?=\W|$)"), "that is"),
     (re.compile(r"\b[Ee]\. ?g\.(?=\W|$)"), "for example"),
@@ -67,6 +74,14 @@ _PHRASES = [
     (re.compile(r"\b([BM])\. ?Sc\b\.?"), r"\1 S C"),
     (re.compile(r"&c\."), "et cetera"),
     (re.compile(r"\bFrs?\. ?(?=\d[\d,.]{0,12} francs?\b)"), ""),
+    (
+        re.compile(
+            r"(?<!(?:paid|pays|owes|owed|gave|give|lent|cost) )(?<!(?:[Pp]ay|owe) )"
+            rf"\b((?:{_IN_FRAGMENTS})(?:'s)?,? \(?)"
+            r"[Ff]r\. ?(?=\d{1,3}(?![\w,.]*\w))"
+        ),
+        r"\1fragment ",
+    ),
     (re.compile(r"\bFrs?\. ?(\d{1,3}(?:,\d{3}){1,4}|\d{1,9}(?:\.\d\d)?)(?![\w,.]*\w)"), r"\1 francs"),
     (re.compile(r"\bc\. ?(?=(?:1\d|20)\d\d\b)"), "circa "),
     (re.compile(r"(?<=[(;,–-])( ?)b\. (?=[12]\d{3}\b)"), r"\1born "),

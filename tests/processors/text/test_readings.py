@@ -84,6 +84,11 @@ MONEY = [
     ("It cost Rs. 500 or Rs 20", "It cost five hundred rupees or twenty rupees"),
     ("Rs. 500", "five hundred rupees"),
     ("£3.50 per kg", "three pounds, fifty pence per kilogram"),
+    ("Sappho Fr. 31", "Sappho fragment thirty-one"),
+    ("Pindar's fr. 12, Solon (Fr. 4)", "Pindar's fragment twelve, Solon, fragment four,"),
+    ("He paid Menander Fr. 31.", "He paid Menander thirty-one francs."),
+    ("Pay Menander Fr. 31.", "Pay Menander thirty-one francs."),
+    ("Sappho, Fr. 31.50 or Fr. 2,000", "Sappho, thirty-one point five zero francs or two thousand francs"),
     ("Fr. 50 francs, Fr. 50 and Fr. Brown", "fifty francs, fifty francs and Father Brown"),
 ]
 SEVERAL = [
