@@ -199,17 +199,42 @@ def test_the_third_request_ends_a_training_that_hangs():
     assert outer.wait(timeout=60) == 137
 
 
-def test_a_request_while_the_training_is_started_reaches_it(monkeypatch):
-    real = subprocess.Popen
-    def popen(*arguments, **named):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return real(*arguments, **named)
+# The main thread blocks signals while it starts the child, and hears of them afterwards. When another thread receives
+# one, the main thread runs the handler at once, before it knows the child.
+SEND = """
+import os, signal, threading
+def send(number, by_another_thread):
+    if not by_another_thread:
+        return os.kill(os.getpid(), number)
+    def receive():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        signal.pthread_kill(threading.get_ident(), number)
+    thread = threading.Thread(target=receive)
+    thread.start()
+    thread.join()
+"""
+# Is told to stop when it has not yet started the child.
+STOPPED_EARLY = """
+import os, subprocess, sys
+sys.path.insert(0, {root!r})
+from utils.launch import run_and_forward
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **named):
+        send(signal.SIGTERM, {by_another_thread})
+        super().__init__(*arguments, **named)
+subprocess.Popen = Popen
+program = "import signal, time; signal.pthread_sigmask(signal.SIG_SETMASK, ()); time.sleep(20)"
+sys.exit(run_and_forward([sys.executable, "-c", program], os.environ))
+"""
 
-    monkeypatch.setattr(subprocess, "Popen", popen)
-    program = "import signal, time; signal.pthread_sigmask(signal.SIG_SETMASK, ()); time.sleep(60)"
-    began = time.monotonic()
-    assert run_and_forward([sys.executable, "-c", program], os.environ) == 130
-    assert time.monotonic() - began < 50
+
+@pytest.mark.parametrize("by_another_thread", [False, True])
+def test_a_request_while_the_training_is_started_reaches_it(by_another_thread):
+    program = SEND + STOPPED_EARLY.format(root=str(ROOT), by_another_thread=by_another_thread)
+    done = subprocess.run(
+        [sys.executable, "-c", program], preexec_fn=hear_all_signals, stderr=subprocess.PIPE, timeout=60, check=False
+    )
+    assert done.returncode == 130 and done.stderr.endswith(b"KeyboardInterrupt\n")
 
 
 def test_a_request_while_the_interpreter_of_the_child_starts_waits_for_the_program(tmp_path):
@@ -229,21 +254,22 @@ def test_a_request_while_the_interpreter_of_the_child_starts_waits_for_the_progr
 
 # Is told to pause when the child runs, but before it knows of it.
 PAUSED_EARLY = """
-import os, signal, subprocess, sys
+import os, subprocess, sys
 sys.path.insert(0, {root!r})
 from utils.launch import run_and_forward
 class Popen(subprocess.Popen):
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
-        os.kill(os.getpid(), signal.SIGTSTP)
+        send(signal.SIGTSTP, {by_another_thread})
 subprocess.Popen = Popen
 sys.exit(run_and_forward([sys.executable, "-c", "import time; time.sleep(1); print('ready')"], os.environ))
 """
 
 
-def test_a_pause_while_the_training_is_started_reaches_it():
-    command = [sys.executable, "-c", PAUSED_EARLY.format(root=str(ROOT))]
-    outer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("by_another_thread", [False, True])
+def test_a_pause_while_the_training_is_started_reaches_it(by_another_thread):
+    program = SEND + PAUSED_EARLY.format(root=str(ROOT), by_another_thread=by_another_thread)
+    outer = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     _, state = os.waitpid(outer.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(state) and outer.stdout is not None
     assert select.select([outer.stdout], [], [], 4)[0] == [], "the child has not stopped"
