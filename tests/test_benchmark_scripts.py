@@ -89,16 +89,19 @@ def test_loss_curves_reads_finished_runs_up_to_the_steps_asked_for(curves, tmp_p
     assert "| mel | 1000.0000 |" in (tmp_path / "table.md").read_text()
 
 
-@pytest.mark.parametrize("half", ["empty", "half"])
-def test_loss_curves_goes_on_with_a_half_finished_run(curves, tmp_path, half) -> None:
+@pytest.mark.parametrize("reached", [None, 0, 1000])
+def test_loss_curves_goes_on_with_a_half_finished_run(curves, tmp_path, reached) -> None:
+    from tests.benchmarks import loss_curves
+
     folder = tmp_path / "eager-fp32-seed1"
-    folder.mkdir()
-    if half == "half":
-        assert curves("--steps", "2000")[0] == 0
-        for events in (folder / "tensorboard").iterdir():
-            events.unlink()
+    if reached is None:  # killed before it had written anything
+        folder.mkdir()
+    else:
+        write_run(folder, reached, loss_curves.settings("eager-fp32", 1, 2000, tmp_path, []), loss_curves)
     status, commands = curves("--steps", "2000")
     assert (status, len(commands)) == (0, 1) and "--resume" in commands[0]
+    assert "| mel | 1950.0000 |" in (tmp_path / "table.md").read_text()
+    assert curves("--steps", "2000") == (0, [])
 
 
 def test_loss_curves_goes_on_to_more_steps(curves) -> None:
