@@ -14,14 +14,19 @@ from utils.config.schema import TrainConfig
 def learning_rate_factor(step: int, config: TrainConfig) -> float:
     """What the learning rate is multiplied by in step `step` (from 0).
 
-    Linear warm-up, decay once per epoch, and a linear way down to 0 over the run's last steps.
+    Linear warm-up, decay once per epoch, and a linear way down to 0 over the run's last steps. A run that is too short
+    for both warms up in a third of its steps at most and cools down over the others, so that it reaches the full rate.
     """
+    total = config.max_epoch * config.steps_per_epoch
     factor = config.lr_decay ** (step // config.steps_per_epoch)
-    if config.lr_warmup_steps:
-        factor *= min(1.0, (step + 1) / config.lr_warmup_steps)
-    if config.lr_cooldown_steps:
-        left = config.max_epoch * config.steps_per_epoch - step
-        factor *= min(1.0, max(0, left) / config.lr_cooldown_steps)
+    warmup, cooldown = config.lr_warmup_steps, config.lr_cooldown_steps
+    if cooldown and warmup + cooldown > total:
+        warmup = min(warmup, total // 3)
+        cooldown = total - warmup
+    if warmup:
+        factor *= min(1.0, (step + 1) / warmup)
+    if cooldown:
+        factor *= min(1.0, max(0, total - step) / cooldown)
     return factor
 
 

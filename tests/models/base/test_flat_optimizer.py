@@ -133,6 +133,27 @@ def test_learning_rate_cools_down_to_nothing_at_the_end() -> None:
     assert rates[32:] == pytest.approx([8 / 8, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0, 0])
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_a_short_run_reaches_the_full_rate_with_the_schedule_of_a_long_one(epochs: int) -> None:
+    # A fine-tuning of 5 epochs with the config of a voice that took 34: a quarter of the rate would be all it got.
+    shape = ["train.lr_decay=1", "train.steps_per_epoch=10", f"train.max_epoch={epochs}"]
+    config = train_config(*shape, "train.lr_warmup_steps=5", "train.lr_cooldown_steps=100")
+    rates = [learning_rate_factor(step, config) for step in range(10 * epochs + 1)]
+    peak = rates.index(max(rates))
+    assert rates[peak] == 1.0 and rates[-1] == 0.0
+    assert peak < 5 and all(a < b for a, b in zip(rates[:peak], rates[1 : peak + 1]))
+    falls = [a - b for a, b in zip(rates[5:], rates[6:])]
+    assert falls == pytest.approx([falls[0]] * len(falls)) and falls[0] > 0
+
+
+def test_a_run_with_room_for_both_keeps_warmup_and_cooldown() -> None:
+    shape = ["train.lr_decay=1", "train.steps_per_epoch=10", "train.max_epoch=4"]
+    config = train_config(*shape, "train.lr_warmup_steps=10", "train.lr_cooldown_steps=30")
+    rates = [learning_rate_factor(step, config) for step in range(41)]
+    assert rates[:11] == pytest.approx([(step + 1) / 10 for step in range(10)] + [1.0])
+    assert rates[10:] == pytest.approx([left / 30 for left in range(30, -1, -1)])
+
+
 def test_state_continues_exactly_in_another_memory_layout() -> None:
     config = train_config("train.lr_warmup_steps=8")
     ours = network()
