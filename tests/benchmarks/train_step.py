@@ -5,7 +5,8 @@
     python tests/benchmarks/train_step.py --variants eager-fp32 graphs-bf16 --segments 32 64 --batches 16 64
     python tests/benchmarks/train_step.py --espnet               # ESPnet's JETS beside ours, if it is installed
 
-Medians over steps, all variants in one process, one after the other; memory is the peak of each variant.
+Medians over steps, one variant after the other, each in a process of its own, so that memory is the variant's alone and
+one that fails does not take the others with it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import gc
 import json
 import statistics
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -261,25 +263,49 @@ def main() -> None:
     frames, tokens = np.mean(table.frames), np.mean(table.tokens)
     print(f"{len(table)} utterances, {frames:.0f} frames and {tokens:.0f} tokens on average")
     results = {}
+    alone = len(arguments.variants) * len(arguments.segments) * len(arguments.batches) == 1
     for batch_size in arguments.batches:
         for segment in arguments.segments:
             sizes = [f"train.segment_size={segment}", f"train.batch_size={batch_size}"]
             for variant in arguments.variants:
                 name = f"{variant}/b{batch_size}/s{segment}"
+                if not alone:
+                    results[name] = measure_apart(arguments, variant, segment, batch_size)
+                    continue
                 trace = arguments.traces / f"{name.replace('/', '_')}.txt" if arguments.traces else None
                 try:
                     varied = load_config(base, [*arguments.overrides, *VARIANTS[variant], *sizes])
-                    result = measure(varied, table, device, arguments.steps, trace)
+                    results[name] = measure(varied, table, device, arguments.steps, trace)
                 except torch.OutOfMemoryError:
-                    result = {"error": "out of memory"}
-                results[name] = result
-                rounded = {key: round(value, 3) if isinstance(value, float) else value for key, value in result.items()}
-                print(f"{name:32s}", rounded, flush=True)
+                    results[name] = {"error": "out of memory"}
+                show(name, results[name])
             if arguments.espnet:
                 name = f"espnet-fp32/b{batch_size}/s{segment}"
                 results[name] = measure_espnet(segment, batch_size, table, device, arguments.steps)
-                print(f"{name:32s}", results[name], flush=True)
+                show(name, results[name])
     print(json.dumps(results))
+
+
+def show(name: str, result: dict) -> None:
+    """One line for a measurement."""
+    rounded = {key: round(value, 3) if isinstance(value, float) else value for key, value in result.items()}
+    print(f"{name:32s}", rounded, flush=True)
+
+
+def measure_apart(arguments: argparse.Namespace, variant: str, segment: int, batch_size: int) -> dict:
+    """`measure` in a process of its own, whose line appears here."""
+    command = [sys.executable, __file__, "--variants", variant, "--segments", str(segment)]
+    command += ["--batches", str(batch_size), "--steps", str(arguments.steps)]
+    command += [f"--set={override}" for override in arguments.overrides]
+    for flag, value in (("--config", arguments.config), ("--traces", arguments.traces)):
+        command += [flag, str(value)] if value else []
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    lines = ended.stdout.splitlines()
+    if ended.returncode:
+        show(f"{variant}/b{batch_size}/s{segment}", {"error": f"exit status {ended.returncode}"})
+        return {"error": f"exit status {ended.returncode}"}
+    print(lines[-2], flush=True)
+    return json.loads(lines[-1])[f"{variant}/b{batch_size}/s{segment}"]
 
 
 if __name__ == "__main__":
