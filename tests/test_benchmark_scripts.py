@@ -120,3 +120,22 @@ def test_loss_curves_refuses_runs_with_other_settings(curves, tmp_path, capsys) 
     (folder / "config.json").unlink()
     assert curves("--steps", "2000") == (2, [])
     assert "config.json cannot be read" in capsys.readouterr().err
+
+
+def test_phone_errors_are_those_of_an_alignment_and_spelling_does_not_count(tmp_path, capsys, monkeypatch) -> None:
+    from tests.benchmarks import phone_errors
+    from utils.report.report import Report, UtteranceRecord, write_report_json
+
+    heard = {"a grey cat": "a gray bat", "the hat": "the hat", "two dogs": "two dogs now"}
+    records = [
+        UtteranceRecord(id=str(i), text=said, audio=f"{i}.wav", seconds=1.0, expected=said, heard=text)
+        for i, (said, text) in enumerate(heard.items())
+    ]
+    write_report_json(Report(system="mine", utterances=records), tmp_path)
+    monkeypatch.setattr("sys.argv", ["phone_errors.py", str(tmp_path), "--least", "1"])
+    assert phone_errors.main() == 0
+    table = capsys.readouterr().out.splitlines()
+    # Of AH G R EY K AE T, DH AH HH AE T and T UW D AO G Z one phone is replaced; N and AW are heard beside them.
+    assert "| all, with 2 heard only | 18 | 16.7 | – | |" in table
+    assert "| K | 1 | 100.0 | – | B 1 |" in table
+    assert "| T | 3 | 0.0 | – |  |" in table
