@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.base.compact import expand
 from utils.atomic import disk_message, fsync_directory, remove_leftovers, write_json
@@ -202,6 +202,16 @@ def load_weights(checkpoint: Path, prefer_ema: bool = True, name: str = NETWORK)
         return expand(load_file(path))
     except (OSError, ValueError, SafetensorError) as error:
         raise BrokenCheckpoint(f"checkpoint {checkpoint} is broken: {path.name} cannot be read ({error})") from error
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load a state dict; UserError that names what does not fit."""
+    own = network.state_dict()
+    odd = sorted(own.keys() ^ state.keys())
+    odd += [name for name in own if name in state and own[name].shape != state[name].shape]
+    if odd:
+        raise UserError(f"{source} does not fit this model: {len(odd)} entries differ, the first is {odd[0]}")
+    network.load_state_dict(state)
 
 
 def has_weights(checkpoint: Path, name: str) -> bool:

@@ -200,7 +200,7 @@ class BaseTrainer:
         has_average = self.engine.ema is not None and (checkpoint.path / "ema.safetensors").is_file()
         average = checkpoints.load_weights(checkpoint.path, True) if has_average else None
         for name, state in weights.items():
-            _load_strictly(self.engine.networks[name], state, f"checkpoint {checkpoint.path}")
+            checkpoints.load_strictly(self.engine.networks[name], state, f"checkpoint {checkpoint.path}")
         try:
             self.engine.load_average(average)
             self.engine.load_state_dict(training["engine"])
@@ -228,7 +228,7 @@ class BaseTrainer:
             if index == 0:
                 own = network.state_dict()
                 state.update({entry: own[entry] for entry in self.CORPUS_ENTRIES})
-            _load_strictly(network, state, f"--finetune_from {checkpoint.path}")
+            checkpoints.load_strictly(network, state, f"--finetune_from {checkpoint.path}")
         self.engine.load_average(None)
         return notes
 
@@ -386,12 +386,3 @@ class BaseTrainer:
         newest = checkpoints.latest_checkpoint(self.expt_dir)
         return f"the last good checkpoint is {newest.name}" if newest else "there is no checkpoint yet"
 
-
-def _load_strictly(network: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
-    """Load a state dict; UserError that names what does not fit."""
-    own = network.state_dict()
-    odd = sorted(own.keys() ^ state.keys())
-    odd += [name for name in own if name in state and own[name].shape != state[name].shape]
-    if odd:
-        raise UserError(f"{source} does not fit this model: {len(odd)} entries differ, the first is {odd[0]}")
-    network.load_state_dict(state)
