@@ -27,6 +27,7 @@ from models.base.compact import expand
 from utils.atomic import disk_message, fsync_directory, remove_leftovers, write_json
 from utils.errors import UserError, one_line
 from utils.json_text import is_count, is_finite, read_json
+from utils.packed import remedy
 
 FORMAT_VERSION = 1
 FOLDER, STATE, TRAINING, BEST = "checkpoints", "state.json", "training.pt", "best.json"
@@ -173,7 +174,7 @@ def find_checkpoint(expt_dir: Path, which: str = "last") -> Checkpoint:
     """The checkpoint that "last", "best" or a folder's name means; UserError with the choices when there is none."""
     found = list_checkpoints(expt_dir)
     if not found:
-        raise UserError(f"{expt_dir} holds no complete checkpoint: train it first (stage 2)")
+        raise UserError(f"{expt_dir} holds no complete checkpoint: {remedy(expt_dir, 'train it first (stage 2)')}")
     if which == "last":
         return found[-1]
     names = {checkpoint.name: checkpoint for checkpoint in found}
