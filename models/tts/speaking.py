@@ -23,7 +23,7 @@ from models.registry import model_module
 from models.tts.speaking_notes import Failures, LeftOut
 from processors.text.errors import TextError
 from processors.text.tokens import END, PUNCTUATION, START
-from utils.atomic import disk_errors, remove_leftovers, write_json_lines
+from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
 from utils.config import load_config, load_experiment_config
 from utils.config.load import EXPERIMENT_CONFIG
 from utils.config.schema import ExperimentConfig
@@ -58,11 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.stream:
         stream(voice, texts(arguments), failures_for(arguments))
         return
+    make_folder(output_dir, "--output_dir")
     with disk_errors(output_dir):
-        try:
-            output_dir.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise UserError(f"--output_dir {output_dir}: part of this path is a file, not a folder") from None
         remove_leftovers(output_dir)
     if mode == "batch":
         speak_split(voice, config, arguments.dataset or config.dataset[0], arguments.testing_set, output_dir)
