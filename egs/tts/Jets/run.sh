@@ -238,15 +238,26 @@ if includes 3 || includes 4; then
 fi
 
 # Flags of stages that are not run are named and not refused: scripts give the same flags to one stage after another.
+# A script that gives the same flags to one stage after another says in JETS_STAGES which: what another one of them
+# uses is not without effect.
+served_first=$first served_last=$last
+case ${JETS_STAGES-} in
+    [0-4]-[0-4]) served_first=${JETS_STAGES%-*} served_last=${JETS_STAGES#*-} ;;
+esac
+
+serves() {
+    includes "$1" || { [ "$1" -ge "$served_first" ] && [ "$1" -le "$served_last" ]; }
+}
+
 unused=''
 unused_if() {
     [ -z "$2" ] || unused="$unused${unused:+, }$1"
 }
-if ! includes 2; then
+if ! serves 2; then
     unused_if --resume "$resume"
     unused_if --finetune_from "$finetune_from"
 fi
-if ! includes 3; then
+if ! serves 3; then
     unused_if --infer_mode "$mode"
     unused_if --infer_text "$has_text"
     unused_if --infer_text_file "$text_file"
@@ -254,7 +265,7 @@ if ! includes 3; then
     unused_if --infer_speed "$speed"
     unused_if --infer_pitch "$pitch"
     unused_if --infer_energy "$energy"
-    if ! includes 4; then
+    if ! serves 4; then
         unused_if --infer_expt_dir "$expt_dir"
         unused_if --infer_output_dir "$output_dir"
         unused_if --infer_dataset "$dataset"
