@@ -64,6 +64,8 @@ class Parts:
 class BaseTrainer:
     """Subclasses define `build`, and usually `validate`, and the class attributes."""
 
+    # Names of the networks, as `build` gives them and checkpoints store them; the first one speaks.
+    NETWORKS: Sequence[str] = ("network",)
     # Validation value that ranks checkpoints (lower is better).
     METRIC = "generator/total"
     # Progress bar: label and loss.
@@ -218,7 +220,7 @@ class BaseTrainer:
 
     def _load_source(self, source: Path) -> list[str]:
         source = project_path(source) if not source.exists() else source
-        checkpoint = check_source(source, self.parts.tokens, self.config, list(self.engine.networks))
+        checkpoint = check_source(source, self.parts.tokens, self.config, self.NETWORKS)
         notes = [f"starting from the weights of {checkpoint.path}"]
         for index, (name, network) in enumerate(self.engine.networks.items()):
             if index > 0 and not checkpoints.has_weights(checkpoint.path, name):
