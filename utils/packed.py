@@ -11,4 +11,4 @@ def remedy(folder: Path, otherwise: str) -> str:
     """What to do about a folder that lacks files: `otherwise`, but no stage can make those of a packed voice again."""
     if not (folder / CARD).is_file():
         return otherwise
-    return "this packed voice is incomplete: get its folder again, by git checkout or from another copy"
+    return "the folder of this packed voice is incomplete; get it again, by git checkout or from another copy"

@@ -134,7 +134,7 @@ def test_one_with_files_missing_is_to_be_got_again(voice: Path, lost: str) -> No
     with pytest.raises(UserError) as refused:
         Synthesizer.from_experiment(voice, "cpu")
     text = str(refused.value)
-    assert text.endswith("this packed voice is incomplete: get its folder again, by git checkout or from another copy")
+    assert "the folder of this packed voice is incomplete; get it again, by git checkout or from another copy" in text
     assert "stage" not in text and "\n" not in text
 
 
