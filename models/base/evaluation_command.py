@@ -10,7 +10,7 @@ from models.base.evaluation import Evaluation, evaluate, relative
 from models.base.evaluation_corpus import SplitRecordings
 from models.base.evaluation_items import Item, items_of_folder, read_manifest
 from models.registry import model_module
-from utils.atomic import disk_errors, write_json, write_json_lines, write_text
+from utils.atomic import disk_errors, make_folder, write_json, write_json_lines, write_text
 from utils.config.paths import shown
 from utils.config.schema import ExperimentConfig
 from utils.corpus import META, corpus_directory
@@ -53,8 +53,7 @@ def run_evaluation(config: ExperimentConfig, request: Request) -> str:
     Raises UserError for options that do not fit, or when nothing can be judged.
     """
     others = [_other(argument) for argument in request.systems]  # before the work, which a typing error would lose
-    with disk_errors(request.folder):
-        request.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(request.folder, "--output_dir")
     items, source = collect_items(config, request)
     name = request.system or source.get("experiment") or (request.wavs or request.manifest or request.folder).stem
     evaluation = evaluate(items, config, Report(name, source=source), request.folder)
@@ -123,8 +122,8 @@ def run_comparison(config: ExperimentConfig, request: Request) -> str:
     text = comparison_markdown(table)
     folder = request.output_dir
     if folder is not None:
+        make_folder(folder, "--output_dir")
         with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / "comparison.md", text)
             write_json(folder / "comparison.json", table.to_json())
     return text

@@ -27,7 +27,9 @@ _FREE_WITHIN = ("preprocess.processed_dir", "preprocess.num_workers", "preproces
 # Where things lie is not worth a note.
 _SILENT = ("log_dir", "dataset_path", "download", "inference", *_FREE_WITHIN)
 
-# Model keys that do not change what weights there are or what they mean.
+# Settings that decide what weights there are and what they mean ...
+_SHARED = ("model_type", "model", "preprocess.sample_rate", "preprocess.hop_size", "preprocess.n_mel")
+# ... but for these of a model.
 _ANY_WEIGHTS = ("dropout", "stop_gradient")
 
 
@@ -172,6 +174,20 @@ def token_difference(one: list[str], other: list[str]) -> str:
     return "; ".join(parts)
 
 
+def misfit(folder: Path, config: ExperimentConfig, unneeded: Sequence[str] = ()) -> str:
+    """Which settings tell a config from the one that the weights in `folder` were trained with; empty if none does.
+
+    Only what the weights depend on counts, and nothing within `unneeded`. Raises OSError or ValueError when the
+    folder's config cannot be read.
+    """
+    changes = changed_keys(_read_config(folder / CONFIG), config_to_dict(config))
+    refused = [key for key in changes if _is_within(key, _SHARED) and not _is_within(key, unneeded)]
+    refused = [key for key in refused if not key.endswith(_ANY_WEIGHTS)]
+    changed = [(key, *map(_shown, changes[key])) for key in refused[:5]]
+    more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
+    return "; ".join(f"{key} is {there} there, {here} here" for key, there, here in changed) + more
+
+
 def check_source(source: Path, tokens: list[str], config: ExperimentConfig, networks: Sequence[str] = ()) -> Checkpoint:
     """The newest checkpoint of `source`, an experiment or a packed voice, whose weights this config can start from.
 
@@ -180,20 +196,14 @@ def check_source(source: Path, tokens: list[str], config: ExperimentConfig, netw
     """
     if not (source / CONFIG).is_file():
         raise UserError(f"--finetune_from {source} is no experiment folder: it has no {CONFIG}")
-    try:
-        before = _read_config(source / CONFIG)
-    except (OSError, ValueError) as error:
-        raise UserError(f"--finetune_from: {source / CONFIG} cannot be read ({one_line(error)})") from error
     checkpoint = find_checkpoint(source, "last")
     unneeded = [f"model.{name}" for name in networks if not has_weights(checkpoint.path, name)]
-    changes = changed_keys(before, config_to_dict(config))
-    shared = ("model_type", "model", "preprocess.sample_rate", "preprocess.hop_size", "preprocess.n_mel")
-    refused = [key for key in changes if _is_within(key, shared) and not _is_within(key, unneeded)]
-    refused = [key for key in refused if not key.endswith(_ANY_WEIGHTS)]
+    try:
+        details = misfit(source, config, unneeded)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--finetune_from: {source / CONFIG} cannot be read ({one_line(error)})") from error
     advice = f"; train with its own settings: --config {source / CONFIG}"
-    if refused:
-        changed = [(key, *map(_shown, changes[key])) for key in refused[:5]]
-        details = "; ".join(f"{key} is {there} there, {here} here" for key, there, here in changed)
+    if details:
         raise UserError(f"--finetune_from {source} does not fit this config: {details}{advice}")
     difference = token_difference(load_tokens(source / TOKENS)["tokens"], tokens)
     if difference:

@@ -64,6 +64,8 @@ class Parts:
 class BaseTrainer:
     """Subclasses define `build`, and usually `validate`, and the class attributes."""
 
+    # Names of the networks, as `build` gives them and checkpoints store them; the first one speaks.
+    NETWORKS: Sequence[str] = ("network",)
     # Validation value that ranks checkpoints (lower is better).
     METRIC = "generator/total"
     # Progress bar: label and loss.
@@ -200,7 +202,7 @@ class BaseTrainer:
         has_average = self.engine.ema is not None and (checkpoint.path / "ema.safetensors").is_file()
         average = checkpoints.load_weights(checkpoint.path, True) if has_average else None
         for name, state in weights.items():
-            _load_strictly(self.engine.networks[name], state, f"checkpoint {checkpoint.path}")
+            checkpoints.load_strictly(self.engine.networks[name], state, f"checkpoint {checkpoint.path}")
         try:
             self.engine.load_average(average)
             self.engine.load_state_dict(training["engine"])
@@ -218,7 +220,7 @@ class BaseTrainer:
 
     def _load_source(self, source: Path) -> list[str]:
         source = project_path(source) if not source.exists() else source
-        checkpoint = check_source(source, self.parts.tokens, self.config, list(self.engine.networks))
+        checkpoint = check_source(source, self.parts.tokens, self.config, self.NETWORKS)
         notes = [f"starting from the weights of {checkpoint.path}"]
         for index, (name, network) in enumerate(self.engine.networks.items()):
             if index > 0 and not checkpoints.has_weights(checkpoint.path, name):
@@ -228,7 +230,7 @@ class BaseTrainer:
             if index == 0:
                 own = network.state_dict()
                 state.update({entry: own[entry] for entry in self.CORPUS_ENTRIES})
-            _load_strictly(network, state, f"--finetune_from {checkpoint.path}")
+            checkpoints.load_strictly(network, state, f"--finetune_from {checkpoint.path}")
         self.engine.load_average(None)
         return notes
 
@@ -386,12 +388,3 @@ class BaseTrainer:
         newest = checkpoints.latest_checkpoint(self.expt_dir)
         return f"the last good checkpoint is {newest.name}" if newest else "there is no checkpoint yet"
 
-
-def _load_strictly(network: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
-    """Load a state dict; UserError that names what does not fit."""
-    own = network.state_dict()
-    odd = sorted(own.keys() ^ state.keys())
-    odd += [name for name in own if name in state and own[name].shape != state[name].shape]
-    if odd:
-        raise UserError(f"{source} does not fit this model: {len(odd)} entries differ, the first is {odd[0]}")
-    network.load_state_dict(state)

@@ -25,13 +25,14 @@ from models.base.checkpoints import (
 from models.base.compact import compact, expand
 from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS
 from models.registry import model_module
-from models.tts.voice_card import CARD, VoiceFacts, voice_card
+from models.tts.voice_card import VoiceFacts, voice_card
 from utils.atomic import disk_errors, write_json, write_text
 from utils.config import PROJECT_ROOT, config_to_dict, load_config, load_experiment_config
 from utils.config.layers import BASE_KEY
 from utils.config.paths import shown
 from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
+from utils.packed import CARD
 from utils.report.report import Report
 
 # What the experiment and its packed voice both say, to be compared.

@@ -12,7 +12,6 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -21,9 +20,10 @@ import numpy as np
 from tqdm import tqdm
 
 from models.registry import model_module
+from models.tts.speaking_notes import Failures, LeftOut
 from processors.text.errors import TextError
 from processors.text.tokens import END, PUNCTUATION, START
-from utils.atomic import disk_errors, remove_leftovers, write_json_lines
+from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
 from utils.config import load_config, load_experiment_config
 from utils.config.load import EXPERIMENT_CONFIG
 from utils.config.schema import ExperimentConfig
@@ -58,11 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.stream:
         stream(voice, texts(arguments), failures_for(arguments))
         return
+    make_folder(output_dir, "--output_dir")
     with disk_errors(output_dir):
-        try:
-            output_dir.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise UserError(f"--output_dir {output_dir}: part of this path is a file, not a folder") from None
         remove_leftovers(output_dir)
     if mode == "batch":
         speak_split(voice, config, arguments.dataset or config.dataset[0], arguments.testing_set, output_dir)
@@ -124,9 +121,10 @@ def failures_for(arguments: argparse.Namespace) -> Failures:
 
 def stream(voice: Synthesizer, spoken: Iterable[str | Iterable[str]], failures: Failures) -> None:
     """Raw little-endian 16-bit mono audio of each text to standard output, while it is being made."""
-    output, count = sys.stdout.buffer, 0
+    output, count, left_out = sys.stdout.buffer, 0, LeftOut(voice.script)
     for count, text in enumerate(spoken, 1):
-        with failures.of(f"text {count}"):
+        name = f"text {count}"
+        with failures.of(name), left_out.of(name if failures.tolerant else ""):
             for piece in voice.stream(text):
                 output.write(to_pcm16(piece).tobytes())
                 output.flush()
@@ -135,12 +133,13 @@ def stream(voice: Synthesizer, spoken: Iterable[str | Iterable[str]], failures: 
 
 def speak_lines(voice: Synthesizer, spoken: Iterable[str], output_dir: Path, failures: Failures) -> None:
     """A wav for each text, 0001.wav and so on; each is told as soon as it is there."""
-    count = 0
+    count, left_out = 0, LeftOut(voice.script)
     for count, text in enumerate(spoken, 1):
-        path = output_dir / f"{count:04d}.wav"
-        with failures.of(f"line {count}"):
+        path, name = output_dir / f"{count:04d}.wav", f"line {count}"
+        with failures.of(name):
             started = time.perf_counter()
-            wave, sample_rate = voice.tts(text)
+            with left_out.of(name if failures.tolerant else ""):
+                wave, sample_rate = voice.tts(text)
             spent = time.perf_counter() - started
             write_wav(path, wave, sample_rate)
             seconds = len(wave) / sample_rate
@@ -155,6 +154,7 @@ def speak_long_text(voice: Synthesizer, text_file: Path, output_dir: Path) -> No
     with (
         progress(text_file.stat().st_size or None, "B", text_file.name) as bar,  # a pipe has no size
         WavWriter(path, voice.sample_rate) as writer,
+        LeftOut(voice.script).of(),
     ):
         refused = lambda error: bar.write(f"left out: {error}", file=sys.stderr)  # noqa: E731
         try:
@@ -168,14 +168,16 @@ def speak_long_text(voice: Synthesizer, text_file: Path, output_dir: Path) -> No
 
 def speak_id_lines(voice: Synthesizer, text_file: Path, output_dir: Path) -> None:
     """A wav for each `id|text` line, and a manifest."""
-    failures, rows = Failures(), []
+    failures, left_out, rows = Failures(), LeftOut(voice.script), []
     settings = voice.config.inference
 
     def lines() -> Iterator[tuple[tuple[str, str], Line]]:
         for name, text in id_lines(text_file, failures):
             with failures.of(name):
                 # A text is spoken as a whole or not at all.
-                yield from [((name, text), line) for line in voice.script.lines(text, settings)]
+                with left_out.of(name):
+                    made = [((name, text), line) for line in voice.script.lines(text, settings)]
+                yield from made
 
     started = time.perf_counter()
     parts: list[np.ndarray] = []
@@ -208,14 +210,16 @@ def speak_split(voice: Synthesizer, config: ExperimentConfig, dataset: str, spli
     utterances = corpus.split(split)
     if not utterances:
         raise UserError(f"the split {split} of {dataset} is empty; choose another with --testing_set")
-    failures, rows = Failures(), {}
+    failures, left_out, rows = Failures(), LeftOut(voice.script), {}
 
     def lines() -> Iterator[tuple[Utterance, Line]]:
         # Similar lengths together; the longest first, so that memory runs out at once or not at all.
         for utterance in sorted(utterances, key=lambda u: (-len(u.phones), u.id)):
             with failures.of(utterance.id):
                 check_id(utterance.id)
-                yield utterance, voice.script.line_of(utterance.text, utterance.phones)
+                with left_out.of(utterance.id):
+                    line = voice.script.line_of(utterance.text, utterance.phones)
+                yield utterance, line
 
     started = time.perf_counter()
     with progress(len(utterances), "utterance", f"{dataset} {split}") as bar:
@@ -264,36 +268,6 @@ def conclude(output_dir: Path, rows: list[dict[str, object]], spent: float) -> N
         f"{len(rows)} utterances, {seconds:.1f} s of audio in {spent:.1f} s: RTF {ratio(spent, seconds):.4f} "
         f"({ratio(seconds, spent):.1f} x real time); {output_dir / MANIFEST}"
     )
-
-
-class Failures:
-    """Utterances that could not be spoken: each is reported once and skipped."""
-
-    def __init__(self, tolerant: bool = True) -> None:
-        self.tolerant = tolerant
-        self.told: list[str] = []
-
-    @contextmanager
-    def of(self, name: str) -> Iterator[None]:
-        """Report what is wrong with this utterance's text; anything else, such as a full disk, ends the run."""
-        try:
-            yield
-        except TextError as error:
-            if not self.tolerant:
-                raise
-            self.report(name, error)
-
-    def report(self, name: str, error: TextError) -> None:
-        """Say that an utterance is skipped, and why."""
-        self.told.append(name)
-        tqdm.write(f"skipped {name}: {error}", file=sys.stderr)
-
-    def finish(self, count: int) -> None:
-        """UserError if none of `count` utterances is left."""
-        if count == 0:
-            raise UserError("there is nothing to speak: the input is empty")
-        if len(self.told) >= count:
-            raise UserError("nothing was spoken")
 
 
 def check_id(name: str) -> None:

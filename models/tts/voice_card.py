@@ -11,8 +11,6 @@ from utils.config.schema import ExperimentConfig
 from utils.report.markdown import cell, summary_table
 from utils.report.report import Report
 
-CARD = "CARD.md"
-
 
 @dataclass(frozen=True)
 class VoiceFacts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Stands for one span of phones in braces while a text is normalised; the input's own private characters vanish.
 PLACEHOLDER = "\ue000"
@@ -94,6 +95,12 @@ def plain_characters(text: str) -> str:
         text = "".join(map(_plain, text))
     text = text.replace("...", "…")
     return " ".join(text.split())
+
+
+@lru_cache(maxsize=1 << 14)
+def survives(letter: str) -> bool:
+    """Whether `plain_characters` leaves anything of a letter."""
+    return plain_characters(letter) != ""
 
 
 def plain_marks(text: str) -> str:

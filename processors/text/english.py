@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from processors.text.arpabet import is_vowel
+from processors.text.characters import survives
 from processors.text.homographs import homograph_phones
 from processors.text.normalise import normalise
 from processors.text.pronounce import Pronouncer, spell
@@ -26,6 +27,10 @@ class EnglishPhones:
     def normalise(self, text: str) -> str:
         """Written text as spoken words and punctuation."""
         return normalise(text)
+
+    def reads(self, letter: str) -> bool:
+        """Whether a letter, or an accent, makes any difference to what is spoken."""
+        return survives(letter)
 
     def phones(self, spoken: str) -> list[str]:
         """Tokens of a normalised text, without start and end."""

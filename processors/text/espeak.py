@@ -12,7 +12,7 @@ import re
 import threading
 import unicodedata
 
-from processors.text.characters import plain_marks
+from processors.text.characters import plain_marks, survives
 from processors.text.normalise import check_spans, normalise
 from processors.text.symbols import settle_marks
 from processors.text.tokens import END, PAD, PUNCTUATION, START
@@ -135,6 +135,10 @@ class EspeakPhones:
                 for piece in re.findall(r"\{[^{}]*\}|[^{}]+", text)
             )
         return settle_marks(plain_marks(text))
+
+    def reads(self, letter: str) -> bool:
+        """Whether a letter makes any difference to what is spoken; espeak at least names those of other scripts."""
+        return survives(letter) if self._english else True
 
     def phones(self, spoken: str) -> list[str]:
         """Tokens of a normalised text, without start and end."""

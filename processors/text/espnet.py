@@ -96,6 +96,11 @@ def clean(text: str) -> str:
     return re.sub(r"\s+", " ", text.translate(_SPOKEN_SIGNS)).upper()
 
 
+@lru_cache(maxsize=1 << 14)
+def _survives(letter: str) -> bool:
+    return clean(letter) != ""
+
+
 @lru_cache(maxsize=1)
 def _homographs() -> dict[str, tuple[list[str], list[str], str]]:
     """Word -> phones as the part of speech that follows them, phones otherwise, that part of speech (a tag's start)."""
@@ -178,6 +183,10 @@ class EspnetPhones:
     def normalise(self, text: str) -> str:
         """Written text as spoken words in capitals, and punctuation."""
         return clean(text)
+
+    def reads(self, letter: str) -> bool:
+        """Whether a letter, or an accent, makes any difference to what is spoken."""
+        return _survives(letter)
 
     def phones(self, spoken: str) -> list[str]:
         """Tokens of a cleaned text, the unknown ones as "<unk>"; nothing if there is no word in it."""

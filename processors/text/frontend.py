@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 from processors.text.english import EnglishPhones
@@ -70,6 +71,17 @@ class TextFrontEnd:
             shown = "".join(c if c.isprintable() else " " for c in text[:40]).strip()
             raise TextError(f"the text {shown!r} holds nothing that can be spoken" if shown else "the text is empty")
         return [*self.start, *phones, *self.end]
+
+    def left_out(self, text: str) -> list[str]:
+        """Words of a raw text, or parts of words, that are not spoken because nobody taught the voice their letters.
+
+        Signs and emoji without a reading are no words: they are silent, as in print.
+        """
+        if text.isascii():
+            return []
+        kept = (c if unicodedata.category(c)[0] in "LM" and not self._phones.reads(c) else " " for c in text)
+        # An accent that goes is no loss by itself; within a word of another script it is part of that.
+        return [word for word in "".join(kept).split() if any(map(str.isalpha, word))]
 
     def encode(self, text: str) -> list[int]:
         """Ids of `phonemise(text)`."""

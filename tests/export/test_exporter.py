@@ -54,6 +54,19 @@ def test_export_again_replaces(tmp_path: Path) -> None:
     assert (tmp_path / "voice" / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--expt_dir=egs/tts/Jets/voice"], "give --out, the folder to write, for instance --out voice_onnx"),
+        (["--out=x"], "give --expt_dir, the trained voice, for instance --expt_dir egs/tts/Jets/voice"),
+    ],
+)
+def test_a_missing_flag_is_asked_for_in_one_sentence(flags: list[str], message: str) -> None:
+    command = [sys.executable, str(ROOT / "bins/export.py"), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
+
+
 def test_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = make_voice(tmp_path / "experiment")
     monkeypatch.setattr(exporter, "TOLERANCE", 0.0)

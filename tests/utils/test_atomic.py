@@ -37,3 +37,24 @@ def test_disk_errors_become_a_sentence(number: int, words: str) -> None:
 def test_other_errors_stay_what_they_are() -> None:
     with pytest.raises(FileNotFoundError), atomic.disk_errors(Path("data")):
         raise FileNotFoundError(errno.ENOENT, "x")
+
+
+def test_what_is_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "link to file").symlink_to("file")
+    dangling = f"{tmp_path}/link is a symbolic link to nowhere, which is not there; make that, or choose another folder"
+    for name, message in (
+        ("file", f"{tmp_path}/file is a file, not a folder; choose another folder"),
+        ("file/x/y", f"{tmp_path}/file is a file, not a folder; choose another folder"),
+        ("link to file", f"{tmp_path}/link to file is a file, not a folder; choose another folder"),
+        ("link", dangling),
+        ("link/x", dangling),
+        ("n" * 300, "no folder can be made there (File name too long); choose another one"),
+    ):
+        with pytest.raises(UserError) as refused:
+            atomic.make_folder(tmp_path / name, "--out")
+        assert str(refused.value) == f"--out {tmp_path / name}: {message}"
+    atomic.make_folder(tmp_path / "new/folder", "--out")
+    atomic.make_folder(tmp_path / "new/folder", "--out")
+    assert (tmp_path / "new/folder").is_dir()

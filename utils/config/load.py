@@ -17,6 +17,7 @@ from utils.config.overrides import override_layers, split_override
 from utils.config.paths import PROJECT_ROOT, shown
 from utils.config.schema import ExperimentConfig, Section
 from utils.errors import UserError
+from utils.packed import remedy
 
 EXPERIMENT_CONFIG = "config.json"
 _log = logging.getLogger(__name__)
@@ -39,10 +40,8 @@ def load_experiment_config(expt_dir: str | os.PathLike[str], overrides: Sequence
     """
     path = Path(expt_dir) / EXPERIMENT_CONFIG
     if not path.is_file():
-        raise UserError(
-            f"{shown(expt_dir)} is no experiment folder: it has no {EXPERIMENT_CONFIG}; "
-            "give a folder that stage 2 made, <log_dir>/<name>"
-        )
+        advice = remedy(path.parent, "give a folder that stage 2 made, <log_dir>/<name>")
+        raise UserError(f"{shown(expt_dir)} is no experiment folder: it has no {EXPERIMENT_CONFIG}; {advice}")
     layers = read_chain(path)
     schema = _schema(_model_type(layers, overrides))
     defaults = PROJECT_ROOT / "config" / f"{_model_type(layers, overrides).lower()}.json"

@@ -8,6 +8,9 @@ recipe=$root/egs/tts/Jets
 config=$recipe/demo_config.json
 expt_dir=$root/ckpts/tts/demo
 spoken=$root/ckpts/tts/voice/result
+# The flags are for all three stages, so that run.sh need not say which of them a stage has no use for.
+JETS_STAGES=1-3
+export JETS_STAGES
 begin=$(date +%s)
 
 step() {

@@ -170,6 +170,17 @@ includes() {
     [ "$1" -ge "$first" ] && [ "$1" -le "$last" ]
 }
 
+# A script that gives the same flags to one stage after another says in JETS_STAGES which: what another one of them
+# uses is not without effect.
+served_first=$first served_last=$last
+case ${JETS_STAGES-} in
+    [0-4]-[0-4]) served_first=${JETS_STAGES%-*} served_last=${JETS_STAGES#*-} ;;
+esac
+
+serves() {
+    includes "$1" || { [ "$1" -ge "$served_first" ] && [ "$1" -le "$served_last" ]; }
+}
+
 # A relative folder that is not here is looked for in the project's folder, where relative paths of a config start.
 from_root() {
     found=$1
@@ -191,6 +202,8 @@ esac
 if includes 2; then
     [ -n "$name" ] || fail "stage 2 needs --name, the name of the experiment"
     [ -z "$resume" ] || [ -z "$finetune_from" ] || fail "--resume and --finetune_from exclude each other"
+fi
+if serves 2; then
     from_root "$finetune_from"
     finetune_from=$found
     [ -z "$finetune_from" ] || [ -d "$finetune_from" ] || fail "--finetune_from $finetune_from: no such folder"
@@ -242,11 +255,11 @@ unused=''
 unused_if() {
     [ -z "$2" ] || unused="$unused${unused:+, }$1"
 }
-if ! includes 2; then
+if ! serves 2; then
     unused_if --resume "$resume"
     unused_if --finetune_from "$finetune_from"
 fi
-if ! includes 3; then
+if ! serves 3; then
     unused_if --infer_mode "$mode"
     unused_if --infer_text "$has_text"
     unused_if --infer_text_file "$text_file"
@@ -254,7 +267,7 @@ if ! includes 3; then
     unused_if --infer_speed "$speed"
     unused_if --infer_pitch "$pitch"
     unused_if --infer_energy "$energy"
-    if ! includes 4; then
+    if ! serves 4; then
         unused_if --infer_expt_dir "$expt_dir"
         unused_if --infer_output_dir "$output_dir"
         unused_if --infer_dataset "$dataset"
@@ -314,6 +327,10 @@ run() {
     "$python" "$@" || exit $?
 }
 
+# What stage 2 would refuse is refused now, and not after all the work of stage 1.
+if includes 1 && serves 2 && [ -n "$finetune_from" ]; then
+    "$python" "$root/bins/check_finetune.py" "--config=$exp_config" "--finetune_from=$finetune_from" "$@" || exit $?
+fi
 if includes 0; then
     run 0 "$root/bins/download.py" "--config=$exp_config" "$@"
 fi

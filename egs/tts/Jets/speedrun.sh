@@ -32,6 +32,9 @@ case ${1-} in
 esac
 # The features' folder and the key of the corpus: of all characters only those that every config and disk takes.
 dataset=$(printf '%s\n' "${corpus##*/}" | tr -c 'A-Za-z0-9_\n-' _ | sed 's/^-/_/')
+# The flags are for all three stages, so that run.sh need not say which of them a stage has no use for.
+JETS_STAGES=1-3
+export JETS_STAGES
 begin=$(date +%s)
 times=''
 

@@ -14,12 +14,13 @@ from tqdm import tqdm
 from models.base.checkpoints import find_checkpoint
 from models.base.evaluation_corpus import SplitRecordings, file_name
 from models.base.evaluation_items import AlignmentRecord, Item
+from models.base.experiment import TOKENS
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.copy_synthesis import copy_synthesis
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora, read_from_host, upload
 from models.tts.jets.network import STATISTICS
-from models.tts.jets.synthesizer import TOKENS, Synthesizer
+from models.tts.jets.synthesizer import Synthesizer
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
 from utils.wav import write_wav

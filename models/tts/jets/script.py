@@ -51,6 +51,8 @@ class Scriptwriter:
         """`tokens` is the voice's own table, `mean_f0` its mean pitch in Hz, `arpabet` says what its phones are."""
         self.frontend, self.mean_f0, self.arpabet = frontend, mean_f0, arpabet
         self.ids = {token: index for index, token in enumerate(tokens)}
+        # Hears of each word that is left out because the voice cannot read it, while lines are made.
+        self.on_left_out: Callable[[str], None] | None = None
         self._marks = {self.ids[token] for token in (PAD, START, END, _BLANK, *PUNCTUATION) if token in self.ids}
 
     def lines(
@@ -132,6 +134,7 @@ class Scriptwriter:
     def _line(self, pieces: list[tuple[str, Prosody]], mark: str) -> Line | TextError:
         """A line of pieces of text, each with its own prosody, or the reason why it cannot be spoken."""
         text = "".join(piece for piece, _ in pieces)
+        self._tell_left_out(text)
         start, end = self.frontend.start, self.frontend.end
         tokens: list[str] = []
         prosody: list[Prosody] = []
@@ -155,7 +158,13 @@ class Scriptwriter:
 
     def line_of(self, text: str, tokens: Sequence[str]) -> Line:
         """A line of given tokens, start and end included; TextError for one that the voice does not know."""
+        self._tell_left_out(text)
         return Line(text, self.encode(tokens), (NEUTRAL,) * len(tokens), 0.0)
+
+    def _tell_left_out(self, text: str) -> None:
+        if self.on_left_out is not None:
+            for word in self.frontend.left_out(text):
+                self.on_left_out(word)
 
     def encode(self, tokens: Iterable[str]) -> tuple[int, ...]:
         """Ids of tokens; TextError for one that the voice does not know."""

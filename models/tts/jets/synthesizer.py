@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.base.checkpoints import find_checkpoint, load_weights
+from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
+from models.base.experiment import LEXICON, TOKENS, misfit
 from models.base.memory import out_of_memory_advice
 from models.base.precision import resolve_precision
 from models.tts.jets.batching import group_by_size, padded, windows
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Key = TypeVar("Key")
-TOKENS, LEXICON = "tokens.json", "lexicon.txt"
 _TOKENS_PER_SECOND = 11  # of read English, about: for planning batches only
 _GAIN_RAMP_SECONDS = 0.01
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -118,10 +118,14 @@ class Synthesizer:
         # The average holds parameters only; the statistics are in the network's own file.
         weights = {**load_weights(chosen.path, prefer_ema=False), **load_weights(chosen.path)}
         try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            what = str(error).split("\n")[1].strip() if "\n" in str(error) else str(error)
-            raise UserError(f"checkpoint {chosen.path} does not fit the config's model: {what}") from None
+            load_strictly(network, weights, f"checkpoint {chosen.path}")
+        except UserError as error:
+            # Which setting is to blame helps more than which weight, if the voice's own config can tell.
+            with suppress(OSError, ValueError):
+                if details := misfit(folder, loaded, ["model.discriminator"]):
+                    advice = "speak with its own settings: leave out --config, and --set of these keys"
+                    raise UserError(f"{expt_dir} does not fit this config: {details}; {advice}") from error
+            raise
         preprocess = loaded.preprocess
         if (folder / LEXICON).is_file():
             preprocess = preprocess.model_copy(update={"lexicon_path": str((folder / LEXICON).resolve())})

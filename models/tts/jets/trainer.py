@@ -19,6 +19,7 @@ AUTO_SHARE = 0.25
 class Trainer(BaseTrainer):
     """Joint training of text-to-waveform network and discriminators (arXiv 2203.16852, section 2.5)."""
 
+    NETWORKS = ("network", "discriminator")
     METRIC = "generator/mel"
     SHOWN = {
         "mel": "generator/mel",
@@ -57,7 +58,7 @@ class Trainer(BaseTrainer):
             len(largest.indices) * largest.frames, train.valid_samples,
         )  # fmt: skip
         self.network = network
-        return Parts({"network": network, "discriminator": discriminator}, self.compute, batches, tokens)
+        return Parts(dict(zip(self.NETWORKS, (network, discriminator))), self.compute, batches, tokens)
 
     def loaded(self) -> None:
         """Normalise as the loaded network does, even if the corpus has grown since."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from models.base.evaluation_command import Request, run_evaluation
 from models.base.experiment import Experiment
 from models.tts import packing
 from models.tts.jets.espnet.convert import export_voice as to_espnet
+from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer
 from models.tts.packing import VoiceFacts, pack_voice
 from utils.config import load_config, load_experiment_config
@@ -119,6 +121,21 @@ def test_stage_4_measures_it(tiny_corpus: Path, voice: Path, tmp_path: Path) -> 
     config = load_experiment_config(voice, [f"preprocess.processed_dir={tiny_corpus.parent}", *quick])
     told = run_evaluation(config, Request(tmp_path / "out", "test", voice))
     assert "packed" in told and (tmp_path / "out/report.json").is_file()
+
+
+@pytest.mark.parametrize("lost", ["tokens.json", "config.json", "weights", "checkpoints"])
+def test_one_with_files_missing_is_to_be_got_again(voice: Path, lost: str) -> None:
+    if lost == "weights":
+        os.truncate(find_checkpoint(voice).path / "network.safetensors", 100)
+    elif lost == "checkpoints":
+        shutil.rmtree(voice / lost)
+    else:
+        (voice / lost).unlink()
+    with pytest.raises(UserError) as refused:
+        Synthesizer.from_experiment(voice, "cpu")
+    text = str(refused.value)
+    assert "the folder of this packed voice is incomplete; get it again, by git checkout or from another copy" in text
+    assert "stage" not in text and "\n" not in text
 
 
 def test_espnet_wants_discriminators_too(voice: Path, tmp_path: Path) -> None:

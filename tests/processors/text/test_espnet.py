@@ -38,6 +38,7 @@ def test_tokens_without_start_end_or_words() -> None:
     front_end = TextFrontEnd(EspnetPhones(TOKENS))
     assert front_end.phonemise("Hello, world?") == ["HH", "AH0", "L", "OW1", ",", "W", "ER1", "L", "D", "?"]
     assert front_end.encode("Hello!") == [2, 3, 4, 5, TOKENS.index("<unk>")]
+    assert front_end.left_out("Naïve Straße, Привет 😀") == ["Привет"]
     assert pickle.loads(pickle.dumps(front_end)).encode("Hello.") == front_end.encode("Hello.")
 
 

@@ -51,6 +51,20 @@ def test_nothing_to_speak(text: str) -> None:
         FRONT_END.encode(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hello Привет world 你好.", ["Привет", "你好"]),
+        ("naïve cafe\u0301, Łódź, ﬁne, Straße, Ωmega 5 Ω, Chapter Ⅻ", []),
+        ("So 😀 ✓ ₿ — “quoted”… 5٣", []),
+        ("हिन्दी, 한국어 and Приvet", ["हिन्दी", "한국어", "При"]),
+        ("{K IY1 OW0}", []),
+    ],
+)
+def test_words_of_scripts_that_nobody_reads_are_known(text: str, words: list[str]) -> None:
+    assert FRONT_END.left_out(text) == words
+
+
 def test_phones_in_braces_pass_through() -> None:
     assert FRONT_END.phonemise("Say {K IY1 OW0}, please.")[3:8] == ["K", "IY1", "OW0", ",", "P"]
     assert FRONT_END.phonemise("{k ae t}") == "^ K AE1 T $".split()
