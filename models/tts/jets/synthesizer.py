@@ -113,19 +113,16 @@ class Synthesizer:
         if not isinstance(loaded, JetsConfig):
             raise UserError(f"{expt_dir} holds a {loaded.model_type} model, not a Jets one")
         chosen = find_checkpoint(folder, checkpoint or loaded.inference.checkpoint)
+        # Not only what torch would refuse: another sample rate or number of heads would load, and speak wrongly.
+        with suppress(OSError, ValueError):
+            if details := misfit(folder, loaded, ["model.discriminator"]):
+                advice = "speak with its own settings: leave out --config, and --set of these keys"
+                raise UserError(f"{expt_dir} does not fit this config: {details}; {advice}")
         tokens = load_tokens(folder / TOKENS)["tokens"]
         network = JetsNetwork(loaded.model, len(tokens), loaded.preprocess.n_mel)
         # The average holds parameters only; the statistics are in the network's own file.
         weights = {**load_weights(chosen.path, prefer_ema=False), **load_weights(chosen.path)}
-        try:
-            load_strictly(network, weights, f"checkpoint {chosen.path}")
-        except UserError as error:
-            # Which setting is to blame helps more than which weight, if the voice's own config can tell.
-            with suppress(OSError, ValueError):
-                if details := misfit(folder, loaded, ["model.discriminator"]):
-                    advice = "speak with its own settings: leave out --config, and --set of these keys"
-                    raise UserError(f"{expt_dir} does not fit this config: {details}; {advice}") from error
-            raise
+        load_strictly(network, weights, f"checkpoint {chosen.path}")
         preprocess = loaded.preprocess
         if (folder / LEXICON).is_file():
             preprocess = preprocess.model_copy(update={"lexicon_path": str((folder / LEXICON).resolve())})

@@ -29,6 +29,12 @@ def test_a_config_that_does_not_fit_is_named_by_its_keys(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["preprocess.sample_rate=16000", "model.encoder.heads=1"])
+def test_settings_that_would_load_and_speak_wrongly_are_refused(folder: Path, key: str) -> None:
+    with pytest.raises(UserError, match=rf"does not fit this config: {key.split('=')[0]} is \d+ there, \d+ here; "):
+        Synthesizer.from_experiment(folder, "cpu", overrides=[key])
+
+
 @pytest.mark.parametrize("readable", [True, False])
 def test_weights_that_do_not_fit_for_no_known_setting_are_told_in_short(tmp_path: Path, readable: bool) -> None:
     expt = make_experiment(tmp_path / "voice", steps=(1,))
