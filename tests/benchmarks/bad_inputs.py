@@ -8,6 +8,7 @@ the reason in stage 1's report).
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -113,6 +114,8 @@ def corpus_cases(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 def main() -> None:
     """Run all cases and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

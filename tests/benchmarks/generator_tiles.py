@@ -16,8 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import triton
-from triton.testing import do_bench
+
+try:
+    import triton
+    from triton.testing import do_bench
+except ModuleNotFoundError:
+    sys.exit("error: this needs triton, which comes with torch's CUDA builds for Linux")
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))

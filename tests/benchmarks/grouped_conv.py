@@ -21,7 +21,10 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from models.vocoders import grouped_conv_triton as kernels
+try:
+    from models.vocoders import grouped_conv_triton as kernels
+except ModuleNotFoundError:
+    sys.exit("error: this needs triton, which comes with torch's CUDA builds for Linux")
 
 TAPS, PADDING = 41, 20
 # Input and output channels, stride, groups.

@@ -8,6 +8,7 @@ each other, which says how much agreement can be expected.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -53,7 +54,11 @@ def reference_f0(audio: np.ndarray, window: int) -> np.ndarray:
 
 def main() -> None:
     """Compare on clips spread evenly over the corpus."""
-    folder, clips = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("clips", type=int, nargs="?", default=20, metavar="CLIPS", help="default: 20")
+    arguments = parser.parse_args()
+    folder, clips = arguments.folder, arguments.clips
     utterances, _ = read_corpus(folder, folder.name)
     chosen = utterances[:: max(1, len(utterances) // clips)][:clips]
     trackers = {

@@ -7,6 +7,7 @@ may have the recordings in memory: drop its caches before, where that matters.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -34,7 +35,11 @@ def run(config: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Measure a cold run and a repeated one."""
-    folder, workers = Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("workers", type=int, nargs="?", default=0, metavar="WORKERS", help="default: all cores")
+    arguments = parser.parse_args()
+    folder, workers = arguments.folder.resolve(), arguments.workers
     with tempfile.TemporaryDirectory() as temporary:
         config = Path(temporary) / "config.json"
         content = {
