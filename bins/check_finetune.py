@@ -19,16 +19,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--config", required=True, help="config file")
     parser.add_argument("--finetune_from", required=True, type=Path, metavar="DIR", help="experiment or packed voice")
+    parser.add_argument("--name", help="experiment that would be trained; there must be none of this name yet")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
     args = parser.parse_args()
     try:
         # What takes time to load loads here, where Ctrl-C ends it without a traceback.
-        from models.base.experiment import check_source
+        from models.base.experiment import Experiment, check_source
         from models.registry import model_module
         from processors.text.frontend import TextFrontEnd
         from utils.config import load_config
 
         config = load_config(args.config, args.overrides)
+        if args.name is not None:
+            Experiment.named(args.name, config).open(resume=False)
         networks = model_module(config.model_type, "trainer").Trainer.NETWORKS
         # The features that stage 1 makes have these tokens.
         tokens = TextFrontEnd.from_config(config.preprocess).tokens

@@ -31,8 +31,9 @@ def check(voice: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
 
-    def call(*settings: str, source: Path = voice) -> tuple[int, str]:
+    def call(*settings: str, source: Path = voice, name: str | None = None) -> tuple[int, str]:
         flags = [f"--config={ROOT / 'config/jets.json'}", f"--finetune_from={source}"]
+        flags += [] if name is None else [f"--name={name}"]
         monkeypatch.setattr(sys, "argv", ["check", *flags, *(f"--set={setting}" for setting in [*TINY, *settings])])
         status = script.main()
         told = capsys.readouterr()
@@ -57,6 +58,13 @@ def test_settings_are_refused_in_the_words_of_stage_2(check: Check, voice: Path,
     status, told = check(setting)
     assert (status, told) == (2, f"error: {refused.value}\n")
     assert setting.partition("=")[0] in told and f"; train with its own settings: --config {voice}/config.json" in told
+
+
+def test_a_name_that_is_taken_is_refused(check: Check, tmp_path: Path) -> None:
+    assert check(f"log_dir={tmp_path}", name="mine") == (0, "")
+    expt = make_experiment(tmp_path / "mine")
+    status, told = check(f"log_dir={tmp_path}", name="mine")
+    assert status == 2 and told.startswith(f"error: {expt} holds an experiment already: ")
 
 
 def test_another_text_front_end_is_refused(check: Check, voice: Path) -> None:

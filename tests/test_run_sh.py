@@ -200,7 +200,7 @@ def test_resume_and_finetune(project):
 def test_a_voice_that_cannot_be_tuned_is_refused_before_the_features_are_made(project):
     flags = ["--finetune_from=voice", "--set", "a=b"]
     config = f"--config={project.script.parent}/exp_config.json"
-    asked = ["check_finetune.py", config, "--finetune_from=voice", "--set=a=b"]
+    asked = ["check_finetune.py", config, "--finetune_from=voice", "--name=v", "--set=a=b"]
     done = project.run("-s", "0-2", "-n", "v", *flags, STUB_FAILS="check_finetune.py", STUB_STATUS="2")
     assert (done.returncode, project.started()) == (2, [asked])
     project.run("-s", "1-2", "-n", "v", *flags)
@@ -267,6 +267,9 @@ def test_flags_that_another_stage_of_a_script_uses_are_not_named(project):
     for stage in (["-s", "1"], ["-s", "2", "-n", "v"], ["-s", "3", "--infer_expt_dir=voice"]):
         assert project.run(*stage, *flags, JETS_STAGES="1-3").stderr == ""
         assert len(project.started()) == 1
+    for wrong in (["--resume", "--finetune_from=voice"], ["--infer_mode=foo"]):
+        done = project.run("-s", "1", *wrong, JETS_STAGES="1-3")
+        assert (done.returncode, project.started()) == (2, []) and done.stderr.startswith("error: "), wrong
     done = project.run("-s", "1", *flags, JETS_STAGES="1-2")
     assert done.stderr.startswith("note: no effect in stage 1: --infer_speed, --infer_dataset;")
 

@@ -183,6 +183,8 @@ def misfit(folder: Path, config: ExperimentConfig, unneeded: Sequence[str] = ())
     changes = changed_keys(_read_config(folder / CONFIG), config_to_dict(config))
     refused = [key for key in changes if _is_within(key, _SHARED) and not _is_within(key, unneeded)]
     refused = [key for key in refused if not key.endswith(_ANY_WEIGHTS)]
+    if "model.generator" in refused:  # then the settings of either say nothing
+        refused = [key for key in refused if not key.startswith("model.generators.")]
     changed = [(key, *map(_shown, changes[key])) for key in refused[:5]]
     more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
     return "; ".join(f"{key} is {there} there, {here} here" for key, there, here in changed) + more

@@ -15,14 +15,15 @@ def learning_rate_factor(step: int, config: TrainConfig) -> float:
     """What the learning rate is multiplied by in step `step` (from 0).
 
     Linear warm-up, decay once per epoch, and a linear way down to 0 over the run's last steps. A run that is too short
-    for both warms up in a third of its steps at most and cools down over the others, so that it reaches the full rate.
+    for both shortens them, the cool-down first and the warm-up to a third of the steps at least, so that it reaches the
+    full rate.
     """
     total = config.max_epoch * config.steps_per_epoch
     factor = config.lr_decay ** (step // config.steps_per_epoch)
     warmup, cooldown = config.lr_warmup_steps, config.lr_cooldown_steps
-    if cooldown and warmup + cooldown > total:
-        warmup = min(warmup, total // 3)
-        cooldown = total - warmup
+    if warmup + cooldown > total:
+        warmup = min(warmup, max(total // 3, total - cooldown))
+        cooldown = min(cooldown, total - warmup)
     if warmup:
         factor *= min(1.0, (step + 1) / warmup)
     if cooldown:

@@ -263,7 +263,7 @@ def main() -> None:
     frames, tokens = np.mean(table.frames), np.mean(table.tokens)
     print(f"{len(table)} utterances, {frames:.0f} frames and {tokens:.0f} tokens on average")
     results = {}
-    alone = len(arguments.variants) * len(arguments.segments) * len(arguments.batches) == 1
+    alone = len(arguments.variants) * len(arguments.segments) * len(arguments.batches) == 1 and not arguments.espnet
     for batch_size in arguments.batches:
         for segment in arguments.segments:
             sizes = [f"train.segment_size={segment}", f"train.batch_size={batch_size}"]

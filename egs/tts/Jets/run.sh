@@ -201,12 +201,18 @@ case $name in
 esac
 if includes 2; then
     [ -n "$name" ] || fail "stage 2 needs --name, the name of the experiment"
-    [ -z "$resume" ] || [ -z "$finetune_from" ] || fail "--resume and --finetune_from exclude each other"
 fi
 if serves 2; then
+    [ -z "$resume" ] || [ -z "$finetune_from" ] || fail "--resume and --finetune_from exclude each other"
     from_root "$finetune_from"
     finetune_from=$found
     [ -z "$finetune_from" ] || [ -d "$finetune_from" ] || fail "--finetune_from $finetune_from: no such folder"
+fi
+if serves 3; then
+    case $mode in
+        '' | single | batch) ;;
+        *) fail "--infer_mode must be batch or single, but \"$mode\" is given" ;;
+    esac
 fi
 if includes 3; then
     [ -z "$has_text" ] || [ -z "$text_file" ] || fail "--infer_text and --infer_text_file exclude each other"
@@ -227,7 +233,6 @@ if includes 3; then
             [ -z "$stream" ] || fail "--infer_stream speaks a text: give --infer_text or --infer_text_file, not a split"
             [ -z "$has_text$text_file" ] || note "the text is not used with --infer_mode batch"
             ;;
-        *) fail "--infer_mode must be batch or single, but \"$mode\" is given" ;;
     esac
 fi
 setup=''
@@ -327,9 +332,10 @@ run() {
     "$python" "$@" || exit $?
 }
 
-# What stage 2 would refuse is refused now, and not after all the work of stage 1.
+# A voice that stage 2 would refuse to start from is refused now, and not after all the work of stage 1.
 if includes 1 && serves 2 && [ -n "$finetune_from" ]; then
-    "$python" "$root/bins/check_finetune.py" "--config=$exp_config" "--finetune_from=$finetune_from" "$@" || exit $?
+    "$python" "$root/bins/check_finetune.py" "--config=$exp_config" "--finetune_from=$finetune_from" \
+        ${name:+"--name=$name"} "$@" || exit $?
 fi
 if includes 0; then
     run 0 "$root/bins/download.py" "--config=$exp_config" "$@"

@@ -115,7 +115,7 @@ class Synthesizer:
         chosen = find_checkpoint(folder, checkpoint or loaded.inference.checkpoint)
         # Not only what torch would refuse: another sample rate or number of heads would load, and speak wrongly.
         with suppress(OSError, ValueError):
-            if details := misfit(folder, loaded, ["model.discriminator"]):
+            if details := misfit(folder, loaded, ["model.discriminator", "model.prior_omega"]):
                 advice = "speak with its own settings: leave out --config, and --set of these keys"
                 raise UserError(f"{expt_dir} does not fit this config: {details}; {advice}")
         tokens = load_tokens(folder / TOKENS)["tokens"]

@@ -146,6 +146,22 @@ def test_a_short_run_reaches_the_full_rate_with_the_schedule_of_a_long_one(epoch
     assert falls == pytest.approx([falls[0]] * len(falls)) and falls[0] > 0
 
 
+@pytest.mark.parametrize(
+    ("warmup", "cooldown", "shortened"),
+    [(9, 1, (9, 1)), (10, 1, (9, 1)), (9, 2, (8, 2)), (50, 50, (3, 7)), (50, 0, (10, 0)), (0, 50, (0, 10))],
+)
+def test_neither_grows_and_a_little_too_much_changes_little(
+    warmup: int, cooldown: int, shortened: tuple[int, int]
+) -> None:
+    shape = ["train.lr_decay=1", "train.steps_per_epoch=10", "train.max_epoch=1"]
+    config = train_config(*shape, f"train.lr_warmup_steps={warmup}", f"train.lr_cooldown_steps={cooldown}")
+    rising, falling = shortened
+    up = [min(1.0, (step + 1) / rising) if rising else 1.0 for step in range(10)]
+    down = [min(1.0, (10 - step) / falling) if falling else 1.0 for step in range(10)]
+    rates = [learning_rate_factor(step, config) for step in range(10)]
+    assert rates == pytest.approx([a * b for a, b in zip(up, down)]) and max(rates) == 1.0
+
+
 def test_a_run_with_room_for_both_keeps_warmup_and_cooldown() -> None:
     shape = ["train.lr_decay=1", "train.steps_per_epoch=10", "train.max_epoch=4"]
     config = train_config(*shape, "train.lr_warmup_steps=10", "train.lr_cooldown_steps=30")
