@@ -138,6 +138,23 @@ NUMBERS = [
         "A population of over 123 000 789.",
         "A population of over one hundred twenty-three million seven hundred eighty-nine.",
     ),
+    (
+        "123 045 789 dollars",
+        "one hundred twenty-three million forty-five thousand seven hundred eighty-nine dollars",
+    ),
+    (
+        "Fry at 325 350 375 degrees",
+        "Fry at three hundred twenty-five three hundred fifty three hundred seventy-five degrees",
+    ),
+    ("Prices of 100 150 200 pounds", "Prices of one hundred one hundred fifty two hundred pounds"),
+    ("Squads of 110 120 130 men", "Squads of one hundred ten one hundred twenty one hundred thirty men"),
+    ("Boeing 737 747 757 men", "Boeing seven thirty-seven seven hundred forty-seven seven hundred fifty-seven men"),
+    (
+        "Chapters 123 456 789 people",
+        "Chapters one hundred twenty-three four hundred fifty-six seven hundred eighty-nine people",
+    ),
+    ("101 102 103 people died", "one hundred one one hundred two one hundred three people died"),
+    ("110 220 330 440 tons", "one hundred ten two hundred twenty three hundred thirty four hundred forty tons"),
     ("call 555 123 456", "call five hundred fifty-five one hundred twenty-three four hundred fifty-six"),
     ("in 1999 200 people", "in nineteen ninety-nine two hundred people"),
     ("Flight 370 239 people", "Flight three seven zero two hundred thirty-nine people"),
