@@ -229,6 +229,8 @@ WORDS = [
     ("I met my cousin Paul I. He left.", "I met my cousin Paul I. He left."),
     ("Mr. Charles V. is in, Uncle John I.", "Mister Charles V is in, Uncle John I."),
     ("cousin Paul I. He left.", "cousin Paul I. He left."),
+    ("My uncle Leopold I of Belgium", "My uncle Leopold the first of Belgium"),
+    ("My friend Charles V. of Spain", "My friend Charles the fifth of Spain"),
     ("her cousin Elizabeth I. She fled.", "her cousin Elizabeth the first. She fled."),
     ("his uncle, James I. He died. Mr. John III", "his uncle, James the first. He died. Mister John the third"),
     ("Chapter v. The start. Scene v. A room.", "Chapter five. The start. Scene five. A room."),
