@@ -54,7 +54,7 @@ _NO_RULER = re.compile(
     r"(?:[Mm]y|[Oo]ur) (?:[a-z]{1,12} )?(?:cousin|uncle|aunt|nephew|niece|friend|colleague|neighbou?r|classmate|"
     r"roommate|coworker|boss|boyfriend|girlfriend)) $"
 )
-_OF_REALM = re.compile(r" of [A-Z]")
+_OF_REALM = re.compile(r" of (?:the )?[A-Z]")
 # "I" after a name is the pronoun unless one of these follows: "what George I saw", "James I was".
 _AFTER_RULER = re.compile(
     r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b"
