@@ -86,6 +86,15 @@ MONEY = [
     ("£3.50 per kg", "three pounds, fifty pence per kilogram"),
     ("Sappho Fr. 31", "Sappho fragment thirty-one"),
     ("Pindar's fr. 12, Solon (Fr. 4)", "Pindar's fragment twelve, Solon, fragment four,"),
+    ("Aeschylus' Fr. 44", "Aeschylus' fragment forty-four"),
+    ("Pindar Fr. 52 and Fr. 70", "Pindar fragment fifty-two and fragment seventy"),
+    ("She handed Solon Fr. 20.", "She handed Solon twenty francs."),
+    ("He paid old Aristotle Fr. 500.", "He paid old Aristotle five hundred francs."),
+    ("Tickets to Sophocles Fr. 25, children half.", "Tickets to Sophocles twenty-five francs, children half."),
+    ("The Hotel Aristotle, Fr. 20 or so", "The Hotel Aristotle, twenty francs or so"),
+    ("Aristotle, Fr. 20 a night, Solon, Fr. 9 each", "Aristotle, twenty francs a night, Solon, nine francs each"),
+    ("A bust of Euripides, Fr. 45, stood there.", "A bust of Euripides, forty-five francs, stood there."),
+    ("Solon Fr. 20 francs", "Solon twenty francs"),
     ("He paid Menander Fr. 31.", "He paid Menander thirty-one francs."),
     ("Pay Menander Fr. 31.", "Pay Menander thirty-one francs."),
     ("Sappho, Fr. 31.50 or Fr. 2,000", "Sappho, thirty-one point five zero francs or two thousand francs"),
@@ -250,7 +259,7 @@ def test_reading(written: str, spoken: str) -> None:
     [
         *["1-", "12s ", "5 Jan-", "$1-", "5km-", "-1 °", "1:1-", "1 000 ", "0123 456 ", "A v ", "Acts I, ", "Mon-"],
         *["Mon/", "20s and ", "by 1/16 to ", "5% - ", "45:30 ", "call 911 ", "this act I ", "5 May - ", "7pm-", "Jan-"],
-        *["25:30-26:00 ", "my cousin Paul I. ", "123 456 789 people ", "123 456 "],
+        *["25:30-26:00 ", "my cousin Paul I. ", "123 456 789 people ", "123 456 ", "paid of Solon Fr. 20 and "],
     ],
 )
 def test_time_is_linear_in_the_length(unit: str) -> None:
