@@ -57,13 +57,35 @@ _CAPITALS = frozenset(
     ["MR", "MRS", "MS", "DR", "ST", "JR", "SR", "NO", "PROF", "REV", "VS", "INC", "LTD", "VOL", "CAPT"]
 )
 _WITHOUT_STOP = {"Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor", "Prof": "Professor"}
-# Poets and philosophers of whom fragments are left, so that "Sappho Fr. 31" is no price, unless she is paid.
+# Poets and philosophers of whom fragments are left, so that "Sappho Fr. 31" is no price.
 _IN_FRAGMENTS = (
     "Sappho|Alcaeus|Alcman|Anacreon|Archilochus|Bacchylides|Hipponax|Ibycus|Mimnermus|Pindar|Semonides|Simonides|Solon|"
     "Stesichorus|Theognis|Tyrtaeus|Aeschylus|Sophocles|Euripides|Aristophanes|Cratinus|Eupolis|Menander|Hesiod|"
     "Callimachus|Anaxagoras|Anaximander|Anaximenes|Democritus|Empedocles|Heraclitus|Leucippus|Parmenides|Philolaus|"
     "Xenophanes|Aristotle|Theophrastus|Epicurus|Posidonius|Chrysippus|Ennius|Lucilius"
 )
+_FRAGMENTS = re.compile(
+    rf"\b((?:{_IN_FRAGMENTS})(?:'s?)?,? \(?)"
+    r"([Ff]r\. ?\d{1,3}(?![\w,.]*\w)(?:,? and Fr\. ?\d{1,3}(?![\w,.]*\w))?)"
+)
+# ... unless somebody is paid, or something costs that much: "She gave old Solon Fr. 20", "a bust of Solon, Fr. 20".
+_PRICED_BEFORE = re.compile(
+    r"\b(?:(?:[Pp]a(?:id|y|ys|ying)|[Oo]w(?:e|es|ed|ing)|[Gg](?:ave|ive|ives|iven|iving)|[Hh]and(?:s|ed|ing)?|"
+    r"[Ll]en[td]s?|[Ll]ending|[Ss]en[td]s?|[Ss]ending|[Oo]ffer(?:s|ed|ing)?|[Tt]ip(?:s|ped)?|[Cc]harg(?:es?|ed|ing)|"
+    r"[Cc]osts?|[Ss]old|[Ss]ells?|[Tt]ickets?|[Hh]otel)\b[^.!?;:,()]{0,40}|"
+    r"(?:[Oo]f|[Tt]o|[Ff]or|[Aa]t|[Tt]he) (?:[a-z]{1,12} )?)$"
+)
+_PRICED_AFTER = re.compile(r",? (?:an?|each|apiece|per|every|francs?)\b")
+
+
+def _fragments(match: re.Match[str]) -> str:
+    """ "Pindar Fr. 52 and Fr. 70" -> "Pindar fragment 52 and fragment 70"; left as it is if that is a price."""
+    whole, start, end = match.string, match.start(), match.end()
+    if _PRICED_BEFORE.search(whole, max(0, start - 60), start) or _PRICED_AFTER.match(whole, end):
+        return match[0]
+    return match[1] + re.sub(r"[Ff]r\. ?", "fragment ", match[2])
+
+
 _PHRASES = [
     (re.compile(r"\b[Ii]\. ?e\.(?=\W|$)"), "that is"),
     (re.compile(r"\b[Ee]\. ?g\.(?=\W|$)"), "for example"),
@@ -74,14 +96,6 @@ _PHRASES = [
     (re.compile(r"\b([BM])\. ?Sc\b\.?"), r"\1 S C"),
     (re.compile(r"&c\."), "et cetera"),
     (re.compile(r"\bFrs?\. ?(?=\d[\d,.]{0,12} francs?\b)"), ""),
-    (
-        re.compile(
-            r"(?<!(?:paid|pays|owes|owed|gave|give|lent|cost) )(?<!(?:[Pp]ay|owe) )"
-            rf"\b((?:{_IN_FRAGMENTS})(?:'s)?,? \(?)"
-            r"[Ff]r\. ?(?=\d{1,3}(?![\w,.]*\w))"
-        ),
-        r"\1fragment ",
-    ),
     (re.compile(r"\bFrs?\. ?(\d{1,3}(?:,\d{3}){1,4}|\d{1,9}(?:\.\d\d)?)(?![\w,.]*\w)"), r"\1 francs"),
     (re.compile(r"\bc\. ?(?=(?:1\d|20)\d\d\b)"), "circa "),
     (re.compile(r"(?<=[(;,–-])( ?)b\. (?=[12]\d{3}\b)"), r"\1born "),
@@ -268,6 +282,7 @@ def expand_abbreviations(text: str) -> str:
         for pattern, spoken in _SLASHED:
             text = pattern.sub(spoken, text)
     if "." in text:
+        text = _FRAGMENTS.sub(_fragments, text)
         for pattern, spoken in _PHRASES:
             text = pattern.sub(spoken, text)
         text = _STREET.sub(_street, text)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["TextError", "TextFrontEnd"]
 
 _SILENT = frozenset([*PUNCTUATION, " "])
+# Categories of accents, and of what is written like a letter and is none: half rings, signs of stress and length.
+_NO_WORD = frozenset(("Mn", "Mc", "Me", "Lm"))
 
 
 class TextFrontEnd:
@@ -80,8 +82,9 @@ class TextFrontEnd:
         if text.isascii():
             return []
         kept = (c if unicodedata.category(c)[0] in "LM" and not self._phones.reads(c) else " " for c in text)
-        # An accent that goes is no loss by itself; within a word of another script it is part of that.
-        return [word for word in "".join(kept).split() if any(map(str.isalpha, word))]
+        # An accent, a half ring as in "Shiʿa" or a stress mark (category Lm) that goes is no loss by itself; within a
+        # word of another script it is part of that.
+        return [word for word in "".join(kept).split() if not {unicodedata.category(c) for c in word} <= _NO_WORD]
 
     def encode(self, text: str) -> list[int]:
         """Ids of `phonemise(text)`."""

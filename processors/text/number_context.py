@@ -36,12 +36,13 @@ _QUANTITY = re.compile(
     re.I,
 )
 # What is always counted, and plurals that may be: "1308 prisoners", but "the 1960 elections".
-_COUNTED_NOUNS = (
-    "people|men|women|children|feet|percent|persons|prisoners|dollars|pounds|words|votes|tons|acres|miles|yards|meters|"
-    "metres|kilometers|kilometres|soldiers|troops|students|inhabitants|francs|rupees|copies|gallons|bushels|volts|"
-    "degrees|hours|minutes|seconds|sleeping"
+_COUNTED = re.compile(
+    r" (?:[a-z]+ )?(?:people|men|women|children|feet|percent|persons|prisoners|dollars|pounds|words|votes|tons|"
+    r"acres|miles|"
+    r"yards|meters|metres|kilometers|kilometres|soldiers|troops|students|inhabitants|francs|rupees|copies|gallons|"
+    r"bushels|volts|"
+    r"degrees|hours|minutes|seconds|sleeping)\b"
 )
-_COUNTED = re.compile(rf" (?:[a-z]+ )?(?:{_COUNTED_NOUNS})\b")
 _PLURAL = re.compile(
     r" (?!(?:was|is|has|his|its|this|as|does|goes|us|always|perhaps|thus|plus|across|less|unless|towards|besides|"
     r"whereas|afterwards|"
@@ -60,14 +61,17 @@ _STREET = re.compile(
 )
 
 
-# "123 456 789" is one number where that many are counted; it may be a list or a telephone number everywhere else.
+# "123 045 789 people" is one number: no number of a list begins with 0. All others may be lists, as "110 220 330 tons",
+# but for the row of digits, which stands for any number.
 _THREES = re.compile(r"(?<![\w.,+/-])(?<!\d )[1-9]\d\d(?: \d{3}){2,3}(?![\w.,-]*\w)(?! \d)")
-_THAT_MANY = re.compile(rf" (?:{_COUNTED_NOUNS})\b(?! (?:after|before|later|earlier|ago)\b)")
+_ONE_NUMBER = re.compile(r".* 0|123 456 789$")
+_THAT_MANY = re.compile(r" (?:people|persons|inhabitants|votes|dollars|pounds|francs|rupees|copies|tons|acres)\b")
 _POPULATION = re.compile(r"\bpopulation of (?:about |nearly |almost |over |some )?$")
-# ... and "in rooms 101 102 103 men sat" are rooms.
+# ... and "in rooms 123 456 789 people sat" are rooms.
 _NUMBERED = re.compile(
     r"\b(?:room|number|page|exhibit|route|flight|bus|train|channel|suite|apartment|gate|lot|item|unit|ward|cell|seat|"
-    r"house|level|floor)(?:e?s)? $",
+    r"house|level|floor|chapter|section|verse|psalm|hymn|track|volume|issue|line|model|boeing|call|dial|"
+    r"phone)(?:e?s)? $",
     re.I,
 )
 
@@ -77,12 +81,10 @@ def join_thousands(text: str) -> str:
 
     def joined(match: re.Match[str]) -> str:
         whole, start, end = match.string, match.start(), match.end()
-        number = match[0].replace(" ", "")
-        if _POPULATION.search(whole, max(0, start - 24), start):
-            return number
-        amounts = all(group.endswith("00") for group in match[0].split())  # "100 200 300 dollars"
-        numbered = _NUMBERED.search(whole, max(0, start - 12), start)
-        return number if _THAT_MANY.match(whole, end) and not (amounts or numbered) else match[0]
+        counted = _ONE_NUMBER.match(match[0]) and _THAT_MANY.match(whole, end)
+        certain = counted and not _NUMBERED.search(whole, max(0, start - 12), start)
+        certain = certain or _POPULATION.search(whole, max(0, start - 24), start)
+        return match[0].replace(" ", "") if certain else match[0]
 
     return _THREES.sub(joined, text)
 

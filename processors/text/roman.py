@@ -48,12 +48,13 @@ _NUMERAL = re.compile(
     r"(?:\b([A-Za-z][A-Za-z'-]{0,40})( ))?(?<![\w'.&-])([IVXLCDM]+)\b(?!'(?!s\b)|&|-(?![a-z]))(\.?)(?=( ?)(\S?))"
 )
 # A letter behind these and a name is no numeral but the initial of a surname, or "I" the pronoun: kings are no misters.
-# "His cousin Charles I" and "her friend Peter I" are kings as often.
+# "His cousin Charles I" and "her friend Peter I" are kings as often, and so is whoever is "of Spain".
 _NO_RULER = re.compile(
     r"\b(?:Mister|Missus|Miz|Miss|Doctor|Professor|Uncle|Aunt|(?:^|(?<=[.!?\"] ))[Cc]ousin|"
     r"(?:[Mm]y|[Oo]ur) (?:[a-z]{1,12} )?(?:cousin|uncle|aunt|nephew|niece|friend|colleague|neighbou?r|classmate|"
     r"roommate|coworker|boss|boyfriend|girlfriend)) $"
 )
+_OF_REALM = re.compile(r" of (?:the )?[A-Z]")
 # "I" after a name is the pronoun unless one of these follows: "what George I saw", "James I was".
 _AFTER_RULER = re.compile(
     r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b"
@@ -110,7 +111,8 @@ def _replace(match: re.Match[str]) -> str:
         return f"{head}I V{stop_left}"
     capitalised = bool(word) and word[0].isupper() and not (word.isupper() and len(word) > 1)
     if capitalised and name in RULERS:
-        if len(numeral) == 1 and _NO_RULER.search(match.string, max(0, match.start() - 40), match.start()):
+        private = len(numeral) == 1 and _NO_RULER.search(match.string, max(0, match.start() - 40), match.start())
+        if private and not _OF_REALM.match(match.string, match.end()):
             return f"{head}{numeral}{stop_left}"
         pronoun = (
             numeral == "I" and not stop and following.isalpha() and not _AFTER_RULER.match(match.string, match.end())

@@ -59,6 +59,7 @@ def test_nothing_to_speak(text: str) -> None:
         ("So 😀 ✓ ₿ — “quoted”… 5٣", []),
         ("हिन्दी, 한국어 and Приvet", ["हिन्दी", "한국어", "При"]),
         ("{K IY1 OW0}", []),
+        ("Shiʿa, Qurʾan, ˈfoːˌbar ー, データ", ["データ"]),
     ],
 )
 def test_words_of_scripts_that_nobody_reads_are_known(text: str, words: list[str]) -> None:
