@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.errors import UserError  # noqa: E402
+from utils.command import command  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -25,28 +25,22 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@command
 def main() -> int:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     args = parse_arguments()
-    try:
-        # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
-        from models.base.checkpoints import find_checkpoint
-        from models.base.experiment import PITCH_RESPONSE
-        from models.tts.jets.pitch_response import measure
-        from models.tts.jets.synthesizer import Synthesizer
-        from utils.atomic import disk_errors
+    from models.base.checkpoints import find_checkpoint
+    from models.base.experiment import PITCH_RESPONSE
+    from models.tts.jets.pitch_response import measure
+    from models.tts.jets.synthesizer import Synthesizer
+    from utils.atomic import disk_errors
 
-        voice = Synthesizer.from_experiment(args.expt_dir, args.device, args.checkpoint)
-        voice.pitch_response = None
-        name = find_checkpoint(args.expt_dir, args.checkpoint or voice.config.inference.checkpoint).name
-        response = measure(voice, name)
-        with disk_errors(args.expt_dir):
-            response.save(args.expt_dir)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    voice = Synthesizer.from_experiment(args.expt_dir, args.device, args.checkpoint)
+    voice.pitch_response = None
+    name = find_checkpoint(args.expt_dir, args.checkpoint or voice.config.inference.checkpoint).name
+    response = measure(voice, name)
+    with disk_errors(args.expt_dir):
+        response.save(args.expt_dir)
     print("asked for, semitones | measured")
     for asked, measured in zip(response.asked, response.measured):
         print(f"{asked:+.1f} | {measured:+.2f}")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.errors import UserError
+from utils.command import command
 
 
+@command
 def main() -> int:
     """Exit status: 0, 2 for weights that do not fit or a config that does not load, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
@@ -22,25 +23,18 @@ def main() -> int:
     parser.add_argument("--name", help="experiment that would be trained; there must be none of this name yet")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
     args = parser.parse_args()
-    try:
-        # What takes time to load loads here, where Ctrl-C ends it without a traceback.
-        from models.base.experiment import Experiment, check_source
-        from models.registry import model_module
-        from processors.text.frontend import TextFrontEnd
-        from utils.config import load_config
+    from models.base.experiment import Experiment, check_source
+    from models.registry import model_module
+    from processors.text.frontend import TextFrontEnd
+    from utils.config import load_config
 
-        config = load_config(args.config, args.overrides)
-        if args.name is not None:
-            Experiment.named(args.name, config).open(resume=False)
-        networks = model_module(config.model_type, "trainer").Trainer.NETWORKS
-        # The features that stage 1 makes have these tokens.
-        tokens = TextFrontEnd.from_config(config.preprocess).tokens
-        check_source(args.finetune_from, tokens, config, networks)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    config = load_config(args.config, args.overrides)
+    if args.name is not None:
+        Experiment.named(args.name, config).open(resume=False)
+    networks = model_module(config.model_type, "trainer").Trainer.NETWORKS
+    # The features that stage 1 makes have these tokens.
+    tokens = TextFrontEnd.from_config(config.preprocess).tokens
+    check_source(args.finetune_from, tokens, config, networks)
     return 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.errors import UserError  # noqa: E402
+from utils.command import command  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -34,24 +34,18 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
+@command
 def main() -> int:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     arguments = parse_arguments()
-    try:
-        # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
-        from models.tts.jets.espnet.convert import export_voice, import_voice
+    from models.tts.jets.espnet.convert import export_voice, import_voice
 
-        if arguments.to_espnet:
-            export_voice(arguments.expt_dir, arguments.out, arguments.checkpoint)
-        else:
-            for note in import_voice(arguments.espnet_model, arguments.espnet_config, arguments.out):
-                print(f"note: {note}")
-        print(f"written: {arguments.out}")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    if arguments.to_espnet:
+        export_voice(arguments.expt_dir, arguments.out, arguments.checkpoint)
+    else:
+        for note in import_voice(arguments.espnet_model, arguments.espnet_config, arguments.out):
+            print(f"note: {note}")
+    print(f"written: {arguments.out}")
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from utils.command import command  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 
 
@@ -24,28 +25,22 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@command
 def main() -> int:
-    """Exit status: 0, or 2 for what the user can mend."""
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     args = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
-    try:
-        if args.expt_dir is None:
-            raise UserError("give --expt_dir, the trained voice, for instance --expt_dir egs/tts/Jets/voice")
-        if args.out is None:
-            name = args.expt_dir.resolve().name
-            raise UserError(f"give --out, the folder to write, for instance --out {name}_onnx")
-        # What takes a while to load loads here, where Ctrl-C ends it without a traceback.
-        from models.registry import model_module
-        from utils.config import load_experiment_config
+    if args.expt_dir is None:
+        raise UserError("give --expt_dir, the trained voice, for instance --expt_dir egs/tts/Jets/voice")
+    if args.out is None:
+        name = args.expt_dir.resolve().name
+        raise UserError(f"give --out, the folder to write, for instance --out {name}_onnx")
+    from models.registry import model_module
+    from utils.config import load_experiment_config
 
-        config = load_experiment_config(args.expt_dir)
-        export = model_module(config.model_type, "export").export_voice
-        export(args.expt_dir, args.out, args.checkpoint, args.precision, args.piper, args.check)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    config = load_experiment_config(args.expt_dir)
+    export = model_module(config.model_type, "export").export_voice
+    export(args.expt_dir, args.out, args.checkpoint, args.precision, args.piper, args.check)
     return 0
 
 

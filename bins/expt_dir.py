@@ -8,9 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.errors import UserError
+from utils.command import command
 
 
+@command
 def main() -> int:
     """Exit status: 0, 2 for a config that does not load, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
@@ -18,16 +19,9 @@ def main() -> int:
     parser.add_argument("--name", required=True, help="name of the experiment")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
     args = parser.parse_args()
-    try:
-        # What takes time to load loads here, where Ctrl-C ends it without a traceback.
-        from utils.config import load_config, project_path
+    from utils.config import load_config, project_path
 
-        print(project_path(load_config(args.config, args.overrides).log_dir) / args.name)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    print(project_path(load_config(args.config, args.overrides).log_dir) / args.name)
     return 0
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from utils.errors import UserError  # noqa: E402
+from utils.command import command  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -36,25 +36,19 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@command
 def main() -> int:
-    """Exit status: 0, or 2 for what the user can mend."""
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     args = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
-    try:
-        # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
-        from models.tts.packing import VoiceFacts, pack_voice
-        from utils.report.report import read_report
+    from models.tts.packing import VoiceFacts, pack_voice
+    from utils.report.report import read_report
 
-        title = args.title or args.expt_dir.resolve().name
-        facts = VoiceFacts(title, args.corpus, args.licence, args.training, args.date)
-        reports = [read_report(path)[0] for path in args.report]
-        limits = (args.precision, args.max_megabytes, args.replace)
-        pack_voice(args.expt_dir, args.out, facts, reports, args.checkpoint, *limits)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    title = args.title or args.expt_dir.resolve().name
+    facts = VoiceFacts(title, args.corpus, args.licence, args.training, args.date)
+    reports = [read_report(path)[0] for path in args.report]
+    limits = (args.precision, args.max_megabytes, args.replace)
+    pack_voice(args.expt_dir, args.out, facts, reports, args.checkpoint, *limits)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from models.base.experiment import check_source
 from processors.text.tokens import lexicon_tokens
+from tests.scripts import load_script
 from tests.tiny_voice import ROOT, TINY, make_experiment
 from utils.config import load_config
 from utils.errors import UserError
@@ -26,10 +26,7 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def check(voice: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
     """Exit status and standard error for a config with these settings."""
-    spec = importlib.util.spec_from_file_location("check_finetune_script", ROOT / "bins/check_finetune.py")
-    assert spec is not None and spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_script("check_finetune")
 
     def call(*settings: str, source: Path = voice, name: str | None = None) -> tuple[int, str]:
         flags = [f"--config={ROOT / 'config/jets.json'}", f"--finetune_from={source}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import os
@@ -17,6 +16,7 @@ import pytest
 import soundfile
 
 from processors.text.frontend import TextFrontEnd
+from tests.scripts import load_script
 from tests.tiny_voice import ROOT, make_corpus, make_experiment
 
 RATE = 22050
@@ -36,10 +36,7 @@ def speak(folder: Path, *flags: str, stdin: bytes | None = None) -> subprocess.C
 @pytest.fixture
 def speak_here(folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
     """The same in this process, without the slow start of another one."""
-    spec = importlib.util.spec_from_file_location("inference_script", ROOT / "bins/inference.py")
-    assert spec is not None and spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_script("inference")
     monkeypatch.setattr(script.signal, "signal", lambda *_: None)
 
     def call(*flags: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

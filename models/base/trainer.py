@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ class Parts:
     tokens: list[str]
 
 
-class BaseTrainer:
+class BaseTrainer(ABC):
     """Subclasses define `build`, and usually `validate`, and the class attributes."""
 
     # Names of the networks, as `build` gives them and checkpoints store them; the first one speaks.
@@ -85,9 +86,9 @@ class BaseTrainer:
         self._saved_step: int | None = None
         self._seconds = 0.0
 
+    @abstractmethod
     def build(self) -> Parts:
         """Make networks (on `self.processes.device`), step and batches; torch's generator is seeded."""
-        raise NotImplementedError
 
     def validate(self) -> dict[str, float]:
         """Losses on the validation split, the same on every process; also where pictures and sounds are logged.
@@ -96,7 +97,7 @@ class BaseTrainer:
         """
         return {}
 
-    def loaded(self) -> None:
+    def loaded(self) -> None:  # noqa: B027 (a hook, which few models need)
         """Called once the networks hold the weights that training starts from."""
 
     @property
@@ -387,4 +388,3 @@ class BaseTrainer:
     def _checkpoint_note(self) -> str:
         newest = checkpoints.latest_checkpoint(self.expt_dir)
         return f"the last good checkpoint is {newest.name}" if newest else "there is no checkpoint yet"
-

@@ -61,28 +61,18 @@ _STREET = re.compile(
 )
 
 
-# "123 045 789 people" is one number: no number of a list begins with 0. All others may be lists, as "110 220 330 tons",
-# but for the row of digits, which stands for any number.
+# "123 045 789 people" is one number: no number of a list begins with 0. All others may be lists: "110 220 330 tons".
 _THREES = re.compile(r"(?<![\w.,+/-])(?<!\d )[1-9]\d\d(?: \d{3}){2,3}(?![\w.,-]*\w)(?! \d)")
-_ONE_NUMBER = re.compile(r".* 0|123 456 789$")
 _THAT_MANY = re.compile(r" (?:people|persons|inhabitants|votes|dollars|pounds|francs|rupees|copies|tons|acres)\b")
 _POPULATION = re.compile(r"\bpopulation of (?:about |nearly |almost |over |some )?$")
-# ... and "in rooms 123 456 789 people sat" are rooms.
-_NUMBERED = re.compile(
-    r"\b(?:room|number|page|exhibit|route|flight|bus|train|channel|suite|apartment|gate|lot|item|unit|ward|cell|seat|"
-    r"house|level|floor|chapter|section|verse|psalm|hymn|track|volume|issue|line|model|boeing|call|dial|"
-    r"phone)(?:e?s)? $",
-    re.I,
-)
 
 
 def join_thousands(text: str) -> str:
-    """ "123 456 789 people" -> "123456789 people"."""
+    """ "123 045 789 people" -> "123045789 people"."""
 
     def joined(match: re.Match[str]) -> str:
         whole, start, end = match.string, match.start(), match.end()
-        counted = _ONE_NUMBER.match(match[0]) and _THAT_MANY.match(whole, end)
-        certain = counted and not _NUMBERED.search(whole, max(0, start - 12), start)
+        certain = " 0" in match[0] and _THAT_MANY.match(whole, end)
         certain = certain or _POPULATION.search(whole, max(0, start - 24), start)
         return match[0].replace(" ", "") if certain else match[0]
 

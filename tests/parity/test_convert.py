@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from models.vocoders.discriminators import Discriminators
 from processors.text.tokens import lexicon_tokens
 from tests.parity.oracle import Pair
 from tests.parity.recipe import TOKENS
+from tests.scripts import load_script
 from utils.config import PROJECT_ROOT, load_config
 from utils.errors import UserError
 
@@ -270,9 +270,7 @@ def test_a_wrong_model_file_is_refused(files: tuple[Path, Path], tmp_path: Path,
 def test_the_command_line(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    specification = importlib.util.spec_from_file_location("convert", PROJECT_ROOT / "bins/convert.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = load_script("convert")
 
     def run(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["convert.py", *map(str, arguments)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -16,6 +15,7 @@ import soundfile
 from models.base import evaluation
 from models.base.evaluation_command import Request, run_comparison, run_evaluation
 from models.base.evaluation_items import read_manifest
+from tests.scripts import load_script
 from utils.config import PROJECT_ROOT, load_config
 from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
@@ -201,9 +201,7 @@ def test_command_line(wavs, tmp_path, monkeypatch, capsys):
     assert "# A against B" in text and json.loads((tmp_path / "both/comparison.json").read_text())["utterances"] == 2
 
     # What is wrong is told by the same script in this process, without the slow start of another one.
-    specification = importlib.util.spec_from_file_location("evaluate_script", PROJECT_ROOT / "bins/evaluate.py")
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
+    script = load_script("evaluate")
     monkeypatch.chdir(tmp_path)
     # A voice without its corpus: which one, with which config, and what other corpora need.
     voice = PROJECT_ROOT / "config/jets.json"

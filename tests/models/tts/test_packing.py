@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from models.tts import packing
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.packing import VoiceFacts, pack_voice
 from processors.text.frontend import TextFrontEnd
+from tests.scripts import load_script
 from tests.tiny_voice import ROOT, make_corpus, make_experiment, make_network
 from utils.config import load_config, load_experiment_config
 from utils.errors import UserError
@@ -57,9 +57,7 @@ def files(folder: Path) -> list[str]:
 
 def script_of(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A script of bins/ in this process, without the slow start of another one."""
-    spec = importlib.util.spec_from_file_location(f"{name}_script", ROOT / f"bins/{name}.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_script(name)
     monkeypatch.setattr(script.signal, "signal", lambda *_: None)
     return script
 

@@ -140,16 +140,16 @@ NUMBERS = [
         "one million two hundred thirty-four thousand five hundred sixty-seven people",
     ),
     (
-        "123 456 789 people",
-        "one hundred twenty-three million four hundred fifty-six thousand seven hundred eighty-nine people",
+        "123 045 789 people",
+        "one hundred twenty-three million forty-five thousand seven hundred eighty-nine people",
     ),
     (
         "A population of over 123 000 789.",
         "A population of over one hundred twenty-three million seven hundred eighty-nine.",
     ),
     (
-        "123 045 789 dollars",
-        "one hundred twenty-three million forty-five thousand seven hundred eighty-nine dollars",
+        "123 456 789 people",
+        "one hundred twenty-three four hundred fifty-six seven hundred eighty-nine people",
     ),
     (
         "Fry at 325 350 375 degrees",
