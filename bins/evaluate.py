@@ -42,9 +42,9 @@ def parse_arguments() -> argparse.Namespace:
 
 def loaded_config(args: argparse.Namespace) -> ExperimentConfig:
     """The experiment's config or the given one, with --dataset in it; UserError for a corpus without features."""
+    from processors.corpus import require_features
     from utils.config import load_config, load_experiment_config, project_path
     from utils.config.load import EXPERIMENT_CONFIG
-    from utils.corpus import require_features
 
     if args.config is None and args.expt_dir is not None:
         config = load_experiment_config(args.expt_dir, args.overrides)
@@ -61,7 +61,7 @@ def main() -> int:
     args = parse_arguments()
     try:
         # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
-        from models.base.evaluation_command import Request, run_comparison, run_evaluation
+        from models.evaluation.stage import Request, run_comparison, run_evaluation
 
         config = loaded_config(args)
         request = Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})

@@ -10,14 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocessors.report import CorpusFigures, report_text
+from preprocessors.corpus_report import CorpusFigures, report_text
 from preprocessors.source import CorpusSource
 from preprocessors.splits import assign_splits
 from preprocessors.store import Record, Store, source_row
-from processors.text.tokens import save_tokens
-from utils.atomic import fsync_directory, write_json, write_json_lines, write_text
-from utils.config.schema import PreprocessConfig
-from utils.corpus import (
+from processors.corpus import (
     AUDIO,
     FEATURES_VERSION,
     FORMAT_VERSION,
@@ -35,6 +32,9 @@ from utils.corpus import (
     feature_values,
     fingerprint,
 )
+from processors.text.tokens import save_tokens
+from utils.atomic import fsync_directory, write_json, write_json_lines, write_text
+from utils.config.schema import PreprocessConfig
 from utils.errors import UserError
 
 
@@ -205,7 +205,7 @@ def _deviation(mean: float, square: float) -> float:
 
 
 def _plot(folder: Path, figures: CorpusFigures) -> None:
-    from preprocessors.plots import write_plots  # matplotlib is slow to import
+    from preprocessors.corpus_plots import write_plots  # matplotlib is slow to import
 
     folder.mkdir()
     write_plots(folder, figures)

@@ -21,10 +21,10 @@ from preprocessors.pool import Died, run_jobs
 from preprocessors.source import CorpusSource, read_source
 from preprocessors.store import DIED, Record, Store, WorkItem
 from preprocessors.worker import make_worker
+from processors.corpus import SKIPPED, ProcessedCorpus, corpus_directory, read_meta
 from utils.atomic import disk_errors
 from utils.config.paths import project_path, shown
 from utils.config.schema import ExperimentConfig, PreprocessConfig
-from utils.corpus import SKIPPED, ProcessedCorpus, corpus_directory, read_meta
 from utils.errors import UserError
 from utils.lock import FileLock
 

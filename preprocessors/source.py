@@ -8,8 +8,8 @@ from pathlib import Path
 
 from preprocessors.ljspeech import RawUtterance, Skipped, read_corpus
 from preprocessors.store import WorkItem
+from processors.corpus import digest, utterance_fingerprint
 from utils.config.schema import PreprocessConfig
-from utils.corpus import digest, utterance_fingerprint
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from processors.corpus import SOURCES, ProcessedCorpus, digest
 from utils.atomic import write_bytes
-from utils.corpus import SOURCES, ProcessedCorpus, digest
 from utils.errors import UserError
 from utils.json_text import is_count, is_finite, parse_json
 

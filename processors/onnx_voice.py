@@ -15,11 +15,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from processors.sentences import split_sentences
+from processors.audio.wav import WavWriter, to_pcm16
 from processors.text.frontend import TextError, TextFrontEnd
+from processors.text.sentences import split_sentences
 from processors.text.tokens import PUNCTUATION, load_tokens
 from utils.errors import UserError
-from utils.wav import WavWriter, to_pcm16
 
 MODEL = "voice.onnx"
 FIRST_FRAMES = 24  # of the first streamed piece: 0.28 s at 22,050 Hz and hop 256

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.tts.exchange.packed_voice import VoiceFacts, is_packed, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.packing import VoiceFacts, is_packed, pack_voice
 from tests.tiny_voice import ROOT, make_experiment
 
 VOICE = ROOT / "egs/tts/Jets/voice"

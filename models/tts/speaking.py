@@ -21,19 +21,19 @@ from tqdm import tqdm
 
 from models.registry import model_module
 from models.tts.speaking_notes import Failures, LeftOut
-from processors.text.errors import TextError
+from processors.audio.wav import WavWriter, to_pcm16, write_wav
+from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
+from processors.text.text_error import TextError
 from processors.text.tokens import END, PUNCTUATION, START
 from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
 from utils.config import load_config, load_experiment_config
 from utils.config.load import EXPERIMENT_CONFIG
 from utils.config.schema import ExperimentConfig
-from utils.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
 from utils.errors import UserError
-from utils.wav import WavWriter, to_pcm16, write_wav
 
 if TYPE_CHECKING:
-    from models.tts.jets.script import Line
     from models.tts.jets.synthesizer import Synthesizer
+    from models.tts.script import Line
 
 MANIFEST = "manifest.jsonl"
 _PIECE = 1 << 12  # characters of a text file that are read at once

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from processors.text.errors import TextError
+from processors.text.text_error import TextError
 from utils.errors import UserError
 
 if TYPE_CHECKING:
-    from models.tts.jets.script import Scriptwriter
+    from models.tts.script import Scriptwriter
 
 _SHOWN_WORDS, _SHOWN_LETTERS = 5, 30
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.vocoders.layers import WeightNormConv1d, WeightNormConv2d
-from processors.reflection import reflect
+from models.vocoders.convolutions import WeightNormConv1d, WeightNormConv2d
+from processors.audio.reflection import reflect
 
 SLOPE = 0.1
 PERIOD_KERNEL, PERIOD_STRIDES = 5, (3, 3, 3, 3, 1)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.vocoders.layers import WeightNormConv1d, WeightNormConvTranspose1d
+from models.vocoders.convolutions import WeightNormConv1d, WeightNormConvTranspose1d
 
 SLOPE = 0.1
 # The official implementation uses PyTorch's default slope in front of the last layer only; checkpoints depend on it.

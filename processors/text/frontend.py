@@ -6,10 +6,10 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from processors.text.english import EnglishPhones
-from processors.text.errors import TextError
 from processors.text.espeak import EspeakPhones
 from processors.text.espnet import EspnetPhones
 from processors.text.lexicon import read_lexicon
+from processors.text.text_error import TextError
 from processors.text.tokens import END, PUNCTUATION, START
 from utils.config.paths import project_path
 from utils.errors import UserError

@@ -7,12 +7,12 @@ import re
 from processors.text.abbreviations import expand_abbreviations
 from processors.text.arpabet import SPAN, complete_stress
 from processors.text.characters import PLACEHOLDER, plain_characters
-from processors.text.errors import TextError
 from processors.text.internet import expand_internet
 from processors.text.money import expand_money
 from processors.text.numbers import expand_numbers
 from processors.text.roman import expand_roman
 from processors.text.symbols import expand_number_signs, expand_powers, expand_symbols, settle_punctuation
+from processors.text.text_error import TextError
 from processors.text.times import expand_times
 from processors.text.units import expand_units
 

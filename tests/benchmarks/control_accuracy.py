@@ -19,11 +19,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from models.tts.jets.pitch_response import frame_shifts, measure
+from models.evaluation.measures.rate import speech_seconds
 from models.tts.jets.synthesizer import Synthesizer
-from processors.measures.rate import speech_seconds
-from processors.pitch import extract_f0_batch
-from utils.wav import write_wav
+from models.tts.pitch_response import frame_shifts, measure
+from processors.audio.pitch import extract_f0_batch
+from processors.audio.wav import write_wav
 
 # Others than those that a response is measured on.
 SENTENCES = (

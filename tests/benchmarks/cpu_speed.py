@@ -167,7 +167,7 @@ def build(folder: Path, generators: list[str], export: bool) -> None:
     import torch
 
     from models.base.checkpoints import save_checkpoint
-    from models.tts.jets.export import export_voice
+    from models.tts.exchange.onnx import export_voice
     from models.tts.jets.network import JetsNetwork
     from processors.text.tokens import lexicon_tokens, save_tokens
     from utils.config import load_config, save_config
@@ -209,7 +209,7 @@ def compiled(case: dict) -> tuple[Speak, First, int]:
     """The exported module in PyTorch: traced to TorchScript, or its generator through torch.compile."""
     import torch
 
-    from models.tts.jets.export.voice import ExportedVoice
+    from models.tts.exchange.onnx.voice import ExportedVoice
     from models.tts.jets.synthesizer import Synthesizer
 
     voice = Synthesizer.from_experiment(Path(case["folder"]) / case["generator"], "cpu")

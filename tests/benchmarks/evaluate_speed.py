@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from models.base.evaluation import evaluate
-from models.base.evaluation_command import write_report
-from models.base.evaluation_items import AlignmentRecord, Item
+from models.evaluation.items import AlignmentRecord, Item
+from models.evaluation.judge import evaluate
+from models.evaluation.report.report import Report
+from models.evaluation.stage import write_report
+from processors.audio.wav import write_wav
 from utils.config import PROJECT_ROOT, load_config
-from utils.report.report import Report
-from utils.wav import write_wav
 
 RATE, HOP = 22050, 256
 

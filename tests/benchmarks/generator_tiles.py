@@ -3,7 +3,7 @@
     python tests/benchmarks/generator_tiles.py [--batch 32] [--frames 302] [--dtype bf16]
 
 For each pair of channel counts of the default generator it times a convolution with every candidate, and marks the one
-that `models/vocoders/hifigan_triton.py:tile_of` takes. It stops a column of candidates after --seconds.
+that `models/kernels/hifigan_triton.py:tile_of` takes. It stops a column of candidates after --seconds.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ except ModuleNotFoundError:
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from models.kernels.hifigan_triton import FusedConv, FusedHifigan, tile_of
 from models.tts.jets.generators import build_generator
 from models.tts.jets.gpu_inference import WholeGenerator
-from models.vocoders.hifigan_triton import FusedConv, FusedHifigan, tile_of
-from models.vocoders.layers import WeightNormConv1d, fold_weight_norm
+from models.vocoders.convolutions import WeightNormConv1d, fold_weight_norm
 from utils.config import load_config
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -4,7 +4,7 @@
 
 Medians in milliseconds of CUDA graphs, as training runs them. --tune tries other tiles for each kernel of all
 layers, or of some (0 to 4), in bfloat16; that takes minutes, mostly compilation. It prints what belongs into `TUNED` of
-models/vocoders/grouped_conv_triton.py.
+models/kernels/grouped_conv_triton.py.
 """
 
 from __future__ import annotations

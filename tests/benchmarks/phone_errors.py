@@ -19,12 +19,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from processors.measures.text_distance import align  # noqa: E402
+from models.evaluation.measures.text_distance import align  # noqa: E402
+from models.evaluation.report.report import read_report  # noqa: E402
 from processors.text.arpabet import CONSONANTS, VOWELS  # noqa: E402
-from processors.text.errors import TextError  # noqa: E402
 from processors.text.frontend import TextFrontEnd  # noqa: E402
+from processors.text.text_error import TextError  # noqa: E402
 from utils.errors import UserError  # noqa: E402
-from utils.report.report import read_report  # noqa: E402
 
 
 @dataclass

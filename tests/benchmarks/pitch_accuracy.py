@@ -19,8 +19,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from preprocessors.ljspeech import read_corpus
-from processors.audio import read_channels, resample
-from processors.pitch import extract_f0
+from processors.audio.pitch import extract_f0
+from processors.audio.recording import read_channels, resample
 
 SAMPLE_RATE, HOP, F0_MIN, F0_MAX = 22050, 256, 71.0, 500.0
 GROSS = 0.2

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from utils.corpus import ProcessedCorpus
+from processors.corpus import ProcessedCorpus
 
 
 def run(config: Path) -> tuple[float, float]:

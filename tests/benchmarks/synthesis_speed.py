@@ -86,9 +86,9 @@ def split(
     """Milliseconds that the parts of speaking `ids` at once take, each waited for."""
     import torch
 
-    from models.tts.jets.script import Line
     from models.tts.jets.synthesizer import limited, on_host
-    from processors.prosody import NEUTRAL
+    from models.tts.script import Line
+    from processors.text.prosody import NEUTRAL
 
     settings = voice.config.inference
     lines = [Line("", tuple(row), (NEUTRAL,) * len(row), 0.0) for row in ids]

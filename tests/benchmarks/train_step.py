@@ -34,8 +34,8 @@ from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable,
 from models.tts.jets.network import JetsNetwork  # noqa: E402
 from models.tts.jets.step import TrainStep  # noqa: E402
 from models.vocoders.discriminators import Discriminators  # noqa: E402
+from processors.corpus import Utterance  # noqa: E402
 from utils.config import load_config  # noqa: E402
-from utils.corpus import Utterance  # noqa: E402
 
 VARIANTS: dict[str, list[str]] = {
     "eager-fp32": ["train.precision=fp32", "train.cuda_graphs=false", "train.channels_last=false"],

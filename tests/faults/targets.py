@@ -25,8 +25,8 @@ def warm_up() -> None:
     import models.tts.jets.inference  # noqa: F401
     import models.tts.jets.trainer  # noqa: F401
     import models.tts.speaking  # noqa: F401
+    import preprocessors.corpus_plots  # noqa: F401
     import preprocessors.pipeline  # noqa: F401
-    import preprocessors.plots  # noqa: F401
     from models.tts.jets.monotonic import search_paths
     from processors.text.frontend import TextFrontEnd
 

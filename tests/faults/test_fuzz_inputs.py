@@ -16,16 +16,16 @@ import torch
 import yaml
 
 from models.tts import speaking
-from models.tts.jets.espnet.convert import export_voice, import_voice
+from models.tts.exchange.espnet.convert import export_voice, import_voice
 from models.tts.jets.inference import Synthesizer
 from preprocessors.download import is_corpus
 from preprocessors.ljspeech import read_corpus
 from preprocessors.store import Arrays, Record, Store, write_shard
 from preprocessors.unpack import unpack_archive
-from processors.audio import AudioProblem, load_recording
-from processors.ssml import parse_ssml
+from processors.audio.recording import AudioProblem, load_recording
 from processors.text.frontend import TextFrontEnd
 from processors.text.lexicon import read_lexicon
+from processors.text.ssml import parse_ssml
 from tests.faults.fuzz import any_text, changed_tree, damaged, fuzzed, only_user_errors, reassembled
 from utils.config import PROJECT_ROOT, load_config
 from utils.errors import UserError

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from processors.corpus import ProcessedCorpus
 from tests.faults.chains import kill, random_moment
 from tests.faults.kills import Moment
 from tests.faults.runs import leftovers
 from tests.faults.server import Outcome, Server
 from tests.preprocessors.conftest import folder_bytes, make_corpus, write_config
-from utils.corpus import ProcessedCorpus
 from utils.errors import UserError
 
 KINDS = ("operation", "seconds", "operation", "bytes")

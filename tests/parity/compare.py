@@ -16,10 +16,10 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
+from models.tts.exchange.espnet.names import discriminator_names, network_names, to_ours
 from models.tts.jets.batch import Batch
-from models.tts.jets.espnet.names import discriminator_names, network_names, to_ours
 from models.tts.jets.step import TrainStep
-from models.vocoders.losses import split_real_fake
+from models.vocoders.gan_losses import split_real_fake
 from models.vocoders.tails import generate_each
 from tests.parity.oracle import HOP, Pair
 

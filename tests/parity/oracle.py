@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from models.base.checkpoints import find_checkpoint, load_weights
+from models.tts.exchange.espnet.convert import import_voice
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.espnet.convert import import_voice
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.transformer import SelfAttention
 from models.vocoders.discriminators import Discriminators

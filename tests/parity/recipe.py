@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from models.tts.jets.espnet.options import G, P, S, put
+from models.tts.exchange.espnet.options import G, P, S, put
 
 N_MEL, HOP = 80, 256
 

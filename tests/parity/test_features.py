@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from processors.mel import MelSpectrogram
+from processors.audio.mel import MelSpectrogram
 from tests.parity.oracle import Pair
 from tests.parity.recipe import HOP
 

@@ -12,10 +12,10 @@ from unittest.mock import patch
 
 import pytest
 
-from processors.text.errors import TextError
 from processors.text.espnet import EspnetPhones, clean, tag
 from processors.text.frontend import TextFrontEnd
 from processors.text.lexicon import plain_cmudict
+from processors.text.text_error import TextError
 from tests.parity.recipe import TOKENS
 from utils.config import PROJECT_ROOT
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from processors.corpus import ProcessedCorpus
 from utils.config import PROJECT_ROOT
-from utils.corpus import ProcessedCorpus
 from utils.errors import UserError
 
 COMMAND = [sys.executable, str(PROJECT_ROOT / "bins/preprocess.py")]

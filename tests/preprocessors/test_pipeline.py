@@ -17,9 +17,9 @@ import torch
 from preprocessors import packing, pipeline
 from preprocessors.pipeline import preprocess_dataset
 from preprocessors.pool import Died
-from processors.mel import MelSpectrogram
+from processors.audio.mel import MelSpectrogram
+from processors.corpus import ProcessedCorpus
 from processors.text.frontend import TextFrontEnd
-from utils.corpus import ProcessedCorpus
 from utils.errors import UserError
 
 RATE = 22050

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from utils.config.layers import KeyPath, Layer
+from utils.config.inheritance import KeyPath, Layer
 from utils.config.paths import project_path
 from utils.errors import UserError
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from utils.config.inheritance import KeyPath, Layer, Merged
 from utils.config.keys import key_type, nearest, suggestion
-from utils.config.layers import KeyPath, Layer, Merged
 from utils.errors import UserError, one_line
 
 Schema = TypeVar("Schema", bound=BaseModel)

@@ -11,8 +11,8 @@ from typing import Any
 from models.registry import MODEL_PACKAGES, model_module
 from utils.config.amphion import check_upsample_factor, translate, warn_ignored
 from utils.config.check import strict_parse
+from utils.config.inheritance import KeyPath, Layer, Merged, read_chain
 from utils.config.keys import key_type, plain_type
-from utils.config.layers import KeyPath, Layer, Merged, read_chain
 from utils.config.overrides import override_layers, split_override
 from utils.config.paths import PROJECT_ROOT, shown
 from utils.config.schema import ExperimentConfig, Section

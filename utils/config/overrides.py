@@ -7,9 +7,9 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from utils.config.inheritance import Layer
 from utils.config.json5_text import parse_value
 from utils.config.keys import KeyPath, is_section, key_type, plain_type
-from utils.config.layers import Layer
 from utils.errors import UserError
 
 

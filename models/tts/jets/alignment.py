@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.tts.jets.time_conv import TimeConv1d
+from models.kernels.time_conv import TimeConv1d
 
 try:
-    from models.tts.jets.forward_sum_triton import forward_sum as _forward_sum_on_gpu
+    from models.kernels.forward_sum_triton import forward_sum as _forward_sum_on_gpu
 except ImportError:  # Triton exists for Linux only; other systems use torch's CTC, which makes the host wait.
     _forward_sum_on_gpu = None
 

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from models.tts.jets.config import LossConfig
 from models.tts.jets.losses import weights_of
-from models.vocoders.losses import adversarial_loss, discriminator_losses, feature_matching_loss, split_real_fake
-from processors.mel import MelSpectrogram
+from models.vocoders.gan_losses import adversarial_loss, discriminator_losses, feature_matching_loss, split_real_fake
+from processors.audio.mel import MelSpectrogram
 
 try:
-    from models.vocoders.weight_norm_triton import FusedWeights, can_fuse
+    from models.kernels.weight_norm_triton import FusedWeights, can_fuse
 except ImportError:  # Triton exists for Linux only.
     FusedWeights = None
 

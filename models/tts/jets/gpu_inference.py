@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from models.tts.jets.cuda_graphs import GraphCache, filled_up
+from models.kernels.cuda_graphs import GraphCache, filled_up
 from models.tts.jets.network import JetsNetwork
-from models.vocoders.layers import WeightNormConv1d
+from models.vocoders.convolutions import WeightNormConv1d
 from models.vocoders.tails import generate_each
 
 if TYPE_CHECKING:
-    from models.vocoders.hifigan_triton import FusedHifigan
+    from models.kernels.hifigan_triton import FusedHifigan
 
 _log = logging.getLogger(__name__)
 GRAPHS = 64  # kept at most, a few MB each
@@ -137,7 +137,7 @@ def fused_generator(generator: nn.Module, half: torch.dtype, device: torch.devic
     if device.type != "cuda":
         return None
     try:
-        from models.vocoders.hifigan_triton import FusedHifigan, can_fuse
+        from models.kernels.hifigan_triton import FusedHifigan, can_fuse
     except ImportError:  # Triton exists for Linux only.
         return None
     if not can_fuse(generator):

@@ -12,7 +12,7 @@ from numba import njit
 from torch import Tensor
 
 try:
-    from models.tts.jets.monotonic_triton import search_paths as _search_on_gpu
+    from models.kernels.monotonic_triton import search_paths as _search_on_gpu
 except ImportError:  # Triton exists for Linux only; other systems search on the CPU.
     _search_on_gpu = None
 

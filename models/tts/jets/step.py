@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.kernels.step_graphs import GraphedStep
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.gan import GanHalf, set_channels_last, trainable
@@ -12,9 +13,8 @@ from models.tts.jets.losses import acoustic_losses, weights_of
 from models.tts.jets.masking import length_mask
 from models.tts.jets.network import AcousticOutput, JetsNetwork
 from models.tts.jets.side_stream import SideStream
-from models.tts.jets.step_graphs import GraphedStep
 from models.tts.jets.upsampling import random_starts, take_segments
-from processors.mel import MelSpectrogram
+from processors.audio.mel import MelSpectrogram
 
 # Mel bands of the multi-resolution loss: one for so many samples of the window, few enough that none is empty.
 SAMPLES_PER_BAND = 12

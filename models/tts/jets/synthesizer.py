@@ -19,21 +19,21 @@ from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
 from models.base.experiment import LEXICON, TOKENS, misfit
 from models.base.memory import out_of_memory_advice
 from models.base.precision import resolve_precision
-from models.tts.jets.batching import group_by_size, padded, windows
+from models.tts.batching import group_by_size, padded, windows
+from models.tts.controls import Controls, controlled
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.controls import Controls, controlled
 from models.tts.jets.gpu_inference import GpuInference
 from models.tts.jets.network import InferenceOutput, JetsNetwork
-from models.tts.jets.pitch_response import PitchResponse, stretched
-from models.tts.jets.script import Line, Scriptwriter
-from models.tts.jets.streaming import fade_edges, generate_in_chunks
-from models.vocoders.layers import fold_weight_norm
+from models.tts.pitch_response import PitchResponse, stretched
+from models.tts.script import Line, Scriptwriter
+from models.tts.streaming import fade_edges, generate_in_chunks
+from models.vocoders.convolutions import fold_weight_norm
 from models.vocoders.tails import generate_each
-from processors.formants import squeezed
-from processors.loudness import limit_peaks, to_level
-from processors.prosody import NEUTRAL
-from processors.text.errors import TextError
+from processors.audio.formants import squeezed
+from processors.audio.loudness import limit_peaks, to_level
 from processors.text.frontend import TextFrontEnd
+from processors.text.prosody import NEUTRAL
+from processors.text.text_error import TextError
 from processors.text.tokens import load_tokens
 from utils.config import load_experiment_config
 from utils.config.schema import ExperimentConfig, InferenceConfig

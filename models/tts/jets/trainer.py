@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from models.base.base_trainer import BaseTrainer, Parts
 from models.base.memory import device_memory
 from models.base.sampler import LengthSampler
-from models.base.trainer import BaseTrainer, Parts
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, merged_statistics, open_corpora
 from models.tts.jets.network import STATISTICS, JetsNetwork

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.kernels.time_conv import TimeConv1d
 from models.tts.jets.config import TransformerConfig
-from models.tts.jets.time_conv import TimeConv1d
 
 LAYER_NORM_EPS = 1e-12
 

@@ -11,15 +11,15 @@ from torch import Tensor
 from models.base.processes import Processes
 from models.base.run_log import RunLog
 from models.base.sampler import TEXT_MULTIPLE, BatchPlan, padded
+from models.evaluation.measures.during_training import VALIDATION_MEASURES, validation_measures
 from models.tts.jets.batch import Batch
 from models.tts.jets.copy_synthesis import copy_synthesis
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable, read_from_host, upload
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.step import TrainStep
 from models.tts.jets.variance import durations_from_log
-from processors.measures.validation import VALIDATION_MEASURES, validation_measures
-from processors.mel import MelSpectrogram
-from utils import plots
+from processors import plots
+from processors.audio.mel import MelSpectrogram
 
 # Utterances that the measures are computed on, and frames that are synthesised at once.
 MEASURED, MEASURED_FRAMES = 64, 4000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.kernels.time_conv import TimeConv1d
 from models.tts.jets.config import PredictorConfig, VarianceConfig
-from models.tts.jets.time_conv import TimeConv1d
 from models.tts.jets.transformer import LAYER_NORM_EPS
 
 

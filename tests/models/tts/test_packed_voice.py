@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from models.base.checkpoints import find_checkpoint, has_weights, load_weights
-from models.base.evaluation_command import Request, run_evaluation
 from models.base.experiment import Experiment
-from models.tts import packing
-from models.tts.jets.espnet.convert import export_voice as to_espnet
+from models.evaluation.stage import Request, run_evaluation
+from models.tts.exchange import packed_voice as packing
+from models.tts.exchange.espnet.convert import export_voice as to_espnet
+from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer
-from models.tts.packing import VoiceFacts, pack_voice
 from utils.config import load_config, load_experiment_config
 from utils.errors import UserError
 

@@ -8,17 +8,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.vocoders.discriminators import Discriminators, PeriodDiscriminator, ResolutionDiscriminator
-from models.vocoders.hifigan import HifiganGenerator
-from models.vocoders.istft import IstftGenerator
-from models.vocoders.layers import (
+from models.vocoders.convolutions import (
     WeightNormConv1d,
     WeightNormConvTranspose1d,
     conv_of_one_channel,
     conv_to_one_channel,
     fold_weight_norm,
 )
-from models.vocoders.losses import feature_matching_loss
+from models.vocoders.discriminators import Discriminators, PeriodDiscriminator, ResolutionDiscriminator
+from models.vocoders.gan_losses import feature_matching_loss
+from models.vocoders.hifigan import HifiganGenerator
+from models.vocoders.istft import IstftGenerator
 from models.vocoders.tails import generate_each
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.text import espeak
-from processors.text.errors import TextError
 from processors.text.espeak import arpabet_to_ipa, espeak_tokens
 from processors.text.frontend import TextFrontEnd
+from processors.text.text_error import TextError
 from processors.text.tokens import PUNCTUATION
 from utils.errors import UserError
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.text.errors import TextError
 from processors.text.frontend import TextFrontEnd
 from processors.text.lexicon import read_lexicon
+from processors.text.text_error import TextError
 from processors.text.tokens import PUNCTUATION, lexicon_tokens, load_tokens, save_tokens
 from utils.errors import UserError
 

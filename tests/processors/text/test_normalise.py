@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from processors.text.errors import TextError
 from processors.text.normalise import normalise
+from processors.text.text_error import TextError
 
 CASES = [
     # characters

@@ -10,8 +10,8 @@ import pytest
 
 from models.registry import MODEL_PACKAGES, model_module
 from utils.config import PROJECT_ROOT, load_config
+from utils.config.inheritance import BASE_KEY, read_chain
 from utils.config.keys import is_section, key_type, known_keys, plain_type
-from utils.config.layers import BASE_KEY, read_chain
 
 DEFAULTS = ("base", "tts", "jets")
 # Sections whose keys the user names.

@@ -17,7 +17,7 @@ from utils.config import (
     project_path,
     save_config,
 )
-from utils.config.layers import Layer, Merged
+from utils.config.inheritance import Layer, Merged
 from utils.errors import UserError
 
 RECIPE = PROJECT_ROOT / "egs/tts/Jets/exp_config.json"

@@ -18,9 +18,9 @@ from models.tts.jets.dataset import (
     merged_statistics,
     open_corpora,
 )
-from processors.mel import MelSpectrogram
+from processors.audio.mel import MelSpectrogram
+from processors.corpus import ProcessedCorpus
 from utils.config import load_config
-from utils.corpus import ProcessedCorpus
 from utils.errors import UserError
 
 CPU = torch.device("cpu")

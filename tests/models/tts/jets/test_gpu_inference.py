@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.tts.jets import cuda_graphs, gpu_inference
-from models.tts.jets.cuda_graphs import GraphCache, filled_up
+from models.kernels import cuda_graphs
+from models.kernels.cuda_graphs import GraphCache, filled_up
+from models.tts.jets import gpu_inference
 from models.tts.jets.generators import build_generator
 from models.tts.jets.gpu_inference import GpuInference, for_inference, frame_bucket
 from models.tts.jets.synthesizer import Synthesizer
+from models.vocoders.convolutions import fold_weight_norm
 from models.vocoders.hifigan import HifiganGenerator
-from models.vocoders.layers import fold_weight_norm
 from tests.tiny_voice import ROOT, TINY, make_experiment, make_network
 from utils.config import load_config
 

@@ -15,7 +15,7 @@ from models.tts.jets.losses import acoustic_losses
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.step import TrainStep
 from models.vocoders.discriminators import Discriminators
-from models.vocoders.losses import adversarial_loss, discriminator_losses
+from models.vocoders.gan_losses import adversarial_loss, discriminator_losses
 
 LENGTHS = [(9, 60), (4, 25), (6, 5)]  # the last is shorter than a segment
 STARTS = torch.tensor([11, 3, 0])

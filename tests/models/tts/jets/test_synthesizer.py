@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.tts.jets.script import Scriptwriter
 from models.tts.jets.synthesizer import Synthesizer
-from processors.audio import active_level_db
-from processors.text.errors import TextError
+from models.tts.script import Scriptwriter
+from processors.audio.recording import active_level_db
+from processors.text.text_error import TextError
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
 

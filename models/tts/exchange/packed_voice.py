@@ -1,0 +1,202 @@
+"""From an experiment to a voice that travels: the weights that speak, in little space, its settings, and a card."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from models.base.checkpoints import (
+    AVERAGE,
+    NETWORK,
+    Checkpoint,
+    checkpoint_folders,
+    find_checkpoint,
+    has_weights,
+    load_weights,
+    save_checkpoint,
+)
+from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS
+from models.evaluation.report.report import Report
+from models.registry import model_module
+from models.tts.exchange.compact import compact, expand
+from models.tts.exchange.voice_card import VoiceFacts, voice_card
+from utils.atomic import disk_errors, write_json, write_text
+from utils.config import PROJECT_ROOT, config_to_dict, load_config, load_experiment_config
+from utils.config.inheritance import BASE_KEY
+from utils.config.paths import shown
+from utils.config.schema import ExperimentConfig
+from utils.errors import UserError
+from utils.packed import CARD
+
+# What the experiment and its packed voice both say, to be compared.
+TEXTS = (
+    "Good morning.",
+    "Seven small ships sailed slowly south, and none of them was ever seen again.",
+    "Would you mind closing the window before it starts to rain?",
+)
+
+
+def pack_voice(
+    expt_dir: Path,
+    out: Path,
+    facts: VoiceFacts,
+    reports: Sequence[Report] = (),
+    checkpoint: str | None = None,
+    precision: str = "fp16",
+    max_megabytes: float = 40.0,
+    replace: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Write the voice of an experiment into the folder `out`, which serves wherever an experiment does.
+
+    `checkpoint` is as in Synthesizer.from_experiment; the averaged weights are taken where there are some. `precision`
+    is "fp16" or "int8" (see models.tts.exchange.compact). With `replace`, `out` may hold an older packed voice. It
+    appears complete or not at all.
+
+    :raises UserError: no such experiment or checkpoint, a report about another checkpoint, a folder that is taken, a
+        voice of more than `max_megabytes` (of 10^6 bytes), or a full disk.
+    """
+    config = load_experiment_config(expt_dir)
+    chosen = find_checkpoint(expt_dir, checkpoint or config.inference.checkpoint)
+    check_target(expt_dir, out, replace)
+    for report in reports:
+        judged = report.source.get("checkpoint", chosen.name)
+        if judged != chosen.name:
+            raise UserError(
+                f"the report on {report.system} judges {judged}, but {chosen.name} is packed: "
+                f"run stage 4 with --set inference.checkpoint={chosen.name}"
+            )
+    stored = stored_weights(chosen, precision)
+    weights = sum(value.numel() for value in expand(stored).values())
+    # The name is chosen first, so that a request to stop right after the folder is made finds what to remove.
+    folder = out.parent / f".{out.name}.{secrets.token_hex(8)}"
+    try:
+        with disk_errors(out):
+            folder.mkdir(parents=True)
+            save_checkpoint(folder, chosen.step, {NETWORK: stored}, None, chosen.metrics)
+            write_json(folder / CONFIG, travelling_config(config, expt_dir, out))
+            for name in (TOKENS, LEXICON, PITCH_RESPONSE):
+                if (expt_dir / name).is_file():
+                    shutil.copyfile(expt_dir / name, folder / name)
+        megabytes = size_in_megabytes(folder)
+        if megabytes > max_megabytes:
+            raise UserError(too_large(megabytes, max_megabytes, precision))
+        say(compared(expt_dir, chosen.name, folder))
+        with disk_errors(out):
+            # A packed voice that is packed again has its average for its weights.
+            averaged = has_weights(chosen.path, AVERAGE) or (is_packed(expt_dir) and config.train.ema_decay > 0)
+            stored_as = f"{precision}, {megabytes:.1f} MB"
+            card = voice_card(facts, config, chosen.step, averaged, stored_as, weights, reports, out)
+            write_text(folder / CARD, card)
+            publish(folder, out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    say(f"{shown(out)}: {chosen.name} of {expt_dir.resolve().name}, {precision}, {megabytes:.1f} MB")
+
+
+def check_target(expt_dir: Path, out: Path, replace: bool) -> None:
+    """Raise UserError unless `out` is free, or a packed voice that may be replaced."""
+    if not out.exists():
+        return
+    if out.resolve() == expt_dir.resolve():
+        raise UserError(f"--out {out} is the experiment itself; choose another folder")
+    if not is_packed(out):
+        raise UserError(f"--out {out} exists and holds no packed voice; choose another folder")
+    if not replace:
+        raise UserError(f"--out {out} holds a voice already: add --replace to put this one in its place")
+
+
+def is_packed(folder: Path) -> bool:
+    """Whether a folder holds what `pack_voice` wrote."""
+    names = (CONFIG, TOKENS, CARD)
+    return all((folder / name).is_file() for name in names) and len(checkpoint_folders(folder)) == 1
+
+
+def stored_weights(checkpoint: Checkpoint, precision: str) -> dict[str, Tensor]:
+    """The speaking network's state dict, as it is stored; UserError for weights that cannot be."""
+    # The average holds parameters only; statistics of the corpus are in the network's own file.
+    weights = {**load_weights(checkpoint.path, prefer_ema=False), **load_weights(checkpoint.path)}
+    try:
+        return compact(weights, precision)
+    except ValueError as error:
+        raise UserError(f"{checkpoint.path} cannot be packed: {error}; choose another --checkpoint") from error
+
+
+def travelling_config(config: ExperimentConfig, expt_dir: Path, out: Path) -> dict[str, Any]:
+    """The experiment's config without what only holds on the machine where it was trained.
+
+    It can be given to --config as it is: it builds on the defaults, for keys that later versions add.
+    """
+    base = f"config/{config.model_type.lower()}.json"
+    usual = config_to_dict(load_config(PROJECT_ROOT / base))
+    tree = config_to_dict(config)
+    tree["log_dir"] = usual["log_dir"]
+    tree["dataset_path"] = {name: f"corpora/{name}" for name in config.dataset}
+    tree["inference"]["checkpoint"] = "last"
+    for key in ("processed_dir", "num_workers"):
+        tree["preprocess"][key] = usual["preprocess"][key]
+    for key, name in (("lexicon_path", LEXICON), ("tokens_path", TOKENS)):
+        if tree["preprocess"][key] is not None and (expt_dir / name).is_file():
+            tree["preprocess"][key] = _from_root(out / name)
+    if "/" in (tree["evaluate"]["asr_model"] or ""):  # a folder
+        tree["evaluate"]["asr_model"] = usual["evaluate"]["asr_model"]
+    return {BASE_KEY: base, **tree}
+
+
+def _from_root(path: Path) -> str:
+    absolute = Path(os.path.abspath(path))
+    return str(absolute.relative_to(PROJECT_ROOT) if absolute.is_relative_to(PROJECT_ROOT) else absolute)
+
+
+def size_in_megabytes(folder: Path) -> float:
+    """Size of all files below a folder, in 10^6 bytes."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def too_large(megabytes: float, limit: float, precision: str) -> str:
+    """What to do about a voice that takes too much space."""
+    smaller = "" if precision == "int8" else "pack it with --precision int8 (half of that), "
+    return (
+        f"the voice takes {megabytes:.1f} MB, more than --max_megabytes {limit:g}: {smaller}"
+        "train a smaller model (model.generator, model.hidden_channels), or raise the limit"
+    )
+
+
+def compared(expt_dir: Path, checkpoint: str, packed: Path) -> str:
+    """How much the packed voice differs from the experiment's, in a sentence; UserError when it cannot speak."""
+    kind = model_module(load_experiment_config(packed).model_type, "inference").Synthesizer
+    exact = ("inference.precision=fp32",)
+    before = kind.from_experiment(expt_dir, "cpu", checkpoint, exact)
+    after = kind.from_experiment(packed, "cpu", None, exact)
+    ratios, longer = [], 0.0
+    for text in TEXTS:
+        one, other = before.tts(text)[0], after.tts(text)[0]
+        longer = max(longer, abs(len(other) / len(one) - 1))
+        if len(one) == len(other):
+            noise = np.sum((one - other) ** 2, dtype=np.float64)
+            ratios.append(10 * np.log10(np.sum(one**2, dtype=np.float64) / max(noise, 1e-20)))
+    others = f", the others within {longer:.1%}" if len(ratios) < len(TEXTS) else ""
+    timing = f"{len(ratios)} of {len(TEXTS)} sentences as long as before{others}"
+    same = f"; what packing changes lies {min(ratios):.1f} dB below the speech" if ratios else ""
+    return f"packed against unpacked: {timing}{same}"
+
+
+def publish(folder: Path, out: Path) -> None:
+    """Give a finished folder its name; an older voice there makes room at the last moment."""
+    old = folder.with_name(f"{folder.name}.old")
+    if out.exists():
+        os.rename(out, old)
+    try:
+        os.rename(folder, out)
+    except OSError:
+        if old.exists():
+            os.rename(old, out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

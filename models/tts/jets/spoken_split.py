@@ -1,0 +1,101 @@
+"""Speak a split for stage 4: from text, and as copy synthesis, with the alignments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+from tqdm import tqdm
+
+from models.base.checkpoints import find_checkpoint
+from models.base.experiment import TOKENS
+from models.evaluation.items import AlignmentRecord, Item
+from models.evaluation.recordings import SplitRecordings, file_name
+from models.tts.jets.batch import Batch
+from models.tts.jets.config import JetsConfig
+from models.tts.jets.copy_synthesis import copy_synthesis
+from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora, read_from_host, upload
+from models.tts.jets.network import STATISTICS
+from models.tts.jets.synthesizer import Synthesizer
+from processors.audio.wav import write_wav
+from processors.text.tokens import load_tokens
+from utils.errors import UserError
+
+SYNTHESIS, COPY = "synthesis", "copy"
+MAX_FRAMES_CPU = 2000
+
+
+def speak_split(
+    config: JetsConfig, expt_dir: Path, split: str, folder: Path, limit: int | None = None
+) -> tuple[list[Item], dict[str, str]]:
+    """Synthesise a split of config.dataset into wavs below `folder`: items to judge, and where they come from.
+
+    Each utterance is spoken as one piece from its phones, as in training, with the tempo, pitch and energy of
+    config.inference. With config.evaluate.copy_synthesis also as
+    copy synthesis, whose alignment is kept. Raises UserError when the voice, the corpus or the split is missing.
+    """
+    checkpoint = find_checkpoint(expt_dir, config.inference.checkpoint)
+    voice = Synthesizer.from_experiment(expt_dir, checkpoint=checkpoint.name)
+    corpora = open_corpora(config)
+    if corpora[0].tokens != load_tokens(expt_dir / TOKENS)["tokens"]:
+        raise UserError(f"the corpus has other tokens than the voice in {expt_dir} knows: run stage 1 with its config")
+    table = UtteranceTable(corpora, split)
+    if len(table) == 0:
+        raise UserError(f"the {split} split is empty: choose another one, or raise preprocess.{split}_size")
+    statistics = {name: float(getattr(voice.network, name)) for name in STATISTICS}
+    assembler = BatchAssembler(config.preprocess, statistics, voice.device)
+    recordings = SplitRecordings(config, split, folder)
+    wanted = list(recordings.utterances)[:limit]
+    frames = config.inference.max_batch_frames if voice.device.type == "cuda" else MAX_FRAMES_CPU
+    items: dict[str, Item] = {}
+    with tqdm(total=len(wanted), desc="synthesis", unit="utt", disable=None) as progress:
+        for plan in table.in_order(frames, np.flatnonzero(np.isin(table.ids, wanted))):
+            raw = upload(read_from_host(table, plan, voice.device), voice.device)
+            lengths = (table.frames[plan.indices].tolist(), table.tokens[plan.indices].tolist())
+            batch = assembler(raw, lengths, table.ids[plan.indices].tolist())
+            texts = [table.texts[index] for index in plan.indices]
+            for item in _speak(voice, batch, texts, corpora[0].tokens, config, folder):
+                items[item.id] = replace(item, recording=recordings(item.id))
+            progress.update(len(plan.indices))
+    source = {"experiment": expt_dir.resolve().name, "checkpoint": checkpoint.name, "split": split}
+    return [items[key] for key in wanted], source
+
+
+def _speak(
+    voice: Synthesizer, batch: Batch, texts: list[str], tokens: list[str], config: JetsConfig, folder: Path
+) -> Iterator[Item]:
+    """Speak one batch; wavs below `folder`."""
+    inference = config.inference
+    free = voice.network.infer(
+        batch.text,
+        batch.text_lengths,
+        speed=inference.speed,
+        pitch_shift=voice.needed_semitones([inference.pitch_semitones])[0] * (math.log(2) / 12),
+        energy_scale=10 ** (inference.energy_db / 20),
+    )
+    copied = copy_synthesis(voice.network, batch) if config.evaluate.copy_synthesis else None
+    for row, key in enumerate(batch.ids):
+        count, frames = batch.host_text_lengths[row], batch.host_frame_lengths[row]
+        audio, copy = folder / SYNTHESIS / f"{file_name(key)}.wav", None
+        write_wav(audio, _samples(free.waveform[row], int(free.frame_lengths[row]), voice.hop_size), voice.sample_rate)
+        log_p_attn = path = None
+        if copied is not None:
+            aligned, spoken = copied
+            copy = folder / COPY / f"{file_name(key)}.wav"
+            write_wav(copy, _samples(spoken.waveform[row], frames, voice.hop_size), voice.sample_rate)
+            # The scores hold the prior too: each frame's are scaled to a distribution over the tokens.
+            log_p_attn = aligned.log_p_attn[row, :frames, :count].float().log_softmax(-1).cpu().numpy()
+            path = aligned.path[row, :frames].cpu().numpy()
+        letters = tuple(tokens[token] for token in batch.text[row, :count].tolist())
+        durations = free.durations[row, :count].cpu().numpy()
+        alignment = AlignmentRecord(letters, durations, log_p_attn, path)
+        yield Item(key, texts[row], audio, copy=copy, alignment=alignment)
+
+
+def _samples(waveform: Tensor, frames: int, hop_size: int) -> np.ndarray:
+    """The first frames of a waveform (N,) as an array."""
+    return waveform[: frames * hop_size].float().cpu().numpy()

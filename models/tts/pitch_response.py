@@ -1,0 +1,142 @@
+"""How far a voice moves when another pitch is asked for, and what to ask for so that it moves as far as is wanted.
+
+A network that has heard one speaker follows a shift of its pitch input only in part, the less the further it leads out
+of what that speaker did. How far is a property of the trained weights, so it is measured once: sentences are spoken
+at several shifts, and their F0 is compared frame by frame, which is possible because durations stay.
+
+Where the voice's own range ends, the rest of a shift is made from the sound: decoder states are stretched in time, so
+that the speech comes out slower, and its waveform is squeezed back to the length that it should have, formants kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.base.experiment import PITCH_RESPONSE
+from processors.audio.pitch import extract_f0_batch
+from utils.atomic import write_json
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from models.tts.jets.synthesizer import Synthesizer
+
+# What is asked for, in semitones.
+SHIFTS = (-12.0, -9.0, -6.0, -4.0, -3.0, -2.0, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
+WIDEST = 6.0  # semitones that F0 may leave the range that stage 1 looks for
+# Where more is asked for and less than this share of it comes, the voice's range ends.
+LEAST_SLOPE = 0.4
+# So it does where this share of the voiced frames has lost its voice: far below its range a voice creaks.
+MOST_UNVOICED = 0.2
+LEAST_REST = 0.1  # semitones; less is not worth changing the sound for
+SENTENCES = (
+    "The lamp by the window hums when the evening grows cold.",
+    "We measured the bridge twice and wrote the numbers down.",
+    "My uncle keeps a pair of wooden oars above the fireplace.",
+    "Several large boxes were shipped to the wrong address.",
+    "On Thursday the weather turned, and rain fell for hours.",
+    "He was sure that nobody had seen him leave the old house.",
+)
+
+
+@dataclass(frozen=True)
+class PitchResponse:
+    """Measured shifts (semitones) for those that were asked for, both rising, 0 for 0."""
+
+    checkpoint: str
+    asked: tuple[float, ...]
+    measured: tuple[float, ...]
+
+    def needed(self, semitones: Sequence[float]) -> list[float]:
+        """What to ask for so that the voice moves by each of `semitones`, or as far as it can."""
+        return np.interp(semitones, self.measured, self.asked).tolist()
+
+    def rest(self, semitones: Sequence[float]) -> float:
+        """How much of `semitones`, which may differ from token to token, the voice leaves undone: the median."""
+        rest = np.median(np.subtract(semitones, np.clip(semitones, self.measured[0], self.measured[-1])))
+        return float(rest) if abs(rest) > LEAST_REST else 0.0
+
+    @classmethod
+    def from_measured(cls, checkpoint: str, asked: Sequence[float], measured: Sequence[float]) -> PitchResponse:
+        """From measurements at `asked` in any order, up to the end of the range; NaN where there is none."""
+        curve = {0.0: 0.0}
+        for sign in (-1, 1):
+            last = (0.0, 0.0)
+            for wanted, got in sorted(zip(asked, measured), key=lambda pair: abs(pair[0])):
+                if wanted * sign <= 0:
+                    continue
+                if not np.isfinite(got) or (got - last[1]) * sign < LEAST_SLOPE * (wanted - last[0]) * sign:
+                    break
+                curve[wanted] = got
+                last = (wanted, got)
+        return cls(checkpoint, *map(tuple, zip(*sorted(curve.items()))))
+
+    @classmethod
+    def load(cls, folder: Path, checkpoint: str) -> PitchResponse | None:
+        """The one in an experiment's folder, if it was measured on this checkpoint."""
+        path = folder / PITCH_RESPONSE
+        if not path.is_file():
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            response = cls(found["checkpoint"], tuple(found["asked"]), tuple(found["measured"]))
+            rising = all(a < b for row in (response.asked, response.measured) for a, b in zip(row, row[1:]))
+            if not rising or not len(response.asked) == len(response.measured) > 0:
+                raise ValueError
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path} is damaged: delete it, and measure the voice again") from None
+        return response if response.checkpoint == checkpoint else None
+
+    def save(self, folder: Path) -> None:
+        """Write it into an experiment's folder."""
+        write_json(folder / PITCH_RESPONSE, asdict(self))
+
+
+def stretched(states: Tensor, semitones: float) -> Tensor:
+    """Decoder states (1, T, C) of speech so much slower, or faster, that undoing it by resampling adds `semitones`."""
+    n_frames = max(1, round(states.shape[1] * 2 ** (semitones / 12)))
+    return F.interpolate(states.transpose(1, 2), size=n_frames, mode="linear").transpose(1, 2)
+
+
+def frame_shifts(voice: Synthesizer, plain: Sequence[np.ndarray], moved: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Semitones between two versions of each utterance, of every frame (T,), NaN where either is unvoiced."""
+    preprocess = voice.config.preprocess
+    reach = 2 ** (WIDEST / 12)
+    # The same wide range for both, so that the search does not favour what is expected.
+    bounds = (preprocess.f0_min / reach, preprocess.f0_max * reach)
+    f0 = extract_f0_batch([*plain, *moved], voice.sample_rate, voice.hop_size, *bounds)
+    shifts = []
+    for before, after in zip(f0[: len(plain)], f0[len(plain) :]):
+        voiced = (before > 0) & (after > 0)
+        ratio = np.divide(after, before, out=np.full(len(before), np.nan), where=voiced)
+        shifts.append(12 * np.log2(ratio))
+    return shifts
+
+
+def measure(voice: Synthesizer, checkpoint: str) -> PitchResponse:
+    """Speak SENTENCES at every one of SHIFTS and see; `voice` must not know of a response.
+
+    :raises UserError: there is no pitch in what it says.
+    """
+    settings = voice.config.inference
+    ids = [line.ids for text in SENTENCES for line in voice.script.lines(text, settings)]
+    neutral = {"speed": 1.0, "energy": 0.0, "target_level_db": None}
+    plain = voice.synthesize_ids(ids, pitch=0.0, **neutral)
+    voiced = sum(np.isfinite(frames).sum() for frames in frame_shifts(voice, plain, plain))
+    if voiced == 0:
+        raise UserError(f"{checkpoint}: nothing that this voice says is voiced; it needs more training")
+    found = []
+    for semitones in SHIFTS:
+        moved = voice.synthesize_ids(ids, pitch=semitones, **neutral)
+        frames = np.concatenate(frame_shifts(voice, plain, moved))
+        frames = frames[np.isfinite(frames)]
+        kept = len(frames) >= (1 - MOST_UNVOICED) * voiced
+        found.append(float(np.median(frames)) if kept else float("nan"))
+    return PitchResponse.from_measured(checkpoint, SHIFTS, found)

@@ -1,0 +1,254 @@
+"""The part of SSML that people use, read into spans of text with their prosody, pauses and boundaries.
+
+W3C SSML 1.1 is the reference: speak, p, s, break, prosody (rate, pitch, volume), phoneme (ARPAbet, IPA), sub and
+say-as. Whatever is malformed or not known is an error that names line and column. Entities of a document type are
+refused, so that no markup can grow without bounds or read a file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from xml.parsers import expat
+
+from processors.text.arpabet import complete_stress
+from processors.text.ipa import ipa_to_arpabet
+from processors.text.prosody import NEUTRAL, Prosody, adjusted
+from processors.text.say_as import say_as
+from processors.text.text_error import TextError
+
+MAX_BREAK_SECONDS = 60.0
+BREAK_STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.2, "medium": 0.4, "strong": 0.8, "x-strong": 1.2}
+_ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "speak": ("version", "xmlns", "xml:lang", "xml:base", "xmlns:xsi", "xsi:schemaLocation", "onlangfailure"),
+    "p": ("xml:lang",),
+    "s": ("xml:lang",),
+    "break": ("time", "strength"),
+    "prosody": ("rate", "pitch", "volume"),
+    "phoneme": ("alphabet", "ph"),
+    "sub": ("alias",),
+    "say-as": ("interpret-as", "format"),
+}
+_REQUIRED = {"phoneme": "ph", "sub": "alias", "say-as": "interpret-as"}
+_TEXT_ONLY = ("phoneme", "sub", "say-as")
+_ARPABET_NAMES = ("arpabet", "x-arpabet", "cmu", "x-cmu", "x-cmu-arpabet")
+
+
+class SsmlError(TextError):
+    """Markup that cannot be read; the message has line and column, both from 1."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Text, and how it is spoken."""
+
+    text: str
+    prosody: Prosody
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Silence of so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A sentence ends here, and a paragraph if `paragraph`."""
+
+    paragraph: bool
+
+
+@dataclass
+class _Element:
+    name: str
+    attributes: dict[str, str]
+    prosody: Prosody
+    line: int
+    column: int
+    text: str = ""  # of the elements that hold text only
+
+
+def is_ssml(text: str) -> bool:
+    """Whether a text is markup: its first element is `speak`."""
+    return re.match(r"[\s\ufeff]*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<speak[\s>/]", text, re.DOTALL) is not None
+
+
+def parse_ssml(markup: str, mean_f0: float = 200.0, arpabet: bool = True) -> list[Span | Pause | Boundary]:
+    """Read a document whose root is `speak`.
+
+    `mean_f0` is the voice's mean pitch in Hz, to which pitches in Hz refer; `arpabet` says that the text front-end
+    reads phones in `{ARPAbet}` braces. Texts keep their white space.
+
+    :raises SsmlError: malformed markup, or something that is not supported.
+    """
+    return _Reader(mean_f0, arpabet).read(markup)
+
+
+class _Reader:
+    def __init__(self, mean_f0: float, arpabet: bool) -> None:
+        self.mean_f0, self.arpabet = mean_f0, arpabet
+        self.items: list[Span | Pause | Boundary] = []
+        self.stack: list[_Element] = []
+        self.parser = parser = expat.ParserCreate("utf-8")
+        parser.buffer_text = True
+        parser.StartElementHandler = self.start
+        parser.EndElementHandler = self.end
+        parser.CharacterDataHandler = self.characters
+        parser.StartDoctypeDeclHandler = self.doctype
+
+    def read(self, markup: str) -> list[Span | Pause | Boundary]:
+        """Everything in the document, in order."""
+        # The text has been decoded already: whatever encoding an XML declaration names no longer holds.
+        data = markup.lstrip("\ufeff \t\r\n").encode("utf-8", errors="replace")
+        skipped = markup[: len(markup) - len(markup.lstrip("\ufeff \t\r\n"))]
+        self.first_line = skipped.count("\n")
+        self.first_column = len(skipped) - skipped.rfind("\n") - 1
+        try:
+            self.parser.Parse(data, True)
+        except expat.ExpatError as error:
+            raise self.error(_sentence(error, self.stack), error.lineno, error.offset) from None
+        return self.items
+
+    def error(self, message: str, line: int | None = None, column: int | None = None) -> SsmlError:
+        """An error at a position that expat counts: lines from 1, columns from 0."""
+        line = self.parser.CurrentLineNumber if line is None else line
+        column = self.parser.CurrentColumnNumber if column is None else column
+        column += self.first_column if line == 1 else 0
+        return SsmlError(f"SSML, line {line + self.first_line}, column {column + 1}: {message}")
+
+    def doctype(self, *_: object) -> None:
+        """Refuse document types: they can define entities that grow without bounds."""
+        raise self.error("a document type (<!DOCTYPE ...>) is not allowed; remove it")
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Open an element."""
+        self.check_place(name)
+        self.check_attributes(name, attributes)
+        outer = self.stack[-1].prosody if self.stack else NEUTRAL
+        if name == "prosody":
+            try:
+                outer = adjusted(outer, attributes, self.mean_f0)
+            except ValueError as error:
+                raise self.error(str(error)) from None
+        if name in ("p", "s"):
+            self.items.append(Boundary(paragraph=name == "p"))
+        line, column = self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber
+        self.stack.append(_Element(name, attributes, outer, line, column))
+
+    def check_place(self, name: str) -> None:
+        """Raise if an element may not stand where it does."""
+        if not self.stack:
+            if name != "speak":
+                raise self.error(f"the first element must be <speak>, not <{name}>")
+            return
+        if name not in _ATTRIBUTES:
+            known = ", ".join(f"<{known}>" for known in _ATTRIBUTES)
+            raise self.error(f"<{name}> is not supported; supported: {known}")
+        inside = [element.name for element in self.stack]
+        if name == "speak":
+            raise self.error("<speak> may stand only at the start")
+        if inside[-1] == "break":
+            raise self.error("<break> must be empty: write <break/>")
+        if inside[-1] in _TEXT_ONLY:
+            raise self.error(f"<{inside[-1]}> may hold text only, not <{name}>")
+        if name in ("p", "s") and "s" in inside:
+            raise self.error(f"<{name}> may not stand inside <s>")
+        if name == "p" and "p" in inside:
+            raise self.error("<p> may not stand inside <p>")
+
+    def check_attributes(self, name: str, attributes: dict[str, str]) -> None:
+        """Raise if an element has an attribute that is not known, or lacks one that it needs."""
+        allowed = _ATTRIBUTES[name]
+        for attribute in attributes:
+            if attribute not in allowed:
+                raise self.error(f"<{name}> has no attribute '{attribute}'; it has: {', '.join(allowed)}")
+        required = _REQUIRED.get(name)
+        if required and not attributes.get(required, "").strip():
+            raise self.error(f"<{name}> needs the attribute '{required}'")
+
+    def characters(self, text: str) -> None:
+        """Text between tags."""
+        element = self.stack[-1]
+        if element.name in _TEXT_ONLY:
+            element.text += text
+        elif element.name == "break":
+            if text.strip():
+                raise self.error("<break> must be empty: write <break/>")
+        else:
+            self.items.append(Span(text, element.prosody))
+
+    def end(self, name: str) -> None:
+        """Close an element."""
+        element = self.stack.pop()
+        try:
+            if name in ("p", "s"):
+                self.items.append(Boundary(paragraph=name == "p"))
+            elif name == "break":
+                seconds = _break_seconds(element.attributes)
+                if seconds is not None:
+                    self.items.append(Pause(seconds))
+            elif name in _TEXT_ONLY:
+                self.items.append(Span(self.replaced(element), element.prosody))
+        except ValueError as error:
+            raise self.error(f"<{name}>: {error}", element.line, element.column) from None
+
+    def replaced(self, element: _Element) -> str:
+        """What is read instead of the text of a phoneme, sub or say-as element."""
+        attributes = element.attributes
+        if element.name == "sub":
+            return attributes["alias"]
+        if element.name == "say-as":
+            return say_as(attributes["interpret-as"].strip(), element.text, attributes.get("format"), self.arpabet)
+        if not self.arpabet:
+            raise ValueError("this voice's text front-end reads no phones; use <sub> with a spelling that sounds right")
+        return _phones(attributes["ph"], attributes.get("alphabet", "ipa").strip().lower())
+
+
+def _phones(ph: str, alphabet: str) -> str:
+    if alphabet != "ipa" and alphabet not in _ARPABET_NAMES:
+        raise ValueError(f"alphabet '{alphabet[:40]}' is not known; known: arpabet, ipa")
+    try:
+        words = ipa_to_arpabet(ph) if alphabet == "ipa" else [complete_stress(word.split()) for word in ph.split("|")]
+    except ValueError as error:
+        kind = "IPA sign" if alphabet == "ipa" else "ARPAbet phone"
+        raise ValueError(f"'{error}' is no {kind} of US English") from None
+    words = [word for word in words if word]
+    if not words:
+        raise ValueError("ph holds no phone")
+    return " ".join("{" + " ".join(word) + "}" for word in words)
+
+
+def _break_seconds(attributes: dict[str, str]) -> float | None:
+    strength = attributes.get("strength", "medium").strip()
+    if strength not in BREAK_STRENGTHS:
+        raise ValueError(f"strength '{strength[:40]}' is not known; known: {', '.join(BREAK_STRENGTHS)}")
+    if "time" not in attributes:
+        return BREAK_STRENGTHS[strength] if strength != "none" else None
+    match = re.fullmatch(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)", attributes["time"].strip(), re.ASCII)
+    if match is None:
+        raise ValueError(f"time '{attributes['time'][:40]}' is no time such as 500ms or 1.5s")
+    seconds = float(match[1]) / (1000 if match[2] == "ms" else 1)
+    if seconds > MAX_BREAK_SECONDS:
+        raise ValueError(f"time '{attributes['time'][:40]}' is longer than {MAX_BREAK_SECONDS:g}s")
+    return seconds
+
+
+def _sentence(error: expat.ExpatError, stack: list[_Element]) -> str:
+    """What expat found, for people."""
+    inside = stack[-1] if stack else None
+    where = f"<{inside.name}> opened in line {inside.line}, column {inside.column + 1}" if inside else ""
+    messages = {
+        "XML_ERROR_NO_ELEMENTS": f"the text ends before {where or 'any element'} is closed",
+        "XML_ERROR_TAG_MISMATCH": f"this closing tag does not match {where}",
+        "XML_ERROR_UNDEFINED_ENTITY": "unknown entity; known: &amp; &lt; &gt; &quot; &apos; and &#160; by number",
+        "XML_ERROR_DUPLICATE_ATTRIBUTE": "an attribute stands twice in one tag",
+        "XML_ERROR_JUNK_AFTER_DOC_ELEMENT": "nothing may follow </speak>",
+        "XML_ERROR_INVALID_TOKEN": "this character may not stand here; write & as &amp; and < as &lt;",
+        "XML_ERROR_UNCLOSED_TOKEN": "a tag is not finished: '>' is missing",
+        "XML_ERROR_BAD_CHAR_REF": "this number is no character that XML allows",
+    }
+    names = {getattr(expat.errors, name): message for name, message in messages.items()}
+    text = expat.ErrorString(error.code)
+    return names.get(text, text)

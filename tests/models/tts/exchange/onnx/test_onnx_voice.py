@@ -1,0 +1,91 @@
+"""The runner without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.tts.jets.synthesizer import Synthesizer
+from processors.onnx_voice import OnnxVoice
+from processors.text.text_error import TextError
+from tests.tiny_voice import ROOT
+from utils.errors import UserError
+
+Exported = Callable[..., tuple[Path, Path]]
+TEXT = "Good morning, Dr. Smith. It costs $3.50\n\nA new paragraph: is it heard? " + "word and " * 40 + "end"
+
+
+@pytest.fixture(scope="module")
+def voices(exported: Exported) -> tuple[OnnxVoice, Synthesizer]:
+    experiment, folder = exported("istft")
+    return OnnxVoice(folder, threads=1), Synthesizer.from_experiment(experiment, "cpu")
+
+
+def test_same_speech_as_the_synthesizer(voices: tuple[OnnxVoice, Synthesizer]) -> None:
+    ours, synthesizer = voices
+    wave, rate = ours.tts(TEXT)
+    expected, expected_rate = synthesizer.tts(TEXT)
+    assert rate == expected_rate and len(wave) == len(expected)
+    np.testing.assert_allclose(wave, expected, atol=1e-5)
+
+
+def test_controls(voices: tuple[OnnxVoice, Synthesizer]) -> None:
+    ours, synthesizer = voices
+    controls = {"speed": 1.25, "pitch": -3.0, "energy": 4.0}
+    wave, expected = ours.tts(TEXT, **controls)[0], synthesizer.tts(TEXT, **controls)[0]
+    assert len(wave) == len(expected)
+    np.testing.assert_allclose(wave, expected, atol=1e-5)
+
+
+def test_stream_is_the_same_in_pieces(voices: tuple[OnnxVoice, Synthesizer]) -> None:
+    ours, _ = voices
+    pieces = list(ours.stream(TEXT))
+    assert len(pieces) > 10 and len(pieces[0]) < ours.sample_rate / 3
+    np.testing.assert_allclose(np.concatenate(pieces), ours.tts(TEXT)[0], atol=1e-5)
+
+
+def test_bad_input_is_said(voices: tuple[OnnxVoice, Synthesizer], tmp_path: Path) -> None:
+    ours, _ = voices
+    with pytest.raises(TextError, match="empty"):
+        ours.tts("  ")
+    with pytest.raises(TextError):
+        ours.tts("?!")
+    with pytest.raises(TextError):
+        ours.tts("A {QQ} phone.")
+    with pytest.raises(UserError, match="speed"):
+        ours.tts("Fast.", speed=9)
+    with pytest.raises(UserError, match="no exported voice"):
+        OnnxVoice(tmp_path)
+
+
+def test_command_line_imports_no_torch(exported: Exported, tmp_path: Path) -> None:
+    _, folder = exported("istft")
+    out = tmp_path / "speech.wav"
+    # A process in which torch cannot be imported at all.
+    program = (
+        "import sys, runpy\n"
+        "for name in ('torch', 'onnx', 'librosa', 'accelerate', 'nltk'):\n"
+        "    sys.modules[name] = None\n"
+        f"sys.argv = ['x', '--voice', {str(folder)!r}, '--text', 'Zyxqua said hello.', '--out', {str(out)!r}]\n"
+        "runpy.run_module('processors.onnx_voice', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    with wave.open(str(out)) as wav:
+        assert wav.getframerate() == 22050 and 0.3 < wav.getnframes() / 22050 < 5
+
+
+def test_stream_to_a_pipe(exported: Exported) -> None:
+    _, folder = exported("istft")
+    command = [sys.executable, "-m", "processors.onnx_voice", "--voice", str(folder), "--stream"]
+    done = subprocess.run([*command, "--text", "Hello you."], capture_output=True, cwd=ROOT)
+    assert done.returncode == 0
+    samples = np.frombuffer(done.stdout, "<i2")
+    assert len(samples) == len(OnnxVoice(folder).tts("Hello you.")[0])

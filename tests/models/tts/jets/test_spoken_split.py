@@ -1,0 +1,129 @@
+"""Stage 4 on a tiny voice: the split is spoken, also as copy synthesis, and judged with its alignments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from models.base.checkpoints import list_checkpoints, save_checkpoint
+from models.base.experiment import Experiment
+from models.evaluation.report.report import read_report
+from models.evaluation.stage import Request, run_evaluation
+from models.tts.jets.copy_synthesis import copy_synthesis
+from models.tts.jets.network import JetsNetwork
+from models.tts.jets.spoken_split import speak_split
+from models.tts.jets.trainer import Trainer
+from models.tts.jets.variance import durations_from_log
+from processors.text.tokens import lexicon_tokens, save_tokens
+from utils.config import PROJECT_ROOT, load_config, load_experiment_config, save_config
+from utils.errors import UserError
+
+QUICK = ["evaluate.dnsmos=false", "evaluate.bootstrap_samples=200"]
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, tiny_corpus: Path, tiny_overrides: list[str]) -> Path:
+    """A random voice for the tiny corpus."""
+    folder = tmp_path / "runs/voice"
+    folder.mkdir(parents=True)
+    config = load_config(PROJECT_ROOT / "config/jets.json", [*tiny_overrides, *QUICK])
+    save_config(config, folder / "config.json")
+    save_tokens(folder / "tokens.json", lexicon_tokens(), "lexicon", "en-us")
+    statistics = json.loads((tiny_corpus / "meta.json").read_text())["statistics"]
+    network = JetsNetwork(config.model, len(lexicon_tokens()), config.preprocess.n_mel, statistics)
+    save_checkpoint(folder, 7, {"network": network.state_dict()}, {}, {})
+    return folder
+
+
+def test_the_split_is_spoken_with_its_alignments(experiment, tmp_path):
+    config = load_experiment_config(experiment)
+    items, source = speak_split(config, experiment, "valid", tmp_path / "out")
+    assert source == {"experiment": "voice", "checkpoint": "step_00000007", "split": "valid"}
+    assert [item.id for item in items] == ["utt0-014", "utt0-015"]
+    for item, frames in zip(items, (22, 28)):
+        recording, _ = soundfile.read(item.recording)
+        copy, rate = soundfile.read(item.copy)
+        spoken, _ = soundfile.read(item.audio)
+        assert rate == 22050 and len(recording) == len(copy) == frames * 256
+        alignment = item.alignment
+        assert len(spoken) == alignment.durations.sum() * 256
+        assert alignment.log_p_attn.shape == (frames, len(alignment.tokens)) and len(alignment.path) == frames
+        assert (np.diff(alignment.path) >= 0).all() and alignment.path[-1] == len(alignment.tokens) - 1
+        np.testing.assert_allclose(np.exp(alignment.log_p_attn).sum(1), 1, atol=1e-5)
+
+
+def test_the_split_is_spoken_at_the_tempo_of_the_config(experiment, tmp_path):
+    durations = []
+    for speed in ("1.0", "0.5"):
+        config = load_experiment_config(experiment, [f"inference.speed={speed}"])
+        items, _ = speak_split(config, experiment, "valid", tmp_path / speed)
+        durations.append([item.alignment.durations.sum() for item in items])
+    assert durations[1] == [2 * frames for frames in durations[0]]
+
+
+def test_report_of_a_voice(experiment, tmp_path):
+    config = load_experiment_config(experiment)
+    run_evaluation(config, Request(None, "valid", expt_dir=experiment, limit=1))
+    report, folder = read_report(experiment / "evaluation")
+    assert report.system == "voice" and len(report.utterances) == 1
+    record = report.utterances[0]
+    assert (folder / record.audio).is_file() and (folder / record.recording).is_file() and record.copy is not None
+    assert {"mcd", "copy_stft_distance", "diagonality", "sharpness", "zero_durations"} <= record.values.keys()
+    assert not report.skipped
+    # What was spoken can be judged again without the voice, with the same figures.
+    again = Request(tmp_path / "again", "valid", manifest=folder / "manifest.jsonl")
+    run_evaluation(config, again)
+    repeated = read_report(tmp_path / "again")[0].utterances[0].values
+    assert repeated["mcd"] == pytest.approx(record.values["mcd"], rel=1e-6)
+
+
+def test_wavs_named_by_the_split_need_no_manifest(experiment, tmp_path):
+    config = load_experiment_config(experiment)
+    speak_split(config, experiment, "valid", tmp_path / "out")
+    run_evaluation(config, Request(tmp_path / "report", "valid", wavs=tmp_path / "out/synthesis"))
+    report, _ = read_report(tmp_path / "report")
+    assert [record.text for record in report.utterances] == ["text 14", "text 15"]
+    assert all("mcd" in record.values for record in report.utterances)
+    assert "diagonality" not in report.summary
+
+
+def test_what_does_not_fit_is_said(experiment, tiny_corpus, tmp_path):
+    config = load_experiment_config(experiment)
+    with pytest.raises(UserError, match="no split 'dev'"):
+        speak_split(config, experiment, "dev", tmp_path / "out")
+    save_tokens(tiny_corpus / "tokens.json", [*lexicon_tokens(), "new"], "lexicon", "en-us")
+    with pytest.raises(UserError, match="other tokens"):
+        speak_split(config, experiment, "valid", tmp_path / "out")
+    other = load_experiment_config(experiment, ["preprocess.f0_min=80"])
+    with pytest.raises(UserError, match="stale"):
+        speak_split(other, experiment, "valid", tmp_path / "out")
+
+
+def test_training_measures_copy_synthesis_and_ranks_by_it(tiny_corpus, tiny_overrides):
+    """The measures of a run's validation are those of its utterances one at a time, and they rank its checkpoints."""
+    measured = ["evaluate.during_training=true", "evaluate.best_metric=stft_distance"]
+    config = load_config(PROJECT_ROOT / "config/jets.json", [*tiny_overrides, *measured])
+    experiment = Experiment.named("measured", config)
+    trainer = Trainer(config, experiment)
+    trainer.run()
+    best = json.loads((experiment.directory / "checkpoints/best.json").read_text())
+    assert best["metric"] == "measures/stft_distance"
+    values = [checkpoint.metrics["measures/stft_distance"] for checkpoint in list_checkpoints(experiment.directory)]
+    assert best["best"][0]["value"] == min(values)
+    found = trainer.validation.measures(trainer.network)
+    trainer.network.eval()
+    alone = []
+    for index in range(2):
+        batch = trainer.validation.batch(trainer.validation.table.in_order(10**6, np.array([index]))[0])
+        aligned, spoken = copy_synthesis(trainer.network, batch)
+        durations = durations_from_log(aligned.log_durations_hat, aligned.text_mask)
+        alone.append(((durations - aligned.durations).abs().sum() / aligned.durations.sum()).item())
+        assert spoken.waveform.shape[1] == batch.host_frame_lengths[0] * 256
+    assert found["measures/duration_error"] == pytest.approx(np.mean(alone), rel=1e-5)
+    assert found["measures/score"] == pytest.approx(
+        found["measures/stft_distance"] + found["measures/duration_error"], rel=1e-5
+    )

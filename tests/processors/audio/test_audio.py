@@ -1,0 +1,285 @@
+"""Loading and cleaning of recordings."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from processors.audio import recording as audio
+from processors.audio.recording import AudioProblem
+from utils.config.schema import PreprocessConfig
+
+RATE = 22050
+
+
+def voice(seconds: float = 1.0, rate: int = RATE, level: float = 0.1, frequency: float = 180.0) -> np.ndarray:
+    time = np.arange(int(seconds * rate)) / rate
+    signal = sum(np.sin(2 * np.pi * frequency * n * time + n) / n for n in range(1, 12))
+    return (level * signal / np.sqrt(np.mean(np.square(signal)))).astype(np.float32)
+
+
+def settings(config: PreprocessConfig, **changes: object) -> PreprocessConfig:
+    return config.model_copy(update=changes)
+
+
+# --- any format and rate -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "suffix, subtype",
+    [
+        (".wav", "PCM_16"),
+        (".wav", "PCM_24"),
+        (".wav", "PCM_32"),
+        (".wav", "PCM_U8"),
+        (".wav", "FLOAT"),
+        (".wav", "DOUBLE"),
+        (".wav", "ULAW"),
+        (".flac", "PCM_16"),
+        (".flac", "PCM_24"),
+        (".ogg", "VORBIS"),
+        (".mp3", "MPEG_LAYER_III"),
+        (".aiff", "PCM_16"),
+    ],
+)
+def test_formats(tmp_path: Path, preprocess: PreprocessConfig, suffix: str, subtype: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, voice(), RATE, subtype=subtype)
+    result = audio.load_recording(path, preprocess)
+    assert result.dtype == np.int16 and len(result) % preprocess.hop_size == 0
+    assert abs(len(result) / RATE - 1) < 0.15  # lossy formats pad
+    assert abs(audio.active_level_db(result / 32768, RATE) + 20) < 0.5
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 24000, 44100, 48000, 96000, 192000])
+@pytest.mark.parametrize("channels", [1, 2, 8])
+def test_rates_and_channels(tmp_path: Path, preprocess: PreprocessConfig, rate: int, channels: int) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.repeat(tone[:, None], channels, axis=1), rate, subtype="FLOAT")
+    result = audio.load_recording(path, preprocess) / 32768
+    expected = 0.3 * np.sin(2 * np.pi * 1000 * np.arange(len(result)) / RATE)
+    assert len(result) == RATE // preprocess.hop_size * preprocess.hop_size
+    assert np.abs(result - expected)[500:-500].max() < 1e-4
+
+
+def test_sixteen_bit_at_the_right_rate_comes_through_unchanged(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    samples = audio.to_int16(voice())
+    soundfile.write(tmp_path / "a.wav", samples, RATE)
+    result = audio.load_recording(tmp_path / "a.wav", settings(preprocess, remove_dc=False))
+    np.testing.assert_array_equal(result, samples[: len(result)])
+
+
+# --- what is refused, and why --------------------------------------------------------------------------------------
+
+
+def refuse(path: Path, config: PreprocessConfig) -> tuple[str, str]:
+    with pytest.raises(AudioProblem) as caught:
+        audio.load_recording(path, config)
+    return caught.value.kind, str(caught.value)
+
+
+@pytest.mark.parametrize("value, kind", [(np.nan, "not finite"), (np.inf, "not finite"), (-np.inf, "not finite")])
+def test_not_finite(tmp_path: Path, preprocess: PreprocessConfig, value: float, kind: str) -> None:
+    samples = voice()
+    samples[100:103] = value
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    found, reason = refuse(tmp_path / "a.wav", preprocess)
+    assert found == kind and "3 samples" in reason
+
+
+def test_too_short_too_long_silent_clipped(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    cases = {
+        "too short": voice(0.3),
+        "too long": voice(20.5),
+        "silent": np.zeros(RATE, np.float32),
+        "clipped": np.clip(20 * voice(), -1, 1),
+    }
+    for kind, samples in cases.items():
+        soundfile.write(tmp_path / "a.wav", samples, RATE)
+        assert refuse(tmp_path / "a.wav", preprocess)[0] == kind
+    soundfile.write(tmp_path / "a.wav", 1e-4 * voice(level=1), RATE, subtype="FLOAT")
+    assert refuse(tmp_path / "a.wav", preprocess) == (
+        "silent",
+        "its level, -80.0 dBFS, lies below silence_level_db (-55)",
+    )
+
+
+def test_hours_are_refused_by_the_header_alone(
+    tmp_path: Path, preprocess: PreprocessConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "a.flac", np.zeros(8000 * 300, np.int16), 8000)
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *_, **__: pytest.fail("it was decoded"))
+    assert refuse(tmp_path / "a.flac", preprocess)[0] == "too long"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"RIFF", b"not audio at all" * 50, b"RIFF\x00\x00\x00\x00WAVE", b"fLaC" + b"\0" * 99]
+)
+def test_rubbish(tmp_path: Path, preprocess: PreprocessConfig, content: bytes) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(content)
+    kind, reason = refuse(path, preprocess)
+    assert kind == "unreadable" and "a.wav" in reason and "\n" not in reason
+
+
+def test_no_samples(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(0), RATE)
+    assert refuse(tmp_path / "a.wav", preprocess)[0] == "too short"
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_truncated(tmp_path: Path, preprocess: PreprocessConfig, suffix: str, share: float) -> None:
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, voice() + np.random.default_rng(0).normal(0, 0.01, RATE), RATE)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    assert refuse(path, preprocess)[0] in ("truncated", "unreadable")
+
+
+def test_streamed_header_is_no_truncation(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    """Programs that write to a pipe cannot know the length: 0xFFFFFFFF stands for it."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, voice(), RATE)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = struct.pack("<I", 0xFFFFFFFF)
+    path.write_bytes(content)
+    assert audio.missing_bytes(path) == 0
+    assert len(audio.load_recording(path, preprocess)) > 0.9 * RATE
+
+
+def test_one_absurd_sample(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    samples = voice()
+    samples[7] = 1e30
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    assert refuse(tmp_path / "a.wav", preprocess)[0] == "clipped"
+
+
+@pytest.mark.parametrize(
+    "suffix, subtype", [(".wav", "PCM_16"), (".wav", "FLOAT"), (".flac", "PCM_16"), (".ogg", "VORBIS")]
+)
+def test_damaged_files_are_read_or_refused(
+    tmp_path: Path, preprocess: PreprocessConfig, suffix: str, subtype: str
+) -> None:
+    """Bytes changed anywhere, mostly in the header, and broken tails: audio or a reason, never another exception."""
+    generator = np.random.default_rng(0)
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, voice(), RATE, subtype=subtype)
+    whole = path.read_bytes()
+    outcomes = set()
+    for _ in range(60):
+        content = bytearray(whole[: generator.integers(1, len(whole))] if generator.random() < 0.3 else whole)
+        for _ in range(generator.integers(0, 12)):
+            reach = len(content) if generator.random() < 0.3 else min(len(content), 100)
+            content[generator.integers(reach)] = generator.integers(256)
+        path.write_bytes(content)
+        try:
+            result = audio.load_recording(path, preprocess)
+            assert result.dtype == np.int16 and len(result) % preprocess.hop_size == 0
+            outcomes.add("read")
+        except AudioProblem as problem:
+            assert str(problem)
+            outcomes.add(problem.kind)
+    assert len(outcomes) > 1
+
+
+def test_a_lying_rate_needs_no_memory(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, voice(), RATE)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"fmt ") + 12
+    content[at : at + 4] = struct.pack("<I", 2_000_000_011)
+    path.write_bytes(content)
+    assert refuse(path, preprocess)[0] == "unreadable"
+
+
+# --- the steps -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000, 22051])
+def test_resampling_keeps_what_fits_and_drops_the_rest(rate: int) -> None:
+    time = np.arange(2 * rate) / rate
+    low = min(rate, RATE) / 2
+    window = np.hanning(len(time))
+    kept, dropped = 0.5 * np.sin(2 * np.pi * 0.9 * low * time), np.sin(2 * np.pi * min(1.05 * low, rate / 2) * time)
+    out = np.arange(round(len(time) * RATE / rate)) / RATE
+    result = audio.resample((window * kept).astype(np.float32), rate, RATE)
+    expected = np.interp(out, time, window) * 0.5 * np.sin(2 * np.pi * 0.9 * low * out)
+    assert result.dtype == np.float32 and len(result) == len(out)
+    assert np.abs(result - expected).max() < 2e-3
+    if rate > RATE:
+        aliased = audio.resample((window * dropped).astype(np.float32), rate, RATE)
+        assert np.abs(aliased).max() < 1e-4
+
+
+def test_resampling_does_not_move_a_click() -> None:
+    for rate in (16000, 44100, 48000):
+        signal = np.zeros(rate, np.float32)
+        signal[rate // 2] = 1
+        assert abs(int(audio.resample(signal, rate, RATE).argmax()) - RATE // 2) <= 1
+
+
+def test_dc_is_removed(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    soundfile.write(tmp_path / "a.wav", voice() + 0.05, RATE)
+    assert abs(audio.load_recording(tmp_path / "a.wav", preprocess).mean()) < 40
+    kept = audio.load_recording(tmp_path / "a.wav", settings(preprocess, remove_dc=False))
+    assert kept.mean() == pytest.approx(0.05 * 32768, rel=0.05)
+
+
+def test_highpass_takes_hum_and_leaves_the_voice_in_place(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    clean = voice(frequency=220)
+    hum = (0.05 * np.sin(2 * np.pi * 30 * np.arange(RATE) / RATE)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", clean + hum, RATE, subtype="FLOAT")
+    result = audio.load_recording(tmp_path / "a.wav", settings(preprocess, highpass_hz=70.0)) / 32768
+    error = (result - clean[: len(result)])[4000:-4000]
+    assert np.sqrt(np.mean(error**2)) < 0.002
+    assert len(audio.highpass(clean[:50], RATE, 70.0)) == 50
+
+
+def test_trim_keeps_the_voice_and_the_margin() -> None:
+    noise = np.random.default_rng(0).normal(0, 1e-4, 3 * RATE).astype(np.float32)
+    noise[RATE : 2 * RATE] += voice()
+    result = audio.trim_silence(noise, RATE, 40, 0.05)
+    assert len(result) / RATE == pytest.approx(1.1, abs=0.05)
+    assert np.array_equal(audio.trim_silence(voice(), RATE, 40, 0.05), voice())
+    assert len(audio.trim_silence(np.zeros(RATE, np.float32), RATE, 40, 0.05)) == RATE
+
+
+def test_trim_happens_before_the_length_is_judged(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    padded = np.concatenate([np.zeros(15 * RATE), voice(2.0), np.zeros(15 * RATE)])
+    soundfile.write(tmp_path / "a.wav", padded, RATE)
+    assert refuse(tmp_path / "a.wav", preprocess)[0] == "too long"
+    result = audio.load_recording(tmp_path / "a.wav", settings(preprocess, trim_silence=True))
+    assert len(result) / RATE == pytest.approx(2.1, abs=0.05)
+
+
+def test_active_level_ignores_pauses() -> None:
+    assert audio.active_level_db(voice(level=0.1), RATE) == pytest.approx(-20, abs=0.1)
+    paused = np.concatenate([voice(level=0.1), np.zeros(3 * RATE, np.float32), voice(level=0.1)])
+    assert audio.active_level_db(paused, RATE) == pytest.approx(-20, abs=0.2)
+    assert audio.active_level_db(np.zeros(RATE, np.float32), RATE) == float("-inf")
+    assert audio.active_level_db(np.full(5, 0.1, np.float32), RATE) == pytest.approx(-20, abs=0.01)
+
+
+def test_gain_reaches_the_target_or_stops_at_the_peak(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    soundfile.write(tmp_path / "a.wav", voice(level=0.02), RATE, subtype="FLOAT")
+    result = audio.load_recording(tmp_path / "a.wav", settings(preprocess, target_level_db=-22.0)) / 32768
+    assert audio.active_level_db(result, RATE) == pytest.approx(-22, abs=0.1)
+    loudest = audio.load_recording(tmp_path / "a.wav", settings(preprocess, target_level_db=-1.0)) / 32768
+    assert np.abs(loudest).max() == pytest.approx(audio.PEAK_LIMIT, abs=1e-3)
+    np.testing.assert_array_equal(audio.with_gain(np.float32([0.995, 0]), 6.0), np.float32([0.995, 0]))
+
+
+def test_quantising_rounds_and_limits() -> None:
+    values = np.float32([0, 0.4 / 32768, 0.6 / 32768, -0.6 / 32768, 1.0, -1.0, 3.0, -3.0])
+    assert audio.to_int16(values).tolist() == [0, 0, 1, -1, 32767, -32768, 32767, -32768]
+
+
+def test_whole_frames() -> None:
+    assert [len(audio.whole_frames(np.zeros(n), 256)) for n in (0, 255, 256, 600)] == [0, 0, 256, 512]

@@ -1,0 +1,60 @@
+"""Gain to a level: exact where nothing clips, below the ceiling where something would."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from processors.audio.loudness import CEILING_DB, apply_gain, limit_peaks, to_level
+from processors.audio.recording import active_level_db
+
+RATE = 22050
+CEILING = 10 ** (CEILING_DB / 20)
+
+
+def speechlike(seconds: float = 3.0, level: float = 0.05) -> np.ndarray:
+    random = np.random.default_rng(0)
+    time = np.arange(int(seconds * RATE)) / RATE
+    syllables = np.clip(np.sin(2 * np.pi * 3 * time), 0, None)
+    return (level * syllables * random.laplace(size=time.size)).astype(np.float32)
+
+
+@pytest.mark.parametrize("target", [-40.0, -26.0, -20.0])
+def test_the_active_level_becomes_the_target(target: float) -> None:
+    assert active_level_db(to_level(speechlike(), RATE, target), RATE) == pytest.approx(target, abs=0.1)
+
+
+def test_pauses_do_not_count() -> None:
+    speech = speechlike()
+    paused = np.concatenate([np.zeros(RATE // 2, np.float32), speech, np.zeros(RATE // 2, np.float32)])
+    made = to_level(paused, RATE, -20.0)[RATE // 2 : -(RATE // 2)]
+    assert np.abs(made - to_level(speech, RATE, -20.0)).max() < 0.02
+
+
+def test_silence_and_nothing_stay_what_they_are() -> None:
+    assert not to_level(np.zeros(1000, np.float32), RATE, -20.0).any()
+    assert to_level(np.zeros(0, np.float32), RATE, -20.0).size == 0
+
+
+def test_a_level_that_would_clip_is_limited_smoothly() -> None:
+    loud = to_level(speechlike(), RATE, -3.0)
+    assert np.abs(loud).max() <= CEILING + 1e-6
+    assert loud.dtype == np.float32
+    # Limiting turns peaks down; it does not square them off.
+    assert (np.abs(loud) > 0.999 * CEILING).mean() < 0.01
+
+
+def test_a_wave_below_the_ceiling_is_not_touched() -> None:
+    wave = speechlike()
+    assert limit_peaks(wave, RATE) is wave
+    assert np.array_equal(apply_gain(wave, RATE, -6.0), wave * np.float32(10 ** (-6 / 20)))
+    assert apply_gain(wave, RATE, 0.0) is wave
+
+
+def test_the_limiter_acts_around_a_peak_only() -> None:
+    wave = speechlike()
+    wave[RATE] = 2.0
+    limited = limit_peaks(wave, RATE)
+    assert abs(limited[RATE]) <= CEILING + 1e-6
+    far = np.abs(np.arange(wave.size) - RATE) > 0.011 * RATE
+    assert np.array_equal(limited[far], wave[far])

@@ -1,0 +1,72 @@
+"""The log-mel module against librosa, and its shapes at the edges."""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from processors.audio.mel import MEL_FLOOR, MelSpectrogram
+
+
+def module(**changes: object) -> MelSpectrogram:
+    settings = {"sample_rate": 22050, "n_fft": 1024, "win_size": 1024, "hop_size": 256, "n_mel": 80} | changes
+    return MelSpectrogram(**settings)
+
+
+def noise(samples: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
+
+
+@pytest.mark.parametrize("changes", [{}, {"win_size": 800}, {"fmin": 60.0, "fmax": 7600.0}, {"n_mel": 40}])
+def test_equals_librosa(changes: dict) -> None:
+    audio = noise(20 * 256)
+    mel = module(**changes)(torch.from_numpy(audio)[None])[0][0].numpy()
+    magnitude = np.abs(
+        librosa.stft(audio, n_fft=1024, hop_length=256, win_length=changes.get("win_size", 1024), pad_mode="reflect")
+    )
+    basis = librosa.filters.mel(
+        sr=22050, n_fft=1024, n_mels=changes.get("n_mel", 80), fmin=changes.get("fmin", 0.0), fmax=changes.get("fmax")
+    )
+    expected = np.log(np.maximum(basis @ magnitude, MEL_FLOOR))[:, :20].T
+    assert mel.shape == expected.shape
+    np.testing.assert_allclose(mel, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 10])
+def test_one_frame_for_each_hop(frames: int) -> None:
+    mel, energy = module()(torch.from_numpy(noise(frames * 256))[None])
+    assert mel.shape == (1, frames, 80) and energy.shape == (1, frames)
+    assert torch.isfinite(mel).all() and torch.isfinite(energy).all()
+
+
+def test_a_frame_is_centred_on_its_sample() -> None:
+    audio = np.zeros(256 * 20, np.float32)
+    audio[10 * 256] = 1.0
+    energy = module()(torch.from_numpy(audio)[None])[1][0].numpy()
+    assert energy.argmax() == 10
+    np.testing.assert_allclose(energy[9], energy[11], rtol=1e-3)
+
+
+def test_a_tone_lands_in_its_band() -> None:
+    tone = np.sin(2 * np.pi * 1000 * np.arange(22050) / 22050).astype(np.float32)
+    mel = module()(torch.from_numpy(tone)[None])[0][0, 20:-20]
+    centres = librosa.mel_frequencies(n_mels=82, fmin=0, fmax=11025)[1:-1]
+    assert (mel.argmax(-1) == int(np.abs(centres - 1000).argmin())).all()
+
+
+def test_gradients_are_finite_in_silence() -> None:
+    audio = torch.zeros(1, 2560, requires_grad=True)
+    mel, energy = module()(audio)
+    (mel.sum() + energy.sum()).backward()
+    assert torch.isfinite(audio.grad).all()
+
+
+def test_a_batch_gives_what_each_gives_alone() -> None:
+    audio = torch.from_numpy(np.stack([noise(2560, seed) for seed in range(3)]))
+    together = module()(audio)
+    for index in range(3):
+        alone = module()(audio[index : index + 1])
+        torch.testing.assert_close(together[0][index], alone[0][0])
+        torch.testing.assert_close(together[1][index], alone[1][0])
