@@ -35,12 +35,9 @@ def main() -> int:
     if args.out is None:
         name = args.expt_dir.resolve().name
         raise UserError(f"give --out, the folder to write, for instance --out {name}_onnx")
-    from models.registry import model_module
-    from utils.config import load_experiment_config
+    from models.tts.exchange.onnx import export_voice
 
-    config = load_experiment_config(args.expt_dir)
-    export = model_module(config.model_type, "export").export_voice
-    export(args.expt_dir, args.out, args.checkpoint, args.precision, args.piper, args.check)
+    export_voice(args.expt_dir, args.out, args.checkpoint, args.precision, args.piper, args.check)
     return 0
 
 

@@ -9,6 +9,7 @@ import pytest
 from scipy.signal import lfilter
 
 from models.evaluation.measures.utterance import Signal, analyse
+from utils.config import PROJECT_ROOT, load_config
 from utils.config.schema import PreprocessConfig
 
 RATE = 22050
@@ -16,6 +17,12 @@ RATE = 22050
 VOWELS = ((700, 1200, 2600), (300, 2300, 3000), (400, 900, 2300), (500, 1800, 2500), (300, 800, 2200))
 BANDWIDTHS = (80, 110, 160)
 EVEN = np.full(5, 0.35)
+
+
+@pytest.fixture(scope="session")
+def preprocess() -> PreprocessConfig:
+    """The recipe's own settings."""
+    return load_config(PROJECT_ROOT / "egs/tts/Jets/exp_config.json").preprocess
 
 
 def synthetic_voice(seconds: np.ndarray = EVEN, base_f0: float = 180.0, seed: int = 0) -> np.ndarray:
