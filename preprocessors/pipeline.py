@@ -127,4 +127,3 @@ def _print_speed(target: Path, pending: list[WorkItem], store: Store, seconds: f
     print(f"features: {shown(target)}")
     if (target / SKIPPED).stat().st_size:
         print(f"skipped utterances, with reasons: {shown(target / SKIPPED)}")
-

@@ -197,9 +197,7 @@ class BaseTrainer(ABC):
                 f"{checkpoint.path} holds weights alone, so that training cannot go on from it: "
                 f"start a new --name with --finetune_from {self.expt_dir}"
             )
-        weights = {
-            name: checkpoints.load_weights(checkpoint.path, False, name) for name in self.engine.networks
-        }
+        weights = {name: checkpoints.load_weights(checkpoint.path, False, name) for name in self.engine.networks}
         has_average = self.engine.ema is not None and (checkpoint.path / "ema.safetensors").is_file()
         average = checkpoints.load_weights(checkpoint.path, True) if has_average else None
         for name, state in weights.items():

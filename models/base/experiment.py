@@ -54,9 +54,7 @@ def changed_keys(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple
     return {
         key: (old[key], new[key])
         for key in new
-        if key in old
-        and old[key] != new[key]
-        and (not key.startswith("model.generators.") or key.startswith(used))
+        if key in old and old[key] != new[key] and (not key.startswith("model.generators.") or key.startswith(used))
     }
 
 

@@ -41,9 +41,7 @@ def report_html(
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
 
 
-def add_other_clips(
-    media: Mapping[str, Media], other: Report, folder: Path, sample_rate: int, audio_type: str
-) -> None:
+def add_other_clips(media: Mapping[str, Media], other: Report, folder: Path, sample_rate: int, audio_type: str) -> None:
     """Add another system's players to the utterances that it has too; `folder` is that of its report.
 
     Audio that is gone by now is left out.

@@ -53,9 +53,7 @@ def test_micro_batches_equal_one_large_batch(
             return batch
 
         meter = Meter(1, torch.device("cpu"))
-        engine.step(
-            lambda batch, scale, step=step, chosen=chosen: step(batch, scale, chosen[-1]), next_batch, meter, 1
-        )
+        engine.step(lambda batch, scale, step=step, chosen=chosen: step(batch, scale, chosen[-1]), next_batch, meter, 1)
         gradients = {name: optimizer.flat.grad.clone() for name, optimizer in engine.optimizers.items()}
         results.append((gradients, meter.peek()))
     (one, one_records), (many, many_records) = results
