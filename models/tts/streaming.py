@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from models.vocoders.tails import FrameGenerator
 
 FIRST_CHUNK = 16  # frames of the first piece: 0.19 s at 22,050 Hz and hop 256
 LARGEST_CHUNK = 128  # pieces double up to this many frames: the margins cost less, and there is a stock by then
@@ -23,7 +23,7 @@ def chunk_bounds(n_frames: int, first: int = FIRST_CHUNK, largest: int = LARGEST
 
 
 def generate_in_chunks(
-    generator: FrameGenerator, frames: Tensor, first: int = FIRST_CHUNK, largest: int = LARGEST_CHUNK
+    generator: Any, frames: Tensor, first: int = FIRST_CHUNK, largest: int = LARGEST_CHUNK
 ) -> Iterator[Tensor]:
     """Pieces (n,) of the waveform (T * hop_size,) of frames (1, T, C).
 

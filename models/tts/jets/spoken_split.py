@@ -17,7 +17,6 @@ from models.evaluation.items import AlignmentRecord, Item
 from models.evaluation.recordings import SplitRecordings, file_name
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.copy_synthesis import copy_synthesis
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora, read_from_host, upload
 from models.tts.jets.network import STATISTICS
 from models.tts.jets.synthesizer import Synthesizer
@@ -77,19 +76,19 @@ def _speak(
         pitch_shift=voice.needed_semitones([inference.pitch_semitones])[0] * (math.log(2) / 12),
         energy_scale=10 ** (inference.energy_db / 20),
     )
-    copied = copy_synthesis(voice.network, batch) if config.evaluate.copy_synthesis else None
+    copied = voice.network.copy(batch) if config.evaluate.copy_synthesis else None
     for row, key in enumerate(batch.ids):
         count, frames = batch.host_text_lengths[row], batch.host_frame_lengths[row]
         audio, copy = folder / SYNTHESIS / f"{file_name(key)}.wav", None
         write_wav(audio, _samples(free.waveform[row], int(free.frame_lengths[row]), voice.hop_size), voice.sample_rate)
         log_p_attn = path = None
         if copied is not None:
-            aligned, spoken = copied
+            output, spoken = copied
             copy = folder / COPY / f"{file_name(key)}.wav"
             write_wav(copy, _samples(spoken.waveform[row], frames, voice.hop_size), voice.sample_rate)
             # The scores hold the prior too: each frame's are scaled to a distribution over the tokens.
-            log_p_attn = aligned.log_p_attn[row, :frames, :count].float().log_softmax(-1).cpu().numpy()
-            path = aligned.path[row, :frames].cpu().numpy()
+            log_p_attn = output.aligned.log_p_attn[row, :frames, :count].float().log_softmax(-1).cpu().numpy()
+            path = output.aligned.path[row, :frames].cpu().numpy()
         letters = tuple(tokens[token] for token in batch.text[row, :count].tolist())
         durations = free.durations[row, :count].cpu().numpy()
         alignment = AlignmentRecord(letters, durations, log_p_attn, path)

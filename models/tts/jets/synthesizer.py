@@ -22,13 +22,12 @@ from models.base.precision import resolve_precision
 from models.tts.batching import group_by_size, padded, windows
 from models.tts.controls import Controls, controlled
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.gpu_inference import GpuInference
+from models.tts.jets.gpu_inference import GpuNetwork
 from models.tts.jets.network import InferenceOutput, JetsNetwork
 from models.tts.pitch_response import PitchResponse, stretched
 from models.tts.script import Line, Scriptwriter
 from models.tts.streaming import fade_edges, generate_in_chunks
 from models.vocoders.convolutions import fold_weight_norm
-from models.vocoders.tails import generate_each
 from processors.audio.formants import squeezed
 from processors.audio.loudness import limit_peaks, to_level
 from processors.text.frontend import TextFrontEnd
@@ -77,14 +76,13 @@ class Synthesizer:
         on_gpu = device.type == "cuda"
         # A GPU gains from many utterances at once. A CPU makes one after the other: padding would cost time.
         self.batches_generator = on_gpu
-        if device.type == "cpu" and hasattr(self.network.generator, "channels_last"):
-            self.network.generator.channels_last = True  # the same samples within 1e-7, in four fifths of the time
         fold_weight_norm(self.network)
         if config.inference.precision == "fp16" and device.type == "cpu":
             raise UserError("inference.precision fp16 needs a GPU: set it to fp32, bf16 or auto")
         self.precision = resolve_precision(config.inference.precision, device)
         half = _HALF.get(self.precision)
-        self.gpu = GpuInference(self.network, half, config.inference.cuda_graphs) if on_gpu else None
+        if on_gpu:
+            self.network = GpuNetwork(self.network, half, config.inference.cuda_graphs)
         self.pitch_response: PitchResponse | None = None
         mean_f0 = math.exp(float(network.log_f0_mean))
         self.script = Scriptwriter(frontend, tokens, mean_f0, config.preprocess.phone_extractor != "espnet")
@@ -192,7 +190,7 @@ class Synthesizer:
                 planned = self._plan([line], settings)
             gain = self._gain(line, planned.durations[0])
             start, total = 0, planned.decoder_states.shape[1] * self.hop_size
-            pieces = generate_in_chunks(self.gpu or self.network.generator, planned.decoder_states)
+            pieces = generate_in_chunks(self.network.generator, planned.decoder_states)
             while True:
                 with self._computing(), self._autocast():
                     piece = next(pieces, None)
@@ -276,8 +274,6 @@ class Synthesizer:
             speed=speed,
             pitch_shift=semitones * (math.log(2) / 12),
             energy_scale=10 ** (settings.energy_db / 20),
-            predict_from_text=self.gpu and self.gpu.predict_from_text,
-            decode=self.gpu and self.gpu.decode,
         )
 
     def needed_semitones(self, semitones: list[float]) -> list[float]:
@@ -298,10 +294,8 @@ class Synthesizer:
 
     def _generate(self, states: Tensor, frame_lengths: Sequence[int]) -> Tensor:
         """Waveforms (B, T * hop_size) of decoder states (B, T, C), each as if alone and zero behind its end."""
-        if self.gpu is not None:
-            return self.gpu.generate(states, frame_lengths)
         with self._autocast():
-            return generate_each(self.network.generator, states, frame_lengths)
+            return self.network.generate(states, frame_lengths)
 
     def _gain(self, line: Line, durations: Tensor) -> np.ndarray | None:
         """Amplitude factor of each sample (N,) where the line's prosody asks for one."""
