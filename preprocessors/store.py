@@ -167,9 +167,7 @@ class Store:
             if record.kind:
                 full.append(record)
             elif row is not None:
-                full.append(
-                    Record(**{**asdict(record), "normalised": row.normalised, "phones": row.phones})
-                )
+                full.append(Record(**{**asdict(record), "normalised": row.normalised, "phones": row.phones}))
         sizes = [(record.id, record.length, record.frames) for record in records if not record.kind]
         if sizes != [(row.id, row.length, row.frames) for row in corpus.utterances]:
             return

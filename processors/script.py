@@ -12,12 +12,12 @@ from typing import TypedDict
 
 from pydantic import ValidationError
 
+from config.schema import InferenceConfig
 from processors.text.frontend import TextError, TextFrontEnd
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.sentences import sentence_spans, split_sentences
 from processors.text.ssml import Boundary, Pause, Span, is_ssml, parse_ssml
 from processors.text.tokens import END, PAD, PUNCTUATION, START
-from utils.config.schema import InferenceConfig
 from utils.errors import UserError
 
 _MARKS = frozenset(PUNCTUATION)

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from models.registry import model_module
+from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
+from models.registry import load_config, load_experiment_config, model_module
 from models.tts.text_files import check_id, has_ids, id_lines, pieces_of
 from models.tts.voice import Spoken, Voice, checked
 from processors.audio.wav import WavWriter, to_pcm16, write_wav
@@ -25,9 +26,6 @@ from processors.script import Line, Scriptwriter
 from processors.text.text_error import TextError
 from processors.text.tokens import END, PUNCTUATION, START
 from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
-from utils.config import load_config, load_experiment_config
-from utils.config.load import EXPERIMENT_CONFIG
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
 
 MANIFEST = "manifest.jsonl"

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from config.schema import ExperimentConfig, InferenceConfig
 from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
 from models.base.experiment import LEXICON, TOKENS, misfit
 from models.base.memory import out_of_memory_advice
 from models.base.precision import resolve_precision
+from models.registry import load_experiment_config
 from models.tts.pieces import generate_in_chunks, group_by_size, on_host, rows_of, windows
 from models.tts.pitch_response import PitchResponse, stretched
 from models.vocoders.tails import FrameGenerator
@@ -28,8 +30,6 @@ from processors.text.frontend import TextFrontEnd
 from processors.text.prosody import NEUTRAL
 from processors.text.text_error import TextError
 from processors.text.tokens import load_tokens
-from utils.config import load_experiment_config
-from utils.config.schema import ExperimentConfig, InferenceConfig
 from utils.errors import UserError
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from config.schema import InferenceConfig
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.gpu_inference import GpuInference
 from models.tts.jets.network import InferenceOutput, JetsNetwork
@@ -17,7 +18,6 @@ from models.vocoders.convolutions import fold_weight_norm
 from models.vocoders.tails import FrameGenerator, generate_each
 from processors.script import Line
 from processors.text.frontend import TextFrontEnd
-from utils.config.schema import InferenceConfig
 
 
 class Synthesizer(Voice):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from models.registry import load_config
 from models.tts.jets.generators import build_generator
 from models.tts.pieces import generate_in_chunks
 from models.vocoders.convolutions import fold_weight_norm
 from models.vocoders.hifigan import HifiganGenerator
 from processors.audio.finish import fade_edges
 from tests.tiny_voice import ROOT, TINY
-from utils.config import load_config
 
 CHANNELS = 6
 HIFIGANS = [

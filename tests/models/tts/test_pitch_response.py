@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from models.base.experiment import PITCH_RESPONSE
-from models.tts.jets.synthesizer import Synthesizer
 from models.tts.calibration import SHIFTS, frame_shifts, measure
+from models.tts.jets.synthesizer import Synthesizer
 from models.tts.pitch_response import PitchResponse
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
@@ -23,9 +23,7 @@ class Singer:
     """A voice that hums at 200 Hz and follows a shift as `response` says."""
 
     sample_rate, hop_size = RATE, HOP
-    config = SimpleNamespace(
-        preprocess=SimpleNamespace(f0_min=71.0, f0_max=500.0), inference=SimpleNamespace()
-    )
+    config = SimpleNamespace(preprocess=SimpleNamespace(f0_min=71.0, f0_max=500.0), inference=SimpleNamespace())
     script = SimpleNamespace(lines=lambda text, settings: [SimpleNamespace(ids=(1, 2, 3))])
 
     def __init__(self, response: object) -> None:

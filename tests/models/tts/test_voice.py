@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from models.tts.jets.synthesizer import Synthesizer
-from processors.script import Scriptwriter
 from processors.audio.recording import active_level_db
+from processors.script import Scriptwriter
 from processors.text.text_error import TextError
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
