@@ -13,7 +13,7 @@ BLOCK = 4096
 
 
 def feature_distance(x: Tensor) -> Tensor:
-    """Mean absolute difference (), float32, of the halves of x (2 B, ...): the first, the real one, gets no gradient."""
+    """Mean absolute difference (), float32, of the halves of x (2 B, ...), the real one first, without gradient."""
     # The kernels need x to fill its memory, the batch outermost.
     if uses_triton(x) and (x.is_contiguous() or channels_last(x)):
         return FeatureDistance.apply(x)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.kernels.dispatch import tl, triton
 
@@ -119,7 +119,7 @@ class FusedConv:
     ) -> Tensor:
         """Convolve x (B, T * rate, C), of which lengths (B,) times rate rows count, to (B, T * rate * upsampling, C').
 
-        The result, plus `residual`, which is activated with `residual_slope`, plus `total`, which is not, times `scale`, is
+        The result, plus `residual` (activated with `residual_slope`), plus `total` (not activated), times `scale`, is
         activated with `slope` or, in float32, with tanh. What lies behind an end is left as it is in memory.
         """
         batch, rows, _ = x.shape

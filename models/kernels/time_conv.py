@@ -14,9 +14,9 @@ from models.kernels.dispatch import exporting
 class TimeConv1d(nn.Conv1d):
     """A Conv1d of odd width that keeps the length and takes and returns (B, T, C).
 
-    On a GPU, and in an exported graph, it is one matrix product: a library would convert the layout before and after it, and plan anew for each
-    length. Either each position sees its neighbours side by side, or each position's shares of its neighbours are
-    made and then added, whichever moves less.
+    On a GPU, and in an exported graph, it is one matrix product: a library would convert the layout before and after
+    it, and plan anew for each length. Either each position sees its neighbours side by side, or each position's shares
+    of its neighbours are made and then added, whichever moves less.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:

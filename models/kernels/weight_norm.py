@@ -1,8 +1,8 @@
 """The weight of a weight-normalised layer; its Triton twin makes those of a whole network with one kernel.
 
-Another kernel makes all their gradients. Layer by layer a step computes each weight from direction and length (arXiv 1602.07868), rounds it, and reorders it for
-channels-last convolutions; on the way back the same again, and adds the result to the gradients. That is ten small
-kernels a layer, which take longer than many of the convolutions.
+Another kernel makes all their gradients. Layer by layer a step computes each weight from direction and length
+(arXiv 1602.07868), rounds it, and reorders it for channels-last convolutions; on the way back the same again, and adds
+the result to the gradients. That is ten small kernels a layer, which take longer than many of the convolutions.
 """
 
 from __future__ import annotations

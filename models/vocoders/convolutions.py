@@ -13,7 +13,6 @@ from models.kernels.bias_activation import with_bias
 from models.kernels.row_conv import row_conv
 from models.kernels.weight_norm import weight_norm
 
-
 # Silences what lies behind the end of each utterance of a batch.
 Inside = Callable[[Tensor], Tensor]
 

@@ -85,7 +85,9 @@ class ResolutionDiscriminator(nn.Module):
             spectrum = torch.stft(
                 audio.float(), self.n_fft, self.hop_size, window=self.window, normalized=True, return_complex=True
             )
-            x = torch.view_as_real(spectrum).permute(0, 3, 2, 1).contiguous(memory_format=torch.channels_last)  # (B, 2, T', F)
+            x = (
+                torch.view_as_real(spectrum).permute(0, 3, 2, 1).contiguous(memory_format=torch.channels_last)
+            )  # (B, 2, T', F)
         return run_layers(x, self.convs, self.output_conv)
 
 

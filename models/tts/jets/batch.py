@@ -27,6 +27,10 @@ class Batch:
     host_frame_lengths: tuple[int, ...]
     ids: tuple[str, ...]
 
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on a device."""
+        return Batch(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()})
+
 
 def length_mask(lengths: Tensor, size: int | Tensor) -> Tensor:
     """True (B, size) where a position lies inside its utterance of `lengths` (B,)."""

@@ -69,13 +69,20 @@ class FastStep(TrainStep):
     """`TrainStep` with everything above; works, without graphs and streams, on a CPU too."""
 
     def __init__(
-        self, network: JetsNetwork, discriminator: Discriminators, config: JetsConfig, device: torch.device, precision: str
+        self,
+        network: JetsNetwork,
+        discriminator: Discriminators,
+        config: JetsConfig,
+        device: torch.device,
+        precision: str,
     ) -> None:
         super().__init__(network, discriminator, config, device, precision)
         graphs = device.type == "cuda" and config.train.cuda_graphs
         self.side = SideStream(graphs)
         self.streams = [torch.cuda.Stream() for _ in discriminator.judges[1:]] if graphs else []
-        self.fused = [FusedWeights(module, self.dtype or torch.float32) for module in (network.generator, discriminator)]
+        self.fused = [
+            FusedWeights(module, self.dtype or torch.float32) for module in (network.generator, discriminator)
+        ]
         parameters = [*trainable(network), *trainable(discriminator)]
         self.graphs = StepGraphs(self.compute, parameters) if graphs else None
 

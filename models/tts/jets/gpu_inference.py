@@ -30,17 +30,14 @@ class GpuNetwork(JetsNetwork):
     What decides about durations is computed in float32, the decoder and the generator in half precision if wanted.
     """
 
-    def __init__(self, network: JetsNetwork, half: torch.dtype | None, graphs: bool, fused: bool = True) -> None:
-        """`half` is bfloat16, float16 or None; without `graphs` every kernel is launched by itself.
-
-        In half precision a HiFi-GAN generator has kernels of its own, unless `fused` is false.
-        """
+    def __init__(self, network: JetsNetwork, half: torch.dtype | None, graphs: bool) -> None:
+        """`half` is bfloat16, float16 or None; without `graphs` every kernel is launched by itself."""
         nn.Module.__init__(self)
         self.__dict__.update(network.__dict__)
         self._modules = {name: module for name, module in network._modules.items() if name != "generator"}
-        self.half, self.device = half, network.log_f0_mean.device
+        self.dtype, self.device = half, network.log_f0_mean.device
         self.graphs = GraphCache(GRAPHS, self.device) if graphs else None
-        self.generator = GpuGenerator(network.generator, half, self.graphs, fused)
+        self.generator = GpuGenerator(network.generator, half, self.graphs)
 
     def read(self, text: Tensor, text_lengths: Tensor) -> tuple[Tensor, Predictions]:
         """As the network's."""
@@ -78,16 +75,19 @@ class GpuNetwork(JetsNetwork):
         return self.graphs.run("decode", self._decoded, inputs, shapes)[0][:, : frame_mask.shape[1]]
 
     def _decoded(self, *inputs: Tensor) -> tuple[Tensor]:
-        with torch.autocast(self.device.type, self.half, enabled=self.half is not None, cache_enabled=False):
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None, cache_enabled=False):
             return (super().decode(*inputs).float(),)
 
 
 class GpuGenerator:
-    """A waveform generator with weights in half precision, if wanted, as a graph for each shape that recurs."""
+    """A waveform generator with weights in half precision, if wanted, as a graph for each shape that recurs.
 
-    def __init__(self, generator: Any, half: torch.dtype | None, graphs: GraphCache | None, fused: bool) -> None:
+    In half precision HiFi-GAN has kernels of its own.
+    """
+
+    def __init__(self, generator: Any, half: torch.dtype | None, graphs: GraphCache | None) -> None:
         self.module, self.half, self.graphs = for_inference(generator, half), half, graphs
-        self.fused = fused_generator(generator, half) if fused and half is not None else None
+        self.fused = None if half is None else fused_generator(generator, half)
         self.hop_size, self.receptive_field = generator.hop_size, generator.receptive_field
 
     def __call__(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -26,7 +26,12 @@ class TrainStep:
     """
 
     def __init__(
-        self, network: JetsNetwork, discriminator: Discriminators, config: JetsConfig, device: torch.device, precision: str
+        self,
+        network: JetsNetwork,
+        discriminator: Discriminators,
+        config: JetsConfig,
+        device: torch.device,
+        precision: str,
     ) -> None:
         """Prepare the step for networks that are on `device` already; precision is "fp32", "bf16" or "fp16"."""
         self.network, self.discriminator, self.device = network, discriminator, device

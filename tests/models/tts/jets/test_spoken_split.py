@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 import soundfile
 
+from config.schema import save_config
 from models.base.checkpoints import list_checkpoints, save_checkpoint
 from models.base.experiment import Experiment
 from models.evaluation.report.report import read_report
 from models.evaluation.stage import Request, run_evaluation
-from models.tts.jets.copy_synthesis import copy_synthesis
+from models.registry import load_config, load_experiment_config
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.spoken_split import speak_split
 from models.tts.jets.trainer import Trainer
 from models.tts.jets.variance import durations_from_log
 from processors.text.tokens import lexicon_tokens, save_tokens
-from utils.config import PROJECT_ROOT, load_config, load_experiment_config, save_config
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 QUICK = ["evaluate.dnsmos=false", "evaluate.bootstrap_samples=200"]
 
@@ -119,9 +120,9 @@ def test_training_measures_copy_synthesis_and_ranks_by_it(tiny_corpus, tiny_over
     alone = []
     for index in range(2):
         batch = trainer.validation.batch(trainer.validation.table.in_order(10**6, np.array([index]))[0])
-        aligned, spoken = copy_synthesis(trainer.network, batch)
-        durations = durations_from_log(aligned.log_durations_hat, aligned.text_mask)
-        alone.append(((durations - aligned.durations).abs().sum() / aligned.durations.sum()).item())
+        output, spoken = trainer.network.copy(batch)
+        durations = durations_from_log(output.predicted.log_durations, output.text_mask)
+        alone.append(((durations - output.aligned.durations).abs().sum() / output.aligned.durations.sum()).item())
         assert spoken.waveform.shape[1] == batch.host_frame_lengths[0] * 256
     assert found["measures/duration_error"] == pytest.approx(np.mean(alone), rel=1e-5)
     assert found["measures/score"] == pytest.approx(
