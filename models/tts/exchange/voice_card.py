@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.evaluation.report.markdown import cell, summary_table
-from models.evaluation.report.report import Report
+from models.evaluation.markdown import cell, summary_table
+from models.evaluation.report import Report
 from utils.config.paths import PROJECT_ROOT
 from utils.config.schema import ExperimentConfig
 
