@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from config.schema import EvaluateConfig
 from models.evaluation.report import MEASURES, Estimate, Measure, Report, UtteranceRecord, Value, finite, parts
-from utils.config.schema import EvaluateConfig
 from utils.errors import UserError
 
 CHUNK = 1_000_000  # numbers drawn at a time: a few MB

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from config.schema import PreprocessConfig
 from models.evaluation.items import AlignmentRecord
 from models.evaluation.report import Value, parts
 from models.evaluation.signal_measures import correlation
 from processors.audio.recording import FULL_SCALE, active_level_db
 from processors.text.tokens import END, PUNCTUATION, START
-from utils.config.schema import PreprocessConfig
 
 LONGEST_TOKEN = 0.6  # seconds: longer than read speech holds one sound
 WORST_CER = 0.5

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from config.schema import ExperimentConfig
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory
 from utils.atomic import disk_errors, write_json_lines
-from utils.config.paths import shown
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
 from utils.json_text import parse_json
+from utils.paths import shown
 
 AUDIO_TYPES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
 

@@ -13,6 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from config.schema import ExperimentConfig
 from models.evaluation.comparison import summarise
 from models.evaluation.health import alignment_health, audio_failures, value_failures
 from models.evaluation.items import Item, relative
@@ -29,7 +30,6 @@ from models.evaluation.signal_measures import (
 )
 from models.evaluation.text_measures import Recogniser, text_errors
 from processors.audio.recording import AudioProblem
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
 
 MAX_WORKERS = 8

@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+from config.schema import EvaluateConfig, ExperimentConfig
 from models.evaluation.items import AlignmentRecord
 from models.evaluation.markdown import shown_measures
 from models.evaluation.mel_cepstrum import frame_power
@@ -24,7 +25,6 @@ from models.evaluation.report import ASSETS, MEASURES, Report, UtteranceRecord
 from models.evaluation.signal_measures import Signal, load_audio
 from models.evaluation.text_measures import align
 from processors.audio.recording import AudioProblem
-from utils.config.schema import EvaluateConfig, ExperimentConfig
 
 SPECTROGRAM_BANDS = 96
 SPECTROGRAM_RANGE_DB = 70.0

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from config.schema import EvaluateConfig
 from processors.audio.recording import AudioProblem, active_level_db, resample
-from utils.config.schema import EvaluateConfig
 from utils.errors import one_line
 
 SAMPLE_RATE = 16000

@@ -9,13 +9,13 @@ import librosa
 import numpy as np
 import torch
 
+from config.schema import PreprocessConfig
 from models.evaluation.mel_cepstrum import mel_cepstral_distortion, mel_cepstrum
 from models.evaluation.report import Value
 from models.evaluation.waveform_measures import stft_distance
 from processors.audio.frame_energy import frame_energy
 from processors.audio.pitch import extract_f0
 from processors.audio.recording import AudioProblem, check_samples, read_channels, resample, trim_silence
-from utils.config.schema import PreprocessConfig
 
 MAX_SECONDS = 120.0
 MAX_CELLS = 30_000_000  # of the time warping's tables, 20 bytes each: two clips of a minute at 86 frames a second

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from config.schema import ExperimentConfig
 from models.evaluation.comparison import compare_reports
 from models.evaluation.items import Item, SplitRecordings, items_of_folder, read_manifest, write_manifest
 from models.evaluation.judge import evaluate
@@ -15,9 +16,8 @@ from models.evaluation.report import Report, read_report, write_report_json
 from models.registry import model_module
 from processors.corpus import META, corpus_directory
 from utils.atomic import disk_errors, make_folder, write_json, write_text
-from utils.config.paths import shown
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
+from utils.paths import shown
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from config.schema import EvaluateConfig
 from processors.audio.recording import resample
-from utils.config.schema import EvaluateConfig
 
 SAMPLE_RATE = 16000
 KINDS = {"equal": "same", "replace": "replaced", "delete": "missing", "insert": "extra"}

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from config.schema import EvaluateConfig
 from models.evaluation.quality_networks import QualityNetworks
 from processors.audio.recording import AudioProblem
-from utils.config.schema import EvaluateConfig
 
 
 def settings(config, **changes: bool) -> EvaluateConfig:

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from config.schema import EvaluateConfig, ExperimentConfig
 from models.evaluation.comparison import compare_reports, summarise
 from models.evaluation.markdown import comparison_markdown, report_markdown
 from models.evaluation.page import add_other_clips, make_clip, report_html, warped
 from models.evaluation.report import ASSETS, MEASURES, Report, UtteranceRecord, read_report, write_report_json
-from utils.config import PROJECT_ROOT
-from utils.config.schema import EvaluateConfig, ExperimentConfig
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 RATE = 22050
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.script import Scriptwriter
 from processors.audio.recording import active_level_db
+from processors.script import Scriptwriter
 from processors.text.text_error import TextError
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
@@ -119,13 +119,13 @@ def test_speed_divides_the_length(voice: Synthesizer, speed: float) -> None:
 def test_pitch_moves_log_f0_and_keeps_durations(voice: Synthesizer) -> None:
     line = next(voice.script.lines("Hello there, you.", voice.config.inference))
     settings = voice.config.inference
-    plain = voice._plan([line], settings)
+    plain = voice.plan([line], settings)
     for semitones in (-6.0, 6.0):
-        moved = voice._plan([line], settings.model_copy(update={"pitch_semitones": semitones}))
+        moved = voice.plan([line], settings.model_copy(update={"pitch_semitones": semitones}))
         assert moved.durations.equal(plain.durations)
         shift = (moved.log_f0 - plain.log_f0) * STATISTICS["log_f0_std"] / (math.log(2) / 12)
         assert shift.numpy() == pytest.approx(np.full(shift.shape, semitones), abs=1e-3)
-    louder = voice._plan([line], settings.model_copy(update={"energy_db": 6.0}))
+    louder = voice.plan([line], settings.model_copy(update={"energy_db": 6.0}))
     ratio = (louder.energy * 10 + 20) / (plain.energy * 10 + 20)
     assert ratio.numpy() == pytest.approx(np.full(ratio.shape, 10 ** (6 / 20)), rel=1e-4)
 
@@ -168,7 +168,7 @@ def test_prosody_of_ssml_acts_on_its_own_words_only(voice: Synthesizer) -> None:
     changed = [p.rate == 0.5 and p.semitones == 3.0 and p.gain_db == -6.0 for p in line.prosody]
     first, last = changed.index(True), len(changed) - 1 - changed[::-1].index(True)
     assert all(changed[first : last + 1]) and 0 < first and last < len(changed) - 2
-    with_prosody, without = voice._plan([line], settings), voice._plan([plain], settings)
+    with_prosody, without = voice.plan([line], settings), voice.plan([plain], settings)
     inside = torch.tensor(changed)
     halved = with_prosody.durations[0][inside].sum() / without.durations[0][inside].sum()
     assert halved == pytest.approx(2.0, rel=0.05)

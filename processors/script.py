@@ -1,22 +1,36 @@
-"""From a text, plain or SSML, to the lines that are spoken: tokens, their prosody, and the silence before each line."""
+"""From a text, plain or SSML, to the lines that are spoken: tokens, their prosody, and the silence before each line.
+
+Needs no torch: voices of any model speak lines, and so does the runner of exported ones.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
+from pydantic import ValidationError
+
+from config.schema import InferenceConfig
 from processors.text.frontend import TextError, TextFrontEnd
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.sentences import sentence_spans, split_sentences
 from processors.text.ssml import Boundary, Pause, Span, is_ssml, parse_ssml
 from processors.text.tokens import END, PAD, PUNCTUATION, START
-from utils.config.schema import InferenceConfig
+from utils.errors import UserError
 
 _MARKS = frozenset(PUNCTUATION)
 _BLANK = " "  # the token between words, of front-ends that have one
 _SPEAKABLE = re.compile(r"[^\W_]")
 _HEAD = 4096  # characters within which an SSML document must show what it is
+# A sentence of 250 signs with long names can be minutes of speech: a line has this many tokens for each character that
+# a sentence may have.
+_TOKENS_PER_CHARACTER = 4
+# A text may ask for this many seconds of silence, and for some more with every token that it speaks.
+_SILENCE, _SILENCE_PER_TOKEN = 600.0, 0.2
+# Argument of the Python interface -> key of config.inference, where they differ.
+_KEYS = {"pitch": "pitch_semitones", "energy": "energy_db"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,40 @@ _Item = Line | _Gap | TextError
 
 class BraceError(TextError):
     """Phones in braces that cannot be read; the message quotes the sentence."""
+
+
+class Controls(TypedDict, total=False):
+    """What a caller may change from one text to the next; what is not given has the config's value."""
+
+    speed: float  # tempo: 2.0 is twice as fast
+    pitch: float  # semitones
+    energy: float  # vocal effort in dB
+    leading_silence: float  # seconds before the first sentence
+    trailing_silence: float  # seconds after the last one
+    sentence_silence: float  # seconds between sentences
+    paragraph_silence: float  # seconds between paragraphs
+    target_level_db: float | None  # level of the active speech in dBFS; None: as the voice gives it
+
+
+def controlled(inference: InferenceConfig, controls: Controls) -> InferenceConfig:
+    """`inference` with the given controls.
+
+    :raises TypeError: an argument that is no control.
+    :raises UserError: a value outside the limits.
+    """
+    for name in controls:
+        if name not in Controls.__annotations__:
+            raise TypeError(f"unknown argument {name!r}; known: {', '.join(Controls.__annotations__)}")
+    if not controls:
+        return inference
+    given = {_KEYS.get(name, name): value for name, value in controls.items()}
+    try:
+        return InferenceConfig.model_validate({**inference.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        name = next((name for name, known in _KEYS.items() if known == key), key)
+        raise UserError(f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}, but {given[key]!r} is given") from None
 
 
 class Scriptwriter:
@@ -73,6 +121,7 @@ class Scriptwriter:
         items = self._ssml(text, settings) if ssml else self._plain(text, settings)
         spoken, refused = False, None
         usual, explicit = 0.0, None
+        allowed = _SILENCE
         for item in items:
             if isinstance(item, _Gap):
                 if item.explicit:
@@ -81,7 +130,9 @@ class Scriptwriter:
                     usual = max(usual, item.seconds)
             elif isinstance(item, Line):
                 between = usual if explicit is None else explicit
-                yield replace(item, silence=between if spoken else settings.leading_silence + (explicit or 0.0))
+                silence = between if spoken else settings.leading_silence + (explicit or 0.0)
+                allowed = _checked_silence(allowed, silence) + _SILENCE_PER_TOKEN * len(item.ids)
+                yield replace(item, silence=silence)
                 spoken, usual, explicit = True, 0.0, None
             else:
                 refused = refused or item
@@ -92,6 +143,7 @@ class Scriptwriter:
         if not spoken:
             raise refused or TextError("the text is empty")
         trailing = settings.trailing_silence + (explicit or 0.0)
+        _checked_silence(allowed, trailing)
         if trailing > 0:
             yield Line("", (), (), trailing)
 
@@ -100,7 +152,7 @@ class Scriptwriter:
         for sentence in split_sentences(text, limit):
             # A part that was cut from an overlong sentence goes on; anything else without a mark ends.
             goes_on = len(sentence.text) > limit // 2 and not sentence.ends_paragraph
-            yield self._line([(sentence.text, NEUTRAL)], "," if goes_on else ".")
+            yield from self._cut([(sentence.text, NEUTRAL)], "," if goes_on else ".", limit)
             yield _Gap(settings.paragraph_silence if sentence.ends_paragraph else settings.sentence_silence, False)
 
     def _ssml(self, markup: str, settings: InferenceConfig) -> Iterator[_Item]:
@@ -127,9 +179,22 @@ class Scriptwriter:
             manners += [span.prosody] * len(piece)
         bounds = sentence_spans(text, settings.max_sentence_chars)
         for number, (start, end) in enumerate(bounds, 1):
-            yield self._line(_pieces(text[start:end], manners[start:end]), mark if number == len(bounds) else ".")
+            pieces = _pieces(text[start:end], manners[start:end])
+            yield from self._cut(pieces, mark if number == len(bounds) else ".", settings.max_sentence_chars)
             if number < len(bounds):
                 yield _Gap(settings.sentence_silence, False)
+
+    def _cut(self, pieces: list[tuple[str, Prosody]], mark: str, limit: int) -> Iterator[Line | TextError]:
+        """The line of a sentence in pieces, or, if that gets too long, the lines of its halves."""
+        line = self._line(pieces, mark)
+        halves = None
+        if isinstance(line, Line) and len(line.ids) > _TOKENS_PER_CHARACTER * limit:
+            halves = _halves(pieces)
+        if halves is None:
+            yield line
+        else:
+            yield from self._cut(halves[0], ",", limit)
+            yield from self._cut(halves[1], mark, limit)
 
     def _line(self, pieces: list[tuple[str, Prosody]], mark: str) -> Line | TextError:
         """A line of pieces of text, each with its own prosody, or the reason why it cannot be spoken."""
@@ -182,6 +247,8 @@ def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], bool]:
     """The text, and whether it is SSML, which is read as a whole: its end may change what its start means."""
     if isinstance(text, str):
         return text, is_ssml(text)
+    if isinstance(text, (bytes, bytearray)) or not isinstance(text, Iterable):
+        raise TypeError(f"a text is a str, or an iterable of pieces of one, not {type(text).__name__}")
     pieces = iter(text)
     head = ""
     for piece in pieces:
@@ -216,3 +283,35 @@ def _pieces(text: str, manners: list[Prosody]) -> list[tuple[str, Prosody]]:
         else:
             before += run
     return joined or [(before, manners[0])]
+
+
+def _halves(pieces: list[tuple[str, Prosody]]) -> tuple[list[tuple[str, Prosody]], list[tuple[str, Prosody]]] | None:
+    """Pieces of text cut at the space nearest to the middle, or between signs; None where only one, or phones, are."""
+    text = "".join(piece for piece, _ in pieces)
+    inside, places = 0, []
+    for place, character in enumerate(text):
+        if not inside and 0 < place:
+            places.append((character != " ", abs(2 * place - len(text)), place))
+        inside += (character == "{") - (character == "}")
+    if not places:
+        return None
+    middle = min(places)[2]
+    first: list[tuple[str, Prosody]] = []
+    second: list[tuple[str, Prosody]] = []
+    start = 0
+    for piece, manner in pieces:
+        cut = min(max(middle - start, 0), len(piece))
+        first += [(piece[:cut], manner)] if piece[:cut].strip() else []
+        second += [(piece[cut:], manner)] if piece[cut:].strip() else []
+        start += len(piece)
+    return (first, second) if first and second else None
+
+
+def _checked_silence(allowed: float, seconds: float) -> float:
+    """What is left of the silence that a text may ask for; TextError if it asks for more."""
+    if seconds > allowed:
+        raise TextError(
+            f"the pauses of this text add up to more than {_SILENCE:g} s and {_SILENCE_PER_TOKEN:g} s for each sound: "
+            "shorten its <break>s, or sentence_silence and paragraph_silence"
+        )
+    return allowed - seconds
