@@ -17,7 +17,7 @@ import torch
 from models.base import checkpoints
 from models.base.experiment import Experiment
 from models.base.sampler import LengthSampler
-from models.evaluation.items import read_manifest
+from models.evaluation.items import items_of, read_manifest
 from models.registry import load_experiment_config
 from models.tts.jets.dataset import UtteranceTable, merged_statistics, read_from_host
 from models.tts.jets.inference import Synthesizer
@@ -170,7 +170,7 @@ def test_manifest_of_wavs_to_judge(tmp_path: Path, rng: random.Random) -> None:
     content = changed_json_lines([{"id": "a", "text": "One.", "wav": "a.wav", "reference": "b.wav"}] * 2, rng)
     (tmp_path / "manifest.jsonl").write_bytes(content)
     with only_user_errors():
-        read_manifest(tmp_path / "manifest.jsonl", None, lambda key: None)
+        items_of(read_manifest(tmp_path / "manifest.jsonl"), tmp_path, lambda key: None)
 
 
 @fuzzed

@@ -112,20 +112,25 @@ def test_nothing_to_judge_is_an_error(config, wavs, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "line 1: not JSON"), ('{"id": 3, "text": "x"}', "id and text"), ('{"id": "a"}', "id and text"),
-     ('{"id": "a", "text": "b", "wav": 1}', "wav must be a path"), ("\n\n", "is empty"),
-     ('{"id": "a", "text": "b"}\n{"id": "a", "text": "b"}', "line 2: the id a comes twice")],
-)  # fmt: skip
+    [
+        ("{", "line 1: needs the keys id and text"),
+        ('{"id": 3, "text": "x"}', r"strings \(id: "),
+        ('{"id": "a"}', r"\(text: Field required\)"),
+        ('{"id": "a", "text": "b", "wav": 1}', r"\(wav: "),
+        ("\n\n", "is empty"),
+        ('{"id": "a", "text": "b"}\n{"id": "a", "text": "b"}', "line 2: the id a comes twice"),
+    ],
+)
 def test_bad_manifests(tmp_path, content, message):
     path = tmp_path / "list.jsonl"
     path.write_text(content)
     with pytest.raises(UserError, match=message):
-        read_manifest(path, None, lambda key: None)
+        read_manifest(path)
 
 
 def test_missing_manifest_and_other_reports_are_named(config, tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
-        read_manifest(tmp_path / "no.jsonl", None, lambda key: None)
+        read_manifest(tmp_path / "no.jsonl")
     for argument, message in (("baseline", "NAME=REPORT"), (f"old={tmp_path / 'no'}", "no report at")):
         with pytest.raises(UserError, match=message):
             run_evaluation(config, Request(tmp_path / "out", "test", wavs=tmp_path, systems=[argument]))
