@@ -135,8 +135,9 @@ def spectrogram(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     power = frame_power(audio, size, size // 8)
     if not len(power):
         return np.zeros((SPECTROGRAM_BANDS, 1))
-    levels = 10 * np.log10(power @ _mel_basis(sample_rate, size).T + 1e-12)
-    return np.clip((levels - levels.max()) / SPECTROGRAM_RANGE_DB + 1, 0, 1).T[::-1]
+    bands = librosa.feature.melspectrogram(S=power.T, sr=sample_rate, n_mels=SPECTROGRAM_BANDS, fmin=40)
+    levels = librosa.power_to_db(bands, ref=np.max, amin=1e-12, top_db=SPECTROGRAM_RANGE_DB)
+    return (levels / SPECTROGRAM_RANGE_DB + 1)[::-1]
 
 
 def encode_picture(values: np.ndarray) -> str:
@@ -152,11 +153,6 @@ def warped(values: np.ndarray, path: np.ndarray, frames: int) -> np.ndarray:
     # Of several frames that belong to one, the last stands for them.
     result[path[:, 1]] = values[path[:, 0]]
     return result
-
-
-@lru_cache(maxsize=4)
-def _mel_basis(sample_rate: int, size: int) -> np.ndarray:
-    return librosa.filters.mel(sr=sample_rate, n_fft=size, n_mels=SPECTROGRAM_BANDS, fmin=40)
 
 
 @lru_cache(maxsize=1)
