@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from config.schema import EvaluateConfig
-from models.evaluation.report import MEASURES, Estimate, Measure, Report, finite, parts
+from models.evaluation.report import MEASURES, Estimate, Report, finite, parts
 from utils.errors import UserError
 
 CHUNK = 1_000_000  # numbers drawn at a time: a few MB
@@ -164,16 +164,17 @@ def compare_reports(first: Report, second: Report, config: EvaluateConfig) -> Co
     table.notes = _notes(first, second, len(shared), [a.id for a, b in shared if a.text != b.text])
     for (key, result), p in zip(found.items(), holm([result.p for result in found.values()])):
         real = p < 1 - config.confidence
-        table.rows.append(Row(key, result, p, real, _better(MEASURES[key], result, first, names) if real else ""))
+        table.rows.append(Row(key, result, p, real, _better(key, result, first, names) if real else ""))
     return table
 
 
-def _better(measure: Measure, result: Comparison, report: Report, names: tuple[str, str]) -> str:
+def _better(key: str, result: Comparison, report: Report, names: tuple[str, str]) -> str:
     """The name of the system with the better figure; "" where no recording says what is good."""
-    if measure.better in ("lower", "higher"):
-        return names[(result.second < result.first) == (measure.better == "lower")]
-    ceiling = report.recordings.get(measure.key)
-    target = 1.0 if measure.better == "one" else ceiling.value if ceiling else None
+    good = MEASURES[key].better
+    if good in ("lower", "higher"):
+        return names[(result.second < result.first) == (good == "lower")]
+    ceiling = report.recordings.get(key)
+    target = 1.0 if good == "one" else ceiling.value if ceiling else None
     return "" if target is None else names[abs(result.second - target) < abs(result.first - target)]
 
 

@@ -82,12 +82,12 @@ def relative(path: Path, folder: Path) -> str:
 
 def write_manifest(items: Sequence[Item], path: Path) -> None:
     """A manifest of what was spoken, so that it can be judged again without the voice."""
-    rows: list[dict[str, object]] = []
+    rows = []
     for item in items:
-        row: dict[str, object] = {"id": item.id, "text": item.text, "wav": relative(item.audio, path.parent)}
-        rows.append(row if item.recording is None else {**row, "reference": relative(item.recording, path.parent)})
+        reference = None if item.recording is None else relative(item.recording, path.parent)
+        rows.append(ManifestRow(id=item.id, text=item.text, wav=relative(item.audio, path.parent), reference=reference))
     with disk_errors(path):
-        write_json_lines(path, rows)
+        write_json_lines(path, [row.model_dump(exclude_none=True) for row in rows])
 
 
 class ManifestRow(BaseModel, strict=True):

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def report_html(
 ) -> str:
     """The whole page. It loads nothing from anywhere, so that it opens from disk and travels as one file."""
     content = report.to_json()
-    content["measures"] = {key: MEASURES[key].to_json() for key in shown_measures(report, others)}
+    content["measures"] = {key: asdict(MEASURES[key]) for key in shown_measures(report, others)}
     content["confidence"] = config.confidence
     content["diffs"] = {record.id: edits for record in report.utterances if (edits := _edits(record))}
     content["others"] = [{"system": other.system, "summary": other.to_json()["summary"]} for other in others]

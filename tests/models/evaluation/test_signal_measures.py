@@ -75,9 +75,9 @@ def test_shifted_and_stretched_copy_survives_warping(voice, speak, preprocess):
 
 
 def test_other_words_are_further_away_than_another_take_and_a_level_is_not(voice, speak, preprocess):
-    audio = (0.25 * voice.audio, speak(seed=3), np.roll(speak(), -RATE), np.zeros(RATE, np.float32))
+    sounds = (0.25 * voice.audio, speak(seed=3), np.roll(speak(), -RATE), np.zeros(RATE, np.float32))
     quieter, take, other, silence = (
-        measure_against(voice, analyse(x, preprocess), preprocess)[0] for x in others
+        measure_against(voice, analyse(x, preprocess), preprocess)[0] for x in sounds
     )
     assert quieter["mcd"] < 0.1 < take["mcd"] < other["mcd"] and np.isfinite(silence["mcd"])
     assert quieter["energy_correlation"] > 0.999
