@@ -17,8 +17,8 @@ import torch
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.base.experiment import Experiment
 from models.registry import load_config
-from models.tts.exchange.espnet.convert import CONFIG_FILE, MODEL_FILE, import_voice
-from models.tts.exchange.espnet.convert import export_voice as to_espnet
+from models.tts.exchange.espnet_voice import CONFIG_FILE, MODEL_FILE, import_voice
+from models.tts.exchange.espnet_voice import export_voice as to_espnet
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.synthesizer import Synthesizer
