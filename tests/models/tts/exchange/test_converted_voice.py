@@ -99,7 +99,7 @@ def test_the_tuned_voice_goes_back_and_says_the_same(tuned: Path, tmp_path: Path
 def test_the_tuned_voice_says_the_same_as_an_onnx_file(tuned: Path, tmp_path: Path) -> None:
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package)
-    from models.tts.exchange.onnx import export_voice
+    from models.tts.exchange.onnx_export import export_voice
     from processors.onnx_voice import OnnxVoice
 
     export_voice(tuned, tmp_path / "onnx", check=1, say=lambda _: None)
