@@ -1,4 +1,4 @@
-"""The content of a report, and report.json."""
+"""The figures of one system: what each means, report.json, and how it is read again."""
 
 from __future__ import annotations
 
@@ -6,17 +6,57 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from config.schema import EvaluateConfig
-from models.evaluation.measures.bootstrap import Estimate, estimate
-from models.evaluation.measures.definitions import MEASURES
-from models.evaluation.measures.utterance import Value
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
+
 from utils.atomic import disk_errors, write_text
-from utils.errors import UserError
+from utils.errors import UserError, one_line
 
 FORMAT_VERSION = 1
 REPORT = "report.json"
+ASSETS = Path(__file__).parent / "assets"
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]  # JSON has no NaN
+Value = float | tuple[float, float]  # a figure, or numerator and denominator of a ratio measure
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a figure is: a row of assets/measures.json.
+
+    `better` says which way is good ("one": close to 1; "recording": close to the recordings' figure). `ratio` measures
+    are sums over sums, all others means over utterances. `recording` is true where the recordings have one as well.
+    """
+
+    key: str
+    label: str
+    unit: str
+    better: Literal["lower", "higher", "one", "recording"]
+    group: str
+    decimals: int
+    definition: str
+    ratio: bool = False
+    recording: bool = False
+    scale: float = 1.0  # shown = stored * scale
+
+    def to_json(self) -> dict[str, object]:
+        """All fields but the key."""
+        return {name: value for name, value in asdict(self).items() if name != "key"}
+
+
+MEASURES: dict[str, Measure] = {
+    key: Measure(key, **row) for key, row in json.loads((ASSETS / "measures.json").read_text(encoding="utf-8")).items()
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure over a corpus with its confidence interval; n is the number of utterances behind it."""
+
+    value: Number
+    low: Number
+    high: Number
+    n: int
 
 
 @dataclass
@@ -51,11 +91,6 @@ class Report:
     summary: dict[str, Estimate] = field(default_factory=dict)
     recordings: dict[str, Estimate] = field(default_factory=dict)  # the ceiling
 
-    def summarise(self, config: EvaluateConfig) -> None:
-        """Fill `summary` and `recordings` from the utterances."""
-        self.summary = summarise([record.values for record in self.utterances], config)
-        self.recordings = summarise([record.recording_values for record in self.utterances], config)
-
     @property
     def failed(self) -> list[UtteranceRecord]:
         """Utterances that count as failed."""
@@ -63,30 +98,17 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """As in report.json: the definitions come along, so that the file explains itself."""
-        content = asdict(self)
         used = self.summary.keys() | self.recordings.keys()
-        definitions = {key: MEASURES[key].to_json() for key in MEASURES if key in used}
-        return _finite({"format_version": FORMAT_VERSION, **content, "measures": definitions})
+        definitions = {key: measure.to_json() for key, measure in MEASURES.items() if key in used}
+        return finite({"format_version": FORMAT_VERSION, **asdict(self), "measures": definitions})
 
 
-def parts(values: dict[str, Value], key: str) -> tuple[float, float] | None:
+def parts(value: Value | None) -> tuple[float, float] | None:
     """Numerator and denominator of a figure (a mean has denominator 1); None where it is missing or not finite."""
-    value = values.get(key)
     if value is None:
         return None
     pair = (float(value[0]), float(value[1])) if isinstance(value, (tuple, list)) else (float(value), 1.0)
-    return pair if all(math.isfinite(x) for x in pair) else None
-
-
-def summarise(rows: list[dict[str, Value]], config: EvaluateConfig) -> dict[str, Estimate]:
-    """Figure over all rows for every measure that any row has, with its confidence interval."""
-    result = {}
-    for key in MEASURES:
-        pairs = [pair for row in rows if (pair := parts(row, key)) is not None]
-        if pairs and sum(pair[1] for pair in pairs) > 0:
-            above, below = zip(*pairs)
-            result[key] = estimate(above, below, config.bootstrap_samples, config.confidence, config.random_seed)
-    return result
+    return pair if all(map(math.isfinite, pair)) else None
 
 
 def write_report_json(report: Report, folder: Path) -> Path:
@@ -110,25 +132,16 @@ def read_report(path: Path) -> tuple[Report, Path]:
     if version != FORMAT_VERSION:
         raise UserError(f"{path} is not a report of format version {FORMAT_VERSION} (found {version}): make it again")
     try:
-        report = Report(**{name: content[name] for name in Report.__dataclass_fields__})
-        report.utterances = [UtteranceRecord(**row) for row in content["utterances"]]
-        for name in ("summary", "recordings"):
-            setattr(report, name, {key: _estimate(value) for key, value in content[name].items()})
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged ({error}): make the report again") from None
+        report = TypeAdapter(Report).validate_python({name: content[name] for name in Report.__dataclass_fields__})
+    except (KeyError, ValidationError) as error:
+        raise UserError(f"{path} is damaged ({one_line(error)}): make the report again") from None
     return report, path.parent
 
 
-def _estimate(value: dict[str, Any]) -> Estimate:
-    return Estimate(**{key: float("nan") if number is None else number for key, number in value.items()})
-
-
-def _finite(value: Any) -> Any:
-    """The same with null in place of numbers that JSON cannot hold; figures that are missing are dropped."""
+def finite(value: Any) -> Any:
+    """The same with null in place of numbers that JSON cannot hold."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

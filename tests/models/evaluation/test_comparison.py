@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.evaluation.measures.bootstrap import compare, estimate, holm
+from models.evaluation.comparison import compare, estimate, holm
 
 
 def test_known_ratio_and_seed():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from config.schema import PreprocessConfig
-from models.evaluation.measures.utterance import Signal, analyse
+from config.schema import ExperimentConfig, PreprocessConfig
+from models.evaluation.signal_measures import Signal, analyse
 from models.registry import load_config
 from utils.paths import PROJECT_ROOT
 
@@ -21,9 +21,15 @@ EVEN = np.full(5, 0.35)
 
 
 @pytest.fixture(scope="session")
-def preprocess() -> PreprocessConfig:
-    """The recipe's own settings."""
-    return load_config(PROJECT_ROOT / "egs/tts/Jets/exp_config.json").preprocess
+def config() -> ExperimentConfig:
+    """The defaults, with few resamplings and no networks."""
+    quick = ["evaluate.dnsmos=false", "evaluate.distillmos=false", "evaluate.bootstrap_samples=500"]
+    return load_config(PROJECT_ROOT / "config/jets.json", quick)
+
+
+@pytest.fixture(scope="session")
+def preprocess(config: ExperimentConfig) -> PreprocessConfig:
+    return config.preprocess
 
 
 def synthetic_voice(seconds: np.ndarray = EVEN, base_f0: float = 180.0, seed: int = 0) -> np.ndarray:

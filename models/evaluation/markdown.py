@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from models.evaluation.measures.definitions import MEASURES
-from models.evaluation.report.comparison import ComparisonTable
-from models.evaluation.report.figures import interval, named, number, p_value, with_interval
-from models.evaluation.report.report import Report
+from models.evaluation.comparison import ComparisonTable
+from models.evaluation.report import MEASURES, Estimate, Measure, Report
 
 MOST_LISTED = 50
+ARROWS = {"lower": " ↓", "higher": " ↑", "one": " →1", "recording": ""}
 
 
 def report_markdown(report: Report, others: Sequence[Report] = ()) -> str:
@@ -38,17 +38,17 @@ def shown_measures(report: Report, others: Sequence[Report]) -> list[str]:
 
 def summary_table(report: Report, others: Sequence[Report]) -> list[str]:
     """Rows are measures; columns the system, the recordings and other systems, with their intervals."""
-    ceiling = bool(report.recordings)
-    columns = [report.system, *(["recordings"] if ceiling else []), *(other.system for other in others)]
-    lines = [f"| | {' | '.join(map(cell, columns))} |", f"| --- |{' ---: |' * len(columns)}"]
+    columns = [(report.system, report.summary)]
+    columns += [("recordings", report.recordings)] if report.recordings else []
+    columns += [(other.system, other.summary) for other in others]
+    lines = [f"| | {' | '.join(cell(name) for name, _ in columns)} |", f"| --- |{' ---: |' * len(columns)}"]
     group = ""
     for key in shown_measures(report, others):
         measure = MEASURES[key]
         if measure.group != group:
             group = measure.group
             lines.append(f"| **{group}** |{' |' * len(columns)}")
-        found = [report.summary, *([report.recordings] if ceiling else []), *(other.summary for other in others)]
-        cells = [with_interval(figures.get(key), measure) for figures in found]
+        cells = [with_interval(figures.get(key), measure) for _, figures in columns]
         lines.append(f"| {named(measure)} | {' | '.join(cells)} |")
     return lines
 
@@ -58,8 +58,7 @@ def comparison_markdown(table: ComparisonTable) -> str:
     first, second = cell(table.first), cell(table.second)
     lines = [f"# {first} against {second}", "", f"{table.utterances} utterances that both have.", ""]
     lines += [*(f"> {cell(note)}" for note in table.notes), ""] if table.notes else []
-    percent = f"{table.confidence:.0%}"
-    lines += [f"| | {first} | {second} | difference [{percent}] | p (corrected) | |"]
+    lines += [f"| | {first} | {second} | difference [{table.confidence:.0%}] | p (corrected) | |"]
     lines += ["| --- |" + " ---: |" * 4 + " --- |"]
     for row in table.rows:
         measure, result = MEASURES[row.key], row.result
@@ -67,7 +66,8 @@ def comparison_markdown(table: ComparisonTable) -> str:
         verdict = "no difference shown"
         if row.real:
             verdict = f"**{cell(row.better)} is better**" if row.better else "they differ"
-        cells = [number(result.first, measure), number(result.second, measure), difference, p_value(row.corrected_p)]
+        p = "< 0.001" if row.corrected_p < 0.001 else f"{row.corrected_p:.3f}"
+        cells = [number(result.first, measure), number(result.second, measure), difference, p]
         lines.append(f"| {named(measure)} | {' | '.join(cells)} | {verdict} |")
     lines += [
         "",
@@ -92,3 +92,30 @@ def listing(title: str, entries: list[tuple[str, str]]) -> list[str]:
 def cell(text: str) -> str:
     """Text that cannot break a table."""
     return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def number(value: float, measure: Measure, sign: bool = False) -> str:
+    """A figure as shown: scaled, with the measure's decimals; a dash for a missing one."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value * measure.scale:{'+' if sign else ''}.{measure.decimals}f}"
+    return text.replace("-", "−")
+
+
+def interval(low: float, high: float, measure: Measure) -> str:
+    """A confidence interval in brackets; empty where there is none."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{number(low, measure)}, {number(high, measure)}]"
+
+
+def with_interval(estimate: Estimate | None, measure: Measure) -> str:
+    """A figure and its interval; a dash for a missing one."""
+    if estimate is None:
+        return "–"
+    return f"{number(estimate.value, measure)} {interval(estimate.low, estimate.high, measure)}".strip()
+
+
+def named(measure: Measure) -> str:
+    """A measure's name with its unit and an arrow to where it is better."""
+    return f"{measure.label}{f' ({measure.unit})' if measure.unit else ''}{ARROWS[measure.better]}"

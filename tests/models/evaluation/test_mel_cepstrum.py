@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.evaluation.measures import mcd
+from models.evaluation import mel_cepstrum as mcd
 
 
 def power_of(cepstra: np.ndarray, bins: int, alpha: float) -> np.ndarray:
