@@ -17,9 +17,8 @@ from torch import Tensor
 
 from config.schema import ExperimentConfig, InferenceConfig
 from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
+from models.base.device import out_of_memory_advice, resolve_precision
 from models.base.experiment import LEXICON, TOKENS, misfit
-from models.base.memory import out_of_memory_advice
-from models.base.precision import resolve_precision
 from models.registry import load_experiment_config
 from models.tts.batching import group_by_size, padded, windows
 from models.tts.controls import Controls, controlled
