@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from config.schema import PreprocessConfig
 from processors.corpus import SKIPPED, SPLITS
 from processors.store import shard_arrays
-from utils.config.schema import PreprocessConfig
 
 if TYPE_CHECKING:
     import pyarrow as pa

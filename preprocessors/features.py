@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from config.schema import PreprocessConfig
 from preprocessors.source import SourceRow, group_key
 from processors.audio.frame_energy import frame_energy
 from processors.audio.pitch import continuous_log_f0, extract_f0_batch
 from processors.audio.recording import AudioProblem, active_level_db, load_recording
 from processors.store import shard_batch, write_batch
 from utils.atomic import disk_errors
-from utils.config.paths import project_path
-from utils.config.schema import PreprocessConfig
 from utils.errors import UserError
+from utils.paths import project_path
 
 if TYPE_CHECKING:
     from processors.text.frontend import TextFrontEnd
@@ -45,7 +45,11 @@ def make_worker(config: PreprocessConfig, folder: Path) -> Callable[..., tuple[s
         group: list[SourceRow], died: dict[int, int | None], note: Callable[[int], None] | None = None
     ) -> tuple[str, int]:
         made: dict[int, Row] = {
-            position: {"id": group[position].id, "kind": DIED, "reason": f"a worker process died on it (exit code {code})"}
+            position: {
+                "id": group[position].id,
+                "kind": DIED,
+                "reason": f"a worker process died on it (exit code {code})",
+            }
             for position, code in died.items()
         }
         todo = [position for position in range(len(group)) if position not in died]

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from preprocessors.source import SourceRow
@@ -113,7 +113,7 @@ def _bad_id(identity: str) -> str | None:
 def _finder(folder: Path) -> Callable[[str], Path | None]:
     """Function from an id to its recording below `folder`; reads each folder once."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def listing(parent: str) -> dict[str, Path]:
         place = folder / parent
         try:

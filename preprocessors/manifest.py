@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from config.schema import PreprocessConfig
 from preprocessors.corpus_report import CorpusFigures, report_text, write_plots
 from preprocessors.source import SourceRow
 from preprocessors.splits import assign_splits
@@ -24,7 +25,6 @@ from processors.corpus import (
 )
 from processors.store import FEATURES, MANIFEST, read_batch, write_batch
 from utils.atomic import fsync_directory, write_json_lines, write_text
-from utils.config.schema import PreprocessConfig
 from utils.errors import UserError
 from utils.json_text import parse_json
 

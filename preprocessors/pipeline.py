@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from config.schema import ExperimentConfig, PreprocessConfig
 from preprocessors.features import DIED, make_worker
 from preprocessors.ljspeech import read_ljspeech
 from preprocessors.manifest import write_corpus
@@ -26,10 +27,9 @@ from preprocessors.source import SourceRow, group_key, grouped, with_keys
 from processors.corpus import REPORT, SHARDS, SKIPPED, ProcessedCorpus, corpus_directory, digest
 from processors.store import is_whole, read_batch
 from utils.atomic import disk_errors, remove_leftovers
-from utils.config.paths import project_path, shown
-from utils.config.schema import ExperimentConfig, PreprocessConfig
 from utils.errors import UserError
 from utils.lock import FileLock
+from utils.paths import project_path, shown
 
 LOCK = ".lock"
 # What version 1 of the format left.

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from config.schema import PreprocessConfig
 from processors.corpus import UTTERANCE_KEYS, digest, fingerprint
-from utils.config.schema import PreprocessConfig
 
 # Utterances that are worked on together and share a file: few enough that little is lost by an interruption.
 MEAN_GROUP, LARGEST_GROUP = 64, 128

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from config.schema import ExperimentConfig, PreprocessConfig
 from utils.atomic import write_json
-from utils.config.paths import project_path, shown
-from utils.config.schema import ExperimentConfig, PreprocessConfig
 from utils.errors import UserError, one_line
-from utils.json_text import is_count, is_finite, read_json
+from utils.json_text import read_json
+from utils.paths import project_path, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa

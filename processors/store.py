@@ -30,7 +30,7 @@ FEATURES = pa.schema(
 # A shard: the features of neighbours in the corpus, and their arrays: int16 samples, ln(Hz) and 0 or 1 a frame.
 SHARD = pa.schema([*FEATURES, *((name, pa.list_(kind)) for name, kind in _ARRAYS.items())])
 _NAME = pa.dictionary(pa.int32(), pa.string())
-# The manifest: a row for each utterance that is kept, and where its arrays lie: its shard's name, its first frame there.
+# The manifest: a row for each utterance that is kept, with its place: its shard's name and its first frame there.
 MANIFEST = pa.schema(
     [
         *((name, pa.string()) for name in ("id", "text", "normalised")),

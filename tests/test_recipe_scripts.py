@@ -17,7 +17,7 @@ SHELLS = [
     for shell in ("dash", "bash --posix", "busybox sh", "zsh --emulate sh")
     if shutil.which(shell.split()[0])
 ]
-NOTE = 'import json, sys; print(json.dumps(sys.argv[1:]))'
+NOTE = "import json, sys; print(json.dumps(sys.argv[1:]))"
 # Stands for run.sh, set-up and Python: notes its arguments, and fails where it is told to.
 STUB = f"""#!/bin/sh
 python3 -c '{NOTE}' "${{0##*/}}" "$@" >> "$STUB_LOG"

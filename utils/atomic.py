@@ -27,6 +27,7 @@ def disk_message(error: OSError, where: Path) -> str | None:
     remedy = _REMEDIES.get(error.errno or 0)
     return f"cannot write to {where}: {remedy}" if remedy else None
 
+
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 # A file that grew within this many seconds may belong to a process on another machine.
 _YOUNG = 60.0

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from config.schema import ExperimentConfig
 from models.base import checkpoints
 from models.base.bad_steps import BadSteps
 from models.base.checkpoints import Checkpoint
@@ -31,9 +32,8 @@ from models.base.random_state import preserved_random_state, random_state, seed_
 from models.base.run_log import RunLog
 from models.base.signals import GracefulStop
 from utils.atomic import disk_message
-from utils.config import project_path
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
+from utils.paths import project_path
 
 # Processes ask each other about signals at least this often, in steps; alone, a process looks after each step.
 ASK_INTERVAL = 50
@@ -197,9 +197,7 @@ class BaseTrainer(ABC):
                 f"{checkpoint.path} holds weights alone, so that training cannot go on from it: "
                 f"start a new --name with --finetune_from {self.expt_dir}"
             )
-        weights = {
-            name: checkpoints.load_weights(checkpoint.path, False, name) for name in self.engine.networks
-        }
+        weights = {name: checkpoints.load_weights(checkpoint.path, False, name) for name in self.engine.networks}
         has_average = self.engine.ema is not None and (checkpoint.path / "ema.safetensors").is_file()
         average = checkpoints.load_weights(checkpoint.path, True) if has_average else None
         for name, state in weights.items():

@@ -61,8 +61,9 @@ class LengthSampler:
         self._sizes = sorted({batch_size * eighths // 8 for eighths in range(1, 9)} - {0})
         longest = int(self.frames.argmax())
         if max_batch_frames is not None and padded(int(self.frames[longest]), FRAME_MULTIPLE) > max_batch_frames:
+            (name,) = ids(np.array([longest]))
             raise UserError(
-                f"train.max_batch_frames ({max_batch_frames}) is below the longest utterance ({ids(np.array([longest]))[0]}, "
+                f"train.max_batch_frames ({max_batch_frames}) is below the longest utterance ({name}, "
                 f"{self.frames[longest]} frames): raise it, or lower preprocess.max_seconds and run stage 1 again"
             )
         self.pass_index = 0

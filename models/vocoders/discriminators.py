@@ -54,9 +54,7 @@ class ScaleDiscriminator(nn.Module):
         in_channels, groups = channels, 4
         for stride in SCALE_STRIDES:
             self.convs.append(
-                WeightNormConv1d(
-                    in_channels, channels, SCALE_KERNEL, stride, padding=SCALE_KERNEL // 2, groups=groups
-                )
+                WeightNormConv1d(in_channels, channels, SCALE_KERNEL, stride, padding=SCALE_KERNEL // 2, groups=groups)
             )
             in_channels, channels, groups = channels, min(channels * 2, max_channels), 16
         self.convs.append(WeightNormConv1d(in_channels, channels, 5, padding=2))

@@ -25,9 +25,7 @@ class ResidualBlock(nn.Module):
         self.dilated = nn.ModuleList(
             WeightNormConv1d(channels, channels, kernel_size, padding=half * d, dilation=d) for d in dilations
         )
-        self.plain = nn.ModuleList(
-            WeightNormConv1d(channels, channels, kernel_size, padding=half) for _ in dilations
-        )
+        self.plain = nn.ModuleList(WeightNormConv1d(channels, channels, kernel_size, padding=half) for _ in dilations)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform x (B, C, T) or (B, C, 1, T); same shape."""

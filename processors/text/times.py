@@ -23,9 +23,7 @@ _TIME_RANGE = re.compile(
     rf"(?: ?[-–—] ?(?=(?:0?[1-9]|1[0-2]){_HALF})|[-–](?=(?:0?[1-9]|1[0-2])(?![\w:.,/%-]*\w)))"
 )
 # Minutes and seconds from here to there, as of a film; verses from chapter to chapter are said the same way.
-_TIMED_RANGE = re.compile(
-    r"(?<![\w:.,/–—-])(\d{1,3}):([0-5]\d) ?[-–—] ?(\d{2,3}):([0-5]\d)(?![\w:/–—-]|[.,]\d)"
-)
+_TIMED_RANGE = re.compile(r"(?<![\w:.,/–—-])(\d{1,3}):([0-5]\d) ?[-–—] ?(\d{2,3}):([0-5]\d)(?![\w:/–—-]|[.,]\d)")
 _LATEST_HOUR = 30  # "18:00-25:00" is how bars and stations write hours after midnight
 _HOUR = re.compile(r"(?<![\d:.,/-])(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?([AaPp])\.? ?[Mm]\b(\.?)(?= ?(\S?))")
 _DURATION = re.compile(r"(?<![\d:.])(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])")

@@ -46,9 +46,7 @@ def compare(f0: np.ndarray, reference: np.ndarray) -> dict[str, float]:
 
 def reference_f0(audio: np.ndarray, window: int) -> np.ndarray:
     """F0 (T,) in Hz by probabilistic YIN, 0 where unvoiced, on the same frames; `window` in samples."""
-    f0, voiced, _ = librosa.pyin(
-        audio, fmin=F0_MIN, fmax=F0_MAX, sr=SAMPLE_RATE, hop_length=HOP, frame_length=window
-    )
+    f0, voiced, _ = librosa.pyin(audio, fmin=F0_MIN, fmax=F0_MAX, sr=SAMPLE_RATE, hop_length=HOP, frame_length=window)
     return np.where(voiced, f0, 0)[: len(audio) // HOP]
 
 

@@ -75,9 +75,7 @@ def test_a_killed_stage_1_ends_with_the_same_bytes(
     assert died.total() >= 3 * chains, died
 
 
-def test_a_killed_update_leaves_the_earlier_corpus_in_place(
-    stage1: Stage1, folder: Path, tally: Counter[str]
-) -> None:
+def test_a_killed_update_leaves_the_earlier_corpus_in_place(stage1: Stage1, folder: Path, tally: Counter[str]) -> None:
     """The corpus grows by two recordings; whatever kills the second stage 1, a whole corpus is there, old or new."""
     grown = folder / "grown"
     make_corpus(grown, 8, seconds=0.6)

@@ -310,7 +310,7 @@ def test_accelerate_itself_on_the_cpu_without_warnings_or_a_users_settings(tmp_p
         "raise SystemExit(5)\n"
     )
     done = subprocess.run(
-        [sys.executable, str(ROOT / "bins/launch.py"), str(script), "--text=it's \"two\"\nlines"],
+        [sys.executable, str(ROOT / "bins/launch.py"), str(script), '--text=it\'s "two"\nlines'],
         env={**os.environ, "HF_HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

@@ -52,9 +52,7 @@ def _resampled(columns: list[np.ndarray], samples: int, seed: int) -> list[np.nd
     return totals
 
 
-def estimate(
-    numerators: np.ndarray, denominators: np.ndarray, samples: int, confidence: float, seed: int
-) -> Estimate:
+def estimate(numerators: np.ndarray, denominators: np.ndarray, samples: int, confidence: float, seed: int) -> Estimate:
     """Ratio of sums over utterances (n,) with its percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13).
 
     With denominators of 1 this is the mean. A single utterance has no interval: its ends are NaN.

@@ -37,6 +37,8 @@ _AGAINST = "Against the recording"
 _COPY = "Copy synthesis: what the waveform part alone loses"
 _HEALTH = "Health of the alignment"
 
+# A table: a row for each measure.
+# fmt: off
 _MEASURES = (
     Measure(
         "wer", "WER", "%", "lower", _HEARD, 1,
@@ -144,5 +146,6 @@ _MEASURES = (
         "Share of the synthesis' tokens, pauses aside, above 0.6 s.", scale=100,
     ),
 )
+# fmt: on
 
 MEASURES: dict[str, Measure] = {measure.key: measure for measure in _MEASURES}

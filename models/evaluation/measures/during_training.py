@@ -40,10 +40,14 @@ def validation_measures(
     lengths = torch.tensor(list(frame_lengths), device=reference.device)
     mask = torch.arange(frames, device=reference.device) < lengths[:, None]
     # Padding is silence in both; its floor would dilute the log magnitudes, so each utterance counts by itself.
-    distances = torch.cat([
-        stft_distance(reference[i : i + 1, : n * mel.hop_size], copy[i : i + 1, : n * mel.hop_size])["stft_distance"]
-        for i, n in enumerate(frame_lengths)
-    ])
+    distances = torch.cat(
+        [
+            stft_distance(reference[i : i + 1, : n * mel.hop_size], copy[i : i + 1, : n * mel.hop_size])[
+                "stft_distance"
+            ]
+            for i, n in enumerate(frame_lengths)
+        ]
+    )
     difference = (mel(reference)[0] - mel(copy)[0]).abs().mean(-1)
     mel_distance = (difference * mask).sum(1) / mask.sum(1)
     total = durations.sum(1).clamp_min(1)
@@ -56,4 +60,3 @@ def validation_measures(
         "duration_error": error.mean(),
         "duration_bias": bias.mean(),
     }
-

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from config.schema import EvaluateConfig
 from models.evaluation.measures.definitions import MEASURES
 from models.evaluation.measures.text_distance import align
 from models.evaluation.measures.utterance import load_audio
@@ -15,7 +16,6 @@ from models.evaluation.report.markdown import shown_measures
 from models.evaluation.report.media import Media, make_clip
 from models.evaluation.report.report import Report, UtteranceRecord
 from processors.audio.recording import AudioProblem
-from utils.config.schema import EvaluateConfig
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -41,9 +41,7 @@ def report_html(
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
 
 
-def add_other_clips(
-    media: Mapping[str, Media], other: Report, folder: Path, sample_rate: int, audio_type: str
-) -> None:
+def add_other_clips(media: Mapping[str, Media], other: Report, folder: Path, sample_rate: int, audio_type: str) -> None:
     """Add another system's players to the utterances that it has too; `folder` is that of its report.
 
     Audio that is gone by now is left out.

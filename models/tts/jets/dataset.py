@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from config.schema import ExperimentConfig, PreprocessConfig
 from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, padded
 from models.tts.jets.batch import Batch
 from models.tts.jets.masking import length_mask
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus, corpus_directory
-from utils.config.schema import ExperimentConfig, PreprocessConfig
 from utils.errors import UserError
 
 # Samples read from disk at a time while the corpus moves to the device.
@@ -40,7 +40,8 @@ class RawBatch:
 def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
     """Open stage 1's result for every name in `config.dataset`.
 
-    Raises UserError when one is missing, stale or damaged (its checksums are compared), or when they do not share tokens, sample rate and hop size.
+    Raises UserError when one is missing, stale or damaged (its checksums are compared), or when they do not share
+    tokens, sample rate and hop size.
     """
     corpora = []
     for name in config.dataset:

@@ -131,9 +131,7 @@ class Validation:
             "speech from text",
             "with the recording's durations, pitch and energy",
         )
-        log.image(
-            f"{name}/mel", plots.spectrogram_pair(titles, mels, self.table.hop_size / self.sample_rate), step
-        )
+        log.image(f"{name}/mel", plots.spectrogram_pair(titles, mels, self.table.hop_size / self.sample_rate), step)
         letters = [self.tokens[token] for token in batch.text[0, :count].tolist()]
         log_p = output.log_p_attn[0, :frames, :count].float().cpu().numpy()
         log.image(f"{name}/alignment", plots.alignment(log_p, output.path[0, :frames].cpu().numpy(), letters), step)

@@ -99,9 +99,7 @@ def test_a_corpus_smaller_than_a_batch_is_repeated_in_it() -> None:
     [(572, 190, 100, 872, 0.06), (261, 75, 66, 558, 0.095)],
     ids=["as in LJSpeech", "phrases of three seconds"],
 )
-def test_little_padding_on_speech_lengths(
-    mean: int, deviation: int, shortest: int, longest: int, limit: float
-) -> None:
+def test_little_padding_on_speech_lengths(mean: int, deviation: int, shortest: int, longest: int, limit: float) -> None:
     rng = np.random.default_rng(0)
     frames = np.clip(rng.normal(mean, deviation, 1460), shortest, longest).astype(np.int64)
     one = LengthSampler(frames, frames // 6, [""] * 1460, 16)

@@ -22,9 +22,7 @@ class Singer:
     """A voice that hums at 200 Hz and follows a shift as `response` says."""
 
     sample_rate, hop_size = RATE, HOP
-    config = SimpleNamespace(
-        preprocess=SimpleNamespace(f0_min=71.0, f0_max=500.0), inference=SimpleNamespace()
-    )
+    config = SimpleNamespace(preprocess=SimpleNamespace(f0_min=71.0, f0_max=500.0), inference=SimpleNamespace())
     script = SimpleNamespace(lines=lambda text, settings: [SimpleNamespace(ids=(1, 2, 3))])
 
     def __init__(self, response: object) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from config.schema import TrainConfig
 from models.base.engine import Engine
 from models.base.meter import Meter
 from models.base.processes import Processes
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.step import TrainStep
-from utils.config.schema import TrainConfig
 
 
 def part_of(batch: Batch, start: int, end: int) -> Batch:
@@ -53,9 +53,7 @@ def test_micro_batches_equal_one_large_batch(
             return batch
 
         meter = Meter(1, torch.device("cpu"))
-        engine.step(
-            lambda batch, scale, step=step, chosen=chosen: step(batch, scale, chosen[-1]), next_batch, meter, 1
-        )
+        engine.step(lambda batch, scale, step=step, chosen=chosen: step(batch, scale, chosen[-1]), next_batch, meter, 1)
         gradients = {name: optimizer.flat.grad.clone() for name, optimizer in engine.optimizers.items()}
         results.append((gradients, meter.peek()))
     (one, one_records), (many, many_records) = results

@@ -107,7 +107,9 @@ def test_a_short_training_lowers_the_mel_and_alignment_losses(
 
 
 def test_compiled_waveform_half_gives_the_same_gradients(
-    make_step: Callable[[], TrainStep], make_batch: Callable[..., Batch], small_config: JetsConfig,
+    make_step: Callable[[], TrainStep],
+    make_batch: Callable[..., Batch],
+    small_config: JetsConfig,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The real compiler takes minutes; this backend runs what it would compile, traced whole.
