@@ -145,9 +145,9 @@ def test_a_read_only_disk(training: Training, mount: Disk) -> None:
     check_finished(training, name)
 
 
-@pytest.mark.parametrize("file", ["audio.i16", "manifest.jsonl", "meta.json"])
+@pytest.mark.parametrize("file", ["meta.json", "utterances-*.arrow", "shards/*.arrow"])
 def test_a_corpus_that_vanishes(training: Training, file: str) -> None:
-    name, path = f"vanished-{file}", training.folder / "data/tiny" / file
+    name, path = f"vanished-{file[:5]}", sorted((training.folder / "data/tiny").glob(file))[0]
     assert training.run("memory", name, Moment("update", 15)).killed_by
     newest = check_folder(training.path(name), 0)
     away = path.rename(path.with_name("away"))

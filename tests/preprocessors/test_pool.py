@@ -204,7 +204,7 @@ def test_processes_end_with_a_killed_parent_in_the_middle_of_a_job(tmp_path: Pat
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("delay", [0.01 * number for number in range(12)])
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.04, 0.07, 0.11])
 def test_ctrl_c_while_processes_start_leaves_no_traceback(program: Callable, delay: float) -> None:
     process = program()
     time.sleep(delay)  # into the start of the interpreters, wherever that is on this machine
