@@ -65,8 +65,11 @@ def main() -> int:
         from models.evaluation.stage import Request, run_comparison, run_evaluation
 
         config = loaded_config(args)
-        request = Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})
-        print(run_comparison(config, request) if request.compare else run_evaluation(config, request))
+        if args.compare:
+            print(run_comparison(config, args.compare, args.output_dir))
+        else:
+            request = Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})
+            print(run_evaluation(config, request))
     except UserError as error:
         print(f"error: {as_typed(str(error))}", file=sys.stderr)
         return 2

@@ -52,7 +52,7 @@ def main() -> int:
     try:
         from models.tts.speaking import run  # torch loads only once the command line is right
 
-        run(arguments)
+        return run(arguments)
     except UserError as error:
         print(f"error: {message_for(error, arguments)}", file=sys.stderr)
         return 2

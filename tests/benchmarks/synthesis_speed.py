@@ -86,19 +86,19 @@ def split(
     """Milliseconds that the parts of speaking `ids` at once take, each waited for."""
     import torch
 
-    from models.tts.jets.synthesizer import limited, on_host
-    from models.tts.script import Line
+    from models.tts.pieces import on_host
+    from processors.script import Line
     from processors.text.prosody import NEUTRAL
 
     settings = voice.config.inference
     lines = [Line("", tuple(row), (NEUTRAL,) * len(row), 0.0) for row in ids]
     with torch.inference_mode():
-        planned = voice._plan(lines, settings)
-        waveform = voice._generate(planned.decoder_states, planned.host_frame_lengths)
+        planned = voice.plan(lines, settings)
+        waveform = voice.generate(planned.decoder_states, planned.host_frame_lengths)
         times = {
-            "plan": median(lambda: voice._plan(lines, settings)),
-            "generator": median(lambda: voice._generate(planned.decoder_states, planned.host_frame_lengths)),
-            "copy": median(lambda: on_host(limited(waveform))),
+            "plan": median(lambda: voice.plan(lines, settings)),
+            "generator": median(lambda: voice.generate(planned.decoder_states, planned.host_frame_lengths)),
+            "copy": median(lambda: on_host(waveform)),
         }
     times["rest"] = median(lambda: voice.synthesize_ids(ids)) - sum(times.values())
     return {f"batch {name} ms": round(1000 * value, 2) for name, value in times.items()}

@@ -24,7 +24,7 @@ from models.base.checkpoints import (
     save_checkpoint,
 )
 from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS
-from models.evaluation.report.report import Report
+from models.evaluation.report import Report
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.exchange.compact import compact, expand
 from models.tts.exchange.voice_card import VoiceFacts, voice_card

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.schema import ExperimentConfig
-from models.evaluation.report.markdown import cell, summary_table
-from models.evaluation.report.report import Report
+from models.evaluation.markdown import cell, summary_table
+from models.evaluation.report import Report
 from utils.paths import PROJECT_ROOT
 
 

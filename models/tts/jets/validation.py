@@ -11,11 +11,11 @@ from torch import Tensor
 from models.base.processes import Processes
 from models.base.run_log import RunLog
 from models.base.sampler import TEXT_MULTIPLE, BatchPlan, padded
-from models.evaluation.measures.during_training import VALIDATION_MEASURES, validation_measures
+from models.evaluation.waveform_measures import VALIDATION_MEASURES, validation_measures
 from models.tts.jets.batch import Batch
-from models.tts.jets.copy_synthesis import copy_synthesis
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable, read_from_host, upload
 from models.tts.jets.network import JetsNetwork
+from models.tts.jets.spoken_split import copy_synthesis
 from models.tts.jets.step import TrainStep
 from models.tts.jets.variance import durations_from_log
 from processors import plots

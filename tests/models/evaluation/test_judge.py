@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from config.schema import ExperimentConfig
+from config.schema import EvaluateConfig
 from models.evaluation import judge as evaluation
 from models.evaluation.items import read_manifest
-from models.evaluation.report.report import read_report
+from models.evaluation.report import read_report
 from models.evaluation.stage import Request, run_comparison, run_evaluation
 from models.registry import load_config
 from tests.scripts import load_script
@@ -23,7 +23,7 @@ from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
 
 RATE = 22050
-QUICK = ["evaluate.dnsmos=false", "evaluate.bootstrap_samples=200"]
+QUICK = ["evaluate.dnsmos=false", "evaluate.distillmos=false", "evaluate.bootstrap_samples=200"]
 
 
 def voice(seed: int, base: float = 150.0) -> np.ndarray:
@@ -39,11 +39,6 @@ def write_manifest(folder: Path, rows: list[dict[str, str]]) -> Path:
     path = folder / "list.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
-
-
-@pytest.fixture
-def config() -> ExperimentConfig:
-    return load_config(PROJECT_ROOT / "config/jets.json", QUICK)
 
 
 @pytest.fixture
@@ -141,8 +136,8 @@ class FakeRecogniser:
 
     language = "en"
 
-    def __init__(self, *arguments: object) -> None:
-        assert arguments[0] == "some-model"
+    def __init__(self, config: EvaluateConfig, language: str) -> None:
+        assert (config.asr_model, language) == ("some-model", "en-us")
 
     def normalise(self, text: str) -> str:
         return text.lower().strip(" .")
@@ -159,28 +154,28 @@ def test_intelligibility_of_synthesis_and_recording(wavs, tmp_path, monkeypatch)
     run_evaluation(config, Request(tmp_path / "out", "test", wavs=wavs, manifest=manifest))
     report, _ = read_report(tmp_path / "out")
     same, other = report.utterances
-    assert same.values["wer"] == [0, 1] and other.values["wer"] == [1, 1] and other.values["cer"] == [3, 3]
+    assert same.values["wer"] == (0, 1) and other.values["wer"] == (1, 1) and other.values["cer"] == (3, 3)
     assert other.failures == ["not understood: CER 100%"] and other.heard == "one"
     assert report.summary["wer"].value == report.recordings["wer"].value == 0.5
     assert report.settings["asr"].startswith("some-model, int8, beam 5")
 
 
-def test_recogniser_that_is_absent_or_broken(config, monkeypatch):
+def test_recogniser_that_is_absent_or_broken(monkeypatch):
     named = load_config(PROJECT_ROOT / "config/jets.json", ["evaluate.asr_model=some-model"])
 
     def absent(*arguments: object) -> None:
         raise ImportError("No module named 'faster_whisper'")
 
     monkeypatch.setattr(evaluation, "Recogniser", absent)
-    recogniser, notes = evaluation.open_recogniser(named)
-    assert recogniser is None and "requirements-evaluate.txt" in notes[0]
+    notes: list[str] = []
+    assert evaluation.open_recogniser(named, notes) is None and "requirements-evaluate.txt" in notes[0]
 
     def broken(*arguments: object) -> None:
         raise ValueError("Invalid model")
 
     monkeypatch.setattr(evaluation, "Recogniser", broken)
     with pytest.raises(UserError, match=r"evaluate.asr_model: some-model cannot be loaded: Invalid model"):
-        evaluation.open_recogniser(named)
+        evaluation.open_recogniser(named, notes)
 
 
 def test_command_line(wavs, tmp_path, monkeypatch, capsys):
@@ -194,11 +189,12 @@ def test_command_line(wavs, tmp_path, monkeypatch, capsys):
     assert "| MCD (dB) ↓ |" in run.stdout and "Traceback" not in run.stderr
     config = load_config(PROJECT_ROOT / "config/jets.json", QUICK)
     others = [f"A={tmp_path / 'first'}"]
-    again = Request(tmp_path / "second", "test", wavs=wavs, manifest=manifest, system="B", systems=others)
-    run_evaluation(config, again)
+    run_evaluation(
+        config, Request(tmp_path / "second", "test", wavs=wavs, manifest=manifest, system="B", systems=others)
+    )
     assert "| | B | recordings | A |" in (tmp_path / "second/report.md").read_text(encoding="utf-8")
     both = (tmp_path / "first", tmp_path / "second")
-    text = run_comparison(config, Request(tmp_path / "both", "test", compare=both))
+    text = run_comparison(config, both, tmp_path / "both")
     assert "# A against B" in text and json.loads((tmp_path / "both/comparison.json").read_text())["utterances"] == 2
 
     # What is wrong is told by the same script in this process, without the slow start of another one.

@@ -12,12 +12,11 @@ import soundfile
 from config.schema import save_config
 from models.base.checkpoints import list_checkpoints, save_checkpoint
 from models.base.experiment import Experiment
-from models.evaluation.report.report import read_report
+from models.evaluation.report import read_report
 from models.evaluation.stage import Request, run_evaluation
 from models.registry import load_config, load_experiment_config
-from models.tts.jets.copy_synthesis import copy_synthesis
 from models.tts.jets.network import JetsNetwork
-from models.tts.jets.spoken_split import speak_split
+from models.tts.jets.spoken_split import copy_synthesis, speak_split
 from models.tts.jets.trainer import Trainer
 from models.tts.jets.variance import durations_from_log
 from processors.corpus import read_meta, write_meta
