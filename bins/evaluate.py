@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bins.recipe import as_typed  # noqa: E402
 from utils.errors import UserError  # noqa: E402
-from utils.flags import as_typed  # noqa: E402
 
 if TYPE_CHECKING:
     from config.schema import ExperimentConfig

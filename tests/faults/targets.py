@@ -14,7 +14,6 @@ CONFIG = PROJECT_ROOT / "config/jets.json"
 
 def warm_up() -> None:
     """Import and compile, without a thread left behind, whatever the stages need."""
-    import accelerate  # noqa: F401
     import matplotlib.backends.backend_agg  # noqa: F401
     import matplotlib.figure  # noqa: F401
     import tensorboard.compat.tensorflow_stub  # noqa: F401

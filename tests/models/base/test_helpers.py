@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.base.memory import OutOfMemory, out_of_memory_advice
-from models.base.precision import resolve_precision
-from models.base.processes import Processes
-from models.base.signals import GracefulStop
+from models.base.device import OutOfMemory, out_of_memory_advice, resolve_precision
+from models.base.processes import GracefulStop, Processes
 from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,7 +32,7 @@ def test_one_signal_asks_and_handlers_come_back() -> None:
 
 def test_a_second_signal_ends_the_process() -> None:
     code = (
-        "import time\nfrom models.base import signals\nsignals.SAME_REQUEST = 0.2\n"
+        "import time\nfrom models.base import processes as signals\nsignals.SAME_REQUEST = 0.2\n"
         "with signals.GracefulStop():\n    print('ready', flush=True)\n    while True:\n        time.sleep(0.05)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)

@@ -17,8 +17,8 @@ import torch
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.base.experiment import Experiment
 from models.registry import load_config
-from models.tts.exchange.espnet.convert import CONFIG_FILE, MODEL_FILE, import_voice
-from models.tts.exchange.espnet.convert import export_voice as to_espnet
+from models.tts.exchange.espnet_voice import CONFIG_FILE, MODEL_FILE, import_voice
+from models.tts.exchange.espnet_voice import export_voice as to_espnet
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.synthesizer import Synthesizer
@@ -94,7 +94,7 @@ def test_the_tuned_voice_goes_back_and_says_the_same(tuned: Path, tmp_path: Path
 def test_the_tuned_voice_says_the_same_as_an_onnx_file(tuned: Path, tmp_path: Path) -> None:
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package)
-    from models.tts.exchange.onnx import export_voice
+    from models.tts.exchange.onnx_export import export_voice
     from processors.onnx_voice import OnnxVoice
 
     export_voice(tuned, tmp_path / "onnx", check=1, say=lambda _: None)

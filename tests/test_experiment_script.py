@@ -1,4 +1,4 @@
-"""bins/check_finetune.py: before stage 1, what stage 2 would say of a voice that a config cannot start from."""
+"""bins/experiment.py: where an experiment is, and what stage 2 would say of a voice that it cannot start from."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_experiment(tmp_path_factory.mktemp("voice"), steps=(1,))
 
 
+def log_dir(settings: tuple[str, ...]) -> str:
+    return next(setting.partition("=")[2] for setting in settings if setting.startswith("log_dir="))
+
+
 @pytest.fixture
 def check(voice: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
     """Exit status and standard error for a config with these settings."""
-    script = load_script("check_finetune")
+    script = load_script("experiment")
 
     def call(*settings: str, source: Path = voice, name: str | None = None) -> tuple[int, str]:
         flags = [f"--config={ROOT / 'config/jets.json'}", f"--finetune_from={source}"]
@@ -34,7 +38,7 @@ def check(voice: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         monkeypatch.setattr(sys, "argv", ["check", *flags, *(f"--set={setting}" for setting in [*TINY, *settings])])
         status = script.main()
         told = capsys.readouterr()
-        assert told.out == ""
+        assert told.out == (f"{log_dir(settings)}/{name}\n" if name and status == 0 else "")
         return status, told.err
 
     return call
