@@ -65,7 +65,7 @@ class SplitRecordings:
         path = self.folder / f"{file_name(key)}.flac"
         with disk_errors(path):
             self.folder.mkdir(parents=True, exist_ok=True)
-            audio = corpus.audio[utterance.offset : utterance.offset + utterance.length]
+            audio, _, _ = corpus.arrays(utterance.row)
             soundfile.write(path, audio, corpus.sample_rate, format="FLAC")
         return path
 

@@ -19,6 +19,7 @@ from models.tts.jets.network import JetsNetwork
 from models.tts.jets.spoken_split import copy_synthesis, speak_split
 from models.tts.jets.trainer import Trainer
 from models.tts.jets.variance import durations_from_log
+from processors.corpus import read_meta, write_meta
 from processors.text.tokens import lexicon_tokens, save_tokens
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
@@ -80,7 +81,7 @@ def test_what_does_not_fit_is_said(experiment, tiny_corpus, tmp_path):
     config = load_experiment_config(experiment)
     with pytest.raises(UserError, match="no split 'dev'"):
         speak_split(config, experiment, "dev", tmp_path / "out")
-    save_tokens(tiny_corpus / "tokens.json", [*lexicon_tokens(), "new"], "lexicon", "en-us")
+    write_meta(tiny_corpus, {**read_meta(tiny_corpus), "tokens": [*lexicon_tokens(), "new"]})
     with pytest.raises(UserError, match="other tokens"):
         speak_split(config, experiment, "valid", tmp_path / "out")
     other = load_experiment_config(experiment, ["preprocess.f0_min=80"])
