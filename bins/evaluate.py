@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bins.recipe import as_typed  # noqa: E402
 from utils.errors import UserError  # noqa: E402
-from utils.flags import as_typed  # noqa: E402
 
 if TYPE_CHECKING:
     from config.schema import ExperimentConfig
@@ -65,8 +65,11 @@ def main() -> int:
         from models.evaluation.stage import Request, run_comparison, run_evaluation
 
         config = loaded_config(args)
-        request = Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})
-        print(run_comparison(config, request) if request.compare else run_evaluation(config, request))
+        if args.compare:
+            print(run_comparison(config, args.compare, args.output_dir))
+        else:
+            request = Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})
+            print(run_evaluation(config, request))
     except UserError as error:
         print(f"error: {as_typed(str(error))}", file=sys.stderr)
         return 2

@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bins.recipe import as_typed  # noqa: E402
 from utils.errors import UserError  # noqa: E402
-from utils.flags import as_typed  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:

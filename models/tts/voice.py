@@ -17,9 +17,8 @@ from torch import Tensor, nn
 
 from config.schema import ExperimentConfig, InferenceConfig
 from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
+from models.base.device import out_of_memory_advice, resolve_precision
 from models.base.experiment import LEXICON, TOKENS, misfit
-from models.base.memory import out_of_memory_advice
-from models.base.precision import resolve_precision
 from models.registry import load_experiment_config
 from models.tts.pieces import FrameGenerator, generate_in_chunks, group_by_size, on_host, rows_of, windows
 from models.tts.pitch_response import PitchResponse, stretched

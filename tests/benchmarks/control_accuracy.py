@@ -19,7 +19,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from models.evaluation.measures.rate import speech_seconds
+from models.evaluation.signal_measures import speech_seconds
 from models.tts.calibration import frame_shifts, measure
 from models.tts.jets.synthesizer import Synthesizer
 from processors.audio.pitch import extract_f0_batch

@@ -3,6 +3,12 @@
 # training, speech.
 # Needs Python 3.10 or newer and pip's access to its index. Flags go to run.sh: sh demo.sh --gpu cpu
 set -u
+case ${1-} in
+    -h | --help)
+        sed -n '2,4s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+esac
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../../.." && pwd -P) || exit 1
 recipe=$root/egs/tts/Jets
 config=$recipe/demo_config.json

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.base.base_trainer import BaseTrainer, Parts
-from models.base.memory import device_memory
+from models.base.device import device_memory
 from models.base.sampler import LengthSampler
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, merged_statistics, open_corpora

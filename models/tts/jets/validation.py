@@ -11,7 +11,7 @@ from torch import Tensor
 from models.base.processes import Processes
 from models.base.run_log import RunLog
 from models.base.sampler import TEXT_MULTIPLE, BatchPlan, padded
-from models.evaluation.measures.during_training import VALIDATION_MEASURES, validation_measures
+from models.evaluation.waveform_measures import VALIDATION_MEASURES, validation_measures
 from models.tts.jets.batch import Batch
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable, read_from_host, upload
 from models.tts.jets.network import JetsNetwork
@@ -47,7 +47,7 @@ class Validation:
         """One batch of the split, on the device."""
         raw = upload(read_from_host(self.table, plan, self.processes.device), self.processes.device)
         lengths = (self.table.frames[plan.indices].tolist(), self.table.tokens[plan.indices].tolist())
-        return self.assembler(raw, lengths, self.table.ids[plan.indices].tolist())
+        return self.assembler(raw, lengths, self.table.ids(plan.indices))
 
     def losses(self, step: TrainStep) -> dict[str, float]:
         """Mean of every loss over the split's utterances, shared by all processes; empty without utterances."""
@@ -99,7 +99,8 @@ class Validation:
 
     def _show(self, index: int, network: JetsNetwork, log: RunLog, step: int) -> None:
         frames, count = int(self.table.frames[index]), int(self.table.tokens[index])
-        batch = self.batch(BatchPlan(np.array([index]), frames, padded(count, TEXT_MULTIPLE)))
+        plan = BatchPlan(np.array([index]), frames, padded(count, TEXT_MULTIPLE))
+        batch = self.batch(plan)
         output, copied = network.copy(batch)
         aligned, hat = output.aligned, output.predicted
         free = network.infer(batch.text, batch.text_lengths)
@@ -108,11 +109,10 @@ class Validation:
             "speech": free.waveform[0, : int(free.frame_lengths[0]) * self.table.hop_size],
             "copy": copied.waveform[0, : frames * self.table.hop_size],
         }
-        name = self.table.ids[index]
+        (name,), (text,) = self.table.ids(plan.indices), self.table.texts(plan.indices)
         for kind, sound in sounds.items():
             log.audio(f"{name}/{kind}", sound.float().cpu().numpy(), step, self.sample_rate)
         mels = [mel_of(self.assembler.spectra, sound) for sound in sounds.values()]
-        text = self.table.texts[index]
         titles = (
             f"recording: {text if len(text) <= 110 else text[:107] + '...'}",
             "speech from text",

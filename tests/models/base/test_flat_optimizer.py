@@ -10,9 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from models.base.ema import ExponentialMovingAverage
-from models.base.flat import FlatParameters
-from models.base.optimization import LossScale, NetworkOptimizer, learning_rate_factor
+from models.base.optimization import (
+    ExponentialMovingAverage,
+    FlatParameters,
+    LossScale,
+    NetworkOptimizer,
+    learning_rate_factor,
+)
 from models.registry import load_config
 
 CONFIG = Path(__file__).resolve().parents[3] / "config/jets.json"

@@ -9,8 +9,8 @@ import torch
 
 from models.base import profiling
 from models.base.checkpoints import latest_checkpoint, load_weights
+from models.base.device import set_determinism
 from models.base.experiment import Experiment
-from models.base.precision import set_determinism
 from models.registry import load_config
 from models.tts.jets.trainer import Trainer
 
