@@ -37,8 +37,8 @@ class TimeConv1d(nn.Conv1d):
             return F.linear(x, self.weight.squeeze(2), self.bias)
         if self.in_channels <= self.out_channels:
             windows = Spread.apply(x, width) if torch.is_grad_enabled() else spread(x, width)
-            return F.linear(windows.flatten(2), self.weight.transpose(1, 2).flatten(1), self.bias)
-        shares = F.linear(x, self.weight.permute(2, 0, 1).flatten(0, 1))
+            return F.linear(windows.flatten(2), self.weight.transpose(1, 2).reshape(self.out_channels, -1), self.bias)
+        shares = F.linear(x, self.weight.permute(2, 0, 1).reshape(-1, self.in_channels))
         shares = shares.view(x.shape[0], x.shape[1], width, self.out_channels)
         return (Gather.apply(shares) if torch.is_grad_enabled() else gather(shares)) + self.bias
 
