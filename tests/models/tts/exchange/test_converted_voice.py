@@ -24,7 +24,6 @@ from models.tts.jets.network import JetsNetwork
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer
 from models.vocoders.discriminators import Discriminators
-from processors.text.tokens import save_tokens
 from tests.parity.recipe import TOKENS
 
 CONFIG = Path(__file__).resolve().parents[4] / "config/jets.json"
@@ -66,12 +65,8 @@ def tuned(converted: Path, corpus_writer: Callable[..., Path], tmp_path: Path) -
     (tmp_path / "my_config.json").write_text(json.dumps(mine))
     config = load_config(tmp_path / "my_config.json")
     assert isinstance(config, JetsConfig) and config.preprocess.phone_extractor == "espnet"
-    corpus = corpus_writer(tmp_path / "data/mine", config.preprocess, [25, 30, 40, 33], ["train"] * 3 + ["valid"])
-    rows = [json.loads(line) for line in (corpus / "manifest.jsonl").read_text().splitlines()]
-    for row in rows:
-        row["phones"] = [TOKENS[2 + len(phone) * position % 70] for position, phone in enumerate(row["phones"])]
-    (corpus / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    save_tokens(corpus / "tokens.json", TOKENS, "espnet", "en-us")
+    splits = ["train"] * 3 + ["valid"]
+    corpus_writer(tmp_path / "data/mine", config.preprocess, [25, 30, 40, 33], splits, tokens=TOKENS)
     Trainer(config, Experiment.named("tuned", config), finetune_from=converted).run()
     return tmp_path / "runs/tuned"
 
