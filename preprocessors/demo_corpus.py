@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from preprocessors.download import is_corpus
+from preprocessors.ljspeech import is_ljspeech
 from utils.errors import UserError
 from utils.paths import project_path, shown
 
@@ -92,7 +92,7 @@ def demo_sentences() -> list[str]:
 
 def build_demo_corpus(folder: Path) -> float:
     """Write the corpus in LJSpeech's layout unless it is there; returns its length in seconds."""
-    if not is_corpus(folder):
+    if not is_ljspeech(folder):
         if folder.exists() and any(folder.iterdir()):
             raise UserError(f"{shown(folder)} exists and is no corpus; move it away")
         temporary = folder.with_name(f".{folder.name}.tmp")

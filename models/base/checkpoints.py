@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from models.tts.exchange.compact import expand
+from models.base.compact import expand
 from utils.atomic import disk_message, fsync_directory, remove_leftovers, write_json
 from utils.errors import UserError, one_line
 from utils.json_text import is_count, is_finite, read_json

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from config.schema import ExperimentConfig
 from models.evaluation.comparison import compare_reports
-from models.evaluation.items import Item, SplitRecordings, items_of_folder, read_manifest, write_manifest
+from models.evaluation.items import Item, SplitRecordings, items_of, read_manifest, write_manifest
 from models.evaluation.judge import evaluate
 from models.evaluation.markdown import comparison_markdown, report_markdown, summary_table
 from models.evaluation.page import Media, add_other_clips, report_html
@@ -75,6 +75,8 @@ def collect_items(config: ExperimentConfig, request: Request) -> tuple[list[Item
         write_manifest(items, request.folder / "manifest.jsonl")
         return items, source
     source = {} if request.wavs is None else {"wavs": request.wavs.name}
+    if request.wavs is not None and not request.wavs.is_dir():
+        raise UserError(f"there is no folder {shown(request.wavs)}")
     # The corpus is a help here, not a need: it has the texts and recordings of wavs that are named by its ids.
     corpora = [corpus_directory(config.preprocess, name) / META for name in config.dataset]
     recordings = None
@@ -83,11 +85,11 @@ def collect_items(config: ExperimentConfig, request: Request) -> tuple[list[Item
         source["split"] = request.testing_set
     if request.manifest is not None:
         source["manifest"] = request.manifest.name
-        items = read_manifest(request.manifest, request.wavs, recordings or (lambda key: None))
-    else:
-        assert request.wavs is not None and recordings is not None
-        items = items_of_folder(request.wavs, recordings.texts(), recordings)
-    return items[: request.limit], source
+        rows = read_manifest(request.manifest)
+    elif recordings is not None:
+        rows = recordings.rows()
+    place = request.wavs or (request.manifest or request.folder).parent
+    return items_of(rows[: request.limit], place, recordings or (lambda key: None)), source
 
 
 def write_report(

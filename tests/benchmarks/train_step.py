@@ -35,7 +35,6 @@ from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable,
 from models.tts.jets.network import JetsNetwork  # noqa: E402
 from models.tts.jets.step import TrainStep  # noqa: E402
 from models.vocoders.discriminators import Discriminators  # noqa: E402
-from processors.corpus import Utterance  # noqa: E402
 
 VARIANTS: dict[str, list[str]] = {
     "eager-fp32": ["train.precision=fp32", "train.cuda_graphs=false", "train.channels_last=false"],
@@ -63,21 +62,25 @@ class SyntheticCorpus:
         frames = np.clip(random.normal(572, 190, self.size), 100, 872).astype(int)
         counts = np.maximum(4, (frames * random.normal(0.185, 0.015, self.size))).astype(int)
         self.tokens = [f"t{i}" for i in range(80)]
-        starts = np.concatenate([[0], np.cumsum(frames)])
-        total = int(starts[-1])
+        self.frames = frames
+        self.starts = np.concatenate([[0], np.cumsum(frames)])
+        total = int(self.starts[-1])
         self.audio = (random.standard_normal(total * self.hop_size, dtype=np.float32) * 2000).astype(np.int16)
         self.log_f0 = random.normal(5.3, 0.2, total).astype(np.float32)
-        self.utterances = [
-            Utterance(
-                f"u{i}", "", "", tuple(f"t{k}" for k in random.integers(1, 80, counts[i])), "", "train",
-                int(starts[i]) * self.hop_size, int(frames[i]) * self.hop_size, int(starts[i]), int(frames[i]),
-            )
-            for i in range(self.size)
-        ]  # fmt: skip
+        self.phones = (random.integers(1, 80, counts.sum()).astype(np.int16), np.concatenate([[0], np.cumsum(counts)]))
 
-    def split(self, name: str) -> list[Utterance]:
+    def rows(self, split: str) -> np.ndarray:
         """All utterances, whatever the split."""
-        return self.utterances
+        return np.arange(self.size)
+
+    def strings(self, name: str, rows: np.ndarray) -> list[str]:
+        """Names of some rows."""
+        return [f"u{row}" for row in rows]
+
+    def arrays(self, row: int) -> tuple[np.ndarray, np.ndarray, None]:
+        """Samples and log F0 of a row."""
+        first, last = self.starts[row], self.starts[row + 1]
+        return self.audio[first * self.hop_size : last * self.hop_size], self.log_f0[first:last], None
 
 
 def build(config: JetsConfig, table: UtteranceTable, device: torch.device) -> tuple:

@@ -15,7 +15,7 @@ import soundfile
 from models.registry import load_config
 from preprocessors import demo_corpus
 from preprocessors.demo_corpus import build_demo_corpus, demo_sentences
-from preprocessors.download import is_corpus
+from preprocessors.ljspeech import is_ljspeech
 from processors.text.frontend import TextFrontEnd
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
@@ -58,7 +58,7 @@ def test_corpus_is_always_the_same(tmp_path):
 
 def test_corpus_is_speech_in_ljspeechs_layout(few, tmp_path):
     seconds = build_demo_corpus(tmp_path)
-    assert is_corpus(tmp_path)
+    assert is_ljspeech(tmp_path)
     rows = [line.split("|") for line in (tmp_path / "metadata.csv").read_text().splitlines()]
     assert [row[1:] for row in rows] == [[sentence, sentence] for sentence in demo_sentences()[:3]]
     total = 0.0

@@ -19,8 +19,8 @@ import pytest
 from config.schema import ExperimentConfig
 from models.registry import load_config
 from preprocessors import download
-from preprocessors.download import download_dataset, download_datasets
-from preprocessors.unpack import unpack_archive
+from preprocessors.download import download_dataset, download_datasets, unpack_archive
+from preprocessors.ljspeech import is_ljspeech
 from utils.errors import UserError
 
 FILES = {"metadata.csv": b"a|Hello.|Hello.\n", "README": b"a corpus", "wavs/a.wav": bytes(range(256)) * 400}
@@ -248,7 +248,7 @@ def test_full_disk(make, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(download, "_copy", full)
-    with pytest.raises(UserError, match="the disk of .* is full .*make room and run stage 0 again"):
+    with pytest.raises(UserError, match="cannot write to .*: the disk is full"):
         download_datasets(make(tar_of(FILES)))
 
 
@@ -257,6 +257,6 @@ def test_leftovers_of_a_killed_unpacking_are_replaced(tmp_path):
     archive.write_bytes(tar_of(FILES))
     (tmp_path / ".unpack-Tiny" / "archive" / "wavs").mkdir(parents=True)
     (tmp_path / ".unpack-Tiny" / "archive" / "metadata.csv").write_text("half")
-    unpack_archive(archive, tmp_path / "Tiny", download.is_corpus)
+    unpack_archive(archive, tmp_path / "Tiny", is_ljspeech)
     assert (tmp_path / "Tiny" / "metadata.csv").read_bytes() == FILES["metadata.csv"]
     assert not (tmp_path / ".unpack-Tiny").exists()

@@ -16,7 +16,16 @@ from processors.corpus import ProcessedCorpus
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
 
-COMMAND = [sys.executable, str(PROJECT_ROOT / "bins/preprocess.py")]
+# bins/preprocess.py, with small groups.
+PROGRAM = f"""
+import runpy, sys
+sys.path.insert(0, {str(PROJECT_ROOT)!r})
+from preprocessors import source
+source.LARGEST_GROUP = 5
+sys.argv[0] = {str(PROJECT_ROOT / "bins/preprocess.py")!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+COMMAND = [sys.executable, "-c", PROGRAM]
 
 
 def start(config: Path, *more: str) -> subprocess.Popen:
@@ -80,14 +89,13 @@ def write(tmp_path: Path, voice_folder: Path, config_writer: Callable) -> Callab
 
 
 def test_killed_again_and_again(tmp_path: Path, write: Callable, uninterrupted: dict, content_of: Callable) -> None:
-    """SIGKILL after the first shard, after the third, while the result is packed: the end has the same bytes."""
-    config, data = write(), tmp_path / "data"
-    work, new = data / ".voice.work", data / ".voice.new"
-    moments = [
-        lambda: len(list(work.glob("*.npz"))) >= 1,
-        lambda: len(list(work.glob("*.npz"))) >= 3,
-        lambda: (new / "audio.i16").exists(),
-    ]
+    """SIGKILL after the first shard, after the third, while the corpus is put together: the end has the same bytes."""
+    config, corpus = write(), tmp_path / "data/voice"
+
+    def shards() -> int:
+        return len(list(corpus.glob("shards/*.arrow")))
+
+    moments = [lambda: shards() >= 1, lambda: shards() >= 3, lambda: (corpus / "report.txt").exists()]
     kept = 0
     for moment in moments:
         process = start(config)
@@ -95,17 +103,15 @@ def test_killed_again_and_again(tmp_path: Path, write: Callable, uninterrupted: 
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert group_is_gone(process), "a worker outlived its parent"
-        assert not (data / "voice").exists()
         with pytest.raises(UserError, match="no finished features"):
-            ProcessedCorpus.open(data / "voice")
-        shards = len(list(work.glob("*.npz")))
-        assert shards >= max(kept, 1), "finished work was lost"
-        kept = shards
+            ProcessedCorpus.open(corpus)
+        assert shards() >= max(kept, 1), "finished work was lost"
+        kept = shards()
     code, out, err = finish(config)
     assert code == 0, err
     assert "0 utterances worked on" in out and "everything was reused" in out
-    assert content_of(data / "voice") == uninterrupted
-    assert [path.name for path in data.iterdir()] == ["voice"]
+    assert content_of(corpus) == uninterrupted
+    assert [path.name for path in corpus.parent.iterdir()] == ["voice"]
 
     code, out, err = finish(config)
     assert (code, err) == (0, "") and out.startswith("voice: nothing to do")
@@ -114,19 +120,19 @@ def test_killed_again_and_again(tmp_path: Path, write: Callable, uninterrupted: 
 def test_ctrl_c_ends_it_with_a_sentence(
     tmp_path: Path, write: Callable, uninterrupted: dict, content_of: Callable
 ) -> None:
-    config, work = write(), tmp_path / "data" / ".voice.work"
+    config, corpus = write(), tmp_path / "data/voice"
     process = start(config)
-    assert wait_until(lambda: bool(list(work.glob("*.npz"))), process)
+    assert wait_until(lambda: bool(list(corpus.glob("shards/*.arrow"))), process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the parent and the workers
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "stopped; run the same command again to continue"
     assert "Traceback" not in err
     assert group_is_gone(process)
-    assert not (tmp_path / "data" / "voice").exists()
+    assert not (corpus / "meta.json").exists()
     code, _, err = finish(config)
     assert code == 0, err
-    assert content_of(tmp_path / "data" / "voice") == uninterrupted
+    assert content_of(corpus) == uninterrupted
 
 
 @pytest.mark.parametrize(

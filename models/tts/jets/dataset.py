@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +14,6 @@ import torch
 from torch import Tensor
 
 from config.schema import ExperimentConfig, PreprocessConfig
-from models.base.prefetch import Prefetcher
 from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, padded
 from models.tts.jets.batch import Batch
 from models.tts.jets.masking import length_mask
@@ -21,6 +23,7 @@ from utils.errors import UserError
 
 # Samples read from disk at a time while the corpus moves to the device.
 UPLOAD_FRAMES = 2**18
+BATCHES_AHEAD = 3  # that a thread reads where the corpus stays on the disk
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,13 @@ class RawBatch:
 def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
     """Open stage 1's result for every name in `config.dataset`.
 
-    Raises UserError when one is missing or stale, or when they do not share tokens, sample rate and hop size.
+    Raises UserError when one is missing, stale or damaged (its checksums are compared), or when they do not share
+    tokens, sample rate and hop size.
     """
     corpora = []
     for name in config.dataset:
         corpora.append(ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess))
+        corpora[-1].check()
         for key in ("tokens", "sample_rate", "hop_size"):
             if getattr(corpora[-1], key) != getattr(corpora[0], key):
                 raise UserError(
@@ -53,7 +58,7 @@ def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
 
 def merged_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, float]:
     """Mean and standard deviation of log F0 and energy over the train splits of several corpora."""
-    weights = np.array([sum(u.frames for u in corpus.split("train")) for corpus in corpora], np.float64)
+    weights = np.array([corpus.frames[corpus.rows("train")].sum() for corpus in corpora], np.float64)
     if weights.sum() == 0:
         raise UserError("the train split is empty: add recordings, or lower preprocess.valid_size and test_size")
     weights /= weights.sum()
@@ -68,33 +73,39 @@ def merged_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, float]:
 
 
 class UtteranceTable:
-    """Where the utterances of one split lie in the packed arrays of their corpora."""
+    """The utterances of one split of several corpora, by number."""
 
     def __init__(self, corpora: Sequence[ProcessedCorpus], split: str) -> None:
         self.corpora = list(corpora)
-        tokens = corpora[0].tokens
-        number = {token: i for i, token in enumerate(tokens)}
-        utterances = [(c, u) for c, corpus in enumerate(corpora) for u in corpus.split(split)]
         self.hop_size = corpora[0].hop_size
-        self.ids = np.array([u.id for _, u in utterances], dtype=object)
-        self.texts = [u.text for _, u in utterances]
-        self.corpus_index = np.array([c for c, _ in utterances], np.int64)
-        self.frame_offset = np.array([u.frame_offset for _, u in utterances], np.int64)
-        self.sample_offset = np.array([u.offset for _, u in utterances], np.int64)
-        self.frames = np.array([u.frames for _, u in utterances], np.int64)
-        self.tokens = np.array([len(u.phones) for _, u in utterances], np.int64)
-        try:
-            flat = [number[phone] for _, u in utterances for phone in u.phones]
-        except KeyError as error:
-            raise UserError(
-                f"the {split} split of {self.corpora[0].directory} holds the token {error}, which its tokens.json "
-                "lacks: run stage 1 again"
-            ) from None
-        self.text = np.array(flat, np.int64)
-        self.text_offset = np.concatenate([[0], np.cumsum(self.tokens)[:-1]]).astype(np.int64)
+        rows = [corpus.rows(split) for corpus in corpora]
+        self.rows = np.concatenate(rows)
+        self.corpus_index = np.repeat(np.arange(len(corpora)), [len(part) for part in rows])
+        self.frames = np.concatenate([corpus.frames[part] for corpus, part in zip(corpora, rows)]).astype(np.int64)
+        # Token numbers of all splits back to back: one corpus' stay where they are, in the mapped file.
+        texts, starts = zip(*(corpus.phones for corpus in corpora))
+        before = np.cumsum([0, *(len(text) for text in texts)])
+        self.text = texts[0] if len(texts) == 1 else np.concatenate(texts)
+        self.text_offset = np.concatenate([first + start[part] for first, start, part in zip(before, starts, rows)])
+        self.tokens = np.concatenate([np.diff(start)[part] for start, part in zip(starts, rows)]).astype(np.int64)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.rows)
+
+    def ids(self, indices: np.ndarray | None = None) -> list[str]:
+        """Ids of some utterances, or of all."""
+        return self._strings("id", np.arange(len(self)) if indices is None else indices)
+
+    def texts(self, indices: np.ndarray) -> list[str]:
+        """Texts of some utterances, as the corpus has them."""
+        return self._strings("text", indices)
+
+    def _strings(self, name: str, indices: np.ndarray) -> list[str]:
+        found = np.empty(len(indices), dtype=object)
+        for number, corpus in enumerate(self.corpora):
+            mine = self.corpus_index[indices] == number
+            found[mine] = corpus.strings(name, self.rows[indices[mine]])
+        return found.tolist()
 
     def size_in_bytes(self) -> int:
         """Memory that the whole split takes on a device: int16 audio and float32 log F0."""
@@ -102,10 +113,9 @@ class UtteranceTable:
 
     def read(self, index: int, audio: np.ndarray, log_f0: np.ndarray) -> None:
         """Copy one utterance into the first rows of audio (T, hop_size) and log_f0 (T,)."""
-        corpus, frames = self.corpora[self.corpus_index[index]], self.frames[index]
-        start, first = self.sample_offset[index], self.frame_offset[index]
-        audio[:frames] = corpus.audio[start : start + frames * self.hop_size].reshape(frames, self.hop_size)
-        log_f0[:frames] = corpus.log_f0[first : first + frames]
+        frames = self.frames[index]
+        samples, log_f0[:frames], _ = self.corpora[self.corpus_index[index]].arrays(int(self.rows[index]))
+        audio[:frames] = samples.reshape(frames, self.hop_size)
 
     def in_order(self, max_frames: int, among: np.ndarray | None = None) -> list[BatchPlan]:
         """Every utterance once, or those of `among`, by length: batches of at most `max_frames` padded frames."""
@@ -190,7 +200,7 @@ class CorpusOnDevice:
         starts = np.concatenate([[0], np.cumsum(table.frames)[:-1]]).astype(np.int64)
         self.first_frame = torch.from_numpy(starts).to(device)
         self.frames = torch.from_numpy(table.frames).to(device)
-        self.text = torch.from_numpy(table.text).to(device)
+        self.text = torch.from_numpy(table.text.astype(np.int64)).to(device)
         self.text_offset = torch.from_numpy(table.text_offset).to(device)
         self.tokens = torch.from_numpy(table.tokens).to(device)
 
@@ -231,7 +241,7 @@ def read_from_host(table: UtteranceTable, plan: BatchPlan, device: torch.device)
     for row, index in enumerate(plan.indices):
         table.read(index, audio[row].numpy(), log_f0[row].numpy())
         start, count = table.text_offset[index], table.tokens[index]
-        text[row, :count] = torch.from_numpy(table.text[start : start + count])
+        text[row, :count] = torch.from_numpy(table.text[start : start + count].astype(np.int64))
     lengths = torch.from_numpy(np.stack([table.frames[plan.indices], table.tokens[plan.indices]]))
     lengths = lengths.pin_memory() if pin else lengths
     return RawBatch(audio, log_f0, text, lengths[0], lengths[1])
@@ -252,7 +262,8 @@ class JetsBatches:
         self.table, self.sampler, self.assembler, self.device = table, sampler, assembler, device
         self.corpus = CorpusOnDevice(table, device) if on_device else None
         self._orders: dict[int, tuple[Tensor, list[int]]] = {}
-        self._prefetcher: Prefetcher[tuple[BatchPlan, RawBatch, dict[str, Any]]] | None = None
+        self._reader: ThreadPoolExecutor | None = None
+        self._ahead: deque[Future[tuple[BatchPlan, RawBatch, dict[str, Any]]]] = deque()
         self._state = sampler.state_dict()
         self._waited = 0.0
         sampler.current_pass  # noqa: B018  planned now, so that the padding is known before the first batch
@@ -263,9 +274,13 @@ class JetsBatches:
             plan = self.sampler.next()
             self._state = self.sampler.state_dict()
             return self._finish(plan, self.corpus.gather(self._indices(), plan.frames, plan.tokens))
-        if self._prefetcher is None:
-            self._prefetcher = Prefetcher(self._read_ahead)
-        plan, raw, self._state = self._prefetcher.next()
+        if self._reader is None:
+            self._reader = ThreadPoolExecutor(1, "read ahead")  # one thread, so that batches come in order
+            self._ahead.extend(self._reader.submit(self._read_ahead) for _ in range(BATCHES_AHEAD))
+        begin = time.perf_counter()
+        plan, raw, self._state = self._ahead.popleft().result()
+        self._waited += time.perf_counter() - begin
+        self._ahead.append(self._reader.submit(self._read_ahead))
         return self._finish(plan, upload(raw, self.device))
 
     def at(self, plan: BatchPlan) -> Batch:
@@ -288,7 +303,7 @@ class JetsBatches:
 
     def wait_seconds(self) -> float:
         """How long the steps so far have waited for the disk; nothing where the corpus is on the device."""
-        return self._waited + (self._prefetcher.wait_seconds if self._prefetcher is not None else 0.0)
+        return self._waited
 
     def largest(self) -> Batch:
         """A batch as large as any that will come."""
@@ -296,10 +311,10 @@ class JetsBatches:
 
     def close(self) -> None:
         """Stop reading ahead."""
-        if self._prefetcher is not None:
-            self._waited += self._prefetcher.wait_seconds
-            self._prefetcher.close()
-            self._prefetcher = None
+        if self._reader is not None:
+            self._reader.shutdown(cancel_futures=True)
+            self._reader = None
+            self._ahead.clear()
 
     def state_dict(self) -> dict[str, Any]:
         """Position after the last batch that was taken."""
@@ -332,4 +347,4 @@ class JetsBatches:
 
     def _finish(self, plan: BatchPlan, raw: RawBatch) -> Batch:
         lengths = (self.table.frames[plan.indices].tolist(), self.table.tokens[plan.indices].tolist())
-        return self.assembler(raw, lengths, self.table.ids[plan.indices].tolist())
+        return self.assembler(raw, lengths, self.table.ids(plan.indices))

@@ -69,11 +69,11 @@ def speak_split(
     frames = config.inference.max_batch_frames if voice.device.type == "cuda" else MAX_FRAMES_CPU
     items: dict[str, Item] = {}
     with tqdm(total=len(wanted), desc="synthesis", unit="utt", disable=None) as progress:
-        for plan in table.in_order(frames, np.flatnonzero(np.isin(table.ids, wanted))):
+        for plan in table.in_order(frames, np.flatnonzero(np.isin(table.ids(), wanted))):
             raw = upload(read_from_host(table, plan, voice.device), voice.device)
             lengths = (table.frames[plan.indices].tolist(), table.tokens[plan.indices].tolist())
-            batch = assembler(raw, lengths, table.ids[plan.indices].tolist())
-            texts = [table.texts[index] for index in plan.indices]
+            batch = assembler(raw, lengths, table.ids(plan.indices))
+            texts = table.texts(plan.indices)
             for item in _speak(voice, batch, texts, corpora[0].tokens, config, folder):
                 items[item.id] = replace(item, recording=recordings(item.id))
             progress.update(len(plan.indices))

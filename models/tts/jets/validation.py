@@ -48,7 +48,7 @@ class Validation:
         """One batch of the split, on the device."""
         raw = upload(read_from_host(self.table, plan, self.processes.device), self.processes.device)
         lengths = (self.table.frames[plan.indices].tolist(), self.table.tokens[plan.indices].tolist())
-        return self.assembler(raw, lengths, self.table.ids[plan.indices].tolist())
+        return self.assembler(raw, lengths, self.table.ids(plan.indices))
 
     def losses(self, step: TrainStep) -> dict[str, float]:
         """Mean of every loss over the split's utterances, shared by all processes; empty without utterances."""
@@ -113,7 +113,8 @@ class Validation:
 
     def _show(self, index: int, network: JetsNetwork, log: RunLog, step: int) -> None:
         frames, count = int(self.table.frames[index]), int(self.table.tokens[index])
-        batch = self.batch(BatchPlan(np.array([index]), frames, padded(count, TEXT_MULTIPLE)))
+        plan = BatchPlan(np.array([index]), frames, padded(count, TEXT_MULTIPLE))
+        batch = self.batch(plan)
         output, copied = copy_synthesis(network, batch)
         free = network.infer(batch.text, batch.text_lengths)
         sounds = {
@@ -121,11 +122,10 @@ class Validation:
             "speech": free.waveform[0, : int(free.frame_lengths[0]) * self.table.hop_size],
             "copy": copied.waveform[0, : frames * self.table.hop_size],
         }
-        name = self.table.ids[index]
+        (name,), (text,) = self.table.ids(plan.indices), self.table.texts(plan.indices)
         for kind, sound in sounds.items():
             log.audio(f"{name}/{kind}", sound.float().cpu().numpy(), step, self.sample_rate)
         mels = [mel_of(self.assembler.spectra, sound) for sound in sounds.values()]
-        text = self.table.texts[index]
         titles = (
             f"recording: {text if len(text) <= 110 else text[:107] + '...'}",
             "speech from text",

@@ -6,17 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from models.base import prefetch
 from models.base.device import OutOfMemory, out_of_memory_advice, resolve_precision
-from models.base.prefetch import Prefetcher
 from models.base.processes import GracefulStop, Processes, processes_for
 from utils.errors import UserError
 
@@ -48,52 +44,6 @@ def test_a_second_signal_ends_the_process() -> None:
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 128 + signal.SIGINT
-
-
-def test_prefetcher_keeps_order_and_raises_in_place() -> None:
-    numbers = iter(range(5))
-    ahead = Prefetcher(lambda: next(numbers) * 10, depth=2)
-    assert [ahead.next() for _ in range(5)] == [0, 10, 20, 30, 40]
-    with pytest.raises(StopIteration):
-        ahead.next()
-    ahead.close()
-
-
-def test_prefetcher_counts_only_what_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that goes on by 0.2 seconds for each result, and only then."""
-    allowed, begun, waiting, now = threading.Semaphore(1), threading.Semaphore(0), threading.Event(), [0.0]
-
-    def produce() -> int:
-        begun.release()
-        allowed.acquire()
-        now[0] += 0.2
-        return 1
-
-    def clock() -> float:
-        at = now[0]
-        if waiting.is_set():  # the wait has begun
-            waiting.clear()
-            allowed.release()
-        return at
-
-    monkeypatch.setattr(prefetch, "time", SimpleNamespace(perf_counter=clock))
-    ahead = Prefetcher(produce)
-    assert begun.acquire(timeout=60) and begun.acquire(timeout=60)  # at work on the second: the first is ready
-    ahead.next()
-    assert ahead.wait_seconds == 0
-    for _ in range(6):
-        waiting.set()
-        ahead.next()
-    assert ahead.wait_seconds == pytest.approx(1.2)
-    allowed.release(10)
-    ahead.close()
-
-
-def test_prefetcher_stops_while_its_queue_is_full() -> None:
-    ahead = Prefetcher(lambda: 1, depth=1)
-    ahead.next()
-    ahead.close()
-    assert not any(thread.name == "prefetch" and thread.is_alive() for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("x"), MemoryError(), RuntimeError("CUDA out of memory")])

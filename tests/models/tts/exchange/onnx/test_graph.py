@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.tts.exchange.onnx.agreement import compare, open_session, run_graph
 from models.tts.exchange.onnx.voice import stretch_durations
+from models.tts.exchange.onnx_check import compare, open_session, run_graph
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.variance import scale_durations
 from tests.models.tts.exchange.onnx.voices import GENERATORS

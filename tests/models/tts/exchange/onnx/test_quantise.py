@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.tts.exchange.onnx.agreement import compare, open_session, run_graph
+from models.tts.exchange.onnx_check import compare, open_session, run_graph
 from models.tts.jets.synthesizer import Synthesizer
 from tests.models.tts.exchange.onnx.test_graph import random_rows
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 import torch
 import yaml
@@ -20,12 +15,13 @@ from config.schema import config_to_dict
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.base.experiment import TOKENS, Experiment
 from models.registry import load_experiment_config
-from models.tts.exchange.espnet import options, tensors
+from models.tts.exchange import espnet_options as options
+from models.tts.exchange import espnet_tensors as tensors
+from models.tts.exchange.folders import from_root, whole_folder
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import JetsNetwork
 from models.vocoders.discriminators import Discriminators
 from processors.text.tokens import PAD, UNKNOWN, load_tokens
-from utils.atomic import disk_errors
 from utils.errors import UserError, one_line
 from utils.layers import Layer, Merged, read_chain
 from utils.paths import PROJECT_ROOT, shown
@@ -36,6 +32,7 @@ TEXT = {"token_type": "phn", "cleaner": "tacotron", "g2p": "g2p_en_no_space"}
 PLAIN_TEXT = {"token_type": "phn", "cleaner": None, "g2p": None}
 OWN = "toolkit"
 MODEL_FILE, CONFIG_FILE = "train.total_count.ave_1best.pth", "config.yaml"
+NORMALISERS = ("normalize", "pitch_normalize", "energy_normalize")
 
 
 def import_voice(model: Path, config: Path, out: Path) -> list[str]:
@@ -56,16 +53,18 @@ def import_voice(model: Path, config: Path, out: Path) -> list[str]:
     front_end = _front_end(theirs, config)
     tree["preprocess"].update(front_end)
     if front_end["phone_extractor"] == "espnet":
-        tree["preprocess"]["tokens_path"] = _from_root(out / TOKENS)
+        tree["preprocess"]["tokens_path"] = from_root(out / TOKENS)
     elif tokens[0] == UNKNOWN:
         tokens = [PAD, *tokens[1:]]
-    for name in ("normalize", "pitch_normalize", "energy_normalize"):
+    for name in NORMALISERS:
         if theirs.get(name) is not None and f"{name}.mean" not in state:
             raise UserError(
                 f"{shown(model)} has no tensor {name}.mean; is it a JETS checkpoint, and of this config.yaml?"
             )
     jets = _parsed(tree, shown(config))
-    if _most_layers(jets) > len(state):
+    sizes = jets.model
+    stacks = (sizes.encoder, sizes.decoder, sizes.duration_predictor, sizes.pitch_predictor, sizes.energy_predictor)
+    if max(*(stack.layers for stack in stacks), sizes.discriminator.scales) > len(state):
         raise UserError(
             f"{shown(config)} describes more layers than {shown(model)} has tensors; do the two belong together?"
         )
@@ -77,10 +76,10 @@ def import_voice(model: Path, config: Path, out: Path) -> list[str]:
     except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
         raise UserError(f"{shown(config)} describes no model that can be built ({one_line(error)})") from error
     networks = {
-        "network": tensors.import_network(state, network, options.log_base(theirs, options.FEATURES), shown(model)),
+        "network": tensors.import_network(state, network, options.log_base(theirs), shown(model)),
         "discriminator": tensors.import_discriminator(state, discriminator, shown(model)),
     }
-    with _new_folder(out) as folder:
+    with whole_folder(out) as folder:
         Experiment(folder, jets).write(tokens)
         save_checkpoint(folder, 0, networks, {}, {})
     if not unlike:
@@ -114,13 +113,15 @@ def export_voice(expt_dir: Path, out: Path, checkpoint: str = "last") -> None:
         # ESPnet needs a token for what it doesn't know; padding, which no text contains, becomes it.
         tokens[tokens.index(PAD)] = UNKNOWN
         theirs.update({**PLAIN_TEXT, OWN: {key: table[key] for key in ("phone_extractor", "language")}})
-    theirs.update(token_list=tokens, bpemodel=None, non_linguistic_symbols=None)
-    with _new_folder(out) as folder:
+    theirs["token_list"] = tokens
+    with whole_folder(out) as folder:
         torch.save(state, folder / MODEL_FILE)
-        for name in ("normalize", "pitch_normalize", "energy_normalize"):
-            statistics = folder / f"{name}_stats.npz"
-            _write_statistics(statistics, state[f"{name}.mean"], state[f"{name}.std"])
-            theirs[f"{name}_conf"] = {"stats_file": str((out / statistics.name).absolute())}
+        for name in NORMALISERS:
+            # The sums that ESPnet's GlobalMVN wants at construction; the model file then overrides them, bit for bit.
+            mean, std = state[f"{name}.mean"].double().numpy(), state[f"{name}.std"].double().numpy()
+            statistics = f"{name}_stats.npz"
+            np.savez(folder / statistics, count=np.array(1.0), sum=mean, sum_square=std**2 + mean**2)
+            theirs[f"{name}_conf"] = {"stats_file": str((out / statistics).absolute())}
         text = yaml.safe_dump(theirs, allow_unicode=True, sort_keys=False)
         (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
 
@@ -130,24 +131,23 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
     Raises UserError when it is missing, shortened, or anything but a file of tensors.
     """
+    example = "give ESPnet's model, such as train.total_count.ave_5best.pth"
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(
-            f"{path}: there is no such file; give ESPnet's model, such as train.total_count.ave_5best.pth"
-        ) from None
+        raise UserError(f"{path}: there is no such file; {example}") from None
     except pickle.UnpicklingError:
         raise UserError(
             f"{path} holds no plain tensors, so that it is not loaded; give ESPnet's model, a .pth file"
         ) from None
-    except Exception as error:  # noqa: BLE001  whatever bytes are in the file, its reader may stumble in any way
+    except Exception as error:  # whatever bytes are in the file, its reader may stumble in any way
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{path} is no complete .pth file ({reason}); download or copy it again") from None
     for wrapper in ("model", "module"):
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]
     if not isinstance(loaded, dict) or not any(isinstance(value, Tensor) for value in loaded.values()):
-        raise UserError(f"{path} holds no state dict; give ESPnet's model, such as train.total_count.ave_5best.pth")
+        raise UserError(f"{path} holds no state dict; {example}")
     return {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
 
 
@@ -181,14 +181,10 @@ def read_token_list(theirs: dict[str, Any], config: Path) -> list[str]:
     if tokens is None:
         raise UserError(f"{shown(config)} has no token_list; give the config.yaml that ESPnet wrote in training")
     well_formed = isinstance(tokens, list) and all(isinstance(token, str) for token in tokens) and UNKNOWN in tokens
-    if not well_formed or len(set(tokens)) < len(tokens) or not all(map(_is_unicode, tokens)):
+    # Half a surrogate pair cannot be written.
+    if not well_formed or len(set(tokens)) < len(tokens) or any("\ud800" <= c <= "\udfff" for c in "".join(tokens)):
         raise UserError(f'{shown(config)}: token_list must be a list of different tokens, "{UNKNOWN}" among them')
     return tokens
-
-
-def _is_unicode(token: str) -> bool:
-    """Whether a text can be written; half a surrogate pair cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in token)
 
 
 def _front_end(theirs: dict[str, Any], config: Path) -> dict[str, Any]:
@@ -196,11 +192,10 @@ def _front_end(theirs: dict[str, Any], config: Path) -> dict[str, Any]:
     if isinstance(own, dict):
         return {key: own.get(key) for key in ("phone_extractor", "language")}
     for key, wanted in TEXT.items():
-        value = theirs.get(key)
-        if value != wanted:
+        if theirs.get(key) != wanted:
             raise UserError(
-                f"{shown(config)}: {key} is {value!r}; only text by {', '.join(f'{k} {v}' for k, v in TEXT.items())} "
-                "can be repeated here"
+                f"{shown(config)}: {key} is {theirs.get(key)!r}; only text by "
+                f"{', '.join(f'{k} {v}' for k, v in TEXT.items())} can be repeated here"
             )
     return {"phone_extractor": "espnet", "language": "en-us"}
 
@@ -209,46 +204,17 @@ def _parsed(tree: dict[str, Any], source: str) -> JetsConfig:
     merged = Merged()
     for layer in read_chain(PROJECT_ROOT / "config" / "jets.json"):
         merged.add(layer)
-    names = {tuple(ours.split(".")): key for key, _, targets in options.SHARED for ours in targets}
-    merged.add(Layer(source, tree, renamed=names))
+    shared = {ours: key for key, _, targets in options.SHARED for ours in targets}
+    names = {**shared, **{ours: key for key, ours in options.TABLE["open"].items()}}
+    merged.add(Layer(source, tree, renamed={tuple(ours.split(".")): key for ours, key in names.items()}))
     return strict_parse(merged, JetsConfig)
 
 
-def _most_layers(config: JetsConfig) -> int:
-    """The longest stack of a model; every layer of it has a tensor at least."""
-    model = config.model
-    stacks = (model.encoder, model.decoder, model.duration_predictor, model.pitch_predictor, model.energy_predictor)
-    return max(*(stack.layers for stack in stacks), model.discriminator.scales)
-
-
-def _from_root(path: Path) -> str:
-    absolute = Path(os.path.abspath(path))
-    inside = absolute.is_relative_to(PROJECT_ROOT)
-    return str(absolute.relative_to(PROJECT_ROOT) if inside else absolute)
-
-
 def _mel_basis(theirs: dict[str, Any], section: str) -> Tensor:
-    conf = {key: options.lookup(theirs, section + key) for key in ("fs", "n_fft", "n_mels", "fmin", "fmax")}
+    import librosa
+
+    conf = {key: options.lookup(theirs, f"{section}.{key}") for key in ("fs", "n_fft", "n_mels", "fmin", "fmax")}
     basis = librosa.filters.mel(
         sr=conf["fs"], n_fft=conf["n_fft"], n_mels=conf["n_mels"], fmin=conf["fmin"] or 0, fmax=conf["fmax"]
     )
     return torch.from_numpy(basis.T.copy()).float()
-
-
-def _write_statistics(path: Path, mean: Tensor, std: Tensor) -> None:
-    """The sums that ESPnet's GlobalMVN wants at construction; the model file then overrides them, bit for bit."""
-    mean64, std64 = mean.double().numpy(), std.double().numpy()
-    np.savez(path, count=np.array(1.0), sum=mean64, sum_square=std64**2 + mean64**2)
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder that gets the name `out` when all is written, and vanishes otherwise."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    with disk_errors(out):
-        temporary.mkdir(parents=True)
-        try:
-            yield temporary
-            os.rename(temporary, out)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from models.tts.exchange.onnx.graph import require
 from models.tts.jets.network import JetsNetwork
+from utils.errors import UserError
+
+# Any other text would do.
+SENTENCES = (
+    "Good morning.",
+    "The quick brown fox jumps over the lazy dog near the old river bank.",
+    "Would you mind closing the window before it starts to rain?",
+    "Yes, of course!",
+    "Seven small ships sailed slowly south, and none of them was ever seen again.",
+    "Wait: is this the right platform?",
+    "We have to choose between hope and fear; most of us choose both.",
+    "Although the engineers had checked every joint of the bridge twice, the mayor asked them to do it once more, "
+    "because a single loose bolt could cost a hundred lives.",
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,23 @@ class Agreement:
         return text + (f", largest difference {self.largest:.1e}, {self.snr_db:.1f} dB" if compared else "")
 
 
-def open_session(path: Path, threads: int = 0) -> object:
+def sample_texts(count: int) -> list[str]:
+    """That many different texts, from a word to a paragraph: the sentences, then runs of them."""
+    runs = ((number % len(SENTENCES), 1 + number // len(SENTENCES)) for number in range(count))
+    return [" ".join(SENTENCES[(start + i) % len(SENTENCES)] for i in range(length)) for start, length in runs]
+
+
+def require(name: str) -> Any:
+    """A package that only export needs; UserError that says how to install it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise UserError(
+            f"export needs the package {name}: run `pip install -r egs/tts/Jets/requirements-export.txt`"
+        ) from None
+
+
+def open_session(path: Path, threads: int = 0) -> Any:
     """An onnxruntime session on the CPU; quiet."""
     onnxruntime = require("onnxruntime")
     options = onnxruntime.SessionOptions()
@@ -39,7 +70,7 @@ def open_session(path: Path, threads: int = 0) -> object:
 
 
 def run_graph(
-    session: object, rows: Sequence[Sequence[int]], scales: Sequence[float] = (0, 1, 0)
+    session: Any, rows: Sequence[Sequence[int]], scales: Sequence[float] = (0, 1, 0)
 ) -> tuple[np.ndarray, np.ndarray]:
     """Waveforms (B, N) and durations (B, T_text) of rows of token ids, padded to a batch."""
     ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
@@ -51,7 +82,7 @@ def run_graph(
     return waves[:, 0, 0], durations
 
 
-def compare(session: object, network: JetsNetwork, rows: Sequence[Sequence[int]], batch: int = 1) -> Agreement:
+def compare(session: Any, network: JetsNetwork, rows: Sequence[Sequence[int]], batch: int = 1) -> Agreement:
     """Run rows of token ids through the graph, `batch` at a time, and through `network`, one at a time."""
     others, largest, signal, noise = 0, 0.0, 0.0, 0.0
     for start in range(0, len(rows), batch):

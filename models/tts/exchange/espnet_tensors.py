@@ -1,4 +1,4 @@
-"""Where each of our tensors lives in ESPnet's state dict, and how the two shapes relate.
+"""ESPnet's state dict as our networks' state dicts, and back, bit for bit.
 
 ESPnet keeps queries, keys and values in three matrices where we have one, and the period discriminators' weights as
 two-dimensional kernels of width one; everything else differs by name only.
@@ -6,12 +6,17 @@ two-dimensional kernels of width one; everything else differs by name only.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from models.tts.jets.network import JetsNetwork
+from utils.errors import UserError
+
+State = dict[str, Tensor]
 GENERATOR, DISCRIMINATOR = "tts.generator.", "tts.discriminator."
 
 # Our name -> ESPnet's below tts.generator, by regular expression.
@@ -46,18 +51,8 @@ DISCRIMINATOR_RULES = (
     (r"periods\.(\d+)\.output_conv\.(\w+)", r"mpd.discriminators.\1.output_conv.\2"),
 )
 
-# Statistics of pitch and energy; the mel's need a change of logarithm and are dealt with by the caller.
-SCALAR_STATISTICS = {
-    "log_f0_mean": "pitch_normalize.mean",
-    "log_f0_std": "pitch_normalize.std",
-    "energy_mean": "energy_normalize.mean",
-    "energy_std": "energy_normalize.std",
-}
-MEL_STATISTICS = {"mel_mean": "normalize.mean", "mel_std": "normalize.std"}
-
-
-class MissingTensor(KeyError):
-    """A state dict without a tensor that the model needs; the name is the only argument."""
+_NORMALISERS = {"log_f0": "pitch_normalize", "energy": "energy_normalize", "mel": "normalize"}
+STATISTICS = {f"{ours}_{kind}": f"{theirs}.{kind}" for ours, theirs in _NORMALISERS.items() for kind in ("mean", "std")}
 
 
 def network_names(name: str, kernels: int) -> list[str]:
@@ -91,11 +86,10 @@ def _rename(name: str, rules: tuple[tuple[str, str], ...]) -> str:
 def to_ours(parts: list[str], theirs: Mapping[str, Tensor], shape: torch.Size) -> Tensor:
     """Our float32 tensor of `shape` from the `parts` of ESPnet's state dict.
 
-    A layer that was saved without weight norm gets a direction and length of its own. Raises MissingTensor, and
-    ValueError when the sizes don't fit.
+    A layer that was saved without weight norm gets a direction and length of its own. Raises KeyError with the name of
+    a part that is missing, and ValueError when the sizes don't fit.
     """
-    found = [_find(part, theirs) for part in parts]
-    tensor = torch.cat(found) if len(found) > 1 else found[0]
+    tensor = torch.cat([_find(part, theirs) for part in parts]) if len(parts) > 1 else _find(parts[0], theirs)
     # Kernels of width one and statistics of one channel have a dimension more than ours.
     if tensor.shape not in (shape, (*shape, 1)):
         raise ValueError(f"{parts[0]} has the shape {tuple(tensor.shape)}, where the model needs {tuple(shape)}")
@@ -112,15 +106,76 @@ def _find(name: str, theirs: Mapping[str, Tensor]) -> Tensor:
         return plain
     if plain is not None and kind == "weight_g":
         return plain.float().flatten(1).norm(dim=1).view(-1, *[1] * (plain.dim() - 1))
-    raise MissingTensor(name)
+    raise KeyError(name)
 
 
-def to_theirs(ours: Tensor, parts: list[str]) -> dict[str, Tensor]:
+def to_theirs(ours: Tensor, parts: list[str]) -> State:
     """ESPnet's `parts` of our tensor, with the width of a period discriminator's kernel restored."""
+    two_dimensional = parts[0].startswith(f"{DISCRIMINATOR}mpd.") and ours.dim() == 3
     ours = ours.detach().cpu()
     pieces = ours.chunk(len(parts)) if len(parts) > 1 else (ours,)
-    two_dimensional = parts[0].startswith(f"{DISCRIMINATOR}mpd.") and ours.dim() == 3
-    return {
-        part: (piece.unsqueeze(-1) if two_dimensional else piece).contiguous().clone()
-        for part, piece in zip(parts, pieces)
-    }
+    return {part: (p.unsqueeze(-1) if two_dimensional else p).contiguous().clone() for part, p in zip(parts, pieces)}
+
+
+def import_network(theirs: Mapping[str, Tensor], network: JetsNetwork, log_base: float, source: str) -> State:
+    """State dict for `network` from ESPnet's; its mel statistics are of logarithms to `log_base`.
+
+    Only names and shapes of `network` count, so that it may lie on the device "meta". Raises UserError that names
+    `source` when a tensor is missing, superfluous or of the wrong size.
+    """
+    kernels = len(network.generator.blocks[0])
+    state = _import(theirs, network, lambda name: network_names(name, kernels), GENERATOR, source)
+    for name, tensor in network.state_dict().items():
+        value = theirs.get(STATISTICS[name]) if name in STATISTICS else None
+        if value is not None:
+            if value.numel() != tensor.numel():
+                sizes = f"has {value.numel()} values, where the model needs {tensor.numel()}"
+                raise UserError(f"{source}: {STATISTICS[name]} {sizes}")
+            state[name] = value.float().reshape(tensor.shape).clone()
+            if name.startswith("mel_") and log_base != math.e:
+                state[name] = (state[name].double() * math.log(log_base)).float()
+        elif name in STATISTICS:
+            state[name] = torch.full(tensor.shape, 1.0 if name.endswith("std") else 0.0)
+    return state
+
+
+def import_discriminator(theirs: Mapping[str, Tensor], discriminator: nn.Module, source: str) -> State:
+    """State dict for our `discriminator` from ESPnet's."""
+    return _import(theirs, discriminator, discriminator_names, DISCRIMINATOR, source)
+
+
+def _import(
+    theirs: Mapping[str, Tensor], module: nn.Module, names: Callable[[str], list[str]], prefix: str, source: str
+) -> State:
+    state, used = {}, set()
+    for name, tensor in module.state_dict().items():
+        if name in STATISTICS:
+            continue
+        parts = names(name)
+        try:
+            state[name] = to_ours(parts, theirs, tensor.shape)
+        except KeyError as error:
+            raise UserError(
+                f"{source} has no tensor {error.args[0]}; is it a JETS checkpoint, and of this config.yaml?"
+            ) from None
+        except ValueError as error:
+            raise UserError(f"{source}: {error}; is this the config.yaml it was trained with?") from None
+        used.update(parts)
+        used.update(part.rpartition(".")[0] + ".weight" for part in parts)
+    for name in theirs:
+        if name.startswith(prefix) and name not in used:
+            raise UserError(f"{source} has the tensor {name}, for which this toolkit's JETS has no place")
+    return state
+
+
+def export_state(network: Mapping[str, Tensor], discriminator: Mapping[str, Tensor], kernels: int) -> State:
+    """ESPnet's state dict of ours; `kernels` is the number of residual blocks after each upsampling step."""
+    theirs: State = {}
+    for name, tensor in network.items():
+        if name in STATISTICS:
+            theirs[STATISTICS[name]] = tensor.detach().cpu().reshape(-1).clone()
+        else:
+            theirs.update(to_theirs(tensor, network_names(name, kernels)))
+    for name, tensor in discriminator.items():
+        theirs.update(to_theirs(tensor, discriminator_names(name)))
+    return theirs

@@ -15,6 +15,11 @@ MODEL, LEXICON, TOKENS = "voice.onnx", "lexicon.txt", "tokens.json"
 SHERPA_TOKENS, ESPEAK_DATA = "tokens.txt", "espeak-ng-data"
 # Piper's name of the padding that it puts between phonemes.
 PIPER_PAD = "_"
+# Of config.inference, what our runner reads; other programs have settings of their own.
+RUNNER_KEYS = (
+    "speed", "pitch_semitones", "energy_db", "leading_silence", "trailing_silence", "sentence_silence",
+    "paragraph_silence", "max_sentence_chars",
+)  # fmt: skip
 
 
 def check_piper(config: JetsConfig, tokens: list[str]) -> None:
@@ -37,7 +42,13 @@ def phoneme_id_map(tokens: list[str]) -> dict[str, list[int]]:
 
 
 def voice_config(
-    config: JetsConfig, tokens: list[str], name: str, checkpoint: str, precision: str, receptive_field: int
+    config: JetsConfig,
+    tokens: list[str],
+    name: str,
+    checkpoint: str,
+    precision: str,
+    receptive_field: int,
+    mean_f0: float,
 ) -> dict[str, object]:
     """Contents of voice.onnx.json: Piper's keys, and under "jets" what only our runner needs."""
     preprocess, inference = config.preprocess, config.inference
@@ -61,19 +72,11 @@ def voice_config(
             "language": preprocess.language,
             "generator": config.model.generator,
             "receptive_field": receptive_field,
+            "mean_f0": round(mean_f0, 3),
             "precision": precision,
             "checkpoint": checkpoint,
             "punctuation": [token for token in tokens if token in PUNCTUATION],
-            "inference": {
-                "speed": inference.speed,
-                "pitch_semitones": inference.pitch_semitones,
-                "energy_db": inference.energy_db,
-                "leading_silence": inference.leading_silence,
-                "trailing_silence": inference.trailing_silence,
-                "sentence_silence": inference.sentence_silence,
-                "paragraph_silence": inference.paragraph_silence,
-                "max_sentence_chars": inference.max_sentence_chars,
-            },
+            "inference": {key: getattr(inference, key) for key in RUNNER_KEYS},
         },
     }
 
