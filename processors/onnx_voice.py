@@ -11,12 +11,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from config.schema import InferenceConfig
+from config.schema import InferenceConfig, PreprocessConfig
 from processors.audio.finish import FADE_SECONDS, fade_edges, finished, gain_of
 from processors.audio.wav import WavWriter, to_pcm16
 from processors.script import Controls, Line, Scriptwriter, controlled
@@ -52,7 +51,7 @@ class OnnxVoice:
             raise UserError(f"{folder} is no exported voice: {MODEL}.json cannot be read ({error})") from None
         tokens, lexicon = folder / "tokens.json", folder / "lexicon.txt"
         front_end = TextFrontEnd.from_config(
-            SimpleNamespace(
+            PreprocessConfig.model_construct(
                 phone_extractor=extractor,
                 language=own["language"],
                 lexicon_path=str(lexicon) if lexicon.is_file() else None,

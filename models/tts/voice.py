@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -85,7 +85,7 @@ class Voice(ABC):
 
     @staticmethod
     @abstractmethod
-    def build(config: ExperimentConfig, n_tokens: int) -> nn.Module:
+    def build(config: Any, n_tokens: int) -> nn.Module:
         """The network of a config, with any weights."""
 
     @property

@@ -177,7 +177,7 @@ def compared(expt_dir: Path, checkpoint: str, packed: Path) -> str:
 def card_rows(facts: VoiceFacts, config: ExperimentConfig, stored: str, millions: float) -> dict[str, str]:
     """What the card says of a voice of so many million weights; `stored` is how they are stored."""
     preprocess, train = config.preprocess, config.train
-    generator = getattr(config.model, "generator", None)
+    generator = getattr(getattr(config, "model", None), "generator", None)
     batch = f"batches of {train.batch_size}"
     if train.max_batch_frames is not None:
         batch += f" (at most {train.max_batch_frames} frames)"
