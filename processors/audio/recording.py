@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from math import gcd
 from pathlib import Path
@@ -21,6 +22,7 @@ PEAK_LIMIT = 0.99  # a gain never lifts a peak above it
 DECODE_LIMIT = 10
 # Beyond these a header lies, and resampling would need any amount of memory.
 LOWEST_RATE, HIGHEST_RATE = 2000, 1_000_000
+LARGEST_IN_MEMORY = 1 << 30  # bytes of a file without a length in its header
 
 
 class AudioProblem(Exception):
@@ -60,11 +62,9 @@ def read_channels(path: Path, max_seconds: float) -> tuple[Array, int]:
 
     Raises AudioProblem when it cannot be read, ends before its header says, or is longer than `max_seconds`.
     """
-    missing = missing_bytes(path)
-    if missing:
-        raise AudioProblem("truncated", f"{path.name} ends {missing} bytes before its header says")
+    source = checked_wav(path)
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(source) as file:
             frames, rate = file.frames, file.samplerate
             if not LOWEST_RATE <= rate <= HIGHEST_RATE:
                 raise AudioProblem("unreadable", f"{path.name} claims {rate} samples per second")
@@ -80,27 +80,34 @@ def read_channels(path: Path, max_seconds: float) -> tuple[Array, int]:
     return audio, rate
 
 
-def missing_bytes(path: Path) -> int:
-    """Bytes that a RIFF/WAVE file's data chunk claims beyond the file's end; 0 for any other file.
+def checked_wav(path: Path) -> Path | io.BytesIO:
+    """What libsndfile shall read for a file: itself, or a RIFF/WAVE file's content with the length that it has.
 
-    libsndfile reads such files without a word, as if they were shorter.
+    A recorder that was killed leaves 0 for the length of the samples, and libsndfile finds none; and it reads a file
+    that ends before its header says without a word, as if it were shorter: for that AudioProblem is raised.
     """
     try:
         size = path.stat().st_size
         with open(path, "rb") as file:
             head = file.read(12)
             if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-                return 0
+                return path
             while len(chunk := file.read(8)) == 8:
                 name, length = struct.unpack("<4sI", chunk)
-                if name == b"data":
-                    # Streaming writers leave 0 or the largest values in the header: then the file's end counts.
-                    open_ended = length == 0 or length >= 0x7FFFFF00
-                    return 0 if open_ended else max(0, file.tell() + length - size)
-                file.seek(length + (length & 1), 1)
+                if name != b"data":
+                    file.seek(length + (length & 1), 1)
+                    continue
+                begin, there = file.tell(), size - file.tell()
+                # Writers to a pipe leave the largest values: then the file's end counts.
+                if there < length < 0x7FFFFF00:
+                    raise AudioProblem("truncated", f"{path.name} ends {length - there} bytes before its header says")
+                if length == 0 and 0 < there < LARGEST_IN_MEMORY:
+                    content = path.read_bytes()
+                    return io.BytesIO(content[: begin - 4] + struct.pack("<I", there) + content[begin:])
+                return path
     except OSError as error:
         raise AudioProblem("unreadable", f"{path.name} cannot be read: {error.strerror or error}") from error
-    return 0
+    return path
 
 
 def check_samples(channels: Array, max_clipped_fraction: float) -> None:
