@@ -13,26 +13,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bins.recipe import as_typed  # noqa: E402
-from utils.errors import UserError, command  # noqa: E402
+from bins import recipe
+from utils.errors import UserError, command
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
-    add("--expt_dir", type=Path, help="experiment or packed voice that is judged, or whose config is used")
-    add("--config", help="config file in place of the experiment's (default without one: config/jets.json)")
-    add("--output_dir", type=Path, help="folder of the report (default: <expt_dir>/evaluation)")
-    add("--dataset", help="one of the config's corpora (default: all)")
-    add("--testing_set", default="test", help="split: test, valid or train (default: test)")
+    recipe.add_flags(parser, 4)
     add("--wavs", type=Path, metavar="DIR", help="judge these wavs, of any system, named by the split's ids")
     add("--manifest", type=Path, metavar="FILE", help="their JSON lines: id, text, wav, reference (a recording)")
     add("--system", metavar="NAME", help="what the report calls what it judges")
     add("--systems", nargs="+", default=(), metavar="NAME=REPORT", help="other reports to show beside this one")
     add("--compare", nargs=2, type=Path, metavar="REPORT", help="which differences of two reports are real")
     add("--limit", type=int, metavar="N", help="the first N utterances only")
-    add("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override of the config")
+    parser.set_defaults(testing_set="test")
     return parser.parse_args()
 
 
@@ -45,7 +41,7 @@ def main() -> int:
     try:
         print(run(args))
     except UserError as error:
-        raise UserError(as_typed(str(error))) from None
+        raise UserError(recipe.as_typed(str(error))) from None
     return 0
 
 
