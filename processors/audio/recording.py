@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 import soundfile
+from numpy.lib.stride_tricks import sliding_window_view
 
 from config.schema import PreprocessConfig
 from utils.errors import one_line
@@ -17,6 +18,7 @@ from utils.errors import one_line
 Array = np.ndarray
 FULL_SCALE = 0.9999  # what reaches it counts as clipped
 ABSURD_PEAK = 10.0  # floating-point files may exceed full scale a little; this is damage
+ENERGY_FLOOR = 1e-10  # as in processors/audio/mel.py
 PEAK_LIMIT = 0.99  # a gain never lifts a peak above it
 # A recording this many times longer than max_seconds is not even decoded: trimming cannot save it.
 DECODE_LIMIT = 10
@@ -188,6 +190,31 @@ def active_level_db(audio: Array, sample_rate: int) -> float:
     active = powers[powers >= loud * 10**-2.5]
     mean = float(active.mean())
     return 10 * float(np.log10(mean)) if mean > 0 else float("-inf")
+
+
+def frame_energy(audio: np.ndarray, n_fft: int, win_size: int, hop_size: int) -> np.ndarray:
+    """Norm of the STFT magnitude over frequency (T,), float32, of audio (N,) in [-1, 1]; T = N // hop_size.
+
+    Equals `MelSpectrogram.energy`, without torch and without a transform: by Parseval's theorem the sum over the
+    n_fft // 2 + 1 bins follows from the windowed samples' squares and from the two bins that have no mirror image.
+    """
+    frames = len(audio) // hop_size
+    if frames == 0:
+        return np.zeros(0, np.float32)
+    audio = audio.astype(np.float32, copy=False)
+    mode = "reflect" if len(audio) > n_fft // 2 else "constant"
+    padded = np.pad(audio, n_fft // 2, mode=mode)
+    left = (n_fft - win_size) // 2
+    window = np.zeros(n_fft)
+    window[left : left + win_size] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(win_size) / win_size)
+
+    chunks = sliding_window_view(padded, n_fft)[::hop_size][:frames]
+    squares = sliding_window_view(padded * padded, n_fft)[::hop_size][:frames]
+    total = n_fft * (squares @ (window**2).astype(np.float32)).astype(np.float64)
+    single = [window] if n_fft % 2 else [window, window * (-1.0) ** np.arange(n_fft)]
+    edges = (chunks @ np.stack(single, axis=1).astype(np.float32)).astype(np.float64)
+    power = 0.5 * (total + np.square(edges).sum(axis=1))
+    return np.sqrt(np.maximum(power, ENERGY_FLOOR)).astype(np.float32)
 
 
 def trim_silence(audio: Array, sample_rate: int, top_db: float, margin: float) -> Array:
