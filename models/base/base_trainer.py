@@ -311,7 +311,12 @@ class BaseTrainer(ABC):
         self.window = Window(self.step, self.parts.batches.wait_seconds(), self.processes.device)
 
     def _validate(self) -> None:
-        with self.window.paused(), preserved_random_state(self.processes.device), self.engine.averaged():
+        with (
+            self.window.paused(),
+            self.engine.averaged(),
+            preserved_random_state(self.processes.device),
+            torch.no_grad(),
+        ):
             values = self.validate()
         self.metrics = {name: value for name, value in values.items() if math.isfinite(value)}
         self._measured_step = self.step

@@ -110,7 +110,7 @@ def save_checkpoint(
         shutil.rmtree(temporary, ignore_errors=True)
         # torch.save reports a full disk as a RuntimeError of its zip writer.
         cause = error.__context__ if isinstance(error, RuntimeError) else error
-        if isinstance(error, OSError) or isinstance(cause, OSError):
+        if isinstance(cause, OSError):
             message = disk_message(cause, parent) or f"cannot write the checkpoint {final}: {cause}"
             raise UserError(f"{message}; older checkpoints are intact, go on with --resume") from error
         raise

@@ -130,7 +130,7 @@ class NetworkOptimizer:
     @property
     def learning_rate(self) -> float:
         """The rate of the next update."""
-        return self.scheduler.get_last_lr()[0]
+        return float(self.scheduler.get_last_lr()[0])
 
     def zero_grad(self) -> None:
         """Set every gradient to 0 in place: their addresses never change, which CUDA graphs rely on."""
@@ -148,9 +148,7 @@ class NetworkOptimizer:
         divisor = self._no_scale if loss_scale is None else loss_scale
         if self.grad_clip is not None:
             divisor = divisor * (norm / divisor / self.grad_clip).clamp_min(1.0)
-        self.optimizer.found_inf = found_inf
-        self.optimizer.grad_scale = divisor
-        self.optimizer.step()
+        self._update(found_inf, divisor)
         self.scheduler.step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -181,8 +179,11 @@ class NetworkOptimizer:
     def _allocate_state(self) -> None:
         # A skipped update makes the running means exist now: memory runs out at the start or not at all, and
         # a resumed run has something to copy into.
-        self.optimizer.found_inf = torch.ones((), device=self.flat.data.device)
-        self.optimizer.grad_scale = self._no_scale
+        self._update(torch.ones((), device=self.flat.data.device), self._no_scale)
+
+    def _update(self, found_inf: Tensor, divisor: Tensor) -> None:
+        # The fused kernel looks for these two, as torch.amp.GradScaler sets them.
+        vars(self.optimizer).update(found_inf=found_inf, grad_scale=divisor)
         self.optimizer.step()
 
 

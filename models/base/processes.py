@@ -65,7 +65,7 @@ def run_together(count: int, command: list[str]) -> int:
         children.append(subprocess.Popen(command, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_REQUESTS)
     status, until = 0, float("inf")
-    while any(child.poll() is None for child in children):
+    while None in [child.poll() for child in children]:
         failed = [child.returncode for child in children if child.returncode]
         if failed and not status:
             status, until = failed[0], time.monotonic() + PATIENCE

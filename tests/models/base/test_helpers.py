@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from models.base.device import OutOfMemory, out_of_memory_advice, resolve_precision
-from models.base.processes import GracefulStop, Processes
+from models.base.processes import GracefulStop, Processes, processes_for
 from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,3 +74,64 @@ def test_one_process_does_everything_itself() -> None:
     tensor = torch.ones(2)
     processes.average_([tensor])
     assert tensor.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"), [("", 1), ("0", 1), ("0,1", 2), ("3, 5,7", 3), ("GPU-a1b2", 1), ("0,", 1)]
+)
+def test_a_process_for_each_device(monkeypatch: pytest.MonkeyPatch, visible: str, count: int) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert processes_for(visible) == count
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert processes_for(visible) == 1  # the CPU
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match="--gpu or CUDA_VISIBLE_DEVICES asks for 2 devices, but torch sees 1"):
+        processes_for("0,1")
+
+
+# A process of several: answers requests from a moment on, as bins/train.py does.
+TOGETHER = """
+import os, sys
+from models.base.processes import answer_requests, run_together
+if "RANK" not in os.environ:
+    sys.exit(run_together(2, [sys.executable, "-c", *sys.orig_argv[2:]]))
+import signal, time
+rank = int(os.environ["RANK"])
+{body}
+"""
+WAIT = """
+try:
+    answer_requests()
+    os.write(1, b"ready\\n")
+    time.sleep(60)
+except KeyboardInterrupt:
+    os.write(1, b"saved\\n")
+    sys.exit(130)
+"""
+
+
+def together(body: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
+    return subprocess.Popen(
+        [sys.executable, "-c", TOGETHER.replace("{body}", body)], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+        env=environment, preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGHUP)],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_stop_reaches_all_processes_and_their_end_is_waited_for(number: signal.Signals) -> None:
+    outer = together(WAIT)
+    assert outer.stdout is not None and [outer.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
+    outer.send_signal(number)
+    assert outer.communicate(timeout=60)[0] == "saved\nsaved\n"
+    assert outer.returncode == 130
+
+
+@pytest.mark.parametrize(("ending", "status"), [("sys.exit(7)", 7), ("os.kill(os.getpid(), 9)", 137)])
+def test_one_that_fails_ends_the_others(ending: str, status: int) -> None:
+    patience = "from models.base import processes; processes.PATIENCE = 0.5\n"
+    code = f"if rank == 1: {ending}\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(300)"
+    outer = subprocess.run(
+        [sys.executable, "-c", patience + TOGETHER.replace("{body}", code)], cwd=ROOT, timeout=120, check=False
+    )
+    assert outer.returncode == status

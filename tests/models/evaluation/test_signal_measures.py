@@ -76,9 +76,7 @@ def test_shifted_and_stretched_copy_survives_warping(voice, speak, preprocess):
 
 def test_other_words_are_further_away_than_another_take_and_a_level_is_not(voice, speak, preprocess):
     sounds = (0.25 * voice.audio, speak(seed=3), np.roll(speak(), -RATE), np.zeros(RATE, np.float32))
-    quieter, take, other, silence = (
-        measure_against(voice, analyse(x, preprocess), preprocess)[0] for x in sounds
-    )
+    quieter, take, other, silence = (measure_against(voice, analyse(x, preprocess), preprocess)[0] for x in sounds)
     assert quieter["mcd"] < 0.1 < take["mcd"] < other["mcd"] and np.isfinite(silence["mcd"])
     assert quieter["energy_correlation"] > 0.999
     assert share(quieter["duration_ratio"]) == pytest.approx(1, abs=0.01)
