@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bins.recipe import as_typed  # noqa: E402
-from utils.errors import UserError  # noqa: E402
+from bins import recipe
+from utils.errors import UserError
 
 if TYPE_CHECKING:
     from config.schema import ExperimentConfig
@@ -25,18 +25,14 @@ def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
-    add("--expt_dir", type=Path, help="experiment or packed voice that is judged, or whose config is used")
-    add("--config", help="config file in place of the experiment's (default without one: config/jets.json)")
-    add("--output_dir", type=Path, help="folder of the report (default: <expt_dir>/evaluation)")
-    add("--dataset", help="one of the config's corpora (default: all)")
-    add("--testing_set", default="test", help="split: test, valid or train (default: test)")
+    recipe.add_flags(parser, 4)
     add("--wavs", type=Path, metavar="DIR", help="judge these wavs, of any system, named by the split's ids")
     add("--manifest", type=Path, metavar="FILE", help="their JSON lines: id, text, wav, reference (a recording)")
     add("--system", metavar="NAME", help="what the report calls what it judges")
     add("--systems", nargs="+", default=(), metavar="NAME=REPORT", help="other reports to show beside this one")
     add("--compare", nargs=2, type=Path, metavar="REPORT", help="which differences of two reports are real")
     add("--limit", type=int, metavar="N", help="the first N utterances only")
-    add("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override of the config")
+    parser.set_defaults(testing_set="test")
     return parser.parse_args()
 
 
@@ -71,7 +67,7 @@ def main() -> int:
             request = Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})
             print(run_evaluation(config, request))
     except UserError as error:
-        print(f"error: {as_typed(str(error))}", file=sys.stderr)
+        print(f"error: {recipe.as_typed(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -91,6 +91,7 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
 }
 # fmt: on
 FLAGS = {flag.name: flag for section in SECTIONS.values() for flag in section}
+EXCLUSIVE = (("resume", "finetune_from"), ("infer_text", "infer_text_file"))
 _SHORT = {flag.short: flag for flag in FLAGS.values() if flag.short}
 _STAGES = """usage: sh egs/tts/Jets/run.sh --stage STAGE [flags]
 
@@ -196,15 +197,18 @@ def check_speech(flags: argparse.Namespace) -> None:
 
 def add_flags(parser: argparse.ArgumentParser, stage: int, required: Sequence[str] = ()) -> None:
     """Give a stage's script `--config`, `--set` (`overrides`) and the flags of run.sh that are for this stage."""
+    one_of: dict[str, argparse._MutuallyExclusiveGroup] = {}
+    for names in EXCLUSIVE:
+        if str(stage) in FLAGS[names[0]].stages:
+            one_of |= dict.fromkeys(names, parser.add_mutually_exclusive_group())
     for flag in FLAGS.values():
+        add = one_of.get(flag.name, parser).add_argument
         if flag is SET:
-            parser.add_argument(
-                "--set", action="append", default=[], dest="overrides", metavar=SET.value, help=SET.what
-            )
+            add("--set", action="append", default=[], dest="overrides", metavar=flag.value, help=flag.what)
         elif not flag.value and str(stage) in flag.stages:
-            parser.add_argument(f"--{flag.dest}", action="store_true", help=flag.what)
+            add(f"--{flag.dest}", action="store_true", help=flag.what)
         elif str(stage) in flag.stages or flag.name == "config" or flag.dest in required:
-            parser.add_argument(
+            add(
                 f"--{flag.dest}", type=Path if flag.value in ("DIR", "FILE") else str, choices=flag.choices or None,
                 metavar=None if flag.choices else flag.value, help=flag.what, required=flag.dest in required,
             )  # fmt: skip

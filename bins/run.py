@@ -203,23 +203,24 @@ class Order:
         report_dir = flags.infer_output_dir or f"{home}/evaluation"
         if self.includes(3) and flags.infer_output_dir is not None:
             report_dir = f"{flags.infer_output_dir}/evaluation"
-        split = given("dataset", flags.infer_dataset) + given("testing_set", flags.infer_testing_set)
-        speech = given("mode", flags.infer_mode) + given("config", flags.config)
-        speech += split if flags.infer_mode == "batch" else []
-        speech += given("text", flags.infer_text) + given("text_file", flags.infer_text_file)
-        speech += ["--stream"] if flags.infer_stream else []
-        speech += given("speed", flags.infer_speed) + given("pitch", flags.infer_pitch)
-        speech += given("energy", flags.infer_energy)
-        start = ["--resume"] if flags.resume else given("finetune_from", flags.finetune_from)
+        no_split = {"infer_dataset": None, "infer_testing_set": None} if flags.infer_mode == "single" else {}
         commands = (
             [script("download"), *own_config],
             [script("preprocess"), *own_config],
-            [script("train"), *own_config, *given("name", flags.name), *start],
-            [script("inference"), f"--expt_dir={expt_dir}", f"--output_dir={output_dir}", *speech],
-            [script("evaluate"), f"--expt_dir={expt_dir}", f"--output_dir={report_dir}",
-             *given("config", flags.config), *split],
-        )  # fmt: skip
+            [script("train"), *own_config, *given("name", flags.name), *self.own(2)],
+            [script("inference"), *self.own(3, infer_expt_dir=expt_dir, infer_output_dir=output_dir, **no_split)],
+            [script("evaluate"), *self.own(4, infer_expt_dir=expt_dir, infer_output_dir=report_dir)],
+        )
         return [[*command, *self.overrides] for command in commands[self.first : self.last + 1]]
+
+    def own(self, stage: int, **instead: str | None) -> list[str]:
+        """The flags of one stage as its script takes them, some with another value."""
+        arguments = given("config", self.flags.config) if stage > 2 else []
+        for flag in recipe.FLAGS.values():
+            value = instead.get(flag.name, getattr(self.flags, flag.name))
+            if str(stage) in flag.stages and value is not None:
+                arguments.append(f"--{flag.dest}={value}" if flag.value else f"--{flag.dest}")
+        return arguments
 
 
 def stage_range(text: str | None) -> tuple[int, int]:

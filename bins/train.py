@@ -22,10 +22,7 @@ def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     recipe.add_flags(parser, 2, required=("config", "name"))
-    arguments = parser.parse_args()
-    if arguments.resume and arguments.finetune_from is not None:
-        parser.error("--resume and --finetune_from exclude each other")
-    return arguments
+    return parser.parse_args()
 
 
 def newest_step(expt_dir: Path) -> int:

@@ -10,9 +10,8 @@ import numpy as np
 
 from config.schema import PreprocessConfig
 from preprocessors.source import SourceRow, group_key
-from processors.audio.frame_energy import frame_energy
 from processors.audio.pitch import continuous_log_f0, extract_f0_batch
-from processors.audio.recording import AudioProblem, active_level_db, load_recording
+from processors.audio.recording import AudioProblem, active_level_db, frame_energy, load_recording
 from processors.store import shard_batch, write_batch
 from utils.atomic import disk_errors
 from utils.errors import UserError

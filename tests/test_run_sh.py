@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bins.recipe import FLAGS, as_typed
-from tests.run_sh_project import SHELLS, Project
+from tests.run_sh_project import ROOT, SHELLS, Project
 
 
 @pytest.fixture(params=SHELLS)
@@ -55,8 +55,8 @@ def test_the_three_stages_of_the_recipe(project):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert project.started() == [
-        ["inference.py", "--expt_dir=voice", "--output_dir=out put", "--mode=batch", "--dataset=LJSpeech",
-         "--testing_set=test"]
+        ["inference.py", "--expt_dir=voice", "--output_dir=out put", "--dataset=LJSpeech", "--testing_set=test",
+         "--mode=batch"]
     ]  # fmt: skip
     done = project.run("-s", "3", "--infer_expt_dir=voice", "--infer_mode=single", "--infer_text=Hello there.")
     assert project.started() == [
@@ -126,9 +126,9 @@ def test_everything_else_that_stage_3_takes(project):
         "--infer_speed", "1.5", "--infer_pitch", "-2", "--infer_energy=-3",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert project.started()[0][3:] == [
-        "--mode=single", "--config=c.json", "--text_file=my text", "--stream",
-        "--speed=1.5", "--pitch=-2", "--energy=-3",
+    assert project.started()[0][1:] == [
+        "--config=c.json", "--expt_dir=voice", "--output_dir=voice/result", "--mode=single", "--text_file=my text",
+        "--stream", "--speed=1.5", "--pitch=-2", "--energy=-3",
     ]  # fmt: skip
 
 
@@ -400,6 +400,20 @@ def test_interpreter_of_the_environment_is_used_without_a_virtual_environment(in
     done = in_each_shell.run("--stage", "1", PYTHON="/nowhere/python")
     assert done.returncode == 2
     assert 'no Python at "/nowhere/python"' in done.stderr
+
+
+@pytest.mark.parametrize("script", ["inference", "evaluate", "train", "experiment"])
+def test_the_scripts_have_the_flags_of_their_stage(script):
+    def ask(*flags):
+        command = [sys.executable, str(ROOT / f"bins/{script}.py"), *flags]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    stage = {"inference": "3", "evaluate": "4"}.get(script, "2")
+    told = ask("--help").stdout
+    assert all(f"--{flag.dest}" in told for flag in FLAGS.values() if stage in flag.stages) and "--set" in told
+    if script == "inference":
+        twice = ask("--expt_dir=x", "--text=a", "--text_file=b")
+        assert twice.returncode == 2 and "argument --text_file: not allowed with argument --text" in twice.stderr
 
 
 def test_messages_have_the_flags_that_were_typed(monkeypatch):

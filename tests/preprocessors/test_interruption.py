@@ -68,40 +68,38 @@ def group_is_gone(process: subprocess.Popen) -> bool:
     return False
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(
-    tmp_path_factory: pytest.TempPathFactory, voice_folder: Path, config_writer: Callable, content_of: Callable
-) -> dict[str, bytes]:
-    """Contents of every file that one run with one worker makes."""
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    code, out, err = finish(config_writer(folder / "config.json", voice_folder, folder / "data", num_workers=1))
-    assert code == 0, err
-    assert "x real time" in out
-    return content_of(folder / "data" / "voice")
-
-
 @pytest.fixture
 def write(tmp_path: Path, voice_folder: Path, config_writer: Callable) -> Callable[..., Path]:
     """Function from preprocess keys to a config file for two workers and tmp_path/data."""
-    return lambda **keys: config_writer(
-        tmp_path / "config.json", voice_folder, tmp_path / "data", **{"num_workers": 2, **keys}
+    return lambda data="data", **keys: config_writer(
+        tmp_path / f"{data}.json", voice_folder, tmp_path / data, **{"num_workers": 2, **keys}
     )
 
 
-def test_killed_again_and_again(tmp_path: Path, write: Callable, uninterrupted: dict, content_of: Callable) -> None:
-    """SIGKILL after the first shard, after the third, while the corpus is put together: the end has the same bytes."""
+def test_interrupted_again_and_again(tmp_path: Path, write: Callable, content_of: Callable) -> None:
+    """After the first shard, after the third, while the corpus is put together: the end has the same bytes."""
     config, corpus = write(), tmp_path / "data/voice"
 
     def shards() -> int:
         return len(list(corpus.glob("shards/*.arrow")))
 
-    moments = [lambda: shards() >= 1, lambda: shards() >= 3, lambda: (corpus / "report.txt").exists()]
+    moments = [
+        (signal.SIGKILL, lambda: shards() >= 1),
+        (signal.SIGINT, lambda: shards() >= 3),
+        (signal.SIGKILL, lambda: (corpus / "report.txt").exists()),
+    ]
     kept = 0
-    for moment in moments:
+    for kind, moment in moments:
         process = start(config)
         assert wait_until(moment, process), process.communicate()
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        if kind == signal.SIGINT:
+            os.killpg(process.pid, kind)  # as a terminal does it: to the parent and the workers
+            _, err = process.communicate(timeout=120)
+            assert process.returncode == 130 and "Traceback" not in err
+            assert err.strip().splitlines()[-1] == "stopped; run the same command again to continue"
+        else:
+            os.kill(process.pid, kind)
+            process.communicate()
         assert group_is_gone(process), "a worker outlived its parent"
         with pytest.raises(UserError, match="no finished features"):
             ProcessedCorpus.open(corpus)
@@ -110,29 +108,13 @@ def test_killed_again_and_again(tmp_path: Path, write: Callable, uninterrupted: 
     code, out, err = finish(config)
     assert code == 0, err
     assert "0 utterances worked on" in out and "everything was reused" in out
-    assert content_of(corpus) == uninterrupted
+    code, out, err = finish(write("uninterrupted", num_workers=1))
+    assert code == 0 and "x real time" in out, err
+    assert content_of(corpus) == content_of(tmp_path / "uninterrupted/voice")
     assert [path.name for path in corpus.parent.iterdir()] == ["voice"]
 
     code, out, err = finish(config)
     assert (code, err) == (0, "") and out.startswith("voice: nothing to do")
-
-
-def test_ctrl_c_ends_it_with_a_sentence(
-    tmp_path: Path, write: Callable, uninterrupted: dict, content_of: Callable
-) -> None:
-    config, corpus = write(), tmp_path / "data/voice"
-    process = start(config)
-    assert wait_until(lambda: bool(list(corpus.glob("shards/*.arrow"))), process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the parent and the workers
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert err.strip().splitlines()[-1] == "stopped; run the same command again to continue"
-    assert "Traceback" not in err
-    assert group_is_gone(process)
-    assert not (corpus / "meta.json").exists()
-    code, _, err = finish(config)
-    assert code == 0, err
-    assert content_of(corpus) == uninterrupted
 
 
 @pytest.mark.parametrize(

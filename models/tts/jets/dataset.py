@@ -21,8 +21,6 @@ from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus, corpus_directory
 from utils.errors import UserError
 
-# Samples read from disk at a time while the corpus moves to the device.
-UPLOAD_FRAMES = 2**18
 BATCHES_AHEAD = 3  # that a thread reads where the corpus stays on the disk
 
 
@@ -111,11 +109,10 @@ class UtteranceTable:
         """Memory that the whole split takes on a device: int16 audio and float32 log F0."""
         return int(self.frames.sum()) * (2 * self.hop_size + 4)
 
-    def read(self, index: int, audio: np.ndarray, log_f0: np.ndarray) -> None:
-        """Copy one utterance into the first rows of audio (T, hop_size) and log_f0 (T,)."""
-        frames = self.frames[index]
-        samples, log_f0[:frames], _ = self.corpora[self.corpus_index[index]].arrays(int(self.rows[index]))
-        audio[:frames] = samples.reshape(frames, self.hop_size)
+    def arrays(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Copies of one utterance's samples (T, hop_size) int16 and log F0 (T,) float32."""
+        audio, log_f0, _ = self.corpora[self.corpus_index[index]].arrays(int(self.rows[index]))
+        return audio.reshape(-1, self.hop_size).copy(), log_f0.copy()
 
     def in_order(self, max_frames: int, among: np.ndarray | None = None) -> list[BatchPlan]:
         """Every utterance once, or those of `among`, by length: batches of at most `max_frames` padded frames."""
@@ -137,7 +134,7 @@ class BatchAssembler:
     """Turns raw pieces into a Batch on their device: scaling, masks, spectra, normalisation."""
 
     def __init__(self, preprocess: PreprocessConfig, statistics: dict[str, float], device: torch.device) -> None:
-        self.statistics = statistics
+        self.statistics, self.device = statistics, device
         self.hop_size, self.sample_rate = preprocess.hop_size, preprocess.sample_rate
         self.spectra = MelSpectrogram(
             preprocess.sample_rate, preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel,
@@ -148,9 +145,13 @@ class BatchAssembler:
         self.tail = preprocess.n_fft // 2
         self.extra_frames = -(-2 * self.tail // self.hop_size)
 
+    def read(self, table: UtteranceTable, plan: BatchPlan) -> Batch:
+        """Any batch, from the disk."""
+        return self(upload(read_from_host(table, plan, self.device), self.device), table, plan)
+
     @torch.no_grad()
-    def __call__(self, raw: RawBatch, lengths: tuple[list[int], list[int]], ids: Sequence[str]) -> Batch:
-        """Finish a batch; `lengths` are the frame and token counts on the host."""
+    def __call__(self, raw: RawBatch, table: UtteranceTable, plan: BatchPlan) -> Batch:
+        """Finish a batch."""
         size, frames, hop = raw.audio.shape
         inside = length_mask(raw.frame_lengths, frames)
         audio = raw.audio.new_zeros((size, frames + self.extra_frames, hop), dtype=torch.float32)
@@ -170,9 +171,9 @@ class BatchAssembler:
             log_f0=torch.where(inside, log_f0, zero),
             energy=torch.where(inside, energy, zero),
             audio=audio[:, : frames * hop].contiguous(),
-            host_text_lengths=tuple(lengths[1]),
-            host_frame_lengths=tuple(lengths[0]),
-            ids=tuple(ids),
+            host_text_lengths=tuple(table.tokens[plan.indices].tolist()),
+            host_frame_lengths=tuple(table.frames[plan.indices].tolist()),
+            ids=tuple(table.ids(plan.indices)),
         )
 
     def _with_tail(self, audio: Tensor, samples: Tensor) -> Tensor:
@@ -196,35 +197,22 @@ class CorpusOnDevice:
         except torch.OutOfMemoryError:
             gib = table.size_in_bytes() / 2**30
             raise UserError(f"the corpus ({gib:.1f} GiB) does not fit: set train.corpus_on_device=never") from None
-        self._upload()
-        starts = np.concatenate([[0], np.cumsum(table.frames)[:-1]]).astype(np.int64)
+        starts = np.cumsum(table.frames) - table.frames
+        for index, first in enumerate(starts.tolist()):
+            part = slice(first, first + int(table.frames[index]))
+            for target, values in zip((self.audio, self.log_f0), table.arrays(index)):
+                target[part].copy_(torch.from_numpy(values))
         self.first_frame = torch.from_numpy(starts).to(device)
         self.frames = torch.from_numpy(table.frames).to(device)
         self.text = torch.from_numpy(table.text.astype(np.int64)).to(device)
         self.text_offset = torch.from_numpy(table.text_offset).to(device)
         self.tokens = torch.from_numpy(table.tokens).to(device)
 
-    def _upload(self) -> None:
-        hop, done, index = self.table.hop_size, 0, 0
-        while index < len(self.table):
-            end, frames = index, 0
-            while end < len(self.table) and (end == index or frames + self.table.frames[end] <= UPLOAD_FRAMES):
-                frames += int(self.table.frames[end])
-                end += 1
-            audio, log_f0 = np.empty((frames, hop), np.int16), np.empty(frames, np.float32)
-            at = 0
-            for utterance in range(index, end):
-                self.table.read(utterance, audio[at:], log_f0[at:])
-                at += int(self.table.frames[utterance])
-            self.audio[done : done + frames] = torch.from_numpy(audio).to(self.device)
-            self.log_f0[done : done + frames] = torch.from_numpy(log_f0).to(self.device)
-            done, index = done + frames, end
-
-    def gather(self, indices: Tensor, frames: int, tokens: int) -> RawBatch:
-        """Utterances `indices` (B,), padded to `frames` and `tokens` with whatever follows them."""
-        rows = self.first_frame[indices].unsqueeze(1) + torch.arange(frames, device=self.device)
+    def gather(self, indices: Tensor, plan: BatchPlan) -> RawBatch:
+        """The utterances of a plan, whose `indices` (B,) are on the device, padded with whatever follows them."""
+        rows = self.first_frame[indices].unsqueeze(1) + torch.arange(plan.frames, device=self.device)
         rows = rows.clamp_max(len(self.audio) - 1)
-        letters = self.text_offset[indices].unsqueeze(1) + torch.arange(tokens, device=self.device)
+        letters = self.text_offset[indices].unsqueeze(1) + torch.arange(plan.tokens, device=self.device)
         letters = letters.clamp_max(len(self.text) - 1)
         return RawBatch(
             self.audio[rows], self.log_f0[rows], self.text[letters], self.frames[indices], self.tokens[indices]
@@ -239,7 +227,8 @@ def read_from_host(table: UtteranceTable, plan: BatchPlan, device: torch.device)
     log_f0 = torch.zeros((size, plan.frames), dtype=torch.float32, pin_memory=pin)
     text = torch.zeros((size, plan.tokens), dtype=torch.int64, pin_memory=pin)
     for row, index in enumerate(plan.indices):
-        table.read(index, audio[row].numpy(), log_f0[row].numpy())
+        for target, values in zip((audio, log_f0), table.arrays(index)):
+            target[row, : len(values)] = torch.from_numpy(values)
         start, count = table.text_offset[index], table.tokens[index]
         text[row, :count] = torch.from_numpy(table.text[start : start + count].astype(np.int64))
     lengths = torch.from_numpy(np.stack([table.frames[plan.indices], table.tokens[plan.indices]]))
@@ -273,7 +262,7 @@ class JetsBatches:
         if self.corpus is not None:
             plan = self.sampler.next()
             self._state = self.sampler.state_dict()
-            return self._finish(plan, self.corpus.gather(self._indices(), plan.frames, plan.tokens))
+            return self.assembler(self.corpus.gather(self._indices(), plan), self.table, plan)
         if self._reader is None:
             self._reader = ThreadPoolExecutor(1, "read ahead")  # one thread, so that batches come in order
             self._ahead.extend(self._reader.submit(self._read_ahead) for _ in range(BATCHES_AHEAD))
@@ -281,14 +270,14 @@ class JetsBatches:
         plan, raw, self._state = self._ahead.popleft().result()
         self._waited += time.perf_counter() - begin
         self._ahead.append(self._reader.submit(self._read_ahead))
-        return self._finish(plan, upload(raw, self.device))
+        return self.assembler(upload(raw, self.device), self.table, plan)
 
     def at(self, plan: BatchPlan) -> Batch:
         """Any batch, without moving the position."""
         if self.corpus is None:
-            return self._finish(plan, upload(read_from_host(self.table, plan, self.device), self.device))
+            return self.assembler.read(self.table, plan)
         indices = torch.from_numpy(np.ascontiguousarray(plan.indices)).to(self.device)
-        return self._finish(plan, self.corpus.gather(indices, plan.frames, plan.tokens))
+        return self.assembler(self.corpus.gather(indices, plan), self.table, plan)
 
     def describe(self) -> str:
         """How much speech there is, and where it lies."""
@@ -344,7 +333,3 @@ class JetsBatches:
         order, bounds = self._orders[number]
         position = self.sampler.position
         return order[bounds[position - 1] : bounds[position]]
-
-    def _finish(self, plan: BatchPlan, raw: RawBatch) -> Batch:
-        lengths = (self.table.frames[plan.indices].tolist(), self.table.tokens[plan.indices].tolist())
-        return self.assembler(raw, lengths, self.table.ids(plan.indices))

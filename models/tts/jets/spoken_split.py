@@ -18,7 +18,7 @@ from models.base.experiment import TOKENS
 from models.evaluation.items import AlignmentRecord, Item, SplitRecordings, file_name
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora, read_from_host, upload
+from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora
 from models.tts.jets.network import STATISTICS, AcousticOutput, InferenceOutput, JetsNetwork
 from processors.audio.wav import write_wav
 from processors.text.tokens import load_tokens
@@ -70,9 +70,7 @@ def speak_split(
     items: dict[str, Item] = {}
     with tqdm(total=len(wanted), desc="synthesis", unit="utt", disable=None) as progress:
         for plan in table.in_order(frames, np.flatnonzero(np.isin(table.ids(), wanted))):
-            raw = upload(read_from_host(table, plan, voice.device), voice.device)
-            lengths = (table.frames[plan.indices].tolist(), table.tokens[plan.indices].tolist())
-            batch = assembler(raw, lengths, table.ids(plan.indices))
+            batch = assembler.read(table, plan)
             texts = table.texts(plan.indices)
             for item in _speak(voice, batch, texts, corpora[0].tokens, config, folder):
                 items[item.id] = replace(item, recording=recordings(item.id))

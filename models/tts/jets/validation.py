@@ -13,7 +13,7 @@ from models.base.run_log import RunLog
 from models.base.sampler import TEXT_MULTIPLE, BatchPlan, padded
 from models.evaluation.waveform_measures import VALIDATION_MEASURES, validation_measures
 from models.tts.jets.batch import Batch
-from models.tts.jets.dataset import BatchAssembler, UtteranceTable, read_from_host, upload
+from models.tts.jets.dataset import BatchAssembler, UtteranceTable
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.spoken_split import copy_synthesis
 from models.tts.jets.step import TrainStep
@@ -46,9 +46,7 @@ class Validation:
 
     def batch(self, plan: BatchPlan) -> Batch:
         """One batch of the split, on the device."""
-        raw = upload(read_from_host(self.table, plan, self.processes.device), self.processes.device)
-        lengths = (self.table.frames[plan.indices].tolist(), self.table.tokens[plan.indices].tolist())
-        return self.assembler(raw, lengths, self.table.ids(plan.indices))
+        return self.assembler.read(self.table, plan)
 
     def losses(self, step: TrainStep) -> dict[str, float]:
         """Mean of every loss over the split's utterances, shared by all processes; empty without utterances."""
