@@ -10,15 +10,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bins import recipe
-from utils.errors import UserError
-
-if TYPE_CHECKING:
-    from config.schema import ExperimentConfig
+from utils.errors import UserError, command
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -36,41 +32,16 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def loaded_config(args: argparse.Namespace) -> ExperimentConfig:
-    """The experiment's config or the given one, with --dataset in it; UserError for a corpus without features."""
-    from config.schema import EXPERIMENT_CONFIG
-    from models.registry import load_config, load_experiment_config
-    from processors.corpus import require_features
-    from utils.paths import project_path
-
-    if args.config is None and args.expt_dir is not None:
-        config = load_experiment_config(args.expt_dir, args.overrides)
-    else:
-        config = load_config(args.config or project_path("config/jets.json"), args.overrides)
-    if args.expt_dir is not None and not (args.wavs or args.manifest or args.compare):
-        names = [args.dataset] if args.dataset else config.dataset
-        require_features(config, names, Path(args.config or args.expt_dir / EXPERIMENT_CONFIG))
-    return config.model_copy(update={"dataset": [args.dataset]}) if args.dataset else config
-
-
+@command
 def main() -> int:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     args = parse_arguments()
-    try:
-        # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
-        from models.evaluation.stage import Request, run_comparison, run_evaluation
+    from models.evaluation.stage import run
 
-        config = loaded_config(args)
-        if args.compare:
-            print(run_comparison(config, args.compare, args.output_dir))
-        else:
-            request = Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__})
-            print(run_evaluation(config, request))
+    try:
+        print(run(args))
     except UserError as error:
-        print(f"error: {recipe.as_typed(str(error))}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        raise UserError(recipe.as_typed(str(error))) from None
     return 0
 
 

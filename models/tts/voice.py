@@ -20,9 +20,8 @@ from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
 from models.base.device import out_of_memory_advice, resolve_precision
 from models.base.experiment import LEXICON, TOKENS, misfit
 from models.registry import load_experiment_config
-from models.tts.pieces import generate_in_chunks, group_by_size, on_host, rows_of, windows
+from models.tts.pieces import FrameGenerator, generate_in_chunks, group_by_size, on_host, rows_of, windows
 from models.tts.pitch_response import PitchResponse, stretched
-from models.vocoders.tails import FrameGenerator
 from processors.audio.finish import FADE_SECONDS, fade_edges, finished, gain_of
 from processors.script import Controls, Line, Scriptwriter, controlled
 from processors.text.frontend import TextFrontEnd

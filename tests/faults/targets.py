@@ -26,7 +26,7 @@ def warm_up() -> None:
     import models.tts.jets.trainer  # noqa: F401
     import models.tts.speaking  # noqa: F401
     import preprocessors.pipeline  # noqa: F401
-    from models.tts.jets.monotonic import search_paths
+    from models.kernels.monotonic import search_paths
     from processors.text.frontend import TextFrontEnd
 
     # The first optimiser of a process imports torch's compiler.

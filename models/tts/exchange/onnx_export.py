@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
+from models.tts.exchange.exported_voice import PIPER_SCALES, ExportedVoice
 from models.tts.exchange.folders import whole_folder
-from models.tts.exchange.onnx.voice import PIPER_SCALES, ExportedVoice
 from models.tts.exchange.onnx_check import compare, open_session, require, sample_texts
 from models.tts.exchange.onnx_files import (
     MODEL,

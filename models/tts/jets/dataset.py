@@ -15,8 +15,7 @@ from torch import Tensor
 
 from config.schema import ExperimentConfig, PreprocessConfig
 from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, padded
-from models.tts.jets.batch import Batch
-from models.tts.jets.masking import length_mask
+from models.tts.jets.batch import Batch, length_mask
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus, corpus_directory
 from utils.errors import UserError

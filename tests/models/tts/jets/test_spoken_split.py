@@ -16,7 +16,7 @@ from models.evaluation.report import read_report
 from models.evaluation.stage import Request, run_evaluation
 from models.registry import load_config, load_experiment_config
 from models.tts.jets.network import JetsNetwork
-from models.tts.jets.spoken_split import copy_synthesis, speak_split
+from models.tts.jets.spoken_split import speak_split
 from models.tts.jets.trainer import Trainer
 from models.tts.jets.variance import durations_from_log
 from processors.corpus import read_meta, write_meta
@@ -105,9 +105,9 @@ def test_training_measures_copy_synthesis_and_ranks_by_it(tiny_corpus, tiny_over
     alone = []
     for index in range(2):
         batch = trainer.validation.batch(trainer.validation.table.in_order(10**6, np.array([index]))[0])
-        aligned, spoken = copy_synthesis(trainer.network, batch)
-        durations = durations_from_log(aligned.log_durations_hat, aligned.text_mask)
-        alone.append(((durations - aligned.durations).abs().sum() / aligned.durations.sum()).item())
+        output, spoken = trainer.network.copy(batch)
+        durations = durations_from_log(output.predicted.log_durations, output.text_mask)
+        alone.append(((durations - output.aligned.durations).abs().sum() / output.aligned.durations.sum()).item())
         assert spoken.waveform.shape[1] == batch.host_frame_lengths[0] * 256
     assert found["measures/duration_error"] == pytest.approx(np.mean(alone), rel=1e-5)
     both = found["measures/stft_distance"] + found["measures/duration_error"]

@@ -8,14 +8,13 @@ so that padding changes nothing, and whole blocks of padding are not computed at
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-import triton
-import triton.language as tl
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.vocoders.convolutions import WeightNormConv1d
-from models.vocoders.hifigan import LAST_SLOPE, SLOPE, HifiganGenerator
+from models.kernels.dispatch import tl, triton
 
 SMALLEST = 16  # of a side of a matrix that tensor cores multiply
 
@@ -81,7 +80,7 @@ class FusedConv:
     """A convolution, plain or transposed, with what follows it."""
 
     @torch.no_grad()
-    def __init__(self, layer: WeightNormConv1d, dtype: torch.dtype, tile: dict[str, int] | None = None) -> None:
+    def __init__(self, layer: Any, dtype: torch.dtype, tile: dict[str, int] | None = None) -> None:
         """Take over a layer's folded weight; plain ones must keep the length, at stride 1. `tile`: see `tile_of`."""
         weight = layer.folded.float()  # (out, in, kernel), transposed (in, out, kernel)
         self.upsampling = layer.stride
@@ -113,13 +112,14 @@ class FusedConv:
         rate: int,
         slope: float = 1.0,
         residual: Tensor | None = None,
+        residual_slope: float = 1.0,
         total: Tensor | None = None,
         scale: float = 1.0,
         tanh: bool = False,
     ) -> Tensor:
         """Convolve x (B, T * rate, C), of which lengths (B,) times rate rows count, to (B, T * rate * upsampling, C').
 
-        The result, plus `residual`, which is activated with SLOPE, plus `total`, which is not, times `scale`, is
+        The result, plus `residual` (activated with `residual_slope`), plus `total` (not activated), times `scale`, is
         activated with `slope` or, in float32, with tanh. What lies behind an end is left as it is in memory.
         """
         batch, rows, _ = x.shape
@@ -132,7 +132,7 @@ class FusedConv:
         n_in, n_out = self.weight.shape[1:]
         _conv_kernel[grid](
             x, self.weight, self.bias, residual, total, y, lengths,
-            rows, rate, self.extra_rows, self.taps, self.first, self.step, slope, 1 / SLOPE, scale,
+            rows, rate, self.extra_rows, self.taps, self.first, self.step, slope, 1 / residual_slope, scale,
             IN=self.n_in, IN_PADDED=n_in, OUT=self.n_out, OUT_PADDED=n_out,
             SHIFT=self.shift, HAS_RESIDUAL=residual is not None, HAS_TOTAL=total is not None, TANH=tanh, **self.tile,
         )  # fmt: skip
@@ -151,21 +151,18 @@ def tile_of(n_in: int, n_out: int) -> dict[str, int]:
 
 
 class FusedHifigan:
-    """The function of a HiFi-GAN generator with folded weights, for batches of mixed lengths."""
+    """The Triton twin of `HifiganGenerator.forward`, for folded weights and batches of mixed lengths."""
 
-    def __init__(self, generator: HifiganGenerator, dtype: torch.dtype) -> None:
+    def __init__(self, generator: Any, dtype: torch.dtype, slope: float, last_slope: float) -> None:
         """Copy the weights in `dtype`, bfloat16 or float16, in which the tensors between convolutions are, too."""
-        self.dtype, self.hop_size = dtype, generator.hop_size
+        self.dtype, self.slope, self.last_slope = dtype, slope, last_slope
         self.input_conv = FusedConv(generator.input_conv, dtype)
         self.output_conv = FusedConv(generator.output_conv, dtype)
         self.upsamples = [FusedConv(layer, dtype) for layer in generator.upsamples]
-        self.blocks = [
-            [
-                [(FusedConv(a, dtype), FusedConv(b, dtype)) for a, b in zip(block.dilated, block.plain)]
-                for block in blocks
-            ]
-            for blocks in generator.blocks
-        ]
+        self.blocks = [[self._pairs(block) for block in blocks] for blocks in generator.blocks]
+
+    def _pairs(self, block: Any) -> list[tuple[FusedConv, FusedConv]]:
+        return [(FusedConv(a, self.dtype), FusedConv(b, self.dtype)) for a, b in zip(block.dilated, block.plain)]
 
     def __call__(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Waveform (B, T * hop_size) in float32 of frames (B, T, C), each of lengths (B,) as if alone.
@@ -174,37 +171,31 @@ class FusedHifigan:
         """
         with torch.cuda.device_of(frames):
             rate = 1
-            x = self.input_conv(frames.to(self.dtype).contiguous(), lengths, rate, SLOPE)
+            x = self.input_conv(frames.to(self.dtype).contiguous(), lengths, rate, self.slope)
             for number, (upsample, blocks) in enumerate(zip(self.upsamples, self.blocks), 1):
-                x = upsample(x, lengths, rate, SLOPE)
+                x = upsample(x, lengths, rate, self.slope)
                 rate *= upsample.upsampling
-                x = self._fused_blocks(x, lengths, rate, blocks, LAST_SLOPE if number == len(self.blocks) else SLOPE)
+                slope = self.last_slope if number == len(self.blocks) else self.slope
+                x = self._mean_of_blocks(x, lengths, rate, blocks, slope)
             return self.output_conv(x, lengths, rate, tanh=True).flatten(1)
 
-    def _fused_blocks(
+    def _mean_of_blocks(
         self, x: Tensor, lengths: Tensor, rate: int, blocks: list[list[tuple[FusedConv, FusedConv]]], slope: float
     ) -> Tensor:
-        """Mean of the residual blocks of x (B, T, C), which is activated with SLOPE; itself activated with `slope`."""
+        """Mean of the residual blocks of x (B, T, C), which is activated already; itself activated with `slope`."""
         total = None
         for block in blocks:
             y = x
             for dilated, plain in block:
                 last = plain is block[-1][1]
                 closing = last and block is blocks[-1]
-                between = dilated(y, lengths, rate, SLOPE)
+                between = dilated(y, lengths, rate, self.slope)
                 y = plain(
                     between, lengths, rate,
-                    slope=slope if closing else 1.0 if last else SLOPE,
-                    residual=y,
+                    slope=slope if closing else 1.0 if last else self.slope,
+                    residual=y, residual_slope=self.slope,
                     total=total if last else None,
                     scale=1 / len(blocks) if closing else 1.0,
                 )  # fmt: skip
             total = y
         return total
-
-
-def can_fuse(generator: nn.Module) -> bool:
-    """Whether there is a fused form of a generator."""
-    return isinstance(generator, HifiganGenerator) and all(
-        len(block.plain) > 0 for blocks in generator.blocks for block in blocks
-    )

@@ -1,16 +1,31 @@
-"""The forward-sum loss and its gradient as one Triton kernel: one program walks through one utterance and back."""
+"""The forward-sum loss: CTC, and its Triton twin, where one program walks through one utterance and back."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-import triton
-import triton.language as tl
+import torch.nn.functional as F
 from torch import Tensor
+
+from models.kernels.dispatch import tl, triton, uses_triton
 
 # Logarithm of "impossible": far below any sum of log-probabilities, finite so that differences stay numbers.
 IMPOSSIBLE = -1e30
 # A likelihood below this is that of an utterance without any alignment (fewer frames than tokens).
 NO_ALIGNMENT = -1e20
+
+
+def forward_sum(log_probs: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
+    """Negative log-likelihoods (B,) of all monotonic alignments: CTC whose labels are the tokens in order.
+
+    log_probs (B, T, 1 + T_text) float32, the blank first; lengths (B,). 0 where there are fewer frames than tokens.
+    """
+    if uses_triton(log_probs):
+        return ForwardSum.apply(log_probs, text_lengths, frame_lengths)
+    labels = torch.arange(1, log_probs.shape[2], device=log_probs.device).expand(log_probs.shape[0], -1)
+    time_first = log_probs.transpose(0, 1)
+    return F.ctc_loss(time_first, labels, frame_lengths, text_lengths, reduction="none", zero_infinity=True)
 
 
 @triton.jit
@@ -93,7 +108,7 @@ class ForwardSum(torch.autograd.Function):
     """Negative log-likelihood (B,) of all monotonic alignments, with its gradient made on the way."""
 
     @staticmethod
-    def forward(ctx, log_probs: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:  # noqa: ANN001
+    def forward(ctx: Any, log_probs: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
         """Losses (B,) for log_probs (B, T, 1 + T_text), the blank first; 0 where there is no alignment."""
         batch, max_frames, columns = log_probs.shape
         block = triton.next_power_of_2(columns)
@@ -103,7 +118,7 @@ class ForwardSum(torch.autograd.Function):
         rows = torch.empty(batch, 2 * (block + 2), device=device)
         losses = torch.empty(batch, device=device)
         gradient = torch.zeros_like(log_probs)
-        with torch.cuda.device(device) if device.type == "cuda" else torch.no_grad():
+        with torch.cuda.device_of(log_probs):
             _forward_sum_kernel[(batch,)](
                 log_probs, text_lengths.long(), frame_lengths.long(), alphas[0], alphas[1], rows, losses, gradient,
                 max_frames, columns - 1, IMPOSSIBLE=IMPOSSIBLE, NO_ALIGNMENT=NO_ALIGNMENT, BLOCK=block,
@@ -113,12 +128,7 @@ class ForwardSum(torch.autograd.Function):
         return losses
 
     @staticmethod
-    def backward(ctx, grad_losses: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN001
+    def backward(ctx: Any, grad_losses: Tensor) -> tuple[Tensor, None, None]:
         """Gradient of the log-probabilities."""
         (gradient,) = ctx.saved_tensors
         return gradient * grad_losses[:, None, None], None, None
-
-
-def forward_sum(log_probs: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
-    """Negative log-likelihoods (B,) of float32 log_probs (B, T, 1 + T_text), blank first; lengths on the device."""
-    return ForwardSum.apply(log_probs, text_lengths, frame_lengths)

@@ -1,4 +1,4 @@
-"""Bias and leaky ReLU behind a convolution as one Triton kernel, and their gradients as another.
+"""Bias and leaky ReLU behind a convolution; the Triton twin is one kernel for them and another for their gradients.
 
 PyTorch takes five passes over memory for them: add the bias, activate, and on the way back the slope and the sum for
 the bias. Here there are two.
@@ -6,13 +6,39 @@ the bias. Here there are two.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
-import triton
-import triton.language as tl
+import torch.nn.functional as F
 from torch import Tensor
+
+from models.kernels.dispatch import channels_last, tl, triton, uses_triton
 
 # Elements of a tile, channels of it at most, and tiles that one program of the backward pass walks through.
 TILE, MOST_CHANNELS, STEPS = 4096, 128, 8
+
+
+def bias_activation(y: Tensor, bias: Tensor, slope: float) -> Tensor:
+    """leaky_relu(y + bias, slope) for y (B, C, H, W) and bias (C,); slope 1 is no activation."""
+    if uses_triton(y) and channels_last(y):
+        return BiasActivation.apply(y, bias, slope)
+    return activate(y + bias[:, None, None], slope)
+
+
+def with_bias(convolve: Callable[[Tensor | None], Tensor], x: Tensor, bias: Tensor, slope: float) -> Tensor:
+    """A convolution of x (B, C, H, W), then a leaky ReLU; `convolve` adds the bias that it is given.
+
+    In training on a GPU the convolution leaves bias and activation to the kernel.
+    """
+    if torch.is_grad_enabled() and uses_triton(x) and channels_last(x):
+        return bias_activation(convolve(None).contiguous(memory_format=torch.channels_last), bias, slope)
+    return activate(convolve(bias), slope)
+
+
+def activate(x: Tensor, slope: float) -> Tensor:
+    """Leaky ReLU with this slope; 1 is none."""
+    return x if slope == 1.0 else F.leaky_relu(x, slope)
 
 
 @triton.jit
@@ -55,13 +81,13 @@ class BiasActivation(torch.autograd.Function):
     """leaky_relu(x + bias, slope) for x (B, C, ...) with C last in memory; slope 1 is no activation."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, bias: Tensor, slope: float) -> Tensor:  # noqa: ANN001
+    def forward(ctx: Any, x: Tensor, bias: Tensor, slope: float) -> Tensor:
         """The activated sum, in x's type and layout."""
         y = torch.empty_like(x)
         channels = bias.shape[0]
         rows = x.numel() // channels
         tile, width = _tile(channels)
-        with torch.cuda.device(x.device):
+        with torch.cuda.device_of(x):
             _forward_kernel[(triton.cdiv(rows, tile), triton.cdiv(channels, width))](
                 x, bias, y, rows, channels, slope, ROWS=tile, COLUMNS=width
             )
@@ -70,10 +96,10 @@ class BiasActivation(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN001
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         """Gradients of x and of the bias."""
         activated = ctx.slope != 1.0
-        grad = grad if fits(grad) else grad.contiguous(memory_format=torch.channels_last)
+        grad = grad.contiguous(memory_format=torch.channels_last)
         y = ctx.saved_tensors[0] if activated else grad
         grad_x = torch.empty_like(grad) if activated else grad
         channels = ctx.like.shape[0]
@@ -81,7 +107,7 @@ class BiasActivation(torch.autograd.Function):
         tile, width = _tile(channels)
         programs = triton.cdiv(rows, tile * STEPS)
         parts = torch.empty(programs, channels, device=grad.device)
-        with torch.cuda.device(grad.device):
+        with torch.cuda.device_of(grad):
             _backward_kernel[(programs, triton.cdiv(channels, width))](
                 grad, y, grad_x, parts, rows, channels, ctx.slope,
                 ACTIVATED=activated, ROWS=tile, COLUMNS=width, STEPS=STEPS,
@@ -93,13 +119,3 @@ def _tile(channels: int) -> tuple[int, int]:
     """Rows and channels of a tile."""
     width = min(MOST_CHANNELS, triton.next_power_of_2(channels))
     return TILE // width, width
-
-
-def fits(x: Tensor) -> bool:
-    """Whether x (B, C, T, F) lies in memory as the kernels need it: dense, the channels last."""
-    return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
-
-
-def bias_activation(x: Tensor, bias: Tensor, slope: float) -> Tensor:
-    """leaky_relu(x + bias, slope) for x (B, C, T, F), channels-last in memory on a GPU, and bias (C,)."""
-    return BiasActivation.apply(x, bias, slope)

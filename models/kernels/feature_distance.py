@@ -1,13 +1,24 @@
-"""The distance of feature maps as two Triton kernels, one pass over memory each: there and back."""
+"""The distance of feature maps; its Triton twin takes one pass over memory there and one back."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor
 
+from models.kernels.dispatch import channels_last, tl, triton, uses_triton
+
 BLOCK = 4096
+
+
+def feature_distance(x: Tensor) -> Tensor:
+    """Mean absolute difference (), float32, of the halves of x (2 B, ...), the real one first, without gradient."""
+    # The kernels need x to fill its memory, the batch outermost.
+    if uses_triton(x) and (x.is_contiguous() or channels_last(x)):
+        return FeatureDistance.apply(x)
+    real, fake = x.chunk(2)
+    return (fake - real.detach()).abs().mean(dtype=torch.float32)
 
 
 @triton.jit
@@ -36,32 +47,22 @@ class FeatureDistance(torch.autograd.Function):
     """Mean absolute difference () of the halves of x, whose first one, the real one, gets no gradient."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:  # noqa: ANN001
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         """Distance in float32 of x (2 B, ...), dense in memory with the batch outermost."""
         half = x.numel() // 2
         blocks = triton.cdiv(half, BLOCK)
         parts = torch.empty(blocks, device=x.device)
-        with torch.cuda.device(x.device):
+        with torch.cuda.device_of(x):
             _distance_kernel[(blocks,)](x, parts, half, BLOCK=BLOCK, num_warps=8)
         ctx.save_for_backward(x)
         return parts.sum() / half
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:  # noqa: ANN001
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         """Gradient of x."""
         (x,) = ctx.saved_tensors
         half = x.numel() // 2
         gradient = torch.empty_like(x)
-        with torch.cuda.device(x.device):
+        with torch.cuda.device_of(x):
             _gradient_kernel[(triton.cdiv(half, BLOCK),)](x, grad / half, gradient, half, BLOCK=BLOCK, num_warps=8)
         return gradient
-
-
-def is_dense(x: Tensor) -> bool:
-    """Whether x fills its memory, the batch outermost: what the kernels need."""
-    return x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
-
-
-def feature_distance(x: Tensor) -> Tensor:
-    """Mean absolute difference (), float32, of the halves of x (2 B, ...), real ones first; dense and on a GPU."""
-    return FeatureDistance.apply(x)

@@ -1,26 +1,30 @@
-"""All weight-normalised weights of a network from one Triton kernel, and all their gradients from another.
+"""The weight of a weight-normalised layer; its Triton twin makes those of a whole network with one kernel.
 
-Layer by layer a step computes each weight from direction and length (arXiv 1602.07868), rounds it, and reorders it for
-channels-last convolutions; on the way back the same again, and adds the result to the gradients. That is ten small
-kernels a layer, which take longer than many of the convolutions.
+Another kernel makes all their gradients. Layer by layer a step computes each weight from direction and length
+(arXiv 1602.07868), rounds it, and reorders it for channels-last convolutions; on the way back the same again, and adds
+the result to the gradients. That is ten small kernels a layer, which take longer than many of the convolutions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from models.vocoders.convolutions import WeightNormConv1d, WeightNormConv2d
+from models.kernels.dispatch import tl, triton, uses_triton
 
 BLOCK = 1024
 # Weights start at multiples of so many elements, as matrix units want them.
 ALIGNMENT = 64
+
+
+def weight_norm(direction: Tensor, length: Tensor) -> Tensor:
+    """The effective weight: each output channel of `direction`, scaled to the norm that `length` gives it."""
+    return torch._weight_norm(direction, length, 0)
 
 
 @triton.jit
@@ -86,7 +90,7 @@ class FusedWeights:
     def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
         """`dtype` is what the layers compute in."""
         self.dtype = dtype
-        self.layers = [m for m in module.modules() if isinstance(m, (WeightNormConv1d, WeightNormConv2d))]
+        self.layers: list[Any] = [layer for layer in module.modules() if hasattr(layer, "weight_v")]
         self._table: list[Tensor] = []
         self._addresses: list[int] = []
         self.offsets, end = [], 0
@@ -102,8 +106,8 @@ class FusedWeights:
 
     @contextmanager
     def computed(self) -> Iterator[None]:
-        """Inside the block every layer uses the weights computed here, at the block's start."""
-        if not self.layers:
+        """Inside the block every layer uses the weights computed here, at the block's start, where the kernels can."""
+        if not self.layers or not all(map(_fits, self.parameters)):
             yield
             return
         for layer, weight in zip(self.layers, _Weights.apply(self, *self.parameters)):
@@ -151,7 +155,7 @@ def inner_size(layer: nn.Module) -> int:
 
 class _Weights(Function):
     @staticmethod
-    def forward(ctx, fused: FusedWeights, *parameters: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, fused: FusedWeights, *parameters: Tensor) -> tuple[Tensor, ...]:
         """Every layer's weight."""
         direction, length, _, _, offsets, counts, inner = fused.table()
         flat = torch.empty(fused.size, dtype=fused.dtype, device=direction.device)
@@ -162,7 +166,7 @@ class _Weights(Function):
         return tuple(fused.views(flat))
 
     @staticmethod
-    def backward(ctx, *grads: Tensor) -> tuple[None, ...]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, ...]:
         """Adds to the parameters' gradients."""
         fused = ctx.fused
         direction, length, direction_grad, length_grad, offsets, counts, inner = fused.table()
@@ -186,9 +190,6 @@ def copy_all(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
             target.copy_(source)
 
 
-def can_fuse(parameters: Sequence[nn.Parameter]) -> bool:
-    """Whether the kernels can work on these: float32, dense, on a GPU, with gradients in place."""
-    return all(
-        p.is_cuda and p.dtype == torch.float32 and p.is_contiguous() and p.grad is not None and p.grad.is_contiguous()
-        for p in parameters
-    )
+def _fits(p: nn.Parameter) -> bool:
+    dense = p.is_contiguous() and p.grad is not None and p.grad.is_contiguous()
+    return uses_triton(p) and p.dtype == torch.float32 and dense

@@ -1,4 +1,4 @@
-"""Grouped, strided 1-D convolution over channels-last memory as Triton kernels, with its gradients.
+"""Grouped, strided convolution over time; its Triton twin works on channels-last memory, gradients included.
 
 A group has few channels (8 to 64), too few to fill a matrix unit. So one row of the matrix product makes several
 neighbouring outputs: it reads the window that they share, and the weight is packed into shifted copies of itself with
@@ -10,13 +10,36 @@ of the batch in a fixed order; nothing depends on the order of atomic additions.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-import triton
-import triton.language as tl
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
+
+from models.kernels.dispatch import tl, triton, uses_triton
+
+
+def grouped_conv(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
+    """Convolve x (B, C, 1, T) with weight (out, in / groups, taps) over time.
+
+    The kernels take channels a group that are powers of two, and are fast if C is last in memory; so is the result's.
+    """
+    if not uses_triton(x) or any(count & (count - 1) for count in per_group(weight, groups)):
+        return F.conv2d(x, weight.unsqueeze(2), bias, (1, stride), (0, padding), 1, groups)
+    return grouped_conv_on_gpu(x, weight, bias, stride, padding, groups)
+
+
+def grouped_conv_on_gpu(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
+    """`grouped_conv` by the kernels."""
+    if torch.is_autocast_enabled(x.device.type):
+        x = x.to(torch.get_autocast_dtype(x.device.type))
+    steps = x.squeeze(2).transpose(1, 2)
+    args = (stride, padding, groups)
+    y = _Convolve.apply(steps, weight.detach(), bias.detach(), *args)
+    if torch.is_grad_enabled() and (weight.requires_grad or bias.requires_grad):
+        y = _Join.apply(y, _Weigh.apply(steps.detach(), weight, bias, *args))
+    return y.transpose(1, 2).unsqueeze(2)
 
 
 @triton.jit
@@ -139,16 +162,12 @@ class Tiles(NamedTuple):
     stages: int
 
 
-# Measured exceptions to the rule below: (kind, in and out channels of a group, stride) -> Tiles.
-TUNED: dict[tuple[str, int, int, int], Tiles] = {}
 MAX_WASTE = 1.2  # of a window
 PROGRAMS = 768  # that a weight gradient should have at least
 
 
 def choose_tiles(kind: str, channels: tuple[int, int], taps: int, stride: int, dtype: torch.dtype) -> Tiles:
     """Tiles for "forward", "input" or "weight" (gradients) of a layer with so many (in, out) channels a group."""
-    if dtype != torch.float32 and (kind, *channels, stride) in TUNED:
-        return TUNED[(kind, *channels, stride)]
     most = 64 if dtype == torch.float32 else 128
     width = channels[0] * stride if kind == "input" else channels[1]
     repeat = 1
@@ -202,10 +221,8 @@ def convolve_blocks(
     return y
 
 
-# The three below are opaque to torch.compile, which sees their shapes only. All tensors are (B, T, C) in memory.
-@torch.library.custom_op("jets::grouped_conv", mutates_args=())
-def forward_op(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
-    """Convolution of x (B, T, C)."""
+def convolved(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
+    """Convolution of x (B, T, C); all tensors here are (B, T, C) in memory."""
     tiles = choose_tiles("forward", per_group(weight, groups), weight.shape[2], stride, x.dtype)
     length = out_length(x, weight, stride, padding)
     x, weight = x.contiguous(), weight.contiguous()
@@ -213,8 +230,7 @@ def forward_op(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: in
         return convolve_blocks(x, weight, bias, tiles, False, stride, padding, groups, length)
 
 
-@torch.library.custom_op("jets::grouped_conv_input_grad", mutates_args=())
-def input_grad_op(grad: Tensor, weight: Tensor, stride: int, padding: int, groups: int, in_length: int) -> Tensor:
+def input_gradient(grad: Tensor, weight: Tensor, stride: int, padding: int, groups: int, in_length: int) -> Tensor:
     """Gradient of the input (B, in_length, C)."""
     tiles = choose_tiles("input", per_group(weight, groups), weight.shape[2], stride, grad.dtype)
     grad, weight = grad.contiguous(), weight.contiguous()
@@ -222,8 +238,7 @@ def input_grad_op(grad: Tensor, weight: Tensor, stride: int, padding: int, group
         return convolve_blocks(grad, weight, None, tiles, True, stride, padding, groups, in_length)
 
 
-@torch.library.custom_op("jets::grouped_conv_weight_grad", mutates_args=())
-def weight_grad_op(x: Tensor, grad: Tensor, weight: Tensor, stride: int, padding: int, groups: int) -> Tensor:
+def weight_gradient(x: Tensor, grad: Tensor, weight: Tensor, stride: int, padding: int, groups: int) -> Tensor:
     """Gradient of the weight, as large and of the same type."""
     taps, (in_channels, out_channels) = weight.shape[2], per_group(weight, groups)
     tiles = choose_tiles("weight", (in_channels, out_channels), taps, stride, x.dtype)
@@ -250,21 +265,6 @@ def weight_grad_op(x: Tensor, grad: Tensor, weight: Tensor, stride: int, padding
     return result
 
 
-@forward_op.register_fake
-def _(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
-    return x.new_empty(x.shape[0], out_length(x, weight, stride, padding), weight.shape[0])
-
-
-@input_grad_op.register_fake
-def _(grad: Tensor, weight: Tensor, stride: int, padding: int, groups: int, in_length: int) -> Tensor:
-    return grad.new_empty(grad.shape[0], in_length, weight.shape[1] * groups)
-
-
-@weight_grad_op.register_fake
-def _(x: Tensor, grad: Tensor, weight: Tensor, stride: int, padding: int, groups: int) -> Tensor:
-    return torch.empty_like(weight, memory_format=torch.contiguous_format)
-
-
 def out_length(x: Tensor, weight: Tensor, stride: int, padding: int) -> int:
     """Steps that come of x (B, T, C)."""
     return (x.shape[1] + 2 * padding - weight.shape[2]) // stride + 1
@@ -279,53 +279,35 @@ def per_group(weight: Tensor, groups: int) -> tuple[int, int]:
 # input's gradient and one for the weight's, of which it runs what is needed, and one that joins them.
 class _Convolve(Function):
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.geometry = (stride, padding, groups, x.shape[1])
-        return forward_op(x, weight, bias, stride, padding, groups)
+        return convolved(x, weight, bias, stride, padding, groups)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return input_grad_op(grad, *ctx.saved_tensors, *ctx.geometry), None, None, None, None, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return input_gradient(grad, *ctx.saved_tensors, *ctx.geometry), None, None, None, None, None
 
 
 class _Weigh(Function):
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.geometry, ctx.bias_dtype = (stride, padding, groups), bias.dtype
         return x.new_empty(()).expand(x.shape[0], out_length(x, weight, stride, padding), weight.shape[0])
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         bias_grad = grad.sum((0, 1), dtype=torch.float32).to(ctx.bias_dtype)
-        return None, weight_grad_op(x, grad, weight, *ctx.geometry), bias_grad, None, None, None
+        return None, weight_gradient(x, grad, weight, *ctx.geometry), bias_grad, None, None, None
 
 
 class _Join(Function):
     @staticmethod
-    def forward(ctx, y: Tensor, weighed: Tensor) -> Tensor:
+    def forward(ctx: Any, y: Tensor, weighed: Tensor) -> Tensor:
         return y.view_as(y)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         return grad, grad
-
-
-def fits(weight: Tensor, groups: int) -> bool:
-    """Whether the kernels can work with so many channels a group: powers of two."""
-    return all(count & (count - 1) == 0 for count in per_group(weight, groups))
-
-
-def grouped_conv1d(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
-    """As F.conv1d for x (B, C, T), or F.conv2d for x (B, C, 1, T), fast if C is last in memory; so is the result's."""
-    if torch.is_autocast_enabled(x.device.type):
-        x = x.to(torch.get_autocast_dtype(x.device.type))
-    steps = x.flatten(2).transpose(1, 2)
-    args = (stride, padding, groups)
-    y = _Convolve.apply(steps, weight.detach(), bias.detach(), *args)
-    if torch.is_grad_enabled() and (weight.requires_grad or bias.requires_grad):
-        y = _Join.apply(y, _Weigh.apply(steps.detach(), weight, bias, *args))
-    y = y.transpose(1, 2)
-    return y if x.dim() == 3 else y.unsqueeze(2)
