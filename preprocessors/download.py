@@ -181,7 +181,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     def plain_tar(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
         if not member.isfile() and not member.isdir():  # a corpus needs no others
             raise UserError(f"{shown(archive)}: refused, its entry {member.name!r} is a link or a device")
-        return plain(member.name) and tarfile.data_filter(member, path)
+        return tarfile.data_filter(member.replace(name=plain(member.name)), path)
 
     def plain(name: str) -> str:
         path = PurePosixPath(name.replace("\\", "/"))

@@ -128,7 +128,7 @@ def _measures(wave: np.ndarray, f0: np.ndarray | Exception, config: PreprocessCo
     if not f0.any():
         raise AudioProblem("unvoiced", f"no voiced speech from {config.f0_min:g} to {config.f0_max:g} Hz was found")
     log_f0 = continuous_log_f0(f0)
-    sums = {}
+    sums: Row = {}
     for name, values in (
         ("log_f0", log_f0.astype(np.float64)),
         ("energy", frame_energy(wave, config.n_fft, config.win_size, config.hop_size).astype(np.float64)),

@@ -65,7 +65,7 @@ def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
                 groups = grouped([row for row in rows if not row.kind])
                 shards, fresh = _all_shards(groups, preprocess, target / SHARDS, name)
                 print(write_corpus(target, name, rows, source, shards, preprocess), end="\n\n")
-                _print_speed(target, groups, shards, fresh, preprocess, time.monotonic() - started)
+                _print_speed(target, fresh, preprocess, time.monotonic() - started)
             for path in _useless(target):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return target
@@ -103,14 +103,14 @@ def _useless(target: Path) -> list[Path]:
 
 def _all_shards(
     groups: list[list[SourceRow]], preprocess: PreprocessConfig, folder: Path, name: str
-) -> tuple[list[Path], list[int]]:
-    """The shard of each group, whole, found or made; and which of the groups were worked on."""
+) -> tuple[list[Path], list[Path]]:
+    """The shard of each group, whole, found or made; and those that were made."""
     keys = [group_key(group) for group in groups]
     remove_leftovers(folder, alone=True)
     done = {path.stem.partition("-")[0]: path for path in sorted(folder.glob("*-*.arrow"))}
     usable = {key: path for key, path in done.items() if key in set(keys) and is_whole(path) and _nobody_died(path)}
-    fresh = [number for number, key in enumerate(keys) if key not in usable]
-    jobs = [groups[number] for number in fresh]
+    jobs = [group for key, group in zip(keys, groups) if key not in usable]
+    fresh = []
     total, waiting = sum(map(len, groups)), sum(map(len, jobs))
     workers = min(preprocess.num_workers or _cores(), len(jobs))
     interval = 0.2 if sys.stderr.isatty() else 10
@@ -119,6 +119,7 @@ def _all_shards(
     ) as bar:
         for file, count in run_jobs(make_worker, (preprocess, folder), jobs, workers):
             usable[file.partition("-")[0]] = folder / file
+            fresh.append(folder / file)
             bar.update(count)
     return [usable[key] for key in keys], fresh
 
@@ -133,15 +134,11 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _print_speed(
-    target: Path, groups: list[list[SourceRow]], shards: list[Path], fresh: list[int], preprocess: PreprocessConfig,
-    seconds: float,
-) -> None:  # fmt: skip
-    frames = sum(int(read_batch(shards[number]).column("frames").to_numpy().sum()) for number in fresh)
-    audio = frames * preprocess.hop_size / preprocess.sample_rate
+def _print_speed(target: Path, fresh: list[Path], preprocess: PreprocessConfig, seconds: float) -> None:
+    frames = [read_batch(path).column("frames").to_numpy() for path in fresh]
+    audio = sum(int(part.sum()) for part in frames) * preprocess.hop_size / preprocess.sample_rate
     reused = "" if audio else " (everything was reused)"
-    count = sum(len(groups[number]) for number in fresh)
-    print(f"{count} utterances worked on in {seconds:.1f} s: {audio / seconds:.0f} x real time{reused}")
+    print(f"{sum(map(len, frames))} utterances worked on in {seconds:.1f} s: {audio / seconds:.0f} x real time{reused}")
     print(f"features: {shown(target)}")
     if (target / SKIPPED).stat().st_size:
         print(f"skipped utterances, with reasons: {shown(target / SKIPPED)}")

@@ -62,9 +62,8 @@ def run_jobs(
         for _ in range(min(workers, len(queue))):
             _start(processes, make, arguments)
         while processes:
-            handles = {process.connection: process for process in processes}
-            for connection in wait(list(handles)):
-                process = handles[connection]
+            speaking = wait([process.connection for process in processes])
+            for process in [process for process in processes if process.connection in speaking]:
                 try:
                     kind, value = process.connection.recv()
                 except (EOFError, OSError):
@@ -72,7 +71,10 @@ def run_jobs(
                     if not _blamed(process, code):
                         false_starts += 1
                         if false_starts >= _FALSE_STARTS:
-                            raise UserError(_die_at_start(code)) from None
+                            raise UserError(
+                                f"worker processes die before their work begins (exit code {code}): "
+                                "close other programs if memory is short, or lower preprocess.num_workers"
+                            ) from None
                     if process.job is not None:
                         queue.appendleft(process.job)
                     if queue:
@@ -101,13 +103,6 @@ def run_jobs(
                 process.process.kill()  # what it writes is whole or absent
             while processes:
                 _end(processes, processes[0])
-
-
-def _die_at_start(code: int | None) -> str:
-    return (
-        f"worker processes die at their start (exit code {code}): "
-        "close other programs if memory is short, or lower preprocess.num_workers"
-    )
 
 
 def _start(processes: list[_Process], make: Callable[..., Worker], arguments: tuple) -> None:
@@ -155,7 +150,7 @@ def _undisturbed() -> Iterator[None]:
     handler = signal.getsignal(signal.SIGINT)
     ours = threading.current_thread() is threading.main_thread() and callable(handler)
     arrived: list[int] = []
-    before: set[signal.Signals] | None = None
+    before: set[int | signal.Signals] | None = None
     if hasattr(signal, "pthread_sigmask"):
         from multiprocessing import resource_tracker
 

@@ -202,8 +202,7 @@ def frame_energy(audio: np.ndarray, n_fft: int, win_size: int, hop_size: int) ->
     if frames == 0:
         return np.zeros(0, np.float32)
     audio = audio.astype(np.float32, copy=False)
-    mode = "reflect" if len(audio) > n_fft // 2 else "constant"
-    padded = np.pad(audio, n_fft // 2, mode=mode)
+    padded = np.pad(audio, n_fft // 2, mode="reflect" if len(audio) > n_fft // 2 else "constant")
     left = (n_fft - win_size) // 2
     window = np.zeros(n_fft)
     window[left : left + win_size] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(win_size) / win_size)

@@ -15,6 +15,7 @@ import soundfile
 import torch
 
 from preprocessors import features, manifest, pipeline
+from preprocessors.corpus_report import write_plots
 from preprocessors.pipeline import preprocess_dataset
 from processors import store
 from processors.audio.mel import MelSpectrogram
@@ -25,14 +26,17 @@ from utils.lock import FileLock
 from utils.paths import PROJECT_ROOT
 
 RATE = 22050
+pytestmark = pytest.mark.usefixtures("in_process", "no_plots")
 
 
 def skipped_rows(folder: Path) -> dict[str, dict[str, str]]:
     return {row["id"]: row for row in map(json.loads, (folder / "skipped.jsonl").read_text().splitlines())}
 
 
-@pytest.mark.usefixtures("in_process")
-def test_what_comes_out(voice_folder: Path, config_maker: Callable, capsys: pytest.CaptureFixture) -> None:
+def test_what_comes_out(
+    voice_folder: Path, config_maker: Callable, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "write_plots", write_plots)
     config = config_maker(voice_folder, max_held_out_fraction=0.1)
     folder = preprocess_dataset(config, "voice")
     corpus = ProcessedCorpus.open(folder, config.preprocess)
@@ -41,6 +45,8 @@ def test_what_comes_out(voice_folder: Path, config_maker: Callable, capsys: pyte
     assert [u.id for u in corpus.utterances] == [f"u{n:03d}" for n in range(24)]
     assert [len(corpus.split(name)) for name in ("train", "valid", "test")] == [20, 2, 2]
     assert corpus.tokens == front_end.tokens
+    mel = MelSpectrogram(RATE, 1024, 1024, 256, 80)
+    measured: dict[str, list[np.ndarray]] = {"log_f0": [], "energy": []}
     for utterance in corpus.utterances:
         assert utterance.length == utterance.frames * corpus.hop_size
         assert list(utterance.phones) == front_end.phonemise(utterance.text)
@@ -51,6 +57,12 @@ def test_what_comes_out(voice_folder: Path, config_maker: Callable, capsys: pyte
         assert len(audio) == utterance.length and len(log_f0) == len(voiced) == utterance.frames
         assert 0.3 < voiced.mean() < 0.9 and np.isfinite(log_f0).all()
         assert np.log(80) < log_f0.min() and log_f0.max() < np.log(400)
+        if utterance.split == "train":
+            measured["log_f0"].append(log_f0)
+            measured["energy"].append(mel(torch.from_numpy(audio.astype(np.float32) / 32768)[None])[1][0].numpy())
+    for name, values in measured.items():
+        assert corpus.statistics[f"{name}_mean"] == pytest.approx(np.concatenate(values).mean(), rel=1e-4)
+        assert corpus.statistics[f"{name}_std"] == pytest.approx(np.concatenate(values).std(), rel=1e-3)
 
     printed = capsys.readouterr().out
     assert (folder / "report.txt").read_text() in printed
@@ -60,22 +72,6 @@ def test_what_comes_out(voice_folder: Path, config_maker: Callable, capsys: pyte
     assert [path.name for path in folder.parent.iterdir()] == ["voice"]
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
-def test_statistics_are_those_of_the_training_split(voice_folder: Path, config_maker: Callable) -> None:
-    config = config_maker(voice_folder, max_held_out_fraction=0.2)
-    corpus = ProcessedCorpus.open(preprocess_dataset(config, "voice"))
-    mel = MelSpectrogram(RATE, 1024, 1024, 256, 80)
-    log_f0, energy = [], []
-    for utterance in corpus.split("train"):
-        samples, contour, _ = corpus.arrays(utterance.row)
-        energy.append(mel(torch.from_numpy(samples.astype(np.float32) / 32768)[None])[1][0].numpy())
-        log_f0.append(contour)
-    for name, values in (("log_f0", np.concatenate(log_f0)), ("energy", np.concatenate(energy))):
-        assert corpus.statistics[f"{name}_mean"] == pytest.approx(values.mean(dtype=np.float64), rel=1e-4)
-        assert corpus.statistics[f"{name}_std"] == pytest.approx(values.std(dtype=np.float64), rel=1e-3)
-
-
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_every_reason_to_skip(
     tmp_path: Path, corpus_maker: Callable, speech_maker: Callable, config_maker: Callable
 ) -> None:
@@ -143,7 +139,6 @@ def test_every_reason_to_skip(
     assert "skipped: 17" in report and "too short           2   for instance none:" in report
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_an_exception_costs_one_utterance(
     voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +164,6 @@ def test_an_exception_costs_one_utterance(
     }
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_a_deadly_utterance_is_skipped_and_gets_another_chance(
     voice_folder: Path, config_maker: Callable, content_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +184,6 @@ def test_a_deadly_utterance_is_skipped_and_gets_another_chance(
     assert content_of(again) == content_of(preprocess_dataset(config_maker(voice_folder, "b", valid_size=1), "voice"))
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_nothing_usable(tmp_path: Path, corpus_maker: Callable, config_maker: Callable) -> None:
     folder = corpus_maker(tmp_path / "voice", 3)
     config = config_maker(folder, min_seconds=15.0)
@@ -202,7 +195,6 @@ def test_nothing_usable(tmp_path: Path, corpus_maker: Callable, config_maker: Ca
     assert not (tmp_path / "data" / "voice/meta.json").exists()
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_warnings(tmp_path: Path, corpus_maker: Callable, config_maker: Callable) -> None:
     folder = corpus_maker(tmp_path / "voice", 4)
     corpus = preprocess_dataset(config_maker(folder), "voice")
@@ -231,7 +223,6 @@ def ids_worked_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return worked
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_only_groups_that_changed_are_redone(
     tmp_path: Path,
     corpus_maker: Callable,
@@ -270,7 +261,6 @@ def test_only_groups_that_changed_are_redone(
     assert content_of(again) == content_of(tmp_path / "data" / "voice")
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 @pytest.mark.parametrize("damage", ["meta.json", "utterances-*.arrow", "shards/*.arrow"])
 @pytest.mark.parametrize("how", ["cut", "bit"])
 def test_a_damaged_corpus_is_mended(
@@ -294,7 +284,6 @@ def test_a_damaged_corpus_is_mended(
     assert len(worked) == (6 if damage.startswith("shards") else 0)
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_the_earlier_corpus_stays_until_the_new_one_is_ready(
     voice_folder: Path, config_maker: Callable, content_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,7 +309,6 @@ def test_the_earlier_corpus_stays_until_the_new_one_is_ready(
     assert content_of(folder) == content_of(new)
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_an_interrupted_run_keeps_what_is_whole(
     voice_folder: Path, config_maker: Callable, content_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,7 +344,6 @@ def test_an_interrupted_run_keeps_what_is_whole(
     assert content_of(preprocess_dataset(config, "voice")) == whole
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_a_corpus_of_the_first_format_is_made_again(
     voice_folder: Path, config_maker: Callable, content_of: Callable
 ) -> None:
@@ -371,7 +358,6 @@ def test_a_corpus_of_the_first_format_is_made_again(
     assert [path.name for path in folder.parent.iterdir() if path.name != "whole"] == ["voice"]
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_pieces_of_another_token_table(
     voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,7 +371,6 @@ def test_pieces_of_another_token_table(
         preprocess_dataset(config_maker(voice_folder), "voice")
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_two_runs_at_once_and_a_folder_that_vanishes(
     voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
