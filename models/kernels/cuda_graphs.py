@@ -92,7 +92,7 @@ class GraphCache:
                     function(*static)
             current.wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool, stream=stream):
+            with torch.cuda.graph(graph, pool=self._pool, stream=stream):  # type: ignore[arg-type]
                 outputs = function(*static)
         self._pool = self._pool or graph.pool()
         return _Graph(graph, static, outputs)
@@ -173,7 +173,7 @@ class StepGraphs:
             torch.cuda.current_stream().wait_stream(self.stream)
             torch._foreach_copy_(gradients, kept)
             del kept
-            with torch.cuda.graph(graph, pool=self.pool.id, stream=self.stream):
+            with torch.cuda.graph(graph, pool=self.pool.id, stream=self.stream):  # type: ignore[arg-type]
                 losses = self.step(batch, loss_scale)
         return _Captured(graph, batch, loss_scale, losses, self.pool)
 
