@@ -82,8 +82,7 @@ class WeightNormConv2d(nn.Module):
         self.stride, self.padding = stride, (kernel_size[0] // 2, kernel_size[1] // 2)
         conv = nn.Conv2d(in_channels, out_channels, kernel_size)
         self.weight_g = nn.Parameter(conv.weight.detach().flatten(1).norm(dim=1).view(-1, 1, 1, 1))
-        assert conv.bias is not None
-        self.weight_v, self.bias = nn.Parameter(conv.weight.detach()), conv.bias
+        self.weight_v, self.bias = nn.Parameter(conv.weight.detach()), nn.Parameter(conv.bias.detach())  # type: ignore[union-attr]
         self.fused: Tensor | None = None
 
     def weight(self) -> Tensor:

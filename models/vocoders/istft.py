@@ -38,6 +38,9 @@ class ConvNextBlock(nn.Module):
 class IstftGenerator(nn.Module):
     """Waveform from hidden frames by predicted magnitudes and phases and an inverse STFT."""
 
+    basis: Tensor
+    window_square: Tensor
+
     def __init__(
         self,
         in_channels: int,
@@ -49,8 +52,6 @@ class IstftGenerator(nn.Module):
         hop_size: int,
     ) -> None:
         super().__init__()
-        self.basis: Tensor
-        self.window_square: Tensor
         self.n_fft, self.hop_size = n_fft, hop_size
         self.overlap = n_fft // hop_size
         # Frames on each side that can change a frame's samples: convolutions, then windows that overlap.
@@ -65,8 +66,7 @@ class IstftGenerator(nn.Module):
         for layer in self.modules():
             if isinstance(layer, (nn.Conv1d, nn.Linear)):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         window = torch.hann_window(n_fft)
         self.register_buffer("basis", inverse_fourier_basis(n_fft) * window, persistent=False)
         self.register_buffer("window_square", window.square(), persistent=False)

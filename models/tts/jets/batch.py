@@ -30,10 +30,10 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on a device."""
-        moved: dict[str, Any] = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        moved: dict[str, Any] = {name: v.to(device) for name, v in vars(self).items() if isinstance(v, Tensor)}
         return replace(self, **moved)
 
 
 def length_mask(lengths: Tensor, size: Any) -> Tensor:
-    """True (B, size) where a position lies inside its utterance of `lengths` (B,)."""
+    """True (B, size) where a position lies inside its utterance of `lengths` (B,); a graph's size is a tensor ()."""
     return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
