@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.command import command
+from utils.errors import command
 
 
 @command
@@ -24,9 +24,8 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
     args = parser.parse_args()
     from models.base.experiment import Experiment, check_source
-    from models.registry import model_module
+    from models.registry import load_config, model_module
     from processors.text.frontend import TextFrontEnd
-    from utils.config import load_config
 
     config = load_config(args.config, args.overrides)
     if args.name is not None:

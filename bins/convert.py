@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.command import command  # noqa: E402
+from utils.errors import command  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:

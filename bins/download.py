@@ -18,8 +18,8 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
     args = parser.parse_args()
     try:
+        from models.registry import load_config
         from preprocessors.download import download_datasets
-        from utils.config import load_config
 
         download_datasets(load_config(args.config, args.overrides))
     except UserError as error:

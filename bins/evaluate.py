@@ -18,7 +18,7 @@ from utils.errors import UserError  # noqa: E402
 from utils.flags import as_typed  # noqa: E402
 
 if TYPE_CHECKING:
-    from utils.config.schema import ExperimentConfig
+    from config.schema import ExperimentConfig
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -42,9 +42,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def loaded_config(args: argparse.Namespace) -> ExperimentConfig:
     """The experiment's config or the given one, with --dataset in it; UserError for a corpus without features."""
+    from config.schema import EXPERIMENT_CONFIG
+    from models.registry import load_config, load_experiment_config
     from processors.corpus import require_features
-    from utils.config import load_config, load_experiment_config, project_path
-    from utils.config.load import EXPERIMENT_CONFIG
+    from utils.paths import project_path
 
     if args.config is None and args.expt_dir is not None:
         config = load_experiment_config(args.expt_dir, args.overrides)

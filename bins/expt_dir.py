@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.command import command
+from utils.errors import command
 
 
 @command
@@ -19,7 +19,8 @@ def main() -> int:
     parser.add_argument("--name", required=True, help="name of the experiment")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
     args = parser.parse_args()
-    from utils.config import load_config, project_path
+    from models.registry import load_config
+    from utils.paths import project_path
 
     print(project_path(load_config(args.config, args.overrides).log_dir) / args.name)
     return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from utils.command import command  # noqa: E402
+from utils.errors import command  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -19,8 +19,8 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     arguments = parser.parse_args()
     try:
+        from models.registry import load_config
         from preprocessors.pipeline import preprocess_dataset
-        from utils.config import load_config
 
         config = load_config(arguments.config, arguments.overrides)
         unknown = [name for name in arguments.dataset or () if name not in config.dataset]

@@ -47,9 +47,8 @@ def main() -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
         # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
         from models.base.experiment import Experiment
-        from models.registry import model_module
-        from utils.config import load_config
-        from utils.config.paths import shown
+        from models.registry import load_config, model_module
+        from utils.paths import shown
 
         config = load_config(arguments.config, arguments.overrides)
         experiment = Experiment.named(arguments.name, config)

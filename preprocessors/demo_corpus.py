@@ -18,8 +18,8 @@ import numpy as np
 import soundfile
 
 from preprocessors.download import is_corpus
-from utils.config.paths import project_path, shown
 from utils.errors import UserError
+from utils.paths import project_path, shown
 
 SENTENCES = Path(__file__).with_name("demo_sentences.txt")
 _VOICE = b"en-us"

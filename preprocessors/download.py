@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from config.schema import DownloadConfig, ExperimentConfig
 from preprocessors.unpack import unpack_archive
-from utils.config.paths import project_path, shown
-from utils.config.schema import DownloadConfig, ExperimentConfig
 from utils.errors import UserError
+from utils.paths import project_path, shown
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from config.schema import PreprocessConfig
 from preprocessors.corpus_report import CorpusFigures, report_text
 from preprocessors.source import CorpusSource
 from preprocessors.splits import assign_splits
@@ -34,7 +35,6 @@ from processors.corpus import (
 )
 from processors.text.tokens import save_tokens
 from utils.atomic import fsync_directory, write_json, write_json_lines, write_text
-from utils.config.schema import PreprocessConfig
 from utils.errors import UserError
 
 

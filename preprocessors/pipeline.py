@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from config.schema import ExperimentConfig, PreprocessConfig
 from preprocessors.packing import finish_swap, pack, sibling, swap
 from preprocessors.pool import Died, run_jobs
 from preprocessors.source import CorpusSource, read_source
@@ -23,10 +24,9 @@ from preprocessors.store import DIED, Record, Store, WorkItem
 from preprocessors.worker import make_worker
 from processors.corpus import SKIPPED, ProcessedCorpus, corpus_directory, read_meta
 from utils.atomic import disk_errors
-from utils.config.paths import project_path, shown
-from utils.config.schema import ExperimentConfig, PreprocessConfig
 from utils.errors import UserError
 from utils.lock import FileLock
+from utils.paths import project_path, shown
 
 # Few enough that little is lost by an interruption, many enough that they share the search for F0.
 UTTERANCES_IN_A_JOB = 24

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.schema import PreprocessConfig
 from preprocessors.ljspeech import RawUtterance, Skipped, read_corpus
 from preprocessors.store import WorkItem
 from processors.corpus import digest, utterance_fingerprint
-from utils.config.schema import PreprocessConfig
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import IO
 
 from tqdm import tqdm
 
-from utils.config.paths import shown
 from utils.errors import UserError, one_line
+from utils.paths import shown
 
 
 def unpack_archive(archive: Path, target: Path, is_wanted: Callable[[Path], bool]) -> None:

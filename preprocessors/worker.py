@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from config.schema import PreprocessConfig
 from preprocessors.store import Arrays, Record, WorkItem, shard_name, write_shard
 from processors.audio.frame_energy import frame_energy
 from processors.audio.pitch import continuous_log_f0, extract_f0_batch
 from processors.audio.recording import AudioProblem, active_level_db, load_recording
 from utils.atomic import disk_errors
-from utils.config.paths import project_path
-from utils.config.schema import PreprocessConfig
 from utils.errors import UserError
+from utils.paths import project_path
 
 if TYPE_CHECKING:
     from processors.text.frontend import TextFrontEnd

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from utils.config.paths import project_path, shown
-from utils.config.schema import ExperimentConfig, PreprocessConfig
+from config.schema import ExperimentConfig, PreprocessConfig
 from utils.errors import UserError, one_line
 from utils.json_text import is_count, is_finite, parse_json, read_json
+from utils.paths import project_path, shown
 
 FORMAT_VERSION = 1
 # Counts changes of the code that change what stage 1 makes of the same recording and the same config.

@@ -11,7 +11,8 @@ from types import ModuleType
 import pytest
 from torch.utils.tensorboard import SummaryWriter
 
-from utils.config import load_config, save_config
+from config.schema import save_config
+from models.registry import load_config
 
 CONFIG = Path(__file__).resolve().parents[1] / "config/jets.json"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from models.base.experiment import check_source
+from models.registry import load_config
 from processors.text.tokens import lexicon_tokens
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, TINY, make_experiment
-from utils.config import load_config
 from utils.errors import UserError
 
 Check = Callable[..., tuple[int, str]]

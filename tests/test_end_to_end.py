@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.registry import load_experiment_config
 from tests.models.conftest import TINY
-from utils.config import load_experiment_config
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 22050

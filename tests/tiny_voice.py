@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from config.schema import ExperimentConfig, save_config
 from models.base.checkpoints import save_checkpoint
+from models.registry import load_config
 from models.tts.jets.network import JetsNetwork
 from processors.text.tokens import lexicon_tokens, save_tokens
-from utils.config import load_config, save_config
-from utils.config.schema import ExperimentConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = [

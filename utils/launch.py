@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
 
-from utils.config.paths import PROJECT_ROOT
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 # Consumer cards without peer-to-peer transfers; NCCL hangs on them, and accelerate refuses to start.
 _NO_P2P = re.compile(r"RTX (30|40|50)\d\d")

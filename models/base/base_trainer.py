@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from config.schema import ExperimentConfig
 from models.base import checkpoints
 from models.base.bad_steps import BadSteps
 from models.base.checkpoints import Checkpoint
@@ -31,9 +32,8 @@ from models.base.random_state import preserved_random_state, random_state, seed_
 from models.base.run_log import RunLog
 from models.base.signals import GracefulStop
 from utils.atomic import disk_message
-from utils.config import project_path
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
+from utils.paths import project_path
 
 # Processes ask each other about signals at least this often, in steps; alone, a process looks after each step.
 ASK_INTERVAL = 50

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from config.schema import TrainConfig
 from models.base.ema import ExponentialMovingAverage
 from models.base.meter import Meter
 from models.base.optimization import LossScale, NetworkOptimizer
 from models.base.processes import Processes
-from utils.config.schema import TrainConfig
 
 SKIPPED, NORM, LOSS_SCALE = "skipped", "gradient_norm/", "loss_scale"
 

@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from config.schema import ExperimentConfig, config_to_dict, save_config
 from models.base.checkpoints import FOLDER, Checkpoint, checkpoint_folders, find_checkpoint, has_weights
 from processors.text.tokens import load_tokens, save_tokens
 from utils.atomic import disk_errors
-from utils.config import config_to_dict, project_path, save_config
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError, one_line
 from utils.json_text import read_json
 from utils.lock import FileLock
+from utils.paths import project_path
 
 CONFIG, TOKENS, LEXICON, LOCK = "config.json", "tokens.json", "lexicon.txt", ".lock"
 PITCH_RESPONSE = "pitch_response.json"  # of bins/calibrate.py

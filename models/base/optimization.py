@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from config.schema import TrainConfig
 from models.base.flat import FlatParameters
-from utils.config.schema import TrainConfig
 
 
 def learning_rate_factor(step: int, config: TrainConfig) -> float:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from utils.config.paths import shown
 from utils.errors import UserError
 from utils.json_text import parse_json
+from utils.paths import shown
 
 AUDIO_TYPES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
 

@@ -16,6 +16,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from config.schema import EvaluateConfig, ExperimentConfig, PreprocessConfig
 from models.evaluation.items import AlignmentRecord, Item
 from models.evaluation.measures import dnsmos
 from models.evaluation.measures.alignment_health import diagonality, duration_health, path_probability, sharpness
@@ -35,7 +36,6 @@ from models.evaluation.report.media import Media, alignment_picture, curve, enco
 from models.evaluation.report.report import Report, UtteranceRecord
 from processors.audio.recording import AudioProblem
 from processors.text.tokens import END, PUNCTUATION, START
-from utils.config.schema import EvaluateConfig, ExperimentConfig, PreprocessConfig
 from utils.errors import UserError
 
 MAX_WORKERS = 8

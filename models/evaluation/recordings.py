@@ -6,9 +6,9 @@ from pathlib import Path
 
 import soundfile
 
+from config.schema import ExperimentConfig
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory
 from utils.atomic import disk_errors
-from utils.config.schema import ExperimentConfig
 
 RECORDINGS = "recordings"
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from config.schema import ExperimentConfig
 from models.evaluation.items import Item, items_of_folder, read_manifest
 from models.evaluation.judge import Evaluation, evaluate, relative
 from models.evaluation.recordings import SplitRecordings
@@ -16,9 +17,8 @@ from models.evaluation.report.report import Report, read_report, write_report_js
 from models.registry import model_module
 from processors.corpus import META, corpus_directory
 from utils.atomic import disk_errors, make_folder, write_json, write_json_lines, write_text
-from utils.config.paths import shown
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
+from utils.paths import shown
 
 MANIFEST = "manifest.jsonl"
 

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from pydantic import ValidationError
 
-from utils.config.schema import InferenceConfig
+from config.schema import InferenceConfig
 from utils.errors import UserError
 
 # Argument of the Python interface -> key of config.inference.

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from config.schema import InferenceConfig
 from processors.text.frontend import TextError, TextFrontEnd
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.sentences import sentence_spans, split_sentences
 from processors.text.ssml import Boundary, Pause, Span, is_ssml, parse_ssml
 from processors.text.tokens import END, PAD, PUNCTUATION, START
-from utils.config.schema import InferenceConfig
 
 _MARKS = frozenset(PUNCTUATION)
 _BLANK = " "  # the token between words, of front-ends that have one

@@ -19,16 +19,14 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 from tqdm import tqdm
 
-from models.registry import model_module
+from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
+from models.registry import load_config, load_experiment_config, model_module
 from models.tts.speaking_notes import Failures, LeftOut
 from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
 from processors.text.text_error import TextError
 from processors.text.tokens import END, PUNCTUATION, START
 from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
-from utils.config import load_config, load_experiment_config
-from utils.config.load import EXPERIMENT_CONFIG
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.fft
 import soundfile
 
-from utils.config.schema import PreprocessConfig
+from config.schema import PreprocessConfig
 from utils.errors import one_line
 
 Array = np.ndarray

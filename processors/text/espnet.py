@@ -18,8 +18,8 @@ from processors.text.homographs import word_class
 from processors.text.lexicon import plain_cmudict
 from processors.text.tokens import UNKNOWN, load_tokens
 from processors.text.word_classes import BE, HAVE
-from utils.config.paths import project_path
 from utils.errors import UserError
+from utils.paths import project_path
 
 # What Unicode's decomposition does not make ASCII of.
 _SIGNS = {

@@ -11,11 +11,11 @@ from processors.text.espnet import EspnetPhones
 from processors.text.lexicon import read_lexicon
 from processors.text.text_error import TextError
 from processors.text.tokens import END, PUNCTUATION, START
-from utils.config.paths import project_path
 from utils.errors import UserError
+from utils.paths import project_path
 
 if TYPE_CHECKING:
-    from utils.config.schema import PreprocessConfig
+    from config.schema import PreprocessConfig
 
 __all__ = ["TextError", "TextFrontEnd"]
 

@@ -9,7 +9,7 @@ from processors.text.arpabet import PHONES
 from utils.atomic import write_text
 from utils.errors import UserError, one_line
 from utils.json_text import read_json
-from utils.packed import remedy
+from utils.paths import remedy
 
 FORMAT_VERSION = 1
 PAD, START, END = "<pad>", "^", "$"

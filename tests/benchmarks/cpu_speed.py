@@ -166,11 +166,12 @@ def build(folder: Path, generators: list[str], export: bool) -> None:
     """Experiments with random voices, and their exported folders."""
     import torch
 
+    from config.schema import save_config
     from models.base.checkpoints import save_checkpoint
+    from models.registry import load_config
     from models.tts.exchange.onnx import export_voice
     from models.tts.jets.network import JetsNetwork
     from processors.text.tokens import lexicon_tokens, save_tokens
-    from utils.config import load_config, save_config
 
     for generator in generators:
         expt_dir = folder / generator

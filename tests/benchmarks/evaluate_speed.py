@@ -20,8 +20,9 @@ from models.evaluation.items import AlignmentRecord, Item
 from models.evaluation.judge import evaluate
 from models.evaluation.report.report import Report
 from models.evaluation.stage import write_report
+from models.registry import load_config
 from processors.audio.wav import write_wav
-from utils.config import PROJECT_ROOT, load_config
+from utils.paths import PROJECT_ROOT
 
 RATE, HOP = 22050, 256
 

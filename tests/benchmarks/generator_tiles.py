@@ -27,10 +27,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from models.kernels.hifigan_triton import FusedConv, FusedHifigan, tile_of
+from models.registry import load_config
 from models.tts.jets.generators import build_generator
 from models.tts.jets.gpu_inference import WholeGenerator
 from models.vocoders.convolutions import WeightNormConv1d, fold_weight_norm
-from utils.config import load_config
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 NAMES = ("BLOCK_T", "BLOCK_C", "BLOCK_N", "num_warps", "num_stages")

@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from utils.config import load_config  # noqa: E402
+from models.registry import load_config  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 
 

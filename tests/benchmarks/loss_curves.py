@@ -34,8 +34,9 @@ sys.path.insert(0, str(ROOT / "tests" / "benchmarks"))
 
 from train_step import VARIANTS  # noqa: E402
 
+from config.schema import config_to_dict  # noqa: E402
 from models.base.experiment import CONFIG, changed_keys  # noqa: E402
-from utils.config import config_to_dict, load_config  # noqa: E402
+from models.registry import load_config  # noqa: E402
 from utils.errors import UserError, one_line  # noqa: E402
 from utils.json_text import read_json  # noqa: E402
 

@@ -54,10 +54,10 @@ def random_voice(generator: str, device: str) -> Synthesizer:
 
     import torch
 
+    from models.registry import load_config
     from models.tts.jets.network import JetsNetwork
     from models.tts.jets.synthesizer import Synthesizer
     from processors.text.frontend import TextFrontEnd
-    from utils.config import load_config
 
     config = load_config(ROOT / "config/jets.json", [f"model.generator={generator}"])
     frontend = TextFrontEnd.from_config(config.preprocess)

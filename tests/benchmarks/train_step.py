@@ -29,13 +29,13 @@ sys.path.insert(0, str(ROOT))
 
 from models.base.optimization import NetworkOptimizer  # noqa: E402
 from models.base.sampler import LengthSampler  # noqa: E402
+from models.registry import load_config  # noqa: E402
 from models.tts.jets.config import JetsConfig  # noqa: E402
 from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, open_corpora  # noqa: E402
 from models.tts.jets.network import JetsNetwork  # noqa: E402
 from models.tts.jets.step import TrainStep  # noqa: E402
 from models.vocoders.discriminators import Discriminators  # noqa: E402
 from processors.corpus import Utterance  # noqa: E402
-from utils.config import load_config  # noqa: E402
 
 VARIANTS: dict[str, list[str]] = {
     "eager-fp32": ["train.precision=fp32", "train.cuda_graphs=false", "train.channels_last=false"],

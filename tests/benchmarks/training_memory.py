@@ -27,9 +27,9 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import torch  # noqa: E402
 
 from models.base.experiment import Experiment  # noqa: E402
+from models.registry import load_config  # noqa: E402
 from models.tts.jets.trainer import Trainer  # noqa: E402
 from tests.faults.runs import CONFIG, tiny_corpus  # noqa: E402
-from utils.config import load_config  # noqa: E402
 
 
 def memory_megabytes(kind: str) -> float:

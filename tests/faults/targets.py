@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from utils.config.paths import PROJECT_ROOT
+from utils.paths import PROJECT_ROOT
 
 CONFIG = PROJECT_ROOT / "config/jets.json"
 
@@ -41,8 +41,8 @@ def warm_up() -> None:
 def train(overrides: list[str], name: str) -> None:
     """Stage 2, as `bins/train.py --resume` does it."""
     from models.base.experiment import Experiment
+    from models.registry import load_config
     from models.tts.jets.trainer import Trainer
-    from utils.config import load_config
 
     config = load_config(CONFIG, overrides)
     Trainer(config, Experiment.named(name, config), resume=True).run()
@@ -50,8 +50,8 @@ def train(overrides: list[str], name: str) -> None:
 
 def stage1(config: str, dataset: str) -> None:
     """Stage 1, as `bins/preprocess.py` does it, with its workers' part in this process."""
+    from models.registry import load_config
     from preprocessors import pipeline
-    from utils.config import load_config
 
     def run_here(make: Callable[..., Any], arguments: tuple, jobs: list, workers: int) -> Iterator[Any]:
         work = make(*arguments) if jobs else None

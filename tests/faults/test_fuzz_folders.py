@@ -18,13 +18,13 @@ from models.base import checkpoints
 from models.base.experiment import Experiment
 from models.base.sampler import LengthSampler
 from models.evaluation.items import read_manifest
+from models.registry import load_experiment_config
 from models.tts.jets.dataset import UtteranceTable, merged_statistics, read_from_host
 from models.tts.jets.inference import Synthesizer
 from preprocessors.store import Store
 from processors.corpus import ProcessedCorpus
 from processors.text.tokens import load_tokens
 from tests.faults.fuzz import changed_json, changed_json_lines, damaged, fuzzed, only_user_errors
-from utils.config import load_experiment_config
 from utils.lock import FileLock
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures/v1"

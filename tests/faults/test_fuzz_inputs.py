@@ -15,6 +15,7 @@ import soundfile
 import torch
 import yaml
 
+from models.registry import load_config
 from models.tts import speaking
 from models.tts.exchange.espnet.convert import export_voice, import_voice
 from models.tts.jets.inference import Synthesizer
@@ -27,8 +28,8 @@ from processors.text.frontend import TextFrontEnd
 from processors.text.lexicon import read_lexicon
 from processors.text.ssml import parse_ssml
 from tests.faults.fuzz import any_text, changed_tree, damaged, fuzzed, only_user_errors, reassembled
-from utils.config import PROJECT_ROOT, load_config
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures/v1"
 EXP_CONFIG = (PROJECT_ROOT / "egs/tts/Jets/exp_config.json").read_text(encoding="utf-8")

@@ -12,12 +12,12 @@ import pytest
 from models.base import checkpoints
 from models.base.checkpoints import latest_checkpoint, load_training
 from models.base.experiment import Experiment
+from models.registry import load_experiment_config
 from models.tts.jets.inference import Synthesizer
 from models.tts.jets.trainer import Trainer
 from processors import corpus
 from processors.corpus import ProcessedCorpus, StaleFeatures, read_meta
 from processors.text import tokens
-from utils.config import load_experiment_config
 from utils.errors import UserError
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from config.schema import PreprocessConfig
+from models.registry import load_config
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import fingerprint
 from processors.text.tokens import lexicon_tokens, save_tokens
-from utils.config import load_config
-from utils.config.schema import PreprocessConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [

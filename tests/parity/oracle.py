@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.base.checkpoints import find_checkpoint, load_weights
+from models.registry import load_experiment_config
 from models.tts.exchange.espnet.convert import import_voice
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
@@ -20,7 +21,6 @@ from models.tts.jets.transformer import SelfAttention
 from models.vocoders.discriminators import Discriminators
 from tests.parity.espnet_files import build_model, save_espnet, write_statistics
 from tests.parity.recipe import HOP, N_MEL, TOKENS, espnet_config
-from utils.config import load_experiment_config
 
 # Factor of every layer's gain, by the generator's channels.
 LOUDNESS = {512: 8.0, 64: 3.2}

@@ -16,6 +16,7 @@ import yaml
 
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.base.experiment import Experiment
+from models.registry import load_config
 from models.tts.exchange.espnet.convert import CONFIG_FILE, MODEL_FILE, export_voice, import_voice
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.synthesizer import Synthesizer
@@ -24,8 +25,8 @@ from processors.text.tokens import lexicon_tokens
 from tests.parity.oracle import Pair
 from tests.parity.recipe import TOKENS
 from tests.scripts import load_script
-from utils.config import PROJECT_ROOT, load_config
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 TOLERANCE = 1e-4
 SENTENCE = "Doctor Brown said: the quick fox read 21 books, didn't he?"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from utils.config import load_config
-from utils.config.schema import ExperimentConfig
+from config.schema import ExperimentConfig
+from models.registry import load_config
 
 RATE = 22050
 WORDS = "red green blue small large old new quick calm bright house river garden stone light paper".split()

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.registry import load_config
 from preprocessors import demo_corpus
 from preprocessors.demo_corpus import build_demo_corpus, demo_sentences
 from preprocessors.download import is_corpus
 from processors.text.frontend import TextFrontEnd
-from utils.config import PROJECT_ROOT, load_config
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 ARPABET = set(
     "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()

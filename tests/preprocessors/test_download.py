@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from config.schema import ExperimentConfig
+from models.registry import load_config
 from preprocessors import download
 from preprocessors.download import download_dataset, download_datasets
 from preprocessors.unpack import unpack_archive
-from utils.config import load_config
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
 
 FILES = {"metadata.csv": b"a|Hello.|Hello.\n", "README": b"a corpus", "wavs/a.wav": bytes(range(256)) * 400}

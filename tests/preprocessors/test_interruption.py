@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from processors.corpus import ProcessedCorpus
-from utils.config import PROJECT_ROOT
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 COMMAND = [sys.executable, str(PROJECT_ROOT / "bins/preprocess.py")]
 

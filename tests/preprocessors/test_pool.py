@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from preprocessors.pool import Died, run_jobs
-from utils.config import PROJECT_ROOT
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 
 def make_doubler(deadly: tuple[int, ...] = (), once: str | None = None) -> Callable[[list[int]], list[int]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from utils.config import PROJECT_ROOT, load_config
-from utils.config.schema import PreprocessConfig
+from config.schema import PreprocessConfig
+from models.registry import load_config
+from utils.paths import PROJECT_ROOT
 
 
 @pytest.fixture(scope="session")

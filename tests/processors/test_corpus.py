@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from config.schema import PreprocessConfig
+from models.registry import load_config
 from processors import corpus as corpus_module
 from processors.corpus import ProcessedCorpus, StaleFeatures, Utterance, feature_values, fingerprint
 from processors.text.tokens import lexicon_tokens, save_tokens
-from utils.config import PROJECT_ROOT, load_config
-from utils.config.schema import PreprocessConfig
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from config.schema import PreprocessConfig
 from models.evaluation.measures.utterance import Value
 from processors.audio.recording import FULL_SCALE, active_level_db
-from utils.config.schema import PreprocessConfig
 
 WORST_CER = 0.5
 DURATION_RATIOS = (0.5, 2.0)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from config.schema import PreprocessConfig
 from models.evaluation.measures.dtw import warp
 from models.evaluation.measures.energy import energy_correlation
 from models.evaluation.measures.f0 import f0_distance, pitch_range
@@ -17,7 +18,6 @@ from models.evaluation.measures.stft_distance import stft_distance
 from processors.audio.frame_energy import frame_energy
 from processors.audio.pitch import extract_f0
 from processors.audio.recording import check_samples, read_channels, resample
-from utils.config.schema import PreprocessConfig
 
 Value = float | tuple[float, float]  # a figure, or numerator and denominator of a ratio measure
 MAX_SECONDS = 120.0

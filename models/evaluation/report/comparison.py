@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from config.schema import EvaluateConfig
 from models.evaluation.measures.bootstrap import Comparison, compare, holm
 from models.evaluation.measures.definitions import MEASURES, Measure
 from models.evaluation.report.report import Report, UtteranceRecord, parts
-from utils.config.schema import EvaluateConfig
 from utils.errors import UserError
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from config.schema import EvaluateConfig
 from models.evaluation.measures.definitions import MEASURES
 from models.evaluation.measures.text_distance import align
 from models.evaluation.measures.utterance import load_audio
@@ -15,7 +16,6 @@ from models.evaluation.report.markdown import shown_measures
 from models.evaluation.report.media import Media, make_clip
 from models.evaluation.report.report import Report, UtteranceRecord
 from processors.audio.recording import AudioProblem
-from utils.config.schema import EvaluateConfig
 
 ASSETS = Path(__file__).parent / "assets"
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from config.schema import EvaluateConfig
 from models.evaluation.measures.bootstrap import Estimate, estimate
 from models.evaluation.measures.definitions import MEASURES
 from models.evaluation.measures.utterance import Value
 from utils.atomic import disk_errors, write_text
-from utils.config.schema import EvaluateConfig
 from utils.errors import UserError
 
 FORMAT_VERSION = 1

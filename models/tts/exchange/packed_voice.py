@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from config.schema import ExperimentConfig, config_to_dict
 from models.base.checkpoints import (
     AVERAGE,
     NETWORK,
@@ -24,16 +25,13 @@ from models.base.checkpoints import (
 )
 from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS
 from models.evaluation.report.report import Report
-from models.registry import model_module
+from models.registry import load_config, load_experiment_config, model_module
 from models.tts.exchange.compact import compact, expand
 from models.tts.exchange.voice_card import VoiceFacts, voice_card
 from utils.atomic import disk_errors, write_json, write_text
-from utils.config import PROJECT_ROOT, config_to_dict, load_config, load_experiment_config
-from utils.config.inheritance import BASE_KEY
-from utils.config.paths import shown
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
-from utils.packed import CARD
+from utils.layers import BASE_KEY
+from utils.paths import CARD, PROJECT_ROOT, shown
 
 # What the experiment and its packed voice both say, to be compared.
 TEXTS = (

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.schema import ExperimentConfig
 from models.evaluation.report.markdown import cell, summary_table
 from models.evaluation.report.report import Report
-from utils.config.paths import PROJECT_ROOT
-from utils.config.schema import ExperimentConfig
+from utils.paths import PROJECT_ROOT
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from utils.config.schema import (
+from config.schema import (
     ExperimentConfig,
     NonNegativeFloat,
     NonNegativeInt,

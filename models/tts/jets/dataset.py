@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from config.schema import ExperimentConfig, PreprocessConfig
 from models.base.prefetch import Prefetcher
 from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, padded
 from models.tts.jets.batch import Batch
 from models.tts.jets.masking import length_mask
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus, corpus_directory
-from utils.config.schema import ExperimentConfig, PreprocessConfig
 from utils.errors import UserError
 
 # Samples read from disk at a time while the corpus moves to the device.

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from config.schema import ExperimentConfig, InferenceConfig
 from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
 from models.base.experiment import LEXICON, TOKENS, misfit
 from models.base.memory import out_of_memory_advice
 from models.base.precision import resolve_precision
+from models.registry import load_experiment_config
 from models.tts.batching import group_by_size, padded, windows
 from models.tts.controls import Controls, controlled
 from models.tts.jets.config import JetsConfig
@@ -35,8 +37,6 @@ from processors.text.frontend import TextFrontEnd
 from processors.text.prosody import NEUTRAL
 from processors.text.text_error import TextError
 from processors.text.tokens import load_tokens
-from utils.config import load_experiment_config
-from utils.config.schema import ExperimentConfig, InferenceConfig
 from utils.errors import UserError
 
 if TYPE_CHECKING:

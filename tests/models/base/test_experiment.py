@@ -9,8 +9,8 @@ import pytest
 
 from models.base.checkpoints import save_checkpoint
 from models.base.experiment import Experiment, check_source, token_difference
+from models.registry import load_config
 from processors.text.tokens import lexicon_tokens
-from utils.config import load_config
 from utils.errors import UserError
 
 CONFIG = Path(__file__).resolve().parents[3] / "config/jets.json"

@@ -13,7 +13,7 @@ from torch import nn
 from models.base.ema import ExponentialMovingAverage
 from models.base.flat import FlatParameters
 from models.base.optimization import LossScale, NetworkOptimizer, learning_rate_factor
-from utils.config import load_config
+from models.registry import load_config
 
 CONFIG = Path(__file__).resolve().parents[3] / "config/jets.json"
 ZERO = torch.zeros(())

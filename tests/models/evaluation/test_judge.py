@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from config.schema import ExperimentConfig
 from models.evaluation import judge as evaluation
 from models.evaluation.items import read_manifest
 from models.evaluation.report.report import read_report
 from models.evaluation.stage import Request, run_comparison, run_evaluation
+from models.registry import load_config
 from tests.scripts import load_script
-from utils.config import PROJECT_ROOT, load_config
-from utils.config.schema import ExperimentConfig
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 RATE = 22050
 QUICK = ["evaluate.dnsmos=false", "evaluate.bootstrap_samples=200"]

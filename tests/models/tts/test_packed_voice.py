@@ -14,12 +14,12 @@ import torch
 from models.base.checkpoints import find_checkpoint, has_weights, load_weights
 from models.base.experiment import Experiment
 from models.evaluation.stage import Request, run_evaluation
+from models.registry import load_config, load_experiment_config
 from models.tts.exchange import packed_voice as packing
 from models.tts.exchange.espnet.convert import export_voice as to_espnet
 from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer
-from utils.config import load_config, load_experiment_config
 from utils.errors import UserError
 
 CONFIG = Path(__file__).resolve().parents[3] / "config/jets.json"

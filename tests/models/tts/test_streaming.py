@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from models.registry import load_config
 from models.tts.jets.generators import build_generator
 from models.tts.streaming import chunk_bounds, fade_edges, generate_in_chunks
 from models.vocoders.convolutions import fold_weight_norm
 from models.vocoders.hifigan import HifiganGenerator
 from tests.tiny_voice import ROOT, TINY
-from utils.config import load_config
 
 CHANNELS = 6
 HIFIGANS = [

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from config.schema import PreprocessConfig
 from processors.audio import recording as audio
 from processors.audio.recording import AudioProblem
-from utils.config.schema import PreprocessConfig
 
 RATE = 22050
 

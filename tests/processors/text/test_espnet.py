@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from models.registry import load_config
 from processors.text.espnet import EspnetPhones, clean
 from processors.text.frontend import TextFrontEnd
 from processors.text.tokens import load_tokens, save_tokens
-from utils.config import PROJECT_ROOT, load_config
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 TOKENS = ["<blank>", "<unk>", "HH", "AH0", "L", "OW1", "W", "ER1", "D", ",", ".", "?", "<sos/eos>"]
 

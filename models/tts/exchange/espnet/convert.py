@@ -16,19 +16,20 @@ import torch
 import yaml
 from torch import Tensor
 
+from config.schema import config_to_dict
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.base.experiment import TOKENS, Experiment
+from models.registry import load_experiment_config
 from models.tts.exchange.espnet import options, tensors
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import JetsNetwork
 from models.vocoders.discriminators import Discriminators
 from processors.text.tokens import PAD, UNKNOWN, load_tokens
 from utils.atomic import disk_errors
-from utils.config import PROJECT_ROOT, config_to_dict, load_experiment_config
-from utils.config.check import strict_parse
-from utils.config.inheritance import Layer, Merged, read_chain
-from utils.config.paths import shown
 from utils.errors import UserError, one_line
+from utils.layers import Layer, Merged, read_chain
+from utils.paths import PROJECT_ROOT, shown
+from utils.strict import strict_parse
 
 # How ESPnet got from text to tokens, and what we can repeat; ours have their own entry in an exported config.
 TEXT = {"token_type": "phn", "cleaner": "tacotron", "g2p": "g2p_en_no_space"}

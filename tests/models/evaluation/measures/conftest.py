@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from config.schema import PreprocessConfig
 from models.evaluation.measures.utterance import Signal, analyse
-from utils.config import PROJECT_ROOT, load_config
-from utils.config.schema import PreprocessConfig
+from models.registry import load_config
+from utils.paths import PROJECT_ROOT
 
 RATE = 22050
 # Formants (Hz) of a sequence of vowels, and their bandwidths.

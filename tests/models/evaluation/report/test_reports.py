@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 import soundfile
 
+from config.schema import EvaluateConfig
 from models.evaluation.measures.definitions import MEASURES
 from models.evaluation.report.comparison import compare_reports
 from models.evaluation.report.html import ASSETS, add_other_clips, report_html
 from models.evaluation.report.markdown import comparison_markdown, report_markdown
 from models.evaluation.report.media import Media, make_clip, warped
 from models.evaluation.report.report import Report, UtteranceRecord, read_report, write_report_json
-from utils.config import PROJECT_ROOT, load_config
-from utils.config.schema import EvaluateConfig
+from models.registry import load_config
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 RATE = 22050
 

@@ -16,6 +16,7 @@ import torch
 
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.base.experiment import Experiment
+from models.registry import load_config
 from models.tts.exchange.espnet.convert import CONFIG_FILE, MODEL_FILE, import_voice
 from models.tts.exchange.espnet.convert import export_voice as to_espnet
 from models.tts.jets.config import JetsConfig
@@ -25,7 +26,6 @@ from models.tts.jets.trainer import Trainer
 from models.vocoders.discriminators import Discriminators
 from processors.text.tokens import save_tokens
 from tests.parity.recipe import TOKENS
-from utils.config import load_config
 
 CONFIG = Path(__file__).resolve().parents[4] / "config/jets.json"
 TEXTS = ("Hello there, old friend.", "No mark at the end", "Two paragraphs.\n\nAnd 21 words?")

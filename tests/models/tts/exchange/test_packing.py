@@ -15,13 +15,13 @@ import torch
 
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.evaluation.report.report import Report, UtteranceRecord, write_report_json
+from models.registry import load_config, load_experiment_config
 from models.tts.exchange import packed_voice as packing
 from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from processors.text.frontend import TextFrontEnd
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, make_corpus, make_experiment, make_network
-from utils.config import load_config, load_experiment_config
 from utils.errors import UserError
 
 # Wide enough for its large tensors to be stored in fewer bits.

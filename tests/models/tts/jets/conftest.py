@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.registry import load_config
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.step import TrainStep
 from models.vocoders.discriminators import Discriminators
-from utils.config import load_config
 
 ROOT = Path(__file__).resolve().parents[4]
 N_TOKENS = 20

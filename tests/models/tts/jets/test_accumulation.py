@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from config.schema import TrainConfig
 from models.base.engine import Engine
 from models.base.meter import Meter
 from models.base.processes import Processes
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.step import TrainStep
-from utils.config.schema import TrainConfig
 
 
 def part_of(batch: Batch, start: int, end: int) -> Batch:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from models.base.sampler import FRAME_MULTIPLE, BatchPlan, LengthSampler
+from models.registry import load_config
 from models.tts.jets.batch import Batch
 from models.tts.jets.dataset import (
     BatchAssembler,
@@ -20,7 +21,6 @@ from models.tts.jets.dataset import (
 )
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus
-from utils.config import load_config
 from utils.errors import UserError
 
 CPU = torch.device("cpu")

@@ -13,6 +13,7 @@ import torch
 
 from models.kernels import cuda_graphs
 from models.kernels.cuda_graphs import GraphCache, filled_up
+from models.registry import load_config
 from models.tts.jets import gpu_inference
 from models.tts.jets.generators import build_generator
 from models.tts.jets.gpu_inference import GpuInference, for_inference, frame_bucket
@@ -20,7 +21,6 @@ from models.tts.jets.synthesizer import Synthesizer
 from models.vocoders.convolutions import fold_weight_norm
 from models.vocoders.hifigan import HifiganGenerator
 from tests.tiny_voice import ROOT, TINY, make_experiment, make_network
-from utils.config import load_config
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 HALF = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from models.registry import load_experiment_config
 from models.tts.jets.synthesizer import Synthesizer
 from processors.text.tokens import lexicon_tokens, save_tokens
 from tests.tiny_voice import make_experiment
-from utils.config import load_experiment_config
 from utils.errors import UserError
 
 

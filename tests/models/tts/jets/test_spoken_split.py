@@ -9,18 +9,20 @@ import numpy as np
 import pytest
 import soundfile
 
+from config.schema import save_config
 from models.base.checkpoints import list_checkpoints, save_checkpoint
 from models.base.experiment import Experiment
 from models.evaluation.report.report import read_report
 from models.evaluation.stage import Request, run_evaluation
+from models.registry import load_config, load_experiment_config
 from models.tts.jets.copy_synthesis import copy_synthesis
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.spoken_split import speak_split
 from models.tts.jets.trainer import Trainer
 from models.tts.jets.variance import durations_from_log
 from processors.text.tokens import lexicon_tokens, save_tokens
-from utils.config import PROJECT_ROOT, load_config, load_experiment_config, save_config
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 QUICK = ["evaluate.dnsmos=false", "evaluate.bootstrap_samples=200"]
 

@@ -15,8 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from models.base import checkpoints, profiling
 from models.base.checkpoints import latest_checkpoint, list_checkpoints, load_training, load_weights
 from models.base.experiment import Experiment
+from models.registry import load_config
 from models.tts.jets.trainer import Trainer
-from utils.config import load_config
 from utils.errors import UserError
 
 CONFIG = Path(__file__).resolve().parents[4] / "config/jets.json"

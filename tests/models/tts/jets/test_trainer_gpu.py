@@ -11,8 +11,8 @@ from models.base import profiling
 from models.base.checkpoints import latest_checkpoint, load_weights
 from models.base.experiment import Experiment
 from models.base.precision import set_determinism
+from models.registry import load_config
 from models.tts.jets.trainer import Trainer
-from utils.config import load_config
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 CONFIG = Path(__file__).resolve().parents[4] / "config/jets.json"

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 
+from config.schema import save_config
 from models.base.checkpoints import save_checkpoint
+from models.registry import load_config
 from models.tts.jets.network import JetsNetwork
 from processors.text.espeak import espeak_tokens
 from processors.text.tokens import lexicon_tokens, save_tokens
 from tests.tiny_voice import ROOT, STATISTICS, TINY
-from utils.config import load_config, save_config
 
 GENERATORS = ("hifigan", "hifigan_light", "istft")
 SMALL_LIGHT = [

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from utils.config import load_config
+from models.registry import load_config
 from utils.errors import UserError
 
 # The keys and values of Amphion's egs/tts/Jets/exp_config.json.

@@ -1,4 +1,4 @@
-"""The files behind a config, merged key by key, with a note of which file each value came from."""
+"""The sources of a config, merged key by key, with a note of which of them each value came from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from utils.config.json5_text import read_json5
-from utils.config.paths import PROJECT_ROOT, shown
 from utils.errors import UserError
+from utils.json_text import read_json5
+from utils.paths import PROJECT_ROOT, shown
 
 KeyPath = tuple[str, ...]
 BASE_KEY = "base_config"

@@ -1,11 +1,12 @@
-"""Where relative paths in a config start: the project's root, whatever the current folder is."""
+"""Where things lie: paths of a config start at the project's root, whatever the current folder is."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+CARD = "CARD.md"  # tells the folder of a packed voice from others, even when files of it are missing
 
 
 def project_path(path: str | os.PathLike[str]) -> Path:
@@ -20,3 +21,10 @@ def shown(path: str | os.PathLike[str]) -> str:
         return str(Path(path).absolute().relative_to(Path.cwd()))
     except (ValueError, OSError):
         return str(path)
+
+
+def remedy(folder: Path, otherwise: str) -> str:
+    """What to do about a folder that lacks files: `otherwise`, but no stage can make those of a packed voice again."""
+    if not (folder / CARD).is_file():
+        return otherwise
+    return "the folder of this packed voice is incomplete; get it again, by git checkout or from another copy"

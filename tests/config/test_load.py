@@ -9,16 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from utils.config import (
-    PROJECT_ROOT,
-    config_to_dict,
-    load_config,
-    load_experiment_config,
-    project_path,
-    save_config,
-)
-from utils.config.inheritance import Layer, Merged
+from config.schema import config_to_dict, save_config
+from models.registry import load_config, load_experiment_config
 from utils.errors import UserError
+from utils.layers import Layer, Merged
+from utils.paths import PROJECT_ROOT, project_path
 
 RECIPE = PROJECT_ROOT / "egs/tts/Jets/exp_config.json"
 

@@ -11,9 +11,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from utils.config.inheritance import KeyPath, Layer
-from utils.config.paths import project_path
 from utils.errors import UserError
+from utils.layers import KeyPath, Layer
+from utils.paths import project_path
 
 # Their key -> our keys that take its value.
 _RENAMED: dict[str, tuple[str, ...]] = {

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from utils.config.inheritance import KeyPath, Layer, Merged
-from utils.config.keys import key_type, nearest, suggestion
 from utils.errors import UserError, one_line
+from utils.keys import key_type, nearest, suggestion
+from utils.layers import KeyPath, Layer, Merged
 
 Schema = TypeVar("Schema", bound=BaseModel)
 

@@ -5,10 +5,17 @@ Defaults and explanations live in `config/*.json`, so that each is said once; th
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from utils.atomic import write_json
+
+# Name of the resolved config in the folder of an experiment.
+EXPERIMENT_CONFIG = "config.json"
 
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -196,3 +203,15 @@ class ExperimentConfig(Section):
             if name not in self.dataset_path:
                 raise ValueError(f"dataset names {name!r}, which has no folder in dataset_path")
         return self
+
+
+def config_to_dict(config: ExperimentConfig) -> dict[str, Any]:
+    """Plain dicts, lists and values of a config; loading them gives an equal config."""
+    return config.model_dump(mode="json")
+
+
+def save_config(config: ExperimentConfig, path: str | os.PathLike[str]) -> None:
+    """Write a config as JSON; the file appears complete or not at all."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_json(target, config_to_dict(config))

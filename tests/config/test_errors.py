@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from utils.config import load_config
+from models.registry import load_config
 from utils.errors import UserError
 
 
