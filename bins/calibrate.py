@@ -31,8 +31,8 @@ def main() -> int:
     args = parse_arguments()
     from models.base.checkpoints import find_checkpoint
     from models.base.experiment import PITCH_RESPONSE
+    from models.tts.calibration import measure
     from models.tts.jets.synthesizer import Synthesizer
-    from models.tts.pitch_response import measure
     from utils.atomic import disk_errors
 
     voice = Synthesizer.from_experiment(args.expt_dir, args.device, args.checkpoint)

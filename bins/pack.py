@@ -41,7 +41,7 @@ def main() -> int:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     args = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
-    from models.evaluation.report.report import read_report
+    from models.evaluation.report import read_report
     from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 
     title = args.title or args.expt_dir.resolve().name

@@ -137,8 +137,6 @@ class TrainConfig(Section):
     # speed
     corpus_on_device: Literal["auto", "always", "never"]
     cuda_graphs: bool
-    compile: bool
-    channels_last: bool
     profile: bool
 
 
@@ -168,6 +166,7 @@ class EvaluateConfig(Section):
     asr_compute_type: str
     asr_beam_size: PositiveInt
     dnsmos: bool
+    distillmos: bool
     dnsmos_level_db: Annotated[float, Field(ge=-60, lt=0)]
     copy_synthesis: bool
     bootstrap_samples: Annotated[int, Field(ge=100, le=1_000_000)]

@@ -142,7 +142,7 @@ def test_loss_curves_refuses_runs_with_other_settings(curves, tmp_path, capsys) 
 
 
 def test_phone_errors_are_those_of_an_alignment_and_spelling_does_not_count(tmp_path, capsys, monkeypatch) -> None:
-    from models.evaluation.report.report import Report, UtteranceRecord, write_report_json
+    from models.evaluation.report import Report, UtteranceRecord, write_report_json
     from tests.benchmarks import phone_errors
 
     heard = {"a grey cat": "a gray bat", "the hat": "the hat", "two dogs": "two dogs now"}

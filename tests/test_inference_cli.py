@@ -68,7 +68,7 @@ def test_one_text(folder: Path, tmp_path: Path) -> None:
 
 def test_lines_of_standard_input_and_the_default_folder(folder: Path) -> None:
     done = speak(folder, "--text=-", stdin="One line.\n\n***\nZwölf \xff.\n".encode("latin-1"))
-    assert done.returncode == 0
+    assert done.returncode == 1, "a line was skipped"
     assert [Path(line.split()[0]).name for line in lines_of(done.stdout)] == ["0001.wav", "0003.wav"]
     assert lines_of(done.stderr) == ["skipped line 2: the text '***' holds nothing that can be spoken"]
     assert (folder / "result" / "0003.wav").is_file()
@@ -92,7 +92,7 @@ def test_id_lines_become_a_wav_each(speak_here: Here, tmp_path: Path) -> None:
     text.write_text("\n".join(rows))
     out = tmp_path / "deep" / "out"
     done = speak_here(f"--output_dir={out}", f"--text_file={text}")
-    assert done.returncode == 0
+    assert done.returncode == 1, "some were skipped"
     assert sorted(p.name for p in out.iterdir()) == ["a.wav", "e.wav", "manifest.jsonl"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["deep", "list.txt"]
     reported = lines_of(done.stderr)
@@ -120,7 +120,7 @@ def test_words_in_another_script_are_left_out_with_one_note_for_each_text(speak_
     done = speak_here(out, "--text=-", stdin=f"Hello.\n{text}\nПривет.\n".encode())
     refused = "the text 'Привет.' holds nothing that can be spoken"
     assert lines_of(done.stderr) == [f"note: left out of line 2, {told}", f"skipped line 3: {refused}"]
-    assert done.returncode == 0
+    assert done.returncode == 1
     file = tmp_path / "texts"
     file.write_text(f"a|Hello.\nb|{text}\nc|Привет.\n", encoding="utf-8")
     done = speak_here(out, f"--text_file={file}")
@@ -178,7 +178,7 @@ def test_a_stream_is_raw_audio_and_nothing_else(folder: Path, speak_here: Here, 
     written = soundfile.read(tmp_path / "0001.wav", dtype="int16")[0]
     assert streamed.shape == written.shape and np.abs(streamed.astype(int) - written).max() <= 1
     several = speak_here("--stream", "--text=-", stdin=b"Hello there. How are you?\n***\nBye.\n")
-    assert several.returncode == 0 and several.stdout[: len(done.stdout)] == done.stdout
+    assert several.returncode == 1 and several.stdout[: len(done.stdout)] == done.stdout
     assert len(several.stdout) > len(done.stdout)
     assert lines_of(several.stderr) == ["skipped text 2: the text '***' holds nothing that can be spoken"]
 

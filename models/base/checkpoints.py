@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from models.tts.exchange.compact import expand
+from models.base.compact import expand
 from utils.atomic import disk_message, fsync_directory, remove_leftovers, write_json
 from utils.errors import UserError, one_line
 from utils.json_text import is_count, is_finite, read_json
@@ -110,7 +110,7 @@ def save_checkpoint(
         shutil.rmtree(temporary, ignore_errors=True)
         # torch.save reports a full disk as a RuntimeError of its zip writer.
         cause = error.__context__ if isinstance(error, RuntimeError) else error
-        if isinstance(error, OSError) or isinstance(cause, OSError):
+        if isinstance(cause, OSError):
             message = disk_message(cause, parent) or f"cannot write the checkpoint {final}: {cause}"
             raise UserError(f"{message}; older checkpoints are intact, go on with --resume") from error
         raise

@@ -2,81 +2,57 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from config.schema import EvaluateConfig, ExperimentConfig, PreprocessConfig
-from models.evaluation.items import AlignmentRecord, Item
-from models.evaluation.measures import dnsmos
-from models.evaluation.measures.alignment_health import diagonality, duration_health, path_probability, sharpness
-from models.evaluation.measures.asr import Recogniser
-from models.evaluation.measures.failures import audio_failures, value_failures
-from models.evaluation.measures.text_distance import text_errors
-from models.evaluation.measures.utterance import (
+from config.schema import ExperimentConfig
+from models.evaluation.comparison import summarise
+from models.evaluation.health import alignment_health, audio_failures, value_failures
+from models.evaluation.items import Item, relative
+from models.evaluation.page import Media, utterance_media
+from models.evaluation.quality_networks import QualityNetworks
+from models.evaluation.report import Report, UtteranceRecord, parts
+from models.evaluation.signal_measures import (
     Signal,
-    Value,
     analyse,
     load_audio,
     measure_against,
     measure_alone,
     measure_copy,
 )
-from models.evaluation.report.media import Media, alignment_picture, curve, encode_picture, make_clip, warped
-from models.evaluation.report.report import Report, UtteranceRecord
+from models.evaluation.text_measures import Recogniser, text_errors
 from processors.audio.recording import AudioProblem
-from processors.text.tokens import END, PUNCTUATION, START
 from utils.errors import UserError
 
 MAX_WORKERS = 8
+SETTINGS = ("sample_rate", "n_fft", "win_size", "hop_size", "f0_min", "f0_max")  # of preprocess, that change figures
 
 
-class Unjudgeable(Exception):
-    """An utterance that is skipped; the message is the reason."""
+def evaluate(items: list[Item], config: ExperimentConfig, report: Report, folder: Path) -> dict[str, Media]:
+    """Judge `items` and fill `report`, which will lie in `folder`; returns what report.html shows besides, by id.
 
-
-@dataclass
-class Judged:
-    """A record with its pictures, and whether its recording can be used."""
-
-    record: UtteranceRecord
-    media: Media | None = None
-    has_recording: bool = False
-
-
-@dataclass
-class Evaluation:
-    """A report and what only report.html shows."""
-
-    report: Report
-    media: dict[str, Media] = field(default_factory=dict)
-
-
-def evaluate(items: list[Item], config: ExperimentConfig, report: Report, folder: Path) -> Evaluation:
-    """Judge `items` and fill `report`; `folder` is where the report will lie.
-
-    Needs no network. An utterance that cannot be judged is skipped with its reason; an absent optional package or
+    Needs no voice. An utterance that cannot be judged is skipped with its reason; an absent optional package or
     model is a note. Raises UserError when nothing is left, or when the recogniser that was asked for does not load.
     """
     settings = config.evaluate
-    recogniser, notes = open_recogniser(config)
-    use_dnsmos = settings.dnsmos and dnsmos.available()
-    if settings.dnsmos and not use_dnsmos:
-        notes.append("DNSMOS was left out: the package speechmos is not installed.")
-    report.settings = figures_settings(config, recogniser, use_dnsmos)
-    judge = _Judge(config.preprocess, settings, use_dnsmos, folder)
-
-    judged: list[Judged] = []
+    recogniser = open_recogniser(config, report.notes)
+    networks = QualityNetworks(settings)
+    report.settings = {key: getattr(config.preprocess, key) for key in SETTINGS}
+    if recogniser is not None:
+        name = Path(str(settings.asr_model)).name
+        how = f"{settings.asr_compute_type}, beam {settings.asr_beam_size}, {recogniser.language}"
+        report.settings["asr"] = f"{name}, {how}"
+    report.settings |= networks.settings
+    judge = _Judge(config, networks, folder)
+    media: dict[str, Media] = {}
     # The arithmetic runs outside the interpreter's lock. Each utterance gets one thread: several libraries that each
     # start a thread for every core only stand in each other's way.
     with single_threaded(), ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
@@ -84,25 +60,29 @@ def evaluate(items: list[Item], config: ExperimentConfig, report: Report, folder
         try:
             for item, job in zip(items, tqdm(jobs, desc="measures", unit="utt", disable=None)):
                 try:
-                    judged.append(job.result())
-                except Unjudgeable as reason:
+                    record, shown = job.result()
+                except AudioProblem as reason:
                     report.skipped.append({"id": item.id, "reason": str(reason)})
+                    continue
+                report.utterances.append(record)
+                if shown is not None:
+                    media[item.id] = shown
         except BaseException:
             pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for the rest
             raise
-    if not judged:
+    if not report.utterances:
         first = report.skipped[0]
         raise UserError(f"none of {len(items)} utterances can be judged; the first, {first['id']}: {first['reason']}")
     if recogniser is not None:
-        listen(judged, recogniser, config.preprocess.sample_rate, folder)
-    for entry in judged:
-        entry.record.failures += value_failures(entry.record.values)
-    if not any(entry.has_recording for entry in judged):
-        notes.append("There are no recordings: measures against them and the ceiling were left out.")
-    report.utterances = [entry.record for entry in judged]
-    report.notes += notes
-    report.summarise(settings)
-    return Evaluation(report, {entry.record.id: entry.media for entry in judged if entry.media is not None})
+        for record in tqdm(report.utterances, desc="recogniser", unit="utt", disable=None):
+            listen(record, recogniser, config.preprocess.sample_rate, folder)
+    for record in report.utterances:
+        record.failures += value_failures(record.values)
+    report.notes += networks.notes
+    if not any(record.recording for record in report.utterances):
+        report.notes.append("There are no recordings: measures against them and the ceiling were left out.")
+    summarise(report, settings)
+    return media
 
 
 @contextmanager
@@ -117,160 +97,93 @@ def single_threaded() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def open_recogniser(config: ExperimentConfig) -> tuple[Recogniser | None, list[str]]:
-    """The recogniser that config.evaluate names, or None and the reason."""
-    settings = config.evaluate
-    if settings.asr_model is None:
-        return None, ["WER and CER were left out: name a recogniser in evaluate.asr_model."]
+def open_recogniser(config: ExperimentConfig, notes: list[str]) -> Recogniser | None:
+    """The recogniser that config.evaluate names, or None and a note of the reason."""
+    model = config.evaluate.asr_model
+    if model is None:
+        notes.append("WER and CER were left out: name a recogniser in evaluate.asr_model.")
+        return None
     try:
-        language = config.preprocess.language
-        return Recogniser(
-            settings.asr_model, language, settings.asr_device, settings.asr_compute_type, settings.asr_beam_size
-        ), []
+        return Recogniser(config.evaluate, config.preprocess.language)
     except ImportError as error:
-        return None, [f"WER and CER were left out: {error}; install egs/tts/Jets/requirements-evaluate.txt."]
+        notes.append(f"WER and CER were left out: {error}; install egs/tts/Jets/requirements-evaluate.txt.")
+        return None
     except (ValueError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"evaluate.asr_model: {settings.asr_model} cannot be loaded: {reason}") from error
-
-
-def figures_settings(config: ExperimentConfig, recogniser: Recogniser | None, use_dnsmos: bool) -> dict[str, Any]:
-    """What changes figures: two reports compare well when these are equal."""
-    keys = ("sample_rate", "n_fft", "win_size", "hop_size", "f0_min", "f0_max")
-    result: dict[str, Any] = {key: getattr(config.preprocess, key) for key in keys}
-    settings = config.evaluate
-    if recogniser is not None:
-        name = Path(str(settings.asr_model)).name
-        result["asr"] = f"{name}, {settings.asr_compute_type}, beam {settings.asr_beam_size}, {recogniser.language}"
-    if use_dnsmos:
-        result["dnsmos_level_db"] = settings.dnsmos_level_db
-    return result
+        raise UserError(f"evaluate.asr_model: {model} cannot be loaded: {reason}") from error
 
 
 @dataclass(frozen=True)
 class _Judge:
     """Everything about one utterance but the recogniser's part."""
 
-    preprocess: PreprocessConfig
-    settings: EvaluateConfig
-    use_dnsmos: bool
+    config: ExperimentConfig
+    networks: QualityNetworks
     folder: Path
 
-    def __call__(self, item: Item, with_media: bool) -> Judged:
+    def __call__(self, item: Item, with_media: bool) -> tuple[UtteranceRecord, Media | None]:
+        """Its record, and what report.html shows of it; AudioProblem where it cannot be judged."""
+        preprocess = self.config.preprocess
         if not item.text.strip():
-            raise Unjudgeable("its text is empty")
-        signal = self._signal(item.audio)
+            raise AudioProblem("no text", "its text is empty")
+        synthesis = self.signal(item.audio)
         record = UtteranceRecord(item.id, item.text, relative(item.audio, self.folder))
-        record.seconds = len(signal.audio) / self.preprocess.sample_rate
-        record.values = measure_alone(signal, item.text, self.preprocess)
-        record.failures = audio_failures(signal.audio, self.preprocess)
-        signals = {"synthesis": signal}
-        path = None
-        reference = self._optional(item.recording, "recording", record)
-        if reference is not None:
-            record.recording = relative(item.recording, self.folder)
-            record.recording_values = measure_alone(reference, item.text, self.preprocess)
-            against = measure_against(reference, signal, self.preprocess)
-            record.values.update(against.values)
-            path = against.path
-            signals["recording"] = reference
-            copy = self._optional(item.copy, "copy synthesis", record)
-            if copy is not None:
+        record.seconds = len(synthesis.audio) / preprocess.sample_rate
+        record.values = measure_alone(synthesis, item.text, preprocess)
+        record.failures = audio_failures(synthesis.audio, preprocess)
+        signals, path = {"synthesis": synthesis}, None
+        with noted("no recording", record):
+            if item.recording is not None:
+                reference = signals["recording"] = self.signal(item.recording)
+                record.recording = relative(item.recording, self.folder)
+                record.recording_values = measure_alone(reference, item.text, preprocess)
+        if "recording" in signals and item.copy is not None:
+            with noted("no copy synthesis", record):
+                copy = signals["copy"] = self.signal(item.copy)
                 record.copy = relative(item.copy, self.folder)
-                signals["copy"] = copy
-                self._copy(reference, copy, record)
-        self._dnsmos(signals, record)
-        if item.alignment is not None:
-            record.values.update(self._alignment(item.alignment))
-        media = self._media(signals, path, item.alignment) if with_media else None
-        for values in (record.values, record.recording_values):
-            for key in [key for key, value in values.items() if isinstance(value, float) and not math.isfinite(value)]:
-                del values[key]
-        return Judged(record, media, reference is not None)
-
-    def _signal(self, path: Path) -> Signal:
-        if not path.is_file():
-            raise Unjudgeable(f"{path.name} is missing")
-        try:
-            return analyse(load_audio(path, self.preprocess.sample_rate), self.preprocess)
-        except (AudioProblem, ValueError) as error:
-            raise Unjudgeable(str(error)) from error
-
-    def _optional(self, path: Path | None, what: str, record: UtteranceRecord) -> Signal | None:
-        """The signal of a file that one can do without: a note when it is bad."""
-        if path is None:
-            return None
-        try:
-            return self._signal(path)
-        except Unjudgeable as reason:
-            record.notes.append(f"no {what}: {reason}")
-            return None
-
-    def _copy(self, reference: Signal, copy: Signal, record: UtteranceRecord) -> None:
-        try:
-            record.values.update(measure_copy(reference, copy, self.preprocess))
-        except ValueError as error:
-            record.notes.append(str(error))
-
-    def _dnsmos(self, signals: dict[str, Signal], record: UtteranceRecord) -> None:
-        if not self.use_dnsmos:
-            return
-        for name, values in (("synthesis", record.values), ("recording", record.recording_values)):
-            if name not in signals:
-                continue
-            try:
-                level = self.settings.dnsmos_level_db
-                values.update(dnsmos.dnsmos(signals[name].audio, self.preprocess.sample_rate, level))
-            except ValueError as error:
-                record.notes.append(f"no DNSMOS of the {name}: {error}")
-
-    def _alignment(self, alignment: AlignmentRecord) -> dict[str, Value]:
-        values: dict[str, Value] = {}
-        if alignment.log_p_attn is not None and alignment.path is not None:
-            values["diagonality"] = diagonality(alignment.log_p_attn)
-            values["sharpness"] = sharpness(alignment.log_p_attn)
-            values["path_probability"] = path_probability(alignment.log_p_attn, alignment.path)
-        pause = np.isin(alignment.tokens, (START, END, *PUNCTUATION))
-        seconds = self.preprocess.hop_size / self.preprocess.sample_rate
-        health = duration_health(alignment.durations, seconds, pause)
-        return {**values, **{key: health[key] for key in ("zero_durations", "long_durations")}}
-
-    def _media(self, signals: dict[str, Signal], path: np.ndarray | None, alignment: AlignmentRecord | None) -> Media:
-        rate, audio_type = self.preprocess.sample_rate, self.settings.report_audio
-        media = Media(hop_seconds=self.preprocess.hop_size / rate)
-        for name in ("recording", "synthesis", "copy"):
+                record.values |= measure_copy(signals["recording"], copy, preprocess)
+        if "recording" in signals:
+            with noted("not compared with the recording", record):
+                values, path = measure_against(signals["recording"], synthesis, preprocess)
+                record.values |= values
+        for name, target in (("synthesis", record.values), ("recording", record.recording_values)):
             if name in signals:
-                media.clips[name] = make_clip(signals[name].audio, rate, audio_type)
-        f0 = signals["synthesis"].f0
-        media.f0 = curve(f0)
-        if path is not None:
-            media.recording_f0 = curve(warped(signals["recording"].f0, path, len(f0)))
-        if alignment is not None:
-            media.tokens = list(alignment.tokens)
-            media.durations = [int(frames) for frames in alignment.durations]
-            if alignment.log_p_attn is not None and alignment.path is not None:
-                media.alignment = encode_picture(alignment_picture(alignment.log_p_attn))
-                counts = np.bincount(alignment.path, minlength=len(alignment.tokens))
-                media.path = [int(frames) for frames in counts]
-        return media
+                with noted(f"no predicted quality of the {name}", record):
+                    target |= self.networks(signals[name].audio, preprocess.sample_rate)
+        if item.alignment is not None:
+            record.values |= alignment_health(item.alignment, preprocess.hop_size / preprocess.sample_rate)
+        record.values = {key: value for key, value in record.values.items() if parts(value)}
+        record.recording_values = {key: value for key, value in record.recording_values.items() if parts(value)}
+        return record, utterance_media(signals, path, item.alignment, self.config) if with_media else None
+
+    def signal(self, path: Path) -> Signal:
+        """The features of a file; AudioProblem where it cannot be used."""
+        if not path.is_file():
+            raise AudioProblem("missing", f"{path.name} is missing")
+        return analyse(load_audio(path, self.config.preprocess.sample_rate), self.config.preprocess)
 
 
-def listen(judged: Iterable[Judged], recogniser: Recogniser, sample_rate: int, folder: Path) -> None:
-    """Add WER and CER of synthesis and recording to each record, and what was heard."""
-    for entry in tqdm(list(judged), desc="recogniser", unit="utt", disable=None):
-        record = entry.record
-        record.expected = recogniser.normalise(record.text)
-        if not record.expected:
-            record.notes.append("no WER and CER: the text has no words")
-            continue
-        record.heard = recogniser.transcribe(load_audio(folder / record.audio, sample_rate), sample_rate)
-        record.values.update(text_errors(record.expected, record.heard))
-        if entry.has_recording and record.recording is not None:
-            audio = load_audio(folder / record.recording, sample_rate)
-            record.recording_heard = recogniser.transcribe(audio, sample_rate)
-            record.recording_values.update(text_errors(record.expected, record.recording_heard))
+@contextmanager
+def noted(what: str, record: UtteranceRecord) -> Iterator[None]:
+    """Inside the block, audio that cannot be used is a note of the record."""
+    try:
+        yield
+    except AudioProblem as reason:
+        record.notes.append(f"{what}: {reason}")
 
 
-def relative(path: Path, folder: Path) -> str:
-    """How a report in `folder` names `path`: relative to it, so that both can move together."""
-    return Path(os.path.relpath(path, folder)).as_posix()
+def listen(record: UtteranceRecord, recogniser: Recogniser, sample_rate: int, folder: Path) -> None:
+    """Add WER and CER of synthesis and recording to a record, and what was heard."""
+    record.expected = recogniser.normalise(record.text)
+    if not record.expected:
+        record.notes.append("no WER and CER: the text has no words")
+        return
+
+    def heard(path: str) -> str:
+        return recogniser.transcribe(load_audio(folder / path, sample_rate), sample_rate)
+
+    record.heard = heard(record.audio)
+    record.values.update(text_errors(record.expected, record.heard))
+    if record.recording is not None:
+        record.recording_heard = heard(record.recording)
+        record.recording_values.update(text_errors(record.expected, record.recording_heard))

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from config.schema import ExperimentConfig
-from models.evaluation.items import Item, items_of_folder, read_manifest
-from models.evaluation.judge import Evaluation, evaluate, relative
-from models.evaluation.recordings import SplitRecordings
-from models.evaluation.report.comparison import compare_reports
-from models.evaluation.report.html import add_other_clips, report_html
-from models.evaluation.report.markdown import comparison_markdown, report_markdown, summary_table
-from models.evaluation.report.report import Report, read_report, write_report_json
-from models.registry import model_module
-from processors.corpus import META, corpus_directory
-from utils.atomic import disk_errors, make_folder, write_json, write_json_lines, write_text
+from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
+from models.evaluation.comparison import compare_reports
+from models.evaluation.items import Item, SplitRecordings, items_of, read_manifest, write_manifest
+from models.evaluation.judge import evaluate
+from models.evaluation.markdown import comparison_markdown, report_markdown, summary_table
+from models.evaluation.page import Media, add_other_clips, report_html
+from models.evaluation.report import Report, read_report, write_report_json
+from models.registry import load_config, load_experiment_config, model_module
+from processors.corpus import META, corpus_directory, require_features
+from utils.atomic import disk_errors, make_folder, write_json, write_text
 from utils.errors import UserError
-from utils.paths import shown
-
-MANIFEST = "manifest.jsonl"
+from utils.paths import project_path, shown
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for."""
+    """What to judge, as the command line asks for it."""
 
     output_dir: Path | None
     testing_set: str
@@ -35,7 +33,6 @@ class Request:
     system: str | None = None
     systems: Sequence[str] = ()  # others to show beside it, NAME=REPORT
     limit: int | None = None
-    compare: tuple[Path, Path] | None = None  # two reports; then nothing is judged
 
     @property
     def folder(self) -> Path:
@@ -47,24 +44,40 @@ class Request:
         return self.expt_dir / "evaluation"
 
 
+def run(args: argparse.Namespace) -> str:
+    """What bins/evaluate.py is asked for; the text to print. UserError for a corpus without features."""
+    if args.config is None and args.expt_dir is not None:
+        config = load_experiment_config(args.expt_dir, args.overrides)
+    else:
+        config = load_config(args.config or project_path("config/jets.json"), args.overrides)
+    if args.compare:
+        return run_comparison(config, args.compare, args.output_dir)
+    corpora = [args.dataset] if args.dataset else config.dataset
+    if args.expt_dir is not None and not (args.wavs or args.manifest):
+        require_features(config, corpora, Path(args.config or args.expt_dir / EXPERIMENT_CONFIG))
+    config = config.model_copy(update={"dataset": corpora})
+    return run_evaluation(config, Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__}))
+
+
 def run_evaluation(config: ExperimentConfig, request: Request) -> str:
     """Judge a voice or a folder of wavs and write report.json, report.md and report.html; the summary to print.
 
     Raises UserError for options that do not fit, or when nothing can be judged.
     """
     others = [_other(argument) for argument in request.systems]  # before the work, which a typing error would lose
-    make_folder(request.folder, "--output_dir")
+    folder = request.folder
+    make_folder(folder, "--output_dir")
     items, source = collect_items(config, request)
-    name = request.system or source.get("experiment") or (request.wavs or request.manifest or request.folder).stem
-    evaluation = evaluate(items, config, Report(name, source=source), request.folder)
-    reports = [report for report, _ in others]
-    for report, folder in others:
-        rate, audio_type = config.preprocess.sample_rate, config.evaluate.report_audio
-        add_other_clips(evaluation.media, report, folder, rate, audio_type)
-    write_report(evaluation, config, request.folder, reports)
-    lines = summary_table(evaluation.report, reports)
-    lines += [f"{len(evaluation.report.failed)} failed, {len(evaluation.report.skipped)} skipped"]
-    lines += [*evaluation.report.notes, f"report: {shown(request.folder / 'report.html')}"]
+    name = request.system or source.get("experiment") or (request.wavs or request.manifest or folder).stem
+    report = Report(name, source=source)
+    media = evaluate(items, config, report, folder)
+    for other, place in others:
+        add_other_clips(media, other, place, config.preprocess.sample_rate, config.evaluate.report_audio)
+    beside = [other for other, _ in others]
+    write_report(report, media, config, folder, beside)
+    lines = summary_table(report, beside)
+    lines += [f"{len(report.failed)} failed, {len(report.skipped)} skipped"]
+    lines += [*report.notes, f"report: {shown(folder / 'report.html')}"]
     return "\n".join(lines)
 
 
@@ -75,11 +88,11 @@ def collect_items(config: ExperimentConfig, request: Request) -> tuple[list[Item
             raise UserError("nothing to judge: give --expt_dir, or --wavs and --manifest, or --compare")
         speak = model_module(config.model_type, "spoken_split").speak_split
         items, source = speak(config, request.expt_dir, request.testing_set, request.folder, request.limit)
-        write_manifest(items, request.folder)
+        write_manifest(items, request.folder / "manifest.jsonl")
         return items, source
-    source = {}
-    if request.wavs is not None:
-        source["wavs"] = request.wavs.name
+    source = {} if request.wavs is None else {"wavs": request.wavs.name}
+    if request.wavs is not None and not request.wavs.is_dir():
+        raise UserError(f"there is no folder {shown(request.wavs)}")
     # The corpus is a help here, not a need: it has the texts and recordings of wavs that are named by its ids.
     corpora = [corpus_directory(config.preprocess, name) / META for name in config.dataset]
     recordings = None
@@ -88,39 +101,28 @@ def collect_items(config: ExperimentConfig, request: Request) -> tuple[list[Item
         source["split"] = request.testing_set
     if request.manifest is not None:
         source["manifest"] = request.manifest.name
-        items = read_manifest(request.manifest, request.wavs, recordings or (lambda key: None))
-    else:
-        assert request.wavs is not None and recordings is not None
-        items = items_of_folder(request.wavs, recordings.texts(), recordings)
-    return items[: request.limit], source
+        rows = read_manifest(request.manifest)
+    elif recordings is not None:
+        rows = recordings.rows()
+    place = request.wavs or (request.manifest or request.folder).parent
+    return items_of(rows[: request.limit], place, recordings or (lambda key: None)), source
 
 
-def write_manifest(items: Sequence[Item], folder: Path) -> None:
-    """A manifest of what was spoken, so that it can be judged again without the voice."""
-    rows: list[dict[str, object]] = []
-    for item in items:
-        row: dict[str, object] = {"id": item.id, "text": item.text, "wav": relative(item.audio, folder)}
-        rows.append(row if item.recording is None else {**row, "reference": relative(item.recording, folder)})
-    with disk_errors(folder):
-        write_json_lines(folder / MANIFEST, rows)
-
-
-def write_report(evaluation: Evaluation, config: ExperimentConfig, folder: Path, others: Sequence[Report]) -> None:
+def write_report(
+    report: Report, media: Mapping[str, Media], config: ExperimentConfig, folder: Path, others: Sequence[Report]
+) -> None:
     """Write report.json, report.md and report.html into `folder`."""
-    write_report_json(evaluation.report, folder)
+    write_report_json(report, folder)
     with disk_errors(folder):
-        write_text(folder / "report.md", report_markdown(evaluation.report, others))
-        page = report_html(evaluation.report, evaluation.media, config.evaluate, others)
-        write_text(folder / "report.html", page)
+        write_text(folder / "report.md", report_markdown(report, others))
+        write_text(folder / "report.html", report_html(report, media, config.evaluate, others))
 
 
-def run_comparison(config: ExperimentConfig, request: Request) -> str:
-    """Compare two reports; the table to print, also written to output_dir as comparison.md and comparison.json."""
-    assert request.compare is not None
-    first, second = (read_report(path)[0] for path in request.compare)
+def run_comparison(config: ExperimentConfig, reports: Sequence[Path], folder: Path | None) -> str:
+    """Compare two reports; the table to print, with a folder also written as comparison.md and comparison.json."""
+    first, second = (read_report(path)[0] for path in reports)
     table = compare_reports(first, second, config.evaluate)
     text = comparison_markdown(table)
-    folder = request.output_dir
     if folder is not None:
         make_folder(folder, "--output_dir")
         with disk_errors(folder):
@@ -131,8 +133,8 @@ def run_comparison(config: ExperimentConfig, request: Request) -> str:
 
 def _other(argument: str) -> tuple[Report, Path]:
     """NAME=REPORT of --systems: the report under that name, and its folder."""
-    name, sign, path = argument.partition("=")
-    if not sign or not name or not path:
+    name, _, path = argument.partition("=")
+    if not name or not path:
         raise UserError(f"--systems {argument}: write NAME=REPORT, for instance baseline=ckpts/tts/first/evaluation")
     report, folder = read_report(Path(path))
     return replace(report, system=name), folder

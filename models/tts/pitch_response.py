@@ -14,36 +14,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
 from models.base.experiment import PITCH_RESPONSE
-from processors.audio.pitch import extract_f0_batch
 from utils.atomic import write_json
 from utils.errors import UserError
 
-if TYPE_CHECKING:
-    from models.tts.jets.synthesizer import Synthesizer
-
-# What is asked for, in semitones.
-SHIFTS = (-12.0, -9.0, -6.0, -4.0, -3.0, -2.0, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
-WIDEST = 6.0  # semitones that F0 may leave the range that stage 1 looks for
 # Where more is asked for and less than this share of it comes, the voice's range ends.
 LEAST_SLOPE = 0.4
-# So it does where this share of the voiced frames has lost its voice: far below its range a voice creaks.
-MOST_UNVOICED = 0.2
 LEAST_REST = 0.1  # semitones; less is not worth changing the sound for
-SENTENCES = (
-    "The lamp by the window hums when the evening grows cold.",
-    "We measured the bridge twice and wrote the numbers down.",
-    "My uncle keeps a pair of wooden oars above the fireplace.",
-    "Several large boxes were shipped to the wrong address.",
-    "On Thursday the weather turned, and rain fell for hours.",
-    "He was sure that nobody had seen him leave the old house.",
-)
 
 
 @dataclass(frozen=True)
@@ -103,40 +85,3 @@ def stretched(states: Tensor, semitones: float) -> Tensor:
     """Decoder states (1, T, C) of speech so much slower, or faster, that undoing it by resampling adds `semitones`."""
     n_frames = max(1, round(states.shape[1] * 2 ** (semitones / 12)))
     return F.interpolate(states.transpose(1, 2), size=n_frames, mode="linear").transpose(1, 2)
-
-
-def frame_shifts(voice: Synthesizer, plain: Sequence[np.ndarray], moved: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Semitones between two versions of each utterance, of every frame (T,), NaN where either is unvoiced."""
-    preprocess = voice.config.preprocess
-    reach = 2 ** (WIDEST / 12)
-    # The same wide range for both, so that the search does not favour what is expected.
-    bounds = (preprocess.f0_min / reach, preprocess.f0_max * reach)
-    f0 = extract_f0_batch([*plain, *moved], voice.sample_rate, voice.hop_size, *bounds)
-    shifts = []
-    for before, after in zip(f0[: len(plain)], f0[len(plain) :]):
-        voiced = (before > 0) & (after > 0)
-        ratio = np.divide(after, before, out=np.full(len(before), np.nan), where=voiced)
-        shifts.append(12 * np.log2(ratio))
-    return shifts
-
-
-def measure(voice: Synthesizer, checkpoint: str) -> PitchResponse:
-    """Speak SENTENCES at every one of SHIFTS and see; `voice` must not know of a response.
-
-    :raises UserError: there is no pitch in what it says.
-    """
-    settings = voice.config.inference
-    ids = [line.ids for text in SENTENCES for line in voice.script.lines(text, settings)]
-    neutral = {"speed": 1.0, "energy": 0.0, "target_level_db": None}
-    plain = voice.synthesize_ids(ids, pitch=0.0, **neutral)
-    voiced = sum(np.isfinite(frames).sum() for frames in frame_shifts(voice, plain, plain))
-    if voiced == 0:
-        raise UserError(f"{checkpoint}: nothing that this voice says is voiced; it needs more training")
-    found = []
-    for semitones in SHIFTS:
-        moved = voice.synthesize_ids(ids, pitch=semitones, **neutral)
-        frames = np.concatenate(frame_shifts(voice, plain, moved))
-        frames = frames[np.isfinite(frames)]
-        kept = len(frames) >= (1 - MOST_UNVOICED) * voiced
-        found.append(float(np.median(frames)) if kept else float("nan"))
-    return PitchResponse.from_measured(checkpoint, SHIFTS, found)

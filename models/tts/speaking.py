@@ -1,77 +1,74 @@
 """Stage 3 on the command line: what is spoken, where it goes, and what is said about it.
 
-Works with any model whose package has `inference.Synthesizer`, with the methods of the one in models/tts/jets.
+Works with any model whose package has `inference.Synthesizer`, a `models.tts.voice.Voice`.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
-import os
-import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from functools import cache
+from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
 from models.registry import load_config, load_experiment_config, model_module
-from models.tts.speaking_notes import Failures, LeftOut
+from models.tts.text_files import check_id, has_ids, id_lines, pieces_of
+from models.tts.voice import Spoken, Voice, checked
 from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
+from processors.script import Line, Scriptwriter
 from processors.text.text_error import TextError
 from processors.text.tokens import END, PUNCTUATION, START
 from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
 from utils.errors import UserError
 
-if TYPE_CHECKING:
-    from models.tts.jets.synthesizer import Synthesizer
-    from models.tts.script import Line
-
 MANIFEST = "manifest.jsonl"
-_PIECE = 1 << 12  # characters of a text file that are read at once
+SOME_SKIPPED = 1  # exit status: of several texts that a user listed, some could not be spoken
 _SILENT_TOKENS = frozenset((START, END, " ", *PUNCTUATION))
-_ID = re.compile(r"\w(?:[\w.+@=,~ -]*[\w+@=~-])?")
-_ID_LINE = re.compile(r"\s*([^|\s]{1,200})\|")
+_SHOWN_WORDS, _SHOWN_LETTERS = 5, 30
+_Named = tuple[tuple[str, str], Line]  # id and text, and one of its lines
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Do what the flags of bins/inference.py say."""
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the flags of bins/inference.py say; the exit status, 0 or SOME_SKIPPED."""
     if not arguments.expt_dir.is_dir():
         raise UserError(f"--expt_dir {arguments.expt_dir}: no such folder; give an experiment, <log_dir>/<name>")
     mode = chosen_mode(arguments)
     config = loaded_config(arguments)
+    dataset = arguments.dataset or config.dataset[0]
     if mode == "batch":  # before the voice is loaded for nothing
-        source = arguments.config or arguments.expt_dir / EXPERIMENT_CONFIG
-        require_features(config, [arguments.dataset or config.dataset[0]], source)
-    voice = model_module(config.model_type, "inference").Synthesizer.from_experiment(
+        require_features(config, [dataset], arguments.config or arguments.expt_dir / EXPERIMENT_CONFIG)
+    file = arguments.text_file
+    listed = file is not None and has_ids(file)
+    voice: Voice = model_module(config.model_type, "inference").Synthesizer.from_experiment(
         arguments.expt_dir, arguments.device, arguments.checkpoint, config=config
     )
-    output_dir = arguments.output_dir or arguments.expt_dir / "result"
+    # One of several texts may fail; the only one may not.
+    told = Told(voice.script, tolerant=listed or mode == "batch" or arguments.text == "-")
     if arguments.stream:
-        stream(voice, texts(arguments), failures_for(arguments))
-        return
+        return to_standard_output(voice, streamed_texts(arguments, listed, told), told)
+    output_dir = arguments.output_dir or arguments.expt_dir / "result"
     make_folder(output_dir, "--output_dir")
     with disk_errors(output_dir):
         remove_leftovers(output_dir)
     if mode == "batch":
-        speak_split(voice, config, arguments.dataset or config.dataset[0], arguments.testing_set, output_dir)
-    elif arguments.text_file is None:
-        speak_lines(voice, texts(arguments), output_dir, failures_for(arguments))
-    elif has_ids(arguments.text_file):
-        speak_id_lines(voice, arguments.text_file, output_dir)
-    else:
-        speak_long_text(voice, arguments.text_file, output_dir)
+        return split_to_wavs(voice, dataset, arguments.testing_set, output_dir, told)
+    if file is None:
+        return texts_to_wavs(voice, given_texts(arguments.text), output_dir, told)
+    return list_to_wavs(voice, file, output_dir, told) if listed else file_to_wav(voice, file, output_dir, told)
 
 
 def chosen_mode(arguments: argparse.Namespace) -> str:
     """ "batch" or "single"; UserError for flags that do not go together."""
-    has_text = arguments.text is not None or arguments.text_file is not None
+    file = arguments.text_file
+    has_text = arguments.text is not None or file is not None
     mode = arguments.mode or ("single" if has_text or arguments.stream else "batch")
     if mode == "single" and not has_text:
         raise UserError("--mode single and --stream need --text (- for standard input) or --text_file")
@@ -79,10 +76,12 @@ def chosen_mode(arguments: argparse.Namespace) -> str:
         raise UserError("--mode batch speaks a split of a corpus: leave out --text, --text_file and --stream")
     if arguments.stream and sys.stdout.isatty():
         raise UserError("--stream writes raw audio to standard output: pipe it, as in | aplay -r 22050 -f S16_LE")
-    if arguments.text_file is not None and arguments.text_file.is_dir():
-        raise UserError(f"--text_file {arguments.text_file} is a folder; give a text file")
-    if arguments.text_file is not None and not arguments.text_file.exists():
-        raise UserError(f"--text_file {arguments.text_file}: there is no such file")
+    if file is not None and file.is_dir():
+        raise UserError(f"--text_file {file} is a folder; give a text file")
+    if file is not None and not file.exists():
+        raise UserError(f"--text_file {file}: there is no such file")
+    if file is not None and (file.is_char_device() or file.is_block_device()):
+        raise UserError(f"--text_file {file} is a device; give a text file, a pipe, or --text - for standard input")
     return mode
 
 
@@ -96,155 +95,183 @@ def loaded_config(arguments: argparse.Namespace) -> ExperimentConfig:
     return load_experiment_config(arguments.expt_dir, overrides)
 
 
-def texts(arguments: argparse.Namespace) -> Iterator[str | Iterable[str]]:
-    """What the flags give to speak, one text after the other."""
-    if arguments.text_file is not None:
-        if has_ids(arguments.text_file):
-            yield from (text for _, text in id_lines(arguments.text_file))
-        else:
-            yield pieces_of(arguments.text_file)
-    elif arguments.text == "-":
+def given_texts(text: str) -> Iterator[str]:
+    """What --text gives to speak: itself, or the lines of standard input."""
+    if text == "-":
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
         yield from (line for line in sys.stdin if line.strip())
     else:
         # Bytes of the command line that are no UTF-8 arrive as lone surrogates, which nothing can write.
-        yield arguments.text.encode("utf-8", errors="replace").decode("utf-8")
+        yield text.encode("utf-8", errors="replace").decode("utf-8")
 
 
-def failures_for(arguments: argparse.Namespace) -> Failures:
-    """One of several texts may fail; the only one may not."""
-    several = arguments.text == "-" or (arguments.text_file is not None and has_ids(arguments.text_file))
-    return Failures(tolerant=several)
+def streamed_texts(arguments: argparse.Namespace, listed: bool, told: Told) -> Iterator[str | Iterable[str]]:
+    """What the flags give to speak, one text after the other."""
+    if arguments.text_file is None:
+        yield from given_texts(arguments.text)
+    elif listed:
+        yield from (text for _, text in id_lines(arguments.text_file, told.skip))
+    else:
+        yield pieces_of(arguments.text_file)
 
 
-def stream(voice: Synthesizer, spoken: Iterable[str | Iterable[str]], failures: Failures) -> None:
+class Told:
+    """What is said about texts that cannot be spoken, or not wholly: one note for each, and which were skipped."""
+
+    def __init__(self, script: Scriptwriter, tolerant: bool) -> None:
+        """Listen to what a voice's script leaves out; `tolerant`: a text that cannot be spoken is skipped."""
+        self.tolerant = tolerant
+        self.skipped: list[str] = []
+        self._words: dict[str, None] = {}
+        script.on_left_out = self._leave_out
+
+    def _leave_out(self, word: str) -> None:
+        # A book may lose every word of it: no more are kept than are needed to see that there are more.
+        if len(self._words) <= _SHOWN_WORDS:
+            self._words[word if len(word) <= _SHOWN_LETTERS else f"{word[:_SHOWN_LETTERS]}…"] = None
+
+    @contextmanager
+    def about(self, name: str) -> Iterator[None]:
+        """Say what is wrong with this text, or lost of it; anything else, such as a full disk, ends the run."""
+        self._words.clear()
+        try:
+            yield
+        except TextError as error:
+            if not self.tolerant:
+                raise
+            self.skip(name, error)
+            return
+        if self._words:
+            shown = ", ".join(f'"{word}"' for word in list(self._words)[:_SHOWN_WORDS])
+            more = " and more" if len(self._words) > _SHOWN_WORDS else ""
+            where = f" of {name}" if self.tolerant else ""
+            say(f"note: left out{where}, the voice cannot read it: {shown}{more}")
+
+    def skip(self, name: str, error: TextError) -> None:
+        """Say that a text is skipped, and why."""
+        self.skipped.append(name)
+        say(f"skipped {name}: {error}")
+
+    def status(self, count: int) -> int:
+        """Exit status after `count` texts; UserError if none of them was spoken."""
+        if count == 0:
+            raise UserError("there is nothing to speak: the input is empty")
+        if len(self.skipped) >= count:
+            raise UserError("nothing was spoken")
+        return SOME_SKIPPED if self.skipped else 0
+
+
+def to_standard_output(voice: Voice, texts: Iterable[str | Iterable[str]], told: Told) -> int:
     """Raw little-endian 16-bit mono audio of each text to standard output, while it is being made."""
-    output, count, left_out = sys.stdout.buffer, 0, LeftOut(voice.script)
-    for count, text in enumerate(spoken, 1):
-        name = f"text {count}"
-        with failures.of(name), left_out.of(name if failures.tolerant else ""):
+    output, count = sys.stdout.buffer, 0
+    for count, text in enumerate(texts, 1):
+        with told.about(f"text {count}"):
             for piece in voice.stream(text):
                 output.write(to_pcm16(piece).tobytes())
                 output.flush()
-    failures.finish(count)
+    return told.status(count)
 
 
-def speak_lines(voice: Synthesizer, spoken: Iterable[str], output_dir: Path, failures: Failures) -> None:
+def texts_to_wavs(voice: Voice, texts: Iterable[str], output_dir: Path, told: Told) -> int:
     """A wav for each text, 0001.wav and so on; each is told as soon as it is there."""
-    count, left_out = 0, LeftOut(voice.script)
-    for count, text in enumerate(spoken, 1):
-        path, name = output_dir / f"{count:04d}.wav", f"line {count}"
-        with failures.of(name):
+    count = 0
+    for count, text in enumerate(texts, 1):
+        with told.about(f"line {count}"):
             started = time.perf_counter()
-            with left_out.of(name if failures.tolerant else ""):
-                wave, sample_rate = voice.tts(text)
+            wave, sample_rate = voice.tts(text)
             spent = time.perf_counter() - started
+            path = output_dir / f"{count:04d}.wav"
             write_wav(path, wave, sample_rate)
             seconds = len(wave) / sample_rate
             print(f"{path}  {seconds:.2f} s  RTF {ratio(spent, seconds):.3f}", flush=True)
-    failures.finish(count)
+    return told.status(count)
 
 
-def speak_long_text(voice: Synthesizer, text_file: Path, output_dir: Path) -> None:
-    """One wav of a whole file, written while it is being made."""
-    path = output_dir / f"{text_file.stem}.wav"
+def file_to_wav(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
+    """One wav of a whole text file, written while it is being made."""
+    path = output_dir / f"{file.stem}.wav"
     started = time.perf_counter()
     with (
-        progress(text_file.stat().st_size or None, "B", text_file.name) as bar,  # a pipe has no size
+        progress(file.stat().st_size or None, "B", file.name) as bar,  # a pipe has no size
         WavWriter(path, voice.sample_rate) as writer,
-        LeftOut(voice.script).of(),
+        told.about(file.name),
     ):
-        refused = lambda error: bar.write(f"left out: {error}", file=sys.stderr)  # noqa: E731
+        pieces = (piece for piece in pieces_of(file) if bar.update(len(piece.encode())) or True)
         try:
-            for wave in voice.narrate(pieces_of(text_file, bar), on_refused=refused):
+            for wave in voice.narrate(pieces, on_refused=lambda error: say(f"left out: {error}")):
                 writer.write(wave)
         except UserError as error:
-            raise UserError(f"{text_file}: {error}") from None
+            raise UserError(f"{file}: {error}") from None
     spent = time.perf_counter() - started
     print(f"{path}  {writer.seconds:.2f} s  RTF {ratio(spent, writer.seconds):.3f}", flush=True)
+    return 0
 
 
-def speak_id_lines(voice: Synthesizer, text_file: Path, output_dir: Path) -> None:
+def list_to_wavs(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
     """A wav for each `id|text` line, and a manifest."""
-    failures, left_out, rows = Failures(), LeftOut(voice.script), []
-    settings = voice.config.inference
 
-    def lines() -> Iterator[tuple[tuple[str, str], Line]]:
-        for name, text in id_lines(text_file, failures):
-            with failures.of(name):
-                # A text is spoken as a whole or not at all.
-                with left_out.of(name):
-                    made = [((name, text), line) for line in voice.script.lines(text, settings)]
-                yield from made
+    def lines() -> Iterator[_Named]:
+        for name, text in id_lines(file, told.skip):
+            made: list[_Named] = []
+            with told.about(name):  # a text is spoken as a whole or not at all
+                made = [((name, text), line) for line in voice.script.lines(text, voice.config.inference)]
+            yield from made
 
     started = time.perf_counter()
-    parts: list[np.ndarray] = []
-    spent, phones = 0.0, 0
-    key = None
-
-    def finish() -> None:
-        if key is not None:
-            with failures.of(key[0]):
-                rows.append(saved(voice, output_dir, key, np.concatenate(parts), spent, phones))
-
-    with progress(None, "utterance", text_file.name) as bar:
-        for spoken in voice.speak_lines(lines(), settings):
-            if spoken.key != key:
-                finish()
-                bar.update(key is not None)
-                key, parts, spent, phones = spoken.key, [], 0.0, 0
-            parts += [voice.silence(spoken.line.silence), spoken.wave]
-            spent += spoken.seconds_spent
-            phones += voice.script.count_phones(spoken.line.ids)
-        finish()
-        bar.update(key is not None)
-    failures.finish(len(rows) + len(failures.told))
-    conclude(output_dir, rows, time.perf_counter() - started)
+    rows = to_wavs(voice, lines(), output_dir, told, progress(None, "utterance", file.name))
+    status = told.status(len(rows) + len(told.skipped))
+    conclude(output_dir, list(rows.values()), time.perf_counter() - started)
+    return status
 
 
-def speak_split(voice: Synthesizer, config: ExperimentConfig, dataset: str, split: str, output_dir: Path) -> None:
+def split_to_wavs(voice: Voice, dataset: str, split: str, output_dir: Path, told: Told) -> int:
     """A wav for each utterance of a split, made from the tokens that stage 1 stored, and a manifest."""
-    corpus = ProcessedCorpus.open(corpus_directory(config.preprocess, dataset))
-    utterances = corpus.split(split)
+    corpus = ProcessedCorpus.open(corpus_directory(voice.config.preprocess, dataset))
+    utterances: list[Utterance] = corpus.split(split)
     if not utterances:
         raise UserError(f"the split {split} of {dataset} is empty; choose another with --testing_set")
-    failures, left_out, rows = Failures(), LeftOut(voice.script), {}
 
-    def lines() -> Iterator[tuple[Utterance, Line]]:
+    def lines() -> Iterator[_Named]:
         # Similar lengths together; the longest first, so that memory runs out at once or not at all.
         for utterance in sorted(utterances, key=lambda u: (-len(u.phones), u.id)):
-            with failures.of(utterance.id):
+            made: list[_Named] = []
+            with told.about(utterance.id):
                 check_id(utterance.id)
-                with left_out.of(utterance.id):
-                    line = voice.script.line_of(utterance.text, utterance.phones)
-                yield utterance, line
+                line = voice.script.line_of(utterance.text, utterance.phones)
+                made.append(((utterance.id, utterance.text), line))
+            yield from made
 
     started = time.perf_counter()
-    with progress(len(utterances), "utterance", f"{dataset} {split}") as bar:
-        for spoken in voice.speak_lines(lines(), config.inference):
-            utterance = spoken.key
-            with failures.of(utterance.id):
-                phones = voice.script.count_phones(spoken.line.ids)
-                key = (utterance.id, utterance.text)
-                rows[utterance.id] = saved(voice, output_dir, key, spoken.wave, spoken.seconds_spent, phones)
-            bar.update()
-    failures.finish(len(utterances))
-    made = [rows[utterance.id] for utterance in utterances if utterance.id in rows]
-    conclude(output_dir, made, time.perf_counter() - started)
+    rows = to_wavs(voice, lines(), output_dir, told, progress(len(utterances), "utterance", f"{dataset} {split}"))
+    told.status(len(utterances))
     recorded = [utterance for utterance in utterances if utterance.id in rows]
+    conclude(output_dir, [rows[utterance.id] for utterance in recorded], time.perf_counter() - started)
     count = sum(1 for utterance in recorded for phone in utterance.phones if phone not in _SILENT_TOKENS)
     length = sum(utterance.length for utterance in recorded) / corpus.sample_rate
-    spoken_seconds = sum(row["seconds"] for row in made)
+    spoken_seconds = sum(rows[utterance.id]["seconds"] for utterance in recorded)
     print(f"speaking rate {ratio(count, spoken_seconds):.2f} phones/s, recordings {ratio(count, length):.2f}")
+    return 0
+
+
+def to_wavs(
+    voice: Voice, lines: Iterable[_Named], output_dir: Path, told: Told, bar: tqdm
+) -> dict[str, dict[str, Any]]:
+    """Write a wav for each id, whose lines follow one another; their rows of the manifest."""
+    rows = {}
+    with bar:
+        for (name, text), spoken in groupby(voice.speak_lines(lines, voice.config.inference), lambda one: one.key):
+            parts = list(spoken)  # not below: the next text, which is scripted meanwhile, has notes of its own
+            with told.about(name):
+                rows[name] = saved(voice, output_dir, name, text, parts)
+            bar.update()
+    return rows
 
 
 def saved(
-    voice: Synthesizer, output_dir: Path, key: tuple[str, str], wave: np.ndarray, spent: float, phones: int
-) -> dict[str, object]:
-    """Write one wav; its row of the manifest."""
-    name, text = key
-    if not np.isfinite(wave).all():
-        raise TextError("the voice gave samples that are no numbers; use another checkpoint, or precision fp32")
+    voice: Voice, output_dir: Path, name: str, text: str, spoken: list[Spoken[tuple[str, str]]]
+) -> dict[str, Any]:
+    """Write the wav of one text; its row of the manifest."""
+    wave = np.concatenate([part for one in spoken for part in (voice.silence(one.line.silence), checked(one.wave))])
     write_wav(output_dir / f"{name}.wav", wave, voice.sample_rate)
     seconds = len(wave) / voice.sample_rate
     return {
@@ -252,84 +279,30 @@ def saved(
         "text": text,
         "wav": f"{name}.wav",
         "seconds": round(seconds, 4),
-        "phones_per_second": round(ratio(phones, seconds), 3),
-        "rtf": round(ratio(spent, seconds), 5),
+        "phones_per_second": round(ratio(sum(voice.script.count_phones(one.line.ids) for one in spoken), seconds), 3),
+        "rtf": round(ratio(sum(one.seconds_spent for one in spoken), seconds), 5),
     }
 
 
-def conclude(output_dir: Path, rows: list[dict[str, object]], spent: float) -> None:
+def conclude(output_dir: Path, rows: list[dict[str, Any]], spent: float) -> None:
     """Write the manifest and say what there is now."""
     with disk_errors(output_dir):
         write_json_lines(output_dir / MANIFEST, rows)
-    seconds = float(sum(row["seconds"] for row in rows))  # type: ignore[misc]
+    seconds = sum(row["seconds"] for row in rows)
     print(
         f"{len(rows)} utterances, {seconds:.1f} s of audio in {spent:.1f} s: RTF {ratio(spent, seconds):.4f} "
         f"({ratio(seconds, spent):.1f} x real time); {output_dir / MANIFEST}"
     )
 
 
-def check_id(name: str) -> None:
-    """TextError for an id that cannot name a file inside the output folder."""
-    if not _ID.fullmatch(name) or ".." in name or len(name.encode()) > 200:
-        raise TextError(f"the id {name[:60]!r} cannot name a file: use letters, digits, dashes, dots and underscores")
-
-
-def has_ids(path: Path) -> bool:
-    """Whether a text file consists of `id|text` lines, as its first line with text shows."""
-    for line in pieces_of(path, lines=True):
-        if line.strip():
-            match = _ID_LINE.match(line)
-            return match is not None and _ID.fullmatch(match[1]) is not None
-    raise UserError(f"--text_file {path} is empty")
-
-
-def id_lines(path: Path, failures: Failures | None = None) -> Iterator[tuple[str, str]]:
-    """Id and text of each line of `id|text` (of LJSpeech's three columns, the second is the text)."""
-    failures = failures or Failures()
-    seen: set[str] = set()
-    for number, line in enumerate(pieces_of(path, lines=True), 1):
-        if not line.strip():
-            continue
-        with failures.of(f"line {number}"):
-            name, mark, text = (part.strip() for part in line.partition("|"))
-            if not mark:
-                raise TextError("there is no | between id and text")
-            check_id(name)
-            # File systems of some machines take upper and lower case for the same.
-            if name.lower() in seen:
-                raise TextError(f"the id {name!r} is there already")
-            seen.add(name.lower())
-            yield name, text.split("|")[0].strip()
-
-
-def pieces_of(path: Path, bar: tqdm | None = None, lines: bool = False) -> Iterator[str]:
-    """A text file's contents in pieces, or its lines; UserError if it cannot be read or is not UTF-8."""
-    try:
-        with _opened(path) as file:
-            while piece := (file.readline() if lines else file.read(_PIECE)):
-                yield piece
-                if bar is not None:
-                    bar.update(len(piece.encode()))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (near byte {error.start}); convert it") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
-
-
-def _opened(path: Path) -> TextIO:
-    file = open(path, "rb") if path.is_file() else io.BytesIO(_piped(path))
-    return io.TextIOWrapper(file, encoding="utf-8-sig")
-
-
-@cache
-def _piped(path: Path) -> bytes:
-    """What comes from a pipe, which gives it once, while a text file is read twice: for its kind, and to be spoken."""
-    return path.read_bytes()
-
-
 def progress(total: int | None, unit: str, label: str) -> tqdm:
     """A progress bar on standard error, if that is a terminal."""
     return tqdm(total=total, unit=unit, unit_scale=unit == "B", desc=label, disable=None, leave=False)
+
+
+def say(sentence: str) -> None:
+    """Write to standard error, beside a progress bar."""
+    tqdm.write(sentence, file=sys.stderr)
 
 
 def ratio(value: float, by: float) -> float:

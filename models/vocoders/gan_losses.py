@@ -5,45 +5,35 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-try:
-    from models.kernels.feature_distance_triton import feature_distance as _distance_on_gpu
-    from models.kernels.feature_distance_triton import is_dense
-except ImportError:  # Triton exists for Linux only.
-    _distance_on_gpu = None
+from models.kernels.feature_distance import feature_distance
 
+# Feature maps of each discriminator, layer by layer, the judgement last. The batch holds real segments, then as many
+# generated ones.
 Features = list[list[Tensor]]
 
 
-def split_real_fake(features: Features) -> tuple[Features, Features]:
-    """Halves of feature maps whose batch holds the real segments first, then the generated ones."""
-    halves = [[feature.chunk(2) for feature in layers] for layers in features]
-    return [[h[0] for h in layers] for layers in halves], [[h[1] for h in layers] for layers in halves]
+def judgements(features: Features) -> tuple[list[Tensor], list[Tensor]]:
+    """Each discriminator's judgements of the real and of the generated segments, in float32."""
+    halves = [layers[-1].float().chunk(2) for layers in features]
+    return [half[0] for half in halves], [half[1] for half in halves]
 
 
-def discriminator_losses(real: Features, fake: Features) -> tuple[Tensor, Tensor]:
+def discriminator_losses(features: Features) -> tuple[Tensor, Tensor]:
     """Least-squares losses of the judgements on real (target 1) and generated (target 0) segments."""
-    real_loss = sum((layers[-1].float() - 1).square().mean() for layers in real)
-    fake_loss = sum(layers[-1].float().square().mean() for layers in fake)
-    return real_loss, fake_loss
+    real, fake = judgements(features)
+    return total([(judged - 1).square().mean() for judged in real]), total([judged.square().mean() for judged in fake])
 
 
-def adversarial_loss(fake: Features) -> Tensor:
+def adversarial_loss(features: Features) -> Tensor:
     """Least-squares loss of the generator: judgements on its segments against 1."""
-    return sum((layers[-1].float() - 1).square().mean() for layers in fake)
+    return total([(judged - 1).square().mean() for judged in judgements(features)[1]])
 
 
 def feature_matching_loss(features: Features) -> Tensor:
-    """L1 distance of all feature maps, judgements included; the batch holds real segments, then generated ones.
-
-    The real ones get no gradient.
-    """
-    return sum(_distance(feature) for layers in features for feature in layers)
+    """L1 distance of all feature maps, judgements included; the real ones get no gradient."""
+    return total([feature_distance(feature) for layers in features for feature in layers])
 
 
-def _distance(feature: Tensor) -> Tensor:
-    """Mean absolute difference (), float32, of the halves of a feature map (2 B, ...)."""
-    fused = feature.is_cuda and _distance_on_gpu is not None and not torch.compiler.is_compiling()
-    if fused and is_dense(feature):
-        return _distance_on_gpu(feature)
-    real, fake = feature.chunk(2)
-    return (fake - real.detach()).abs().mean(dtype=torch.float32)
+def total(losses: list[Tensor]) -> Tensor:
+    """The sum () of losses ()."""
+    return torch.stack(losses).sum()

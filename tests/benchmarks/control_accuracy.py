@@ -19,9 +19,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from models.evaluation.measures.rate import speech_seconds
+from models.evaluation.signal_measures import speech_seconds
+from models.tts.calibration import frame_shifts, measure
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.pitch_response import frame_shifts, measure
 from processors.audio.pitch import extract_f0_batch
 from processors.audio.wav import write_wav
 
@@ -48,7 +48,7 @@ def thirds(voice: Synthesizer, ids: list[tuple[int, ...]], shifts: list[np.ndarr
     lines = [line for text in SENTENCES[: len(ids)] for line in voice.script.lines(text, voice.config.inference)]
     for line, frames in zip(lines, shifts):
         with voice._computing():
-            planned = voice._plan([line], voice.config.inference)
+            planned = voice.plan([line], voice.config.inference)
         values = np.repeat(planned.log_f0[0].cpu().numpy(), planned.durations[0].cpu().numpy())[: len(frames)]
         low, high = np.quantile(values, [1 / 3, 2 / 3])
         for part, inside in zip(parts, (values < low, (values >= low) & (values <= high), values > high)):

@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from models.evaluation.measures.text_distance import align  # noqa: E402
-from models.evaluation.report.report import read_report  # noqa: E402
+from models.evaluation.report import read_report  # noqa: E402
+from models.evaluation.text_measures import align  # noqa: E402
 from processors.text.arpabet import CONSONANTS, VOWELS  # noqa: E402
 from processors.text.frontend import TextFrontEnd  # noqa: E402
 from processors.text.text_error import TextError  # noqa: E402
@@ -38,11 +38,11 @@ class PhoneErrors:
     def add(self, said: list[str], heard: list[str]) -> None:
         """Count one utterance."""
         self.said.update(said)
-        for edit in align(said, heard):
-            if edit.kind == "extra":
-                self.extra[edit.heard] += 1
-            elif edit.kind != "same":
-                self.heard[edit.expected][edit.heard] += 1
+        for kind, expected, other in align(said, heard):
+            if kind == "extra":
+                self.extra[other] += 1
+            elif kind != "same":
+                self.heard[expected][other] += 1
 
     def lost(self, phones: Iterable[str]) -> int:
         """How many of these phones were heard as another one or not at all."""

@@ -86,19 +86,19 @@ def split(
     """Milliseconds that the parts of speaking `ids` at once take, each waited for."""
     import torch
 
-    from models.tts.jets.synthesizer import limited, on_host
-    from models.tts.script import Line
+    from models.tts.pieces import on_host
+    from processors.script import Line
     from processors.text.prosody import NEUTRAL
 
     settings = voice.config.inference
     lines = [Line("", tuple(row), (NEUTRAL,) * len(row), 0.0) for row in ids]
     with torch.inference_mode():
-        planned = voice._plan(lines, settings)
-        waveform = voice._generate(planned.decoder_states, planned.host_frame_lengths)
+        planned = voice.plan(lines, settings)
+        waveform = voice.generate(planned.decoder_states, planned.host_frame_lengths)
         times = {
-            "plan": median(lambda: voice._plan(lines, settings)),
-            "generator": median(lambda: voice._generate(planned.decoder_states, planned.host_frame_lengths)),
-            "copy": median(lambda: on_host(limited(waveform))),
+            "plan": median(lambda: voice.plan(lines, settings)),
+            "generator": median(lambda: voice.generate(planned.decoder_states, planned.host_frame_lengths)),
+            "copy": median(lambda: on_host(waveform)),
         }
     times["rest"] = median(lambda: voice.synthesize_ids(ids)) - sum(times.values())
     return {f"batch {name} ms": round(1000 * value, 2) for name, value in times.items()}
@@ -108,16 +108,18 @@ def measure(generator: str, arguments: argparse.Namespace) -> dict[str, float | 
     """One row: everything about one generator on one device."""
     import torch
 
-    from models.tts.jets.gpu_inference import GpuInference
+    from models.tts.jets import gpu_inference
     from models.tts.jets.synthesizer import Synthesizer
 
+    fused, graphs = VARIANTS[arguments.variant]
+    if not fused:
+        gpu_inference.fused_generator = lambda *_: None
     if arguments.expt_dir:
         voice = Synthesizer.from_experiment(arguments.expt_dir, arguments.device)
     else:
         voice = random_voice(generator, arguments.device)
-    if voice.gpu is not None:
-        fused, graphs = VARIANTS[arguments.variant]
-        voice.gpu = GpuInference(voice.network, voice.gpu.half, graphs, fused)
+    if not graphs and isinstance(voice.network, gpu_inference.GpuNetwork):
+        voice.network.graphs = voice.network.generator.graphs = None
     synchronise = torch.cuda.synchronize if arguments.device.startswith("cuda") else lambda: None
     sentence = len(voice.tts(SENTENCE)[0]) / voice.sample_rate
     paragraph = len(voice.tts(PARAGRAPH)[0]) / voice.sample_rate

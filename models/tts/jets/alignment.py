@@ -6,12 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.kernels.forward_sum import forward_sum
 from models.kernels.time_conv import TimeConv1d
-
-try:
-    from models.kernels.forward_sum_triton import forward_sum as _forward_sum_on_gpu
-except ImportError:  # Triton exists for Linux only; other systems use torch's CTC, which makes the host wait.
-    _forward_sum_on_gpu = None
 
 # Score of a padded token: far below any distance, finite so that no gradient becomes NaN.
 MASKED_SCORE = -1e9
@@ -97,10 +93,7 @@ def forward_sum_loss(log_p_attn: Tensor, text_lengths: Tensor, frame_lengths: Te
     tokens has no alignment and counts as zero.
     """
     log_probs = F.log_softmax(F.pad(log_p_attn, (1, 0), value=BLANK_LOGIT), dim=-1)
-    if log_probs.is_cuda and _forward_sum_on_gpu is not None:
-        return (_forward_sum_on_gpu(log_probs, text_lengths, frame_lengths) / text_lengths).mean()
-    labels = torch.arange(1, log_p_attn.shape[2] + 1, device=log_p_attn.device).expand(log_p_attn.shape[0], -1)
-    return F.ctc_loss(log_probs.transpose(0, 1), labels, frame_lengths, text_lengths, zero_infinity=True)
+    return (forward_sum(log_probs, text_lengths, frame_lengths) / text_lengths).mean()
 
 
 def binarisation_loss(log_p_attn: Tensor, path: Tensor, frame_mask: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
-"""What one training step sees."""
+"""Padded batches: what one training step sees, and the masks that keep padding out of every computation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -25,3 +26,12 @@ class Batch:
     host_text_lengths: tuple[int, ...]
     host_frame_lengths: tuple[int, ...]
     ids: tuple[str, ...]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on a device."""
+        return Batch(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()})
+
+
+def length_mask(lengths: Tensor, size: int | Tensor) -> Tensor:
+    """True (B, size) where a position lies inside its utterance of `lengths` (B,)."""
+    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)

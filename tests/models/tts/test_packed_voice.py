@@ -16,7 +16,7 @@ from models.base.experiment import Experiment
 from models.evaluation.stage import Request, run_evaluation
 from models.registry import load_config, load_experiment_config
 from models.tts.exchange import packed_voice as packing
-from models.tts.exchange.espnet.convert import export_voice as to_espnet
+from models.tts.exchange.espnet_voice import export_voice as to_espnet
 from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from models.base.experiment import PITCH_RESPONSE
+from models.tts.calibration import SHIFTS, frame_shifts, measure
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.pitch_response import SHIFTS, PitchResponse, frame_shifts, measure
+from models.tts.pitch_response import PitchResponse
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
 
@@ -93,7 +94,7 @@ def test_it_is_kept_with_the_voice_and_belongs_to_one_checkpoint(tmp_path: Path)
 
     def moved(spoken: object, semitones: float) -> float:
         settings = voice.config.inference
-        planned = [voice._plan([one], settings.model_copy(update={"pitch_semitones": by}))
+        planned = [voice.plan([one], settings.model_copy(update={"pitch_semitones": by}))
                    for one, by in ((line, 0.0), (spoken, semitones))]  # fmt: skip
         shift = (planned[1].log_f0 - planned[0].log_f0) * STATISTICS["log_f0_std"] / (math.log(2) / 12)
         assert planned[0].durations.equal(planned[1].durations)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.base.checkpoints import find_checkpoint, has_weights, load_training, load_weights, save_checkpoint
-from models.tts.exchange.compact import GROUP, SMALLEST, compact, expand
+from models.base.compact import GROUP, SMALLEST, compact, expand
 from utils.errors import UserError
 
 

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
-from models.evaluation.report.report import Report, UtteranceRecord, write_report_json
+from models.evaluation.comparison import summarise
+from models.evaluation.report import Report, UtteranceRecord, write_report_json
 from models.registry import load_config, load_experiment_config
 from models.tts.exchange import packed_voice as packing
 from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
@@ -137,7 +138,7 @@ def report(folder: Path, checkpoint: str) -> Path:
     records = [UtteranceRecord(f"u{i}", "Text.", "a.wav", values={"wer": (i, 10)}) for i in range(3)]
     made = Report("source", source={"checkpoint": checkpoint, "split": "test"}, settings={"asr": "base"})
     made.utterances = records
-    made.summarise(load_config(ROOT / "config/jets.json").evaluate)
+    summarise(made, load_config(ROOT / "config/jets.json").evaluate)
     folder.mkdir()
     write_report_json(made, folder)
     return folder

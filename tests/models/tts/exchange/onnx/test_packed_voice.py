@@ -9,7 +9,7 @@ from tests.models.tts.exchange.onnx.voices import make_voice
 
 
 def test_a_packed_voice_is_exported(tmp_path: Path) -> None:
-    from models.tts.exchange.onnx import export_voice
+    from models.tts.exchange.onnx_export import export_voice
 
     experiment = make_voice(tmp_path / "experiment")
     pack_voice(experiment, tmp_path / "packed", VoiceFacts("Tiny", "-", "-", "-", "-"), say=lambda _: None)

@@ -1,0 +1,142 @@
+"""The figures of one system: what each means, report.json, and how it is read again."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
+
+from utils.atomic import disk_errors, write_text
+from utils.errors import UserError, one_line
+
+FORMAT_VERSION = 1
+REPORT = "report.json"
+ASSETS = Path(__file__).parent / "assets"
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]  # JSON has no NaN
+Value = float | tuple[float, float]  # a figure, or numerator and denominator of a ratio measure
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a figure is: a row of assets/measures.json.
+
+    `better` says which way is good ("one": close to 1; "recording": close to the recordings' figure). `ratio` measures
+    are sums over sums, all others means over utterances. `recording` is true where the recordings have one as well.
+    """
+
+    label: str
+    unit: str
+    better: Literal["lower", "higher", "one", "recording"]
+    group: str
+    decimals: int
+    definition: str
+    ratio: bool = False
+    recording: bool = False
+    scale: float = 1.0  # shown = stored * scale
+
+
+MEASURES: dict[str, Measure] = {
+    key: Measure(**row) for key, row in json.loads((ASSETS / "measures.json").read_text(encoding="utf-8")).items()
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure over a corpus with its confidence interval; n is the number of utterances behind it."""
+
+    value: Number
+    low: Number
+    high: Number
+    n: int
+
+
+@dataclass
+class UtteranceRecord:
+    """One judged utterance; paths are relative to the report's folder."""
+
+    id: str
+    text: str
+    audio: str
+    recording: str | None = None
+    copy: str | None = None
+    seconds: float = 0.0
+    values: dict[str, Value] = field(default_factory=dict)
+    recording_values: dict[str, Value] = field(default_factory=dict)
+    expected: str | None = None  # the text as the error rates see it, normalised
+    heard: str | None = None  # what the recogniser heard, likewise
+    recording_heard: str | None = None
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """All that is known about one system on one set of texts."""
+
+    system: str
+    source: dict[str, str] = field(default_factory=dict)  # where the audio came from, for reading
+    settings: dict[str, Any] = field(default_factory=dict)  # all that changes figures
+    notes: list[str] = field(default_factory=list)  # what was left out, and why
+    utterances: list[UtteranceRecord] = field(default_factory=list)
+    skipped: list[dict[str, str]] = field(default_factory=list)  # id, reason
+    summary: dict[str, Estimate] = field(default_factory=dict)
+    recordings: dict[str, Estimate] = field(default_factory=dict)  # the ceiling
+
+    @property
+    def failed(self) -> list[UtteranceRecord]:
+        """Utterances that count as failed."""
+        return [record for record in self.utterances if record.failures]
+
+    def to_json(self) -> dict[str, Any]:
+        """As in report.json: the definitions come along, so that the file explains itself."""
+        used = self.summary.keys() | self.recordings.keys()
+        definitions = {key: asdict(measure) for key, measure in MEASURES.items() if key in used}
+        return finite({"format_version": FORMAT_VERSION, **asdict(self), "measures": definitions})
+
+
+def parts(value: Value | None) -> tuple[float, float] | None:
+    """Numerator and denominator of a figure (a mean has denominator 1); None where it is missing or not finite."""
+    if value is None:
+        return None
+    pair = (float(value[0]), float(value[1])) if isinstance(value, (tuple, list)) else (float(value), 1.0)
+    return pair if all(map(math.isfinite, pair)) else None
+
+
+def write_report_json(report: Report, folder: Path) -> Path:
+    """Write report.json; UserError when the disk is full or forbidden."""
+    path = folder / REPORT
+    with disk_errors(path):
+        write_text(path, json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def read_report(path: Path) -> tuple[Report, Path]:
+    """Read report.json (or the one in a folder): the report and its folder; UserError when it is not one."""
+    path = path / REPORT if path.is_dir() else path
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"there is no report at {path}: run stage 4 first") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not a report: {error}") from None
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise UserError(f"{path} is not a report of format version {FORMAT_VERSION} (found {version}): make it again")
+    try:
+        report = TypeAdapter(Report).validate_python({name: content[name] for name in Report.__dataclass_fields__})
+    except (KeyError, ValidationError) as error:
+        raise UserError(f"{path} is damaged ({one_line(error)}): make the report again") from None
+    return report, path.parent
+
+
+def finite(value: Any) -> Any:
+    """The same with null in place of numbers that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,332 @@
+"""A trained voice: text in, waveform out, whatever network makes the samples."""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from config.schema import ExperimentConfig, InferenceConfig
+from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
+from models.base.device import out_of_memory_advice, resolve_precision
+from models.base.experiment import LEXICON, TOKENS, misfit
+from models.registry import load_experiment_config
+from models.tts.pieces import FrameGenerator, generate_in_chunks, group_by_size, on_host, rows_of, windows
+from models.tts.pitch_response import PitchResponse, stretched
+from processors.audio.finish import FADE_SECONDS, fade_edges, finished, gain_of
+from processors.script import Controls, Line, Scriptwriter, controlled
+from processors.text.frontend import TextFrontEnd
+from processors.text.prosody import NEUTRAL
+from processors.text.text_error import TextError
+from processors.text.tokens import load_tokens
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+Key = TypeVar("Key")
+_TOKENS_PER_SECOND = 11  # of read English, about: for planning batches only
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Plan(Protocol):
+    """What a network decides about a batch of lines before it makes samples of them."""
+
+    durations: Tensor  # (B, T_text) frames of each token
+    decoder_states: Tensor  # (B, T, C) what samples are made of
+    host_frame_lengths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Spoken(Generic[Key]):
+    """One line's speech."""
+
+    key: Key
+    line: Line
+    wave: np.ndarray  # (N,) float32, without the silence in front
+    seconds_spent: float  # its share of the time that its batch took
+
+
+class Voice(ABC):
+    """Speaks with one trained voice; a model adds `build`, `plan`, `generate` and `generator`.
+
+    The same text gives the same samples each time, alone or in a batch (within 1e-4 in fp32). A voice's speed is its
+    real-time factor (RTF): seconds of computing per second of audio, below 1 is faster than real time.
+    """
+
+    MODEL_TYPE: ClassVar[str]
+    UNUSED: ClassVar[tuple[str, ...]] = ()  # keys below which a config may differ from the weights' own
+    # A GPU gains from many utterances at once. A CPU makes one after the other: padding would cost time.
+    batches_generator = False
+
+    def __init__(
+        self, network: nn.Module, frontend: TextFrontEnd, tokens: list[str], config: ExperimentConfig,
+        device: torch.device,
+    ) -> None:  # fmt: skip
+        """Take over a network, for good; `tokens` is the table of its ids."""
+        if config.inference.precision == "fp16" and device.type == "cpu":
+            raise UserError("inference.precision fp16 needs a GPU: set it to fp32, bf16 or auto")
+        self.config, self.device, self.network = config, device, network.eval().to(device)
+        self.sample_rate, self.hop_size = config.preprocess.sample_rate, config.preprocess.hop_size
+        self.precision = resolve_precision(config.inference.precision, device)
+        self.half = _HALF.get(self.precision)
+        self.pitch_response: PitchResponse | None = None
+        self.script = Scriptwriter(frontend, tokens, self.mean_f0, config.preprocess.phone_extractor != "espnet")
+
+    @staticmethod
+    @abstractmethod
+    def build(config: Any, n_tokens: int) -> nn.Module:
+        """The network of a config, with any weights."""
+
+    @property
+    @abstractmethod
+    def mean_f0(self) -> float:
+        """The voice's mean pitch in Hz, to which pitches in Hz refer."""
+
+    @property
+    @abstractmethod
+    def generator(self) -> FrameGenerator:
+        """Makes samples of a piece of a plan's decoder states, for streaming."""
+
+    @abstractmethod
+    def plan(self, lines: list[Line], settings: InferenceConfig) -> Plan:
+        """Everything but the waveform, in float32: a rounded duration must not depend on the precision."""
+
+    @abstractmethod
+    def generate(self, states: Tensor, frame_lengths: Sequence[int]) -> Tensor:
+        """Waveforms (B, T * hop_size) of decoder states (B, T, C), each as if alone and zero behind its end."""
+
+    @classmethod
+    def from_experiment(
+        cls,
+        expt_dir: str | os.PathLike[str],
+        device: str | torch.device | None = None,
+        checkpoint: str | None = None,
+        overrides: Sequence[str] = (),
+        config: ExperimentConfig | None = None,
+    ) -> Self:
+        """Load the voice that stage 2 trained in `expt_dir`.
+
+        `device` is "cpu", "cuda", "cuda:1" ... (default: the GPU if there is one); `checkpoint` is "last", "best" or
+        the name of a folder in checkpoints/ (default: config.inference.checkpoint); `overrides` are "key=value", as
+        after --set; `config` is one in place of the experiment's own.
+
+        :raises UserError: no such folder, no experiment, no such checkpoint, or a config that does not fit it.
+        """
+        folder = Path(expt_dir).expanduser()
+        if not folder.is_dir():
+            raise UserError(f"{expt_dir}: there is no such folder; give an experiment, <log_dir>/<name>")
+        loaded = load_experiment_config(folder, overrides) if config is None else config
+        if loaded.model_type != cls.MODEL_TYPE:
+            raise UserError(f"{expt_dir} holds a {loaded.model_type} model, not a {cls.MODEL_TYPE} one")
+        chosen = find_checkpoint(folder, checkpoint or loaded.inference.checkpoint)
+        # Not only what torch would refuse: another sample rate or number of heads would load, and speak wrongly.
+        with suppress(OSError, ValueError):
+            if details := misfit(folder, loaded, cls.UNUSED):
+                advice = "speak with its own settings: leave out --config, and --set of these keys"
+                raise UserError(f"{expt_dir} does not fit this config: {details}; {advice}")
+        tokens = load_tokens(folder / TOKENS)["tokens"]
+        network = cls.build(loaded, len(tokens))
+        # The average holds parameters only; the statistics are in the network's own file.
+        weights = {**load_weights(chosen.path, prefer_ema=False), **load_weights(chosen.path)}
+        load_strictly(network, weights, f"checkpoint {chosen.path}")
+        preprocess = loaded.preprocess
+        if (folder / LEXICON).is_file():
+            preprocess = preprocess.model_copy(update={"lexicon_path": str((folder / LEXICON).resolve())})
+        if preprocess.phone_extractor == "espnet":
+            preprocess = preprocess.model_copy(update={"tokens_path": str((folder / TOKENS).resolve())})
+        frontend = TextFrontEnd.from_config(preprocess)
+        frontend.phonemise("one word")  # dictionaries load at the first text: let that be part of loading
+        voice = cls(network, frontend, tokens, loaded, resolved_device(device))
+        voice.pitch_response = PitchResponse.load(folder, chosen.name)
+        return voice
+
+    def tts(self, text: str, **controls: Unpack[Controls]) -> tuple[np.ndarray, int]:
+        """Speak a text of any length: a waveform (N,) float32 in [-1, 1], and its sample rate in Hz.
+
+        Text that starts with `<speak` is SSML. Controls (default: the config's values): speed (2.0 is twice as fast),
+        pitch (semitones), energy (vocal effort in dB), leading_silence, trailing_silence, sentence_silence,
+        paragraph_silence (seconds), target_level_db (level of the active speech of each sentence in dBFS, or None).
+
+        :raises TextError: there is nothing to speak, or phones in braces are wrong.
+        :raises UserError: a control is out of range, SSML is malformed, memory ran out.
+        """
+        return self.tts_batch([text], **controls)[0], self.sample_rate
+
+    def tts_batch(self, texts: Sequence[str], **controls: Unpack[Controls]) -> list[np.ndarray]:
+        """Speak several texts at once: a waveform (N,) float32 each, the same as one at a time, but faster on a GPU."""
+        settings = controlled(self.config.inference, controls)
+        lines = [(i, line) for i, text in enumerate(texts) for line in self.script.lines(text, settings)]
+        parts: list[list[np.ndarray]] = [[] for _ in texts]
+        for spoken in self.speak_lines(lines, settings):
+            parts[spoken.key] += [self.silence(spoken.line.silence), checked(spoken.wave)]
+        return [np.concatenate(part) for part in parts]
+
+    def narrate(
+        self,
+        text: str | Iterable[str],
+        on_refused: Callable[[TextError], None] | None = None,
+        **controls: Unpack[Controls],
+    ) -> Iterator[np.ndarray]:
+        """Speak a text of any length sentence by sentence: waveforms (N,) float32, silences included.
+
+        `text` may be an iterable of pieces, such as an open file: memory does not grow with its length. Sentences with
+        wrong phones in braces are left out if `on_refused` is given to hear of them. For speed, several sentences are
+        made at once; for the first sound as soon as possible, use `stream`.
+        """
+        settings = controlled(self.config.inference, controls)
+        lines = ((None, line) for line in self.script.lines(text, settings, on_refused))
+        for spoken in self.speak_lines(lines, settings):
+            yield np.concatenate([self.silence(spoken.line.silence), checked(spoken.wave)])
+
+    def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
+        """Speak a text while it is being made: pieces (n,) float32 whose concatenation is the waveform of `tts`.
+
+        The first piece is short, so that it comes soon. With target_level_db, SSML that raises the volume, or a pitch
+        beyond the voice's own range, a sentence comes as one piece.
+        """
+        settings = controlled(self.config.inference, controls)
+        for line in self.script.lines(text, settings):
+            if line.silence > 0:
+                yield self.silence(line.silence)
+            if not line.ids:
+                continue
+            whole = settings.target_level_db is not None or any(p.gain_db > 0 for p in line.prosody)
+            if whole or self._rest(line, settings) != 0:
+                yield checked(next(self.speak_lines([(None, line)], settings)).wave)
+                continue
+            with self._computing():
+                planned = self.plan([line], settings)
+            gain = self._gain(line, planned.durations[0])
+            start, total = 0, planned.decoder_states.shape[1] * self.hop_size
+            pieces = generate_in_chunks(self.generator, planned.decoder_states)
+            while True:
+                with self._computing(), self.autocast():
+                    piece = next(pieces, None)
+                if piece is None:
+                    break
+                wave = fade_edges(checked(on_host(piece)), start, total, round(FADE_SECONDS * self.sample_rate))
+                yield wave if gain is None else wave * gain[start : start + len(wave)]
+                start += len(wave)
+
+    def synthesize_ids(self, ids: Sequence[Sequence[int]], **controls: Unpack[Controls]) -> list[np.ndarray]:
+        """Speak token ids, start and end tokens included: a waveform (frames * hop_size,) float32 each.
+
+        Nothing is added: no silence, no mark. Level and tempo controls apply.
+        """
+        settings = controlled(self.config.inference, controls)
+        lines = [(i, Line("", tuple(row), (NEUTRAL,) * len(row), 0.0)) for i, row in enumerate(ids)]
+        waves = {spoken.key: checked(spoken.wave) for spoken in self.speak_lines(lines, settings)}
+        return [waves[i] for i in range(len(ids))]
+
+    def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:
+        """Speak lines in order, several at once, never more frames at once than inference.max_batch_frames allows."""
+        frames_per_token = self.sample_rate / self.hop_size / _TOKENS_PER_SECOND / settings.speed
+        # Large windows give even batches, but delay the first result.
+        limit, count = (4 * settings.max_batch_frames, 1024) if self.batches_generator else (2000, 8)
+        for window in windows(lines, lambda pair: round(len(pair[1].ids) * frames_per_token), limit, count):
+            started = time.perf_counter()
+            waves = self._speak_window([line for _, line in window], frames_per_token, settings)
+            spent = time.perf_counter() - started
+            total = sum(map(len, waves)) or 1
+            for (key, line), wave in zip(window, waves):
+                yield Spoken(key, line, wave, spent * len(wave) / total)
+
+    def _speak_window(self, lines: list[Line], frames_per_token: float, settings: InferenceConfig) -> list[np.ndarray]:
+        waves: list[np.ndarray] = [self.silence(0)] * len(lines)
+        speaking = [i for i, line in enumerate(lines) if line.ids]
+        sizes = [max(1, round(len(lines[i].ids) * frames_per_token)) for i in speaking]
+        for group in group_by_size(sizes, settings.max_batch_frames):
+            members = [lines[speaking[i]] for i in group]
+            with self._computing():
+                planned = self.plan(members, settings)
+                for i, wave in self._generated(planned, [self._rest(line, settings) for line in members], settings):
+                    gain = self._gain(members[i], planned.durations[i])
+                    waves[speaking[group[i]]] = finished(wave, gain, settings.target_level_db, self.sample_rate)
+        return waves
+
+    def _generated(
+        self, planned: Plan, rests: list[float], settings: InferenceConfig
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Number and wave (N,) of each utterance of a plan; `rests` are semitones that its network leaves undone."""
+        lengths = planned.host_frame_lengths
+        for i, rest in enumerate(rests):
+            if rest != 0:
+                yield i, self._moved(planned.decoder_states[i : i + 1, : lengths[i]], rest)
+        # The generator takes nearly all the memory, and by now the lengths are exact.
+        plain = [i for i, rest in enumerate(rests) if rest == 0]
+        limit = settings.max_batch_frames if self.batches_generator else 1
+        for similar in group_by_size([lengths[i] for i in plain], limit):
+            part = [plain[i] for i in similar]
+            states = rows_of(planned.decoder_states, part)[:, : lengths[part[0]]]
+            made = on_host(self.generate(states, [lengths[i] for i in part]))
+            for row, i in zip(made, part):
+                yield i, row[: lengths[i] * self.hop_size]
+
+    def _moved(self, states: Tensor, semitones: float) -> np.ndarray:
+        """Waveform (T * hop_size,) of decoder states (1, T, C), moved by semitones that the network leaves undone."""
+        from processors.audio.formants import squeezed  # brings scipy, which most sentences do without
+
+        slower = stretched(states, semitones)
+        wave = on_host(self.generate(slower, [slower.shape[1]]))[0]
+        return squeezed(wave, states.shape[1] * self.hop_size, self.sample_rate).clip(-1, 1)
+
+    def _rest(self, line: Line, settings: InferenceConfig) -> float:
+        """Semitones that the network leaves undone of what is asked for in a line."""
+        if self.pitch_response is None:
+            return 0.0
+        return self.pitch_response.rest([p.semitones + settings.pitch_semitones for p in line.prosody])
+
+    def needed_semitones(self, semitones: list[float]) -> list[float]:
+        """Shifts of the pitch input that move the voice by `semitones`, as far as that was measured."""
+        return semitones if self.pitch_response is None else self.pitch_response.needed(semitones)
+
+    def _gain(self, line: Line, durations: Tensor) -> np.ndarray | None:
+        """Amplitude factor of each sample (N,) of a line with these durations (T_text,), where it asks for one."""
+        if all(p.gain_db == 0 for p in line.prosody):
+            return None  # without waiting for the durations
+        return gain_of(line.prosody, durations.cpu().numpy() * self.hop_size, self.sample_rate)
+
+    def silence(self, seconds: float) -> np.ndarray:
+        """Zeros (N,) float32."""
+        return np.zeros(round(seconds * self.sample_rate), dtype=np.float32)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Half precision, if the voice has it, for what makes samples."""
+        return nullcontext() if self.half is None else torch.autocast(self.device.type, dtype=self.half)
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        inference = self.config.inference
+        lower = [f"inference.max_batch_frames (now {inference.max_batch_frames})", "inference.max_sentence_chars"]
+        with out_of_memory_advice("while speaking", self.device, lower), torch.inference_mode():
+            yield
+
+
+def checked(wave: np.ndarray) -> np.ndarray:
+    """The wave; TextError, so that of a list the others are spoken, if it holds anything but finite numbers."""
+    if not np.isfinite(wave).all():
+        raise TextError("the voice gave samples that are no numbers; use another checkpoint, or precision fp32")
+    return wave
+
+
+def resolved_device(device: str | torch.device | None) -> torch.device:
+    """The device that is asked for, or the GPU if there is one, or the CPU; UserError for one that is not there."""
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise UserError(f'device {device!r} is not known; use "cpu", "cuda" or "cuda:1"') from None
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"device {device}: torch sees {torch.cuda.device_count()} CUDA devices; use cpu")
+    return chosen

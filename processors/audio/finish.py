@@ -1,0 +1,56 @@
+"""What is done to a sentence's samples after they are made: soft ends, the volume that its text asks for, its level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from processors.text.prosody import Prosody
+
+FADE_SECONDS = 0.003  # at both ends of a sentence, against clicks
+_GAIN_RAMP_SECONDS = 0.01
+
+
+def fade_edges(piece: np.ndarray, start: int, total: int, ramp: int) -> np.ndarray:
+    """A piece (n,) of a wave of `total` samples that begins at its sample `start`, faded at the wave's two ends.
+
+    `ramp` samples rise and fall linearly, so that an utterance that does not begin or end at zero does not click.
+    """
+    end = start + len(piece)
+    if start >= ramp and end <= total - ramp:
+        return piece
+    faded = piece.astype(np.float32)
+    for part in (slice(0, max(0, ramp - start)), slice(max(0, ramp - start, total - ramp - start), len(piece))):
+        position = np.arange(start, end)[part] + 0.5
+        faded[part] = piece[part] * np.clip(np.minimum(position, total - position) / ramp, 0, 1)
+    return faded
+
+
+def gain_of(prosody: Sequence[Prosody], samples: np.ndarray, sample_rate: int) -> np.ndarray | None:
+    """Amplitude factor of each sample (N,) of a line whose tokens last `samples` (T_text,); None where all are 1."""
+    if all(p.gain_db == 0 for p in prosody):
+        return None
+    factors = [0.0 if p.gain_db == -math.inf else 10 ** (p.gain_db / 20) for p in prosody]
+    steps = np.repeat(np.array(factors), samples[: len(factors)])
+    # Ramps instead of steps, which would click.
+    ramp = max(1, round(_GAIN_RAMP_SECONDS * sample_rate))
+    padded_steps = np.pad(steps, (ramp // 2, ramp - 1 - ramp // 2), mode="edge")
+    smooth = np.convolve(padded_steps, np.full(ramp, 1 / ramp), mode="valid")
+    return smooth.astype(np.float32)
+
+
+def finished(wave: np.ndarray, gain: np.ndarray | None, target_level_db: float | None, rate: int) -> np.ndarray:
+    """A copy of a wave (N,) with soft ends, its active speech at `target_level_db` dBFS if given, times `gain` (N,)."""
+    wave = fade_edges(wave, 0, len(wave), round(FADE_SECONDS * rate))
+    if (target_level_db is None and gain is None) or not np.isfinite(wave).all():
+        return wave  # the caller says what becomes of numbers that are none
+    from processors.audio.loudness import limit_peaks, to_level  # brings scipy, which most sentences do without
+
+    if target_level_db is not None:
+        wave = to_level(wave, rate, target_level_db)
+    if gain is None:
+        return wave
+    # What gets no louder needs no limit, nor does a stream have one, which cannot look ahead.
+    return limit_peaks(wave * gain, rate) if gain.max(initial=0) > 1 + 1e-4 else wave * gain
