@@ -19,6 +19,8 @@ class TimeConv1d(nn.Conv1d):
     of its neighbours are made and then added, whichever moves less.
     """
 
+    bias: nn.Parameter
+
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
 

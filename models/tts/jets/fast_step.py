@@ -24,8 +24,7 @@ from models.tts.jets.config import JetsConfig
 from models.tts.jets.losses import Segments
 from models.tts.jets.network import AcousticOutput, JetsNetwork
 from models.tts.jets.step import TrainStep, trainable
-from models.vocoders.discriminators import Discriminators
-from models.vocoders.gan_losses import Features, discriminator_losses
+from models.vocoders.discriminators import Discriminators, Features, discriminator_losses
 
 
 class SideStream:
