@@ -1,4 +1,4 @@
-"""Every command of the pages is run as it is written, in a copy of the project with a tiny corpus and small networks."""
+"""Every command of the pages is run as written, in a copy of the project with a tiny corpus and small networks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ELSEWHERE = {
     f"sh {RECIPE}/run.sh --stage STAGE": "a pattern",
     f"sh {RECIPE}/run.sh --stage 0": "downloads 2.6 GB; tests/preprocessors/test_download.py",
     ".venv/bin/tensorboard": "a server",
-    ".venv/bin/python bins/calibrate.py": "needs a voice that has learnt to speak; tests/models/tts/test_pitch_response.py",
+    ".venv/bin/python bins/calibrate.py": "needs a trained voice; tests/models/tts/test_pitch_response.py",
     ".venv/bin/python bins/export.py --expt_dir ckpts/tts/my_espeak_voice": "tests/models/tts/exchange/onnx",
     "piper ": "another program; tests/models/tts/exchange/onnx/test_other_runtimes.py",
     ".venv/bin/python bins/convert.py --espnet_model": "needs a voice from ESPnet; tests/parity/test_convert.py",
