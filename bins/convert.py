@@ -38,7 +38,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     arguments = parse_arguments()
-    from models.tts.exchange.espnet.convert import export_voice, import_voice
+    from models.tts.exchange.espnet_voice import export_voice, import_voice
 
     if arguments.to_espnet:
         export_voice(arguments.expt_dir, arguments.out, arguments.checkpoint)

@@ -37,7 +37,7 @@ def main() -> int:
     if args.out is None:
         name = args.expt_dir.resolve().name
         raise UserError(f"give --out, the folder to write, for instance --out {name}_onnx")
-    from models.tts.exchange.onnx import export_voice
+    from models.tts.exchange.onnx_export import export_voice
 
     export_voice(args.expt_dir, args.out, args.checkpoint, args.precision, args.piper, args.check)
     return 0

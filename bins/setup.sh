@@ -4,6 +4,13 @@
 #   PYTHON   interpreter to build it with (default: the first of python3, python3.13 ... python3.10 that will do)
 set -u
 
+case ${1-} in
+    -h | --help)
+        sed -n '2,4s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+esac
+
 fail() {
     printf 'error: %s\n' "$1" >&2
     exit 1
@@ -62,9 +69,12 @@ for list in "$root/requirements.txt" "$@"; do
     stamp=$venv/.installed-$(printf '%s' "$list" | cksum | tr -c '0-9\n' '-')
     if ! cmp -s "$list" "$stamp"; then
         printf 'installing the packages of %s (a few minutes the first time)\n' "${list#"$root"/}"
+        # Who looks on sees what pip is at; elsewhere only what goes wrong is worth a line.
+        quiet=--quiet
+        [ ! -t 1 ] || quiet=''
         index=''
         [ "$list" != "$root/requirements.txt" ] || index=$(torch_index)
-        "$python" -m pip install --quiet --no-compile ${index:+"$index"} -r "$list" ||
+        "$python" -m pip install ${quiet:+"$quiet"} --no-compile ${index:+"$index"} -r "$list" ||
             fail "pip could not install $list; the reason stands above"
         cp "$list" "$stamp"
     fi

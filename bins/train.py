@@ -1,30 +1,27 @@
-"""Train the model that a config describes (stage 2).
+"""Train the model that a config describes (stage 2), on every device of CUDA_VISIBLE_DEVICES.
 
 usage: python bins/train.py --config FILE --name NAME [--resume] [--finetune_from DIR] [--set KEY=VALUE ...]
+
+torchrun may start it, too; without it, several devices mean as many processes of this script.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.errors import UserError  # noqa: E402
+from bins import recipe
+from utils.errors import UserError, command
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--config", required=True, help="config file")
-    parser.add_argument("--name", required=True, help="name of the experiment, a folder below log_dir")
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
-    start.add_argument("--finetune_from", type=Path, metavar="DIR", help="start from weights of an experiment or voice")
-    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
+    recipe.add_flags(parser, 2, required=("config", "name"))
     return parser.parse_args()
 
 
@@ -39,39 +36,49 @@ def newest_step(expt_dir: Path) -> int:
         return 0
 
 
+@command
 def main() -> int:
-    """Exit status: 0, or 2 for what the user can mend."""
+    """Exit status: 0, 2 for what the user can mend, or 130 when it was asked to stop before its end."""
     arguments = parse_arguments()
-    try:
-        # utils/accelerate_child.py starts this process with requests to stop held back, until here.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-        # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
-        from models.base.experiment import Experiment
-        from models.registry import load_config, model_module
-        from utils.paths import shown
+    # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
+    from models.base.processes import answer_requests, processes_for, run_together
 
-        config = load_config(arguments.config, arguments.overrides)
-        experiment = Experiment.named(arguments.name, config)
-        trainer = model_module(config.model_type, "trainer").Trainer(
-            config, experiment, arguments.resume, arguments.finetune_from
-        )
-        was_complete = arguments.resume and newest_step(experiment.directory) >= trainer.total_steps
-        trainer.run()
-        if was_complete and os.environ.get("RANK", "0") == "0":
-            had, epochs = f"{shown(experiment.directory)} had {trainer.step:,} steps", config.train.max_epoch
-            advice = f"to go on, raise it, for instance --resume --set train.max_epoch={2 * epochs}"
-            done = f"note: training was complete already: {had}, all of train.max_epoch={epochs}; {advice}"
-            print(done, file=sys.stderr)
+    answer_requests()
+    if "RANK" not in os.environ:
+        count = processes_for(os.environ.get("CUDA_VISIBLE_DEVICES", "0"))
+        if count > 1:
+            return run_together(count, [sys.executable, *sys.argv])
+    try:
+        return train(arguments)
     except UserError as error:
-        from models.base.memory import OutOfMemory
+        from models.base.device import OutOfMemory
 
         # Most errors are every process's; one voice is enough for them.
         if os.environ.get("RANK", "0") == "0" or isinstance(error, OutOfMemory):
-            print(f"error: {error}", file=sys.stderr)
+            raise
         return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """This process's part of the training; its exit status."""
+    from models.base.experiment import Experiment
+    from models.registry import load_config, model_module
+    from utils.paths import shown
+
+    config = load_config(arguments.config, arguments.overrides)
+    experiment = Experiment.named(arguments.name, config)
+    trainer = model_module(config.model_type, "trainer").Trainer(
+        config, experiment, arguments.resume, arguments.finetune_from
+    )
+    was_complete = arguments.resume and newest_step(experiment.directory) >= trainer.total_steps
+    trainer.run()
+    if was_complete and trainer.processes.is_main:
+        had, epochs = f"{shown(experiment.directory)} had {trainer.step:,} steps", config.train.max_epoch
+        advice = f"to go on, raise it, for instance --resume --set train.max_epoch={2 * epochs}"
+        done = f"note: training was complete already: {had}, all of train.max_epoch={epochs}; {advice}"
+        print(done, file=sys.stderr)
+    # No further stage may follow a training that has not come to its end.
+    return 130 if trainer.stopped else 0
 
 
 if __name__ == "__main__":

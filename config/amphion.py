@@ -6,9 +6,8 @@ Keys that this project has under the same name and meaning need no entry here.
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from utils.errors import UserError
@@ -20,9 +19,11 @@ _RENAMED: dict[str, tuple[str, ...]] = {
     "train.grad_clip_thresh": ("train.grad_clip",),
     "train.save_summary_steps": ("train.log_interval",),
     "train.keep_checkpoint_max": ("train.keep_last",),
+    "model.transformer.encoder_hidden": ("model.hidden_channels",),
     "model.transformer.encoder_layer": ("model.encoder.layers",),
     "model.transformer.encoder_head": ("model.encoder.heads",),
     "model.transformer.encoder_dropout": ("model.encoder.dropout",),
+    "model.transformer.decoder_hidden": ("model.hidden_channels",),
     "model.transformer.decoder_layer": ("model.decoder.layers",),
     "model.transformer.decoder_head": ("model.decoder.heads",),
     "model.transformer.decoder_dropout": ("model.decoder.dropout",),
@@ -36,9 +37,9 @@ _RENAMED: dict[str, tuple[str, ...]] = {
 }
 
 # Without a counterpart here: one warning names those that a file has.
-_IGNORED: dict[KeyPath, str] = {
-    (): "task_type supported_model_type use_custom_dataset",
-    ("preprocess",): """
+_IGNORED: dict[str, str] = {
+    "": "task_type supported_model_type use_custom_dataset",
+    "preprocess.": """
         extract_audio extract_mel extract_pitch extract_uv extract_energy extract_duration extract_phone
         extract_linear_spec extract_mcep extract_acoustic_token extract_label extract_amplitude_phase
         extract_whisper_feature extract_contentvec_feature extract_mert_feature extract_wenet_feature
@@ -54,13 +55,17 @@ _IGNORED: dict[KeyPath, str] = {
         whisper_dir mert_dir mel_min_max_stats_dir pitch_dir energy_dir phone_pitch_dir phone_energy_dir uv_dir
         duration_dir phone_seq_file file_lst train_file valid_file spk2id utt2spk emo2id utt2emo
     """,
-    ("model",): "variance_embedding max_seq_len text_token_num",
-    ("model", "transformer"): "conv_kernel_size",
-    ("train",): """
+    "model.": "variance_embedding max_seq_len text_token_num",
+    "model.transformer.": "conv_kernel_size",
+    "train.": """
         ddp max_steps tracker save_checkpoint_stride run_eval optimizer adamw adam scheduler reducelronplateau
         lr_scheduler sampler dataloader total_training_steps multi_speaker_training sort_sample drop_last group_size
     """,
 }
+_DROPPED = {tuple(f"{section}{name}".split(".")) for section, names in _IGNORED.items() for name in names.split()}
+_FACTOR = ("train", "upsample_factor")
+# Sections that none of our keys lies in.
+_THEIR_SECTIONS = (("model", "transformer"), ("model", "variance_predictor"))
 # Amphion's "-1: no limit" of max_epoch.
 _NO_LIMIT = 1_000_000
 
@@ -70,34 +75,41 @@ def translate(layer: Layer) -> Layer:
 
     Raises UserError for what Amphion offers and this project cannot do (Mandarin phones, unequal widths).
     """
-    tree = copy.deepcopy(layer.tree)
-    sections = [tree, *(tree.get(name) for name in ("preprocess", "model", "train"))]
-    if not all(section is None or isinstance(section, dict) for section in sections):
+    sections = (layer.tree.get(name, {}) for name in ("preprocess", "model", "train"))
+    if not all(isinstance(section, dict) for section in sections):
         return layer  # The strict parse says what is wrong with it.
+    values = dict(_values(layer.tree))
     renamed: dict[KeyPath, str] = {}
     ignored: list[str] = []
-    _hidden_width(layer.name, tree, renamed)
-    for theirs, ours in _RENAMED.items():
-        path = tuple(theirs.split("."))
-        if not _has(tree, path):
+    for key, ours in _RENAMED.items():
+        theirs = tuple(key.split("."))
+        if theirs not in values:
             continue
-        value = _pop(tree, path)
+        value = values.pop(theirs)
         for target in (tuple(name.split(".")) for name in ours):
-            if _has(tree, target):
-                ignored.append(theirs)
-            else:
-                _put(tree, target, value)
-                renamed[target] = theirs
-    for section, names in _IGNORED.items():
-        for name in names.split():
-            if _has(tree, (*section, name)):
-                _pop(tree, (*section, name))
-                ignored.append(".".join((*section, name)))
-    ignored += _values(layer.name, tree)
-    factor = _pop(tree, ("train", "upsample_factor")) if _has(tree, ("train", "upsample_factor")) else None
-    for path in (("model", "transformer"), ("model", "variance_predictor")):
-        if _has(tree, path) and _get(tree, path) == {}:
-            _pop(tree, path)
+            if any(values.get(target[:length], {}) != {} for length in range(1, len(target))):
+                continue  # The strict parse says that this is no section.
+            if target not in values:
+                values[target], renamed[target] = value, key
+            elif target not in renamed:
+                ignored.append(key)
+            elif values[target] != value:
+                raise UserError(
+                    f"{layer.name}: {renamed[target]} ({values[target]}) and {key} ({value}) differ; "
+                    f"the encoder and the decoder have one width here, {'.'.join(target)}"
+                )
+    for path in [path for path in values if path in _DROPPED or path[:2] in _DROPPED or path[:3] in _DROPPED]:
+        del values[path]
+        ignored.append(".".join(next(path[:n] for n in (1, 2, 3) if path[:n] in _DROPPED)))
+    ignored += _adapted(layer.name, values)
+    factor = values.pop(_FACTOR, None)
+    tree: dict[str, Any] = {}
+    for path, value in values.items():
+        if path not in _THEIR_SECTIONS or value != {}:
+            section = tree
+            for part in path[:-1]:
+                section = section.setdefault(part, {})
+            section[path[-1]] = value
     return Layer(layer.name, tree, renamed, tuple(dict.fromkeys(ignored)), factor)
 
 
@@ -119,75 +131,35 @@ def check_upsample_factor(layers: Sequence[Layer], hop_size: int) -> None:
             )
 
 
-def _hidden_width(name: str, tree: dict[str, Any], renamed: dict[KeyPath, str]) -> None:
-    """Encoder and decoder have one width here, so both of theirs must agree."""
-    widths = {}
-    for side in ("encoder", "decoder"):
-        path = ("model", "transformer", f"{side}_hidden")
-        if _has(tree, path):
-            widths[".".join(path)] = _pop(tree, path)
-    if not widths:
-        return
-    values = list(widths.values())
-    if any(value != values[0] for value in values):
-        raise UserError(
-            f"{name}: {' and '.join(f'{key} ({value})' for key, value in widths.items())} differ; "
-            "the encoder and the decoder have one width here, model.hidden_channels"
-        )
-    target = ("model", "hidden_channels")
-    if not _has(tree, target):
-        _put(tree, target, values[0])
-        renamed[target] = next(iter(widths))
+def _values(tree: dict[str, Any], at: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Every value of a tree with its path; an empty section is a value."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _values(value, (*at, key))
+        else:
+            yield (*at, key), value
 
 
-def _values(name: str, tree: dict[str, Any]) -> list[str]:
+def _adapted(name: str, values: dict[KeyPath, Any]) -> list[str]:
     """Bring values of keys that both have into our form; returns the keys whose value means nothing here."""
     ignored: list[str] = []
-    train, preprocess = tree.get("train") or {}, tree.get("preprocess") or {}
-    if isinstance(train.get("keep_last"), list):
-        kept = [count for count in train["keep_last"] if isinstance(count, int) and count > 0]
+    keep_last, max_epoch = ("train", "keep_last"), ("train", "max_epoch")
+    if isinstance(values.get(keep_last), list):
+        kept = [count for count in values.pop(keep_last) if isinstance(count, int) and count > 0]
         if kept:
-            train["keep_last"] = kept[0]
+            values[keep_last] = kept[0]
         else:
-            del train["keep_last"]
             ignored.append("train.keep_last")
-    if train.get("max_epoch") == -1:
-        train["max_epoch"] = _NO_LIMIT
-    extractor = preprocess.get("phone_extractor")
+    if values.get(max_epoch) == -1:
+        values[max_epoch] = _NO_LIMIT
+    extractor = values.get(("preprocess", "phone_extractor"))
     if isinstance(extractor, str) and extractor.startswith("pypinyin"):
         raise UserError(
             f'{name}: preprocess.phone_extractor "{extractor}" (Mandarin) is not supported; '
             'use "lexicon" (US English) or "espeak"'
         )
-    lexicon = preprocess.get("lexicon_path")
+    lexicon = values.get(("preprocess", "lexicon_path"))
     if isinstance(lexicon, str) and lexicon.endswith("librispeech-lexicon.txt") and not project_path(lexicon).exists():
-        del preprocess["lexicon_path"]  # Amphion's own default, a file of its repository.
+        del values[("preprocess", "lexicon_path")]  # Amphion's own default, a file of its repository.
         ignored.append("preprocess.lexicon_path")
     return ignored
-
-
-def _get(tree: Any, path: KeyPath) -> Any:
-    for part in path:
-        tree = tree[part]
-    return tree
-
-
-def _has(tree: Any, path: KeyPath) -> bool:
-    for part in path:
-        if not isinstance(tree, dict) or part not in tree:
-            return False
-        tree = tree[part]
-    return True
-
-
-def _pop(tree: dict[str, Any], path: KeyPath) -> Any:
-    return _get(tree, path[:-1]).pop(path[-1])
-
-
-def _put(tree: dict[str, Any], path: KeyPath, value: Any) -> None:
-    for part in path[:-1]:
-        section = tree.setdefault(part, {})
-        if not isinstance(section, dict):
-            return
-        tree = section
-    tree[path[-1]] = value

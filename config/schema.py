@@ -137,8 +137,6 @@ class TrainConfig(Section):
     # speed
     corpus_on_device: Literal["auto", "always", "never"]
     cuda_graphs: bool
-    compile: bool
-    channels_last: bool
     profile: bool
 
 

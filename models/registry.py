@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,11 @@ from utils.strict import strict_parse
 
 MODEL_PACKAGES: dict[str, str] = {
     "Jets": "models.tts.jets",
+}
+# Keys that are gone, with the value under which nothing changes, and what to say of any other.
+_REMOVED: dict[KeyPath, tuple[Any, str]] = {
+    ("train", "compile"): (False, "train.compile was removed, as it was never shown to work: leave it out"),
+    ("train", "channels_last"): (True, "train.channels_last was removed, as it is always on: leave it out"),
 }
 _log = logging.getLogger(__name__)
 
@@ -42,7 +48,7 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
 
     The class is that of the config's model_type. Raises UserError that names the file and the key.
     """
-    layers = [translate(layer) for layer in read_chain(Path(path))]
+    layers = [translate(_current(layer)) for layer in read_chain(Path(path))]
     return _parse(layers, overrides)
 
 
@@ -56,7 +62,7 @@ def load_experiment_config(expt_dir: str | os.PathLike[str], overrides: Sequence
     if not path.is_file():
         advice = remedy(path.parent, "give a folder that stage 2 made, <log_dir>/<name>")
         raise UserError(f"{shown(expt_dir)} is no experiment folder: it has no {EXPERIMENT_CONFIG}; {advice}")
-    layers = read_chain(path)
+    layers = [_current(layer, strict=False) for layer in read_chain(path)]
     schema = _schema(_model_type(layers, overrides))
     defaults = PROJECT_ROOT / "config" / f"{_model_type(layers, overrides).lower()}.json"
     dropped: list[str] = []
@@ -66,9 +72,23 @@ def load_experiment_config(expt_dir: str | os.PathLike[str], overrides: Sequence
     return _parse([*read_chain(defaults), *layers], overrides)
 
 
+def _current(layer: Layer, strict: bool = True) -> Layer:
+    """The layer without removed keys that change nothing; UserError for those that would, if `strict`."""
+    tree = dict(layer.tree)
+    for (section, key), (harmless, sentence) in _REMOVED.items():
+        values = tree.get(section)
+        if not isinstance(values, dict) or key not in values:
+            continue
+        if values[key] == harmless:
+            tree[section] = {name: value for name, value in values.items() if name != key}
+        elif strict:
+            raise UserError(f"{layer.name}: {sentence}")
+    return replace(layer, tree=tree)
+
+
 def _parse(layers: list[Layer], overrides: Sequence[str]) -> ExperimentConfig:
     schema = _schema(_model_type(layers, overrides))
-    layers = [*layers, *(translate(layer) for layer in override_layers(overrides, schema))]
+    layers = [*layers, *(translate(_current(layer)) for layer in override_layers(overrides, schema))]
     merged = Merged()
     for layer in layers:
         merged.add(layer)

@@ -1,17 +1,32 @@
-"""The table at the end of stage 1."""
+"""The table at the end of stage 1, and pictures of the corpus: lengths, F0 and levels."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from processors.corpus import SKIPPED, SPLITS, Utterance
+from config.schema import PreprocessConfig
+from processors.corpus import SKIPPED, SPLITS
+from processors.store import shard_arrays
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # A phone that occurs less often than this is hardly learnt.
 RARE = 10
 FEW_UTTERANCES = 10
+# Slower texts hardly belong to their recordings; characters of the normalised text per second.
+SLOW = 2.0
+# One text may be read by many speakers, but hardly by one.
+MANY_READINGS = 10
+# F0 is looked at in about as many shards at most.
+_SHARDS_LOOKED_AT = 2000
+
+Panel = tuple[np.ndarray, str]  # values and what they are
 
 
 @dataclass(frozen=True)
@@ -19,58 +34,80 @@ class CorpusFigures:
     """Everything the report and the plots show."""
 
     name: str
-    sample_rate: int
-    utterances: list[Utterance]
-    levels_db: np.ndarray  # (utterances,) active speech level, dBFS
-    log_f0: np.ndarray  # (frames,) natural log of Hz
-    voiced: np.ndarray  # (frames,) bool
-    skipped: list[dict[str, str]]  # id, kind and reason
+    preprocess: PreprocessConfig
+    manifest: pa.RecordBatch
+    tokens: list[str]
+    shards: list[Path]
+    skipped: list[tuple[str, str, str]]  # id, kind and reason
     statistics: dict[str, float]
+
+    def column(self, name: str) -> np.ndarray:
+        """A column of the manifest."""
+        return np.asarray(self.manifest.column(name).to_numpy(zero_copy_only=False))
 
     @property
     def seconds(self) -> np.ndarray:
         """Length of each utterance (utterances,)."""
-        return np.array([utterance.length for utterance in self.utterances]) / self.sample_rate
+        return self.column("frames") * self.preprocess.hop_size / self.preprocess.sample_rate
 
     @property
-    def f0(self) -> np.ndarray:
-        """F0 of all voiced frames in Hz."""
-        return np.exp(self.log_f0[self.voiced])
+    def token_counts(self) -> np.ndarray:
+        """Tokens of each utterance (utterances,)."""
+        return np.diff(self.manifest.column("phones").offsets.to_numpy())
+
+    def f0(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """F0 of voiced frames in Hz, its geometric mean in each utterance, and the share of frames that are voiced."""
+        voiced_f0, means, frames = [], [], 0
+        shard_of, first = self.manifest.column("shard").indices.to_numpy(), self.column("first_frame")
+        for number in range(0, len(self.shards), -(-len(self.shards) // _SHARDS_LOOKED_AT)):
+            _, log_f0, voiced = shard_arrays(self.shards[number])
+            starts = first[shard_of == number]
+            if len(starts):
+                counts = np.add.reduceat(voiced.astype(np.int64), starts)
+                sums = np.add.reduceat(np.where(voiced, log_f0, 0).astype(np.float64), starts)
+                means.append(np.exp(sums / np.maximum(counts, 1)))
+            voiced_f0.append(np.exp(log_f0[voiced.astype(bool)]))
+            frames += len(voiced)
+        values = np.concatenate(voiced_f0)
+        return values, np.concatenate(means), len(values) / frames
 
 
 def report_text(figures: CorpusFigures) -> str:
     """The report: utterances and hours, what was skipped and why, phones, F0, energy and level."""
-    return "\n".join(
-        [
-            f"corpus {figures.name}",
-            "",
-            *_split_table(figures),
-            "",
-            *_skipped_table(figures),
-            "",
-            *_phone_lines(figures),
-            "",
-            *_signal_lines(figures),
-            *_warnings(figures),
-        ]
-    )
+    parts = (_split_table, _skipped_table, _phone_lines, _signal_lines, _warnings)
+    sections = [[f"corpus {figures.name}"], *(part(figures) for part in parts)]
+    return "\n\n".join("\n".join(section) for section in sections if section)
 
 
 def _warnings(figures: CorpusFigures) -> list[str]:
     """What the user should know before training on this."""
-    count = len(figures.utterances)
-    if count >= FEW_UTTERANCES:
-        return []
-    return ["", f"warning: only {count} utterances: enough to try the recipe, far too few for a voice"]
+    lines = []
+    normalised = figures.manifest.column("normalised").to_pylist()
+    ids = figures.manifest.column("id").to_pylist()
+    if len(ids) < FEW_UTTERANCES:
+        lines.append(f"warning: only {len(ids)} utterances: enough to try the recipe, far too few for a voice")
+    rates = np.array([len(text) for text in normalised]) / figures.seconds
+    slow = np.flatnonzero(rates < SLOW)
+    if len(slow):
+        worst = int(rates.argmin())
+        lines.append(
+            f"warning: {len(slow)} texts are far too short for their recordings (under {SLOW:g} characters a second), "
+            f"for instance {ids[worst]}: {normalised[worst][:60]!r} in {figures.seconds[worst]:.1f} s"
+        )
+    text, count = Counter(text.casefold() for text in normalised).most_common(1)[0]
+    if count >= MANY_READINGS:
+        lines.append(f"warning: {count} recordings have one and the same text: {text[:60]!r}")
+    return lines
 
 
 def _split_table(figures: CorpusFigures) -> list[str]:
     widths = {"utterances": 12, "texts": 8, "hours": 9, "minutes": 9, "shortest": 10, "mean": 8, "longest": 9}
     lines = [f"{'split':<8}" + "".join(f"{title:>{width}}" for title, width in widths.items())]
+    column, normalised = figures.column("split"), figures.column("normalised")
     for split in (*SPLITS, "all"):
-        members = [split in (utterance.split, "all") for utterance in figures.utterances]
+        members = (column == split) | (split == "all")
         seconds = figures.seconds[members]
-        texts = {u.normalised.casefold() for u, member in zip(figures.utterances, members) if member}
+        texts = {text.casefold() for text in normalised[members]}
         if len(seconds):
             spread = f"{seconds.min():>8.2f} s{seconds.mean():>6.2f} s{seconds.max():>7.2f} s"
         else:
@@ -84,17 +121,19 @@ def _skipped_table(figures: CorpusFigures) -> list[str]:
     if not figures.skipped:
         return ["skipped: none"]
     lines = [f"skipped: {len(figures.skipped)} (each with its reason in {SKIPPED})"]
-    first = {row["kind"]: row for row in reversed(figures.skipped)}
-    for kind, count in sorted(Counter(row["kind"] for row in figures.skipped).items(), key=lambda x: (-x[1], x[0])):
-        lines.append(f"  {kind:<15}{count:>6}   for instance {first[kind]['id']}: {first[kind]['reason']}")
+    first = {kind: f"{key}: {reason}" for key, kind, reason in reversed(figures.skipped)}
+    counts = Counter(kind for _, kind, _ in figures.skipped)
+    for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        lines.append(f"  {kind:<15}{count:>6}   for instance {first[kind]}")
     return lines
 
 
 def _phone_lines(figures: CorpusFigures) -> list[str]:
-    counts = Counter(phone for utterance in figures.utterances for phone in utterance.phones)
-    total = sum(counts.values())
-    per_second = total / max(figures.seconds.sum(), 1e-9)
-    lines = [f"tokens: {total} of {len(counts)} kinds, {per_second:.1f} per second"]
+    numbers = figures.manifest.column("phones").values.to_numpy()
+    totals = np.bincount(numbers, minlength=len(figures.tokens))
+    counts = {token: int(count) for token, count in zip(figures.tokens, totals) if count}
+    per_second = len(numbers) / max(figures.seconds.sum(), 1e-9)
+    lines = [f"tokens: {len(numbers)} of {len(counts)} kinds, {per_second:.1f} per second"]
     cells = [f"{phone} {count}" for phone, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     width = max(len(cell) for cell in cells) + 2
     columns = max(1, 100 // width)
@@ -103,17 +142,62 @@ def _phone_lines(figures: CorpusFigures) -> list[str]:
     rare = sorted(phone for phone, count in counts.items() if count < RARE)
     if rare:
         lines.append(f"  fewer than {RARE} times: {' '.join(rare)}")
+    never = [token for token in figures.tokens[1:] if token not in counts]  # the first one is padding
+    if never:
+        lines.append(f"  never: {' '.join(never)}")
     return lines
 
 
 def _signal_lines(figures: CorpusFigures) -> list[str]:
-    f0 = np.percentile(figures.f0, (5, 50, 95))
-    level = np.percentile(figures.levels_db, (5, 50, 95))
-    values = figures.statistics
-    voiced = figures.voiced.mean()
+    values, _, voiced = figures.f0()
+    f0 = np.percentile(values, (5, 50, 95))
+    level = np.percentile(figures.column("level_db"), (5, 50, 95))
+    means = figures.statistics
     return [
         f"F0: median {f0[1]:.1f} Hz, 5-95 % {f0[0]:.1f} to {f0[2]:.1f} Hz; {voiced:.1%} of frames voiced",
         f"level of speech: median {level[1]:.1f} dBFS, 5-95 % {level[0]:.1f} to {level[2]:.1f} dBFS",
-        f"log F0 (training split, all frames): mean {values['log_f0_mean']:.4f}, deviation {values['log_f0_std']:.4f}",
-        f"energy (training split, all frames): mean {values['energy_mean']:.4f}, deviation {values['energy_std']:.4f}",
+        f"log F0 (training split, all frames): mean {means['log_f0_mean']:.4f}, deviation {means['log_f0_std']:.4f}",
+        f"energy (training split, all frames): mean {means['energy_mean']:.4f}, deviation {means['energy_std']:.4f}",
     ]
+
+
+def write_plots(folder: Path, figures: CorpusFigures) -> None:
+    """Write lengths.png, f0.png and levels.png into `folder`."""
+    folder.mkdir(exist_ok=True)
+    seconds, tokens, (f0, means, _) = figures.seconds, figures.token_counts, figures.f0()
+    panels: dict[str, tuple[str, list[Panel]]] = {
+        "lengths": (
+            "length of utterances",
+            [(seconds, "seconds"), (tokens, "tokens"), (tokens / seconds, "tokens per second")],
+        ),
+        "f0": (
+            "fundamental frequency",
+            [(f0, "Hz, voiced frames"), (means, "Hz, geometric mean of each utterance")],
+        ),
+        "levels": ("level of active speech", [(figures.column("level_db"), "dBFS, each utterance")]),
+    }
+    for name, (title, values) in panels.items():
+        _histograms(folder / f"{name}.png", f"{figures.name}: {title}", values)
+
+
+def _histograms(path: Path, title: str, panels: list[Panel]) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5 * len(panels), 3.6), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    for axis, (values, label) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels):
+        # Whole numbers get bins of whole numbers, or some bins would hold two of them and others one.
+        whole = np.issubdtype(values.dtype, np.integer)
+        step = max(1, -(-int(np.ptp(values)) // 60)) if whole else 0
+        bins = np.arange(values.min(), values.max() + step + 1, step) - 0.5 if whole else 60
+        axis.hist(values, bins=bins, color="#35618f")
+        median = float(np.median(values))
+        axis.axvline(median, color="#c44e1c", linewidth=1.2, label=f"median {median:.4g}")
+        axis.set_xlabel(label)
+        axis.set_ylabel("count")
+        axis.legend(frameon=False)
+        axis.spines[["top", "right"]].set_visible(False)
+    # Without the date and the program's version the same corpus gives the same bytes.
+    figure.savefig(path, metadata={"Software": None})

@@ -8,26 +8,27 @@ import http.client
 import os
 import shutil
 import ssl
+import tarfile
 import urllib.error
 import urllib.request
-from pathlib import Path
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
 from config.schema import DownloadConfig, ExperimentConfig
-from preprocessors.unpack import unpack_archive
-from utils.errors import UserError
+from preprocessors.ljspeech import is_ljspeech
+from utils.atomic import disk_errors
+from utils.errors import UserError, one_line
 from utils.paths import project_path, shown
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0
 _ATTEMPTS = 5
-
-
-def is_corpus(folder: Path) -> bool:
-    """Whether a folder has LJSpeech's layout: metadata.csv and wavs/."""
-    return (folder / "metadata.csv").is_file() and (folder / "wavs").is_dir()
+_BAR: dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024, "leave": False}
 
 
 def download_datasets(config: ExperimentConfig) -> list[Path]:
@@ -38,7 +39,7 @@ def download_datasets(config: ExperimentConfig) -> list[Path]:
 def download_dataset(config: ExperimentConfig, name: str) -> Path:
     """Folder of one corpus, downloaded unless it is there; UserError says what is in the way."""
     target = project_path(config.dataset_path[name])
-    if is_corpus(target):
+    if is_ljspeech(target):
         print(f"{name}: already in {shown(target)}")
         return target
     if target.is_symlink() or target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -53,13 +54,14 @@ def download_dataset(config: ExperimentConfig, name: str) -> Path:
             f"put the corpus there or set dataset_path.{name}"
         )
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        archive = fetch(source, target.parent)
-        print(f"{name}: unpacking {shown(archive)}")
-        unpack_archive(archive, target, is_corpus)
-        archive.unlink()
+        with disk_errors(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            archive = fetch(source, target.parent)
+            print(f"{name}: unpacking {shown(archive)}")
+            unpack_archive(archive, target, is_ljspeech)
+            archive.unlink()
     except OSError as error:
-        raise UserError(_disk_sentence(error, target.parent)) from error
+        raise UserError(f"{shown(error.filename or target.parent)}: {error.strerror or error}") from error
     print(f"{name}: ready in {shown(target)}")
     return target
 
@@ -79,13 +81,21 @@ def fetch(source: DownloadConfig, folder: Path) -> Path:
             if shutil.disk_usage(folder).free < source.size - have:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             _receive(source, part, last_attempt=attempt == _ATTEMPTS)
+        size = part.stat().st_size
     finally:
         if part.stat().st_size == 0:
             part.unlink()
-    if not part.exists():
+    if size == 0:
         raise UserError(f"{source.url}: the server sends nothing; check download.url")
-    _require_size(source, part)
-    _require_digest(source, part)
+    if size < source.size:
+        raise UserError(
+            f"{shown(part)}: the connection ended after {size} of {source.size} bytes; run stage 0 again to go on"
+        )
+    if size > source.size:
+        _move_aside(part, f"has {size} bytes or more, but {source.size} are expected")
+    digest = _sha256(part)
+    if digest != source.sha256:
+        _move_aside(part, f"has the SHA-256 digest {digest}, but {source.sha256} is expected")
     os.replace(part, archive)
     return archive
 
@@ -102,7 +112,10 @@ def _receive(source: DownloadConfig, part: Path, last_attempt: bool) -> None:
             start = have if resumed else 0  # A server that ignores ranges sends everything again.
             coming = response.headers.get("Content-Length")
             if coming is not None and start + int(coming) != source.size:
-                raise UserError(_other_file(source, start + int(coming)))
+                raise UserError(
+                    f"{source.url}: the server offers {start + int(coming)} bytes, but {source.size} are expected; "
+                    "check download.url and its size"
+                )
             _copy(response, part, start, source.size)
     except urllib.error.HTTPError as error:
         if error.code == 416 and not last_attempt:
@@ -119,14 +132,8 @@ def _receive(source: DownloadConfig, part: Path, last_attempt: bool) -> None:
         raise UserError(f"{source.url}: no usable address ({error})") from None
 
 
-def _other_file(source: DownloadConfig, size: int) -> str:
-    return (
-        f"{source.url}: the server offers {size} bytes, but {source.size} are expected; check download.url and its size"
-    )
-
-
 def _copy(response: http.client.HTTPResponse, part: Path, start: int, size: int) -> None:
-    with part.open("ab" if start else "wb") as file, _bar(size, start, part.stem) as bar:
+    with part.open("ab" if start else "wb") as file, tqdm(total=size, initial=start, desc=part.stem, **_BAR) as bar:
         while block := response.read(_BLOCK):
             file.write(block)
             bar.update(len(block))
@@ -134,38 +141,70 @@ def _copy(response: http.client.HTTPResponse, part: Path, start: int, size: int)
                 break  # More than expected: the size check says so, without filling the disk.
 
 
-def _require_size(source: DownloadConfig, path: Path) -> None:
-    size = path.stat().st_size
-    if size < source.size:
-        raise UserError(
-            f"{shown(path)}: the connection ended after {size} of {source.size} bytes; run stage 0 again to go on"
-        )
-    if size > source.size:
-        _move_aside(path, f"has {size} bytes or more, but {source.size} are expected")
-
-
-def _require_digest(source: DownloadConfig, path: Path) -> None:
+def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file, _bar(source.size, 0, "checking") as bar:
+    with path.open("rb") as raw, tqdm.wrapattr(raw, "read", path.stat().st_size, desc="checking", **_BAR) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-            bar.update(len(block))
-    if digest.hexdigest() != source.sha256:
-        _move_aside(path, f"has the SHA-256 digest {digest.hexdigest()}, but {source.sha256} is expected")
+    return digest.hexdigest()
 
 
-def _move_aside(path: Path, reason: str) -> None:
+def _move_aside(path: Path, reason: str) -> NoReturn:
     bad = path.with_name(path.name.removesuffix(".part") + ".bad")
     os.replace(path, bad)
     raise UserError(f"the download {reason}; it was moved to {shown(bad)}: run stage 0 again, or check download.url")
 
 
-def _bar(total: int, start: int, label: str) -> tqdm:
-    return tqdm(total=total, initial=start, unit="B", unit_scale=True, unit_divisor=1024, desc=label, leave=False)
+def unpack_archive(archive: Path, target: Path, is_wanted: Callable[[Path], bool]) -> None:
+    """Unpack a .tar (also .gz, .bz2, .xz) or .zip, and move the folder in it that `is_wanted` to `target`.
+
+    Raises UserError for a broken archive, for one without such a folder, and for entries that would leave the folder.
+    """
+    temporary = target.parent / f".unpack-{target.name}"
+    shutil.rmtree(temporary, ignore_errors=True)  # What a killed attempt left.
+    # One level deeper, so that an archive without a folder of its own can be moved as a whole.
+    inside = temporary / "archive"
+    inside.mkdir(parents=True)
+    try:
+        _unpack(archive, inside)
+        wanted = next((path for path in [inside, *sorted(inside.iterdir())] if path.is_dir() and is_wanted(path)), None)
+        if wanted is None:
+            raise UserError(f"{shown(archive)}: there is no corpus in it (no folder with metadata.csv and wavs/)")
+        if target.is_dir():
+            target.rmdir()  # Succeeds for an empty folder only.
+        os.replace(wanted, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _disk_sentence(error: OSError, folder: Path) -> str:
-    if error.errno == errno.ENOSPC:
-        free = shutil.disk_usage(folder).free
-        return f"the disk of {shown(folder)} is full ({free / 1e9:.1f} GB free); make room and run stage 0 again"
-    return f"{shown(error.filename or folder)}: {error.strerror or error}"
+def _unpack(archive: Path, folder: Path) -> None:
+    def plain_tar(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
+        if not member.isfile() and not member.isdir():  # a corpus needs no others
+            raise UserError(f"{shown(archive)}: refused, its entry {member.name!r} is a link or a device")
+        return tarfile.data_filter(member.replace(name=plain(member.name)), path)
+
+    def plain(name: str) -> str:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in name.split("/")[0]:
+            raise UserError(f"{shown(archive)}: refused, its entry {name!r} would be written outside the folder")
+        return name
+
+    size = archive.stat().st_size
+    try:
+        with archive.open("rb") as raw, tqdm.wrapattr(raw, "read", size, desc="unpacking", **_BAR) as file:
+            if archive.suffix.lower() == ".zip":
+                with zipfile.ZipFile(raw) as zipped:
+                    zipped.extractall(folder, [plain(name) for name in zipped.namelist()])
+            else:
+                with tarfile.open(fileobj=file, mode="r|*") as tar:
+                    tar.extractall(folder, filter=plain_tar)
+    except UserError:
+        raise
+    except OSError as error:
+        # How bz2 reports broken data, and how a zip file does whose table names places that do not exist.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise UserError(f"{shown(archive)}: broken ({one_line(error)})") from None
+    except Exception as error:  # broken data makes tarfile and zipfile stumble in many ways
+        kinds = ".tar, .tar.gz, .tar.bz2, .tar.xz or .zip"
+        raise UserError(f"{shown(archive)}: broken, or no {kinds} ({one_line(error)})") from None

@@ -4,39 +4,28 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
+from preprocessors.source import SourceRow
 from utils.errors import UserError
 
 # In this order where one id has several recordings; all are formats that libsndfile reads.
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_ID_LENGTH = 200
+MAX_TEXT_LENGTH = 10_000  # no recording is as long, and a damaged file may be one line
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True)
-class RawUtterance:
-    """What a corpus says of one utterance."""
-
-    id: str
-    text: str
-    audio_path: Path
-    speaker: str
+def is_ljspeech(folder: Path) -> bool:
+    """Whether a folder has this layout."""
+    return (folder / "metadata.csv").is_file() and (folder / "wavs").is_dir()
 
 
-@dataclass(frozen=True)
-class Skipped:
-    """An utterance that is left out: `kind` for counting, `reason` for reading."""
-
-    id: str
-    kind: str
-    reason: str
-
-
-def read_corpus(folder: Path, name: str) -> tuple[list[RawUtterance], list[Skipped]]:
-    """Utterances of the corpus in `folder`, in the order of metadata.csv, and the lines that are left out.
+def read_ljspeech(folder: Path, name: str) -> Iterator[SourceRow]:
+    """Rows of the corpus in `folder`, in the order of metadata.csv, lines that are left out among them.
 
     The third column is the text where it is not empty, otherwise the second. Raises UserError when the folder or its
     metadata.csv is missing or unreadable; `name` is the corpus's name in the config.
@@ -46,10 +35,9 @@ def read_corpus(folder: Path, name: str) -> tuple[list[RawUtterance], list[Skipp
     hint = f"correct dataset_path.{name} in the config, or get the corpus with stage 0 (run.sh --stage 0)"
     if not folder.is_dir():
         raise UserError(f"the corpus folder {folder} does not exist: {hint}")
-    if not metadata.is_file():
-        raise UserError(f"{metadata} does not exist, so {folder} is no corpus in LJSpeech's layout: {hint}")
-    if not recordings.is_dir():
-        raise UserError(f"{recordings} does not exist, so {folder} is no corpus in LJSpeech's layout: {hint}")
+    for path, there in ((metadata, metadata.is_file()), (recordings, recordings.is_dir())):
+        if not there:
+            raise UserError(f"{path} does not exist, so {folder} is no corpus in LJSpeech's layout: {hint}")
     try:
         content = metadata.read_bytes()
     except OSError as error:
@@ -57,88 +45,88 @@ def read_corpus(folder: Path, name: str) -> tuple[list[RawUtterance], list[Skipp
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UserError(f"{metadata} is UTF-16: save it as UTF-8")
 
-    find = _Recordings(recordings)
-    kept: list[RawUtterance] = []
-    skipped: list[Skipped] = []
+    find = _finder(recordings)
     seen: dict[str, int] = {}
     lines = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        found = _parse(line, number, seen, find, name)
-        (skipped if isinstance(found, Skipped) else kept).append(found)
-    return kept, skipped
+        where = f"line {number} of metadata.csv"
+        row = _parse(line, where, find)
+        if not row.kind and row.id in seen:
+            row = SourceRow(row.id, kind="duplicate id", reason=f"{where} repeats the id of line {seen[row.id]}")
+        elif not row.kind:
+            seen[row.id] = number
+            row = replace(row, speaker=name)
+        yield row
 
 
-def _parse(line: bytes, number: int, seen: dict[str, int], find: _Recordings, speaker: str) -> RawUtterance | Skipped:
-    """One line of metadata.csv as an utterance, or why it is none."""
-    where = f"line {number} of metadata.csv"
-    try:
-        columns = line.decode("utf-8").split("|")
-    except UnicodeDecodeError as error:
-        label = _label(line.split(b"|")[0].decode("utf-8", errors="replace"), where)
-        return Skipped(label, "bad encoding", f"{where} is not UTF-8 ({error.reason})")
+def _parse(line: bytes, where: str, find: Callable[[str], Path | None]) -> SourceRow:
+    """One line of metadata.csv as a row, good or not."""
+    columns = line.decode("utf-8", errors="replace").split("|", 3)
     identity = columns[0].strip()
-    label = _label(identity, where)
-    if len(columns) not in (2, 3):
-        return Skipped(label, "wrong columns", f"{where} has {len(columns)} columns, 2 or 3 are expected")
+    label = "".join(c if c.isprintable() else "?" for c in identity[:MAX_ID_LENGTH]) or where
+
+    def bad(kind: str, reason: str) -> SourceRow:
+        return SourceRow(label, kind=kind, reason=reason)
+
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return bad("bad encoding", f"{where} is not UTF-8 ({error.reason})")
+    if len(columns) == 1:
+        return bad("wrong columns", f"{where} has no |; id|text or id|text|normalised text is expected")
+    if len(columns) > 3:
+        return bad("wrong columns", f"{where} has {line.count(b'|') + 1} columns, 2 or 3 are expected")
     problem = _bad_id(identity)
     if problem:
-        return Skipped(label, "bad id", f"{where}: the id {problem}")
-    if identity in seen:
-        return Skipped(label, "duplicate id", f"{where} repeats the id of line {seen[identity]}")
-    seen[identity] = number
+        return bad("bad id", f"{where}: the id {problem}")
     text = columns[-1].strip() or columns[1].strip()
     if not text:
-        return Skipped(label, "empty text", f"{where} has no text")
-    path = find(identity)
-    if path is None:
-        return Skipped(label, "missing audio", f"wavs/{label} does not exist with any of {' '.join(AUDIO_SUFFIXES)}")
-    return RawUtterance(identity, text, path, speaker)
-
-
-def _label(identity: str, where: str) -> str:
-    """How a skipped line is called: by its id made printable, or by its place."""
-    return "".join(c if c.isprintable() else "?" for c in identity.strip())[:MAX_ID_LENGTH] or where
+        return bad("empty text", f"{where} has no text")
+    if len(text) > MAX_TEXT_LENGTH:
+        return bad("text too long", f"{where} has {len(text)} characters, more than any recording can hold")
+    # What other programs write: wavs\a.wav for a.
+    plain = identity.replace("\\", "/").removeprefix("wavs/")
+    stem, dot, suffix = plain.rpartition(".")
+    shorter = stem if f"{dot}{suffix}".lower() in AUDIO_SUFFIXES else plain
+    for name in (identity, plain, shorter):
+        if path := find(name):
+            return SourceRow(name, text, path)
+    return bad("missing audio", f"wavs/{label} does not exist with any of {' '.join(AUDIO_SUFFIXES)}")
 
 
 def _bad_id(identity: str) -> str | None:
     """What is wrong with an id as the name of a file below a folder; None if nothing is."""
-    parts = re.split(r"[/\\]", identity)
     if not identity:
         return "is empty"
     if _CONTROL.search(identity):
         return "has control characters"
     if len(identity) > MAX_ID_LENGTH:
         return f"has more than {MAX_ID_LENGTH} characters"
-    if "\\" in identity or any(part in ("", ".", "..") for part in parts) or re.match(r"[A-Za-z]:", identity):
+    parts = re.split(r"[/\\]", identity)
+    if any(part in ("", ".", "..") for part in parts) or re.match(r"[A-Za-z]:", identity):
         return "leads out of the wavs folder"
     return None
 
 
-class _Recordings:
-    """Looks recordings up by id; reads each folder once."""
+def _finder(folder: Path) -> Callable[[str], Path | None]:
+    """Function from an id to its recording below `folder`; reads each folder once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._listing = lru_cache(maxsize=None)(self._list)
-
-    def __call__(self, identity: str) -> Path | None:
-        parent, _, stem = identity.rpartition("/")
-        # macOS may store accents as two characters where metadata.csv has one.
-        return self._listing(parent).get(unicodedata.normalize("NFC", stem))
-
-    def _list(self, parent: str) -> dict[str, Path]:
-        folder = self._folder / parent
-        best: dict[str, tuple[int, Path]] = {}
+    @cache
+    def listing(parent: str) -> dict[str, Path]:
+        place = folder / parent
         try:
-            paths = sorted(folder.iterdir()) if folder.is_dir() else []
+            paths = sorted(place.iterdir()) if place.is_dir() else []
         except OSError as error:
-            raise UserError(f"{folder} cannot be read ({error.strerror or error})") from error
-        for path in paths:
-            suffix, stem = path.suffix.lower(), unicodedata.normalize("NFC", path.stem)
-            if suffix in AUDIO_SUFFIXES:
-                rank = AUDIO_SUFFIXES.index(suffix)
-                if stem not in best or rank < best[stem][0]:
-                    best[stem] = (rank, path)
-        return {stem: path for stem, (_, path) in best.items()}
+            raise UserError(f"{place} cannot be read ({error.strerror or error})") from error
+        known = [path for path in paths if path.suffix.lower() in AUDIO_SUFFIXES]
+        known.sort(key=lambda path: AUDIO_SUFFIXES.index(path.suffix.lower()), reverse=True)
+        # macOS may store accents as two characters where metadata.csv has one.
+        return {unicodedata.normalize("NFC", path.stem): path for path in known}
+
+    def find(identity: str) -> Path | None:
+        parent, _, stem = identity.rpartition("/")
+        return listing(parent).get(unicodedata.normalize("NFC", stem))
+
+    return find

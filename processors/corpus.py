@@ -1,8 +1,9 @@
-"""The processed corpus: a manifest and packed arrays that stage 1 writes and everything after it reads.
+"""The processed corpus: what stage 1 writes and everything after it reads.
 
-A folder `<processed_dir>/<dataset>/` holds manifest.jsonl (one line for each utterance), audio.i16 (int16 little
-endian, all utterances back to back), log_f0.f32 (float32, natural log of Hz, continuous, one value a frame), voiced.u8
-(0 or 1 a frame), tokens.json and meta.json, which is there only when all the rest is.
+A folder `<processed_dir>/<dataset>/` holds meta.json, a manifest (utterances-<checksum>.arrow) with a row for each
+utterance, and shards/, whose files hold the audio and F0 of some neighbouring utterances each. The files of the last
+two never change; meta.json names the manifest and the manifest the shards, so that writing meta.json is what makes a
+corpus of them. The formats are in processors/store.py.
 """
 
 from __future__ import annotations
@@ -10,49 +11,36 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from config.schema import ExperimentConfig, PreprocessConfig
+from utils.atomic import write_json
 from utils.errors import UserError, one_line
-from utils.json_text import is_count, is_finite, parse_json, read_json
+from utils.json_text import read_json
 from utils.paths import project_path, shown
 
-FORMAT_VERSION = 1
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT_VERSION = 2
 # Counts changes of the code that change what stage 1 makes of the same recording and the same config.
 FEATURES_VERSION = 1
 
 SPLITS = ("train", "valid", "test")
+META, SHARDS, SKIPPED, REPORT = "meta.json", "shards", "skipped.jsonl", "report.txt"
 _MEASURED = ("log_f0", "energy")
-MANIFEST, AUDIO, LOG_F0, VOICED = "manifest.jsonl", "audio.i16", "log_f0.f32", "voiced.u8"
-TOKENS, META, SKIPPED, SOURCES = "tokens.json", "meta.json", "skipped.jsonl", "sources.jsonl"
 
 # Keys that decide what becomes of one utterance.
 UTTERANCE_KEYS = (
-    "phone_extractor",
-    "language",
-    "lexicon_path",
-    "tokens_path",
-    "sample_rate",
-    "remove_dc",
-    "highpass_hz",
-    "trim_silence",
-    "trim_top_db",
-    "trim_margin",
-    "target_level_db",
-    "n_fft",
-    "win_size",
-    "hop_size",
-    "f0_min",
-    "f0_max",
-    "min_seconds",
-    "max_seconds",
-    "max_chars_per_second",
-    "silence_level_db",
-    "max_clipped_fraction",
+    *("phone_extractor", "language", "lexicon_path", "tokens_path"),
+    *("sample_rate", "remove_dc", "highpass_hz", "trim_silence", "trim_top_db", "trim_margin", "target_level_db"),
+    *("n_fft", "win_size", "hop_size", "f0_min", "f0_max"),
+    *("min_seconds", "max_seconds", "max_chars_per_second", "silence_level_db", "max_clipped_fraction"),
 )
 # Keys that only decide which split it lands in.
 SPLIT_KEYS = ("valid_size", "test_size", "max_held_out_fraction", "split_seed")
@@ -66,64 +54,48 @@ class StaleFeatures(UserError):
 
 @dataclass(frozen=True)
 class Utterance:
-    """One line of the manifest; offset and length in samples, frame_offset and frames in frames."""
+    """One row of the manifest; `length` in samples."""
 
+    row: int
     id: str
     text: str
     normalised: str
     phones: tuple[str, ...]
     speaker: str
+    language: str
     split: str
-    offset: int
-    length: int
-    frame_offset: int
     frames: int
-
-    def to_json(self) -> dict[str, object]:
-        """The manifest's line as a dictionary."""
-        return {**asdict(self), "phones": list(self.phones)}
-
-    @classmethod
-    def from_json(cls, row: dict[str, Any]) -> Utterance:
-        """The inverse of `to_json`; ignores keys of later versions.
-
-        Raises KeyError for a missing key and ValueError for a value that makes no sense.
-        """
-        values = {name: row[name] for name in cls.__dataclass_fields__}
-        phones = values["phones"]
-        texts = [values[name] for name in ("id", "text", "normalised", "speaker")]
-        if not all(isinstance(text, str) for text in [*texts, *phones]) or not isinstance(phones, list) or not phones:
-            raise ValueError(f"a text is no text at {row['id']!r}")
-        if not all(is_count(values[name]) for name in ("offset", "length", "frame_offset", "frames")):
-            raise ValueError(f"a place is no whole number at {row['id']!r}")
-        if values["split"] not in SPLITS or not values["id"] or values["frames"] == 0:
-            raise ValueError(f"split, id or length make no sense at {row['id']!r}")
-        return cls(**{**values, "phones": tuple(phones)})
+    length: int
 
 
-@dataclass(frozen=True)
 class ProcessedCorpus:
-    """An opened corpus; the arrays are memory-mapped, so that opening costs no memory."""
+    """An opened corpus; all its files are memory-mapped, so that opening costs no memory."""
 
-    directory: Path
-    utterances: list[Utterance]
-    audio: np.memmap  # (samples,) int16
-    log_f0: np.memmap  # (frames,) float32
-    voiced: np.memmap  # (frames,) uint8
-    tokens: list[str]
-    statistics: dict[str, float]
-    sample_rate: int
-    hop_size: int
-    fingerprint: str
+    def __init__(self, directory: Path, meta: dict[str, Any], manifest: pa.RecordBatch) -> None:
+        from processors.store import shard_arrays  # speaking, which opens no corpus, need not import pyarrow
+
+        self.directory, self._manifest = directory, manifest
+        self.tokens: list[str] = meta["tokens"]
+        self.statistics: dict[str, float] = meta["statistics"]
+        self.sample_rate: int = meta["sample_rate"]
+        self.hop_size: int = meta["hop_size"]
+        self.fingerprint: str = meta["fingerprint"]
+        self.source: str = meta["source"]  # digest of the recordings and texts
+        shards = manifest.column("shard")
+        self._shards = [directory / SHARDS / name for name in shards.dictionary.to_pylist()]
+        self._arrays = lru_cache(maxsize=2048)(shard_arrays)
+        self.files = {directory / meta["manifest"], *self._shards}
+        self._shard_of = shards.indices.to_numpy()
+        self.first_frame, self.frames = self.column("first_frame"), self.column("frames")
 
     @classmethod
     def open(cls, directory: Path, preprocess: PreprocessConfig | None = None) -> ProcessedCorpus:
         """Open the corpus in `directory`.
 
         Raises UserError when it is missing, unfinished or damaged, and StaleFeatures when `preprocess` is given and
-        asks for other features than the folder holds.
+        asks for other features than the folder holds. The shards are not looked at: `check` does that.
         """
-        from processors.text.tokens import load_tokens  # the text package need not load where no corpus is opened
+        from processors.store import is_whole, read_batch
 
         directory = Path(directory)
         meta = read_meta(directory)
@@ -131,52 +103,87 @@ class ProcessedCorpus:
             changed = _changed_keys(meta, preprocess)
             reason = f"{', '.join(changed)} changed" if changed else "they were made by another version"
             raise StaleFeatures(f"the features in {directory} are stale ({reason}): run stage 1 again")
-        try:
-            lines = (directory / MANIFEST).read_text(encoding="utf-8").splitlines()
-            utterances = [Utterance.from_json(parse_json(line)) for line in lines]
-            arrays = [
-                np.memmap(directory / name, dtype=kind, mode="r")
-                for name, kind in ((AUDIO, "<i2"), (LOG_F0, "<f4"), (VOICED, "u1"))
-            ]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = one_line(error)
-            raise UserError(f"the features in {directory} are damaged ({reason}): run stage 1 again") from error
-        corpus = cls(
-            directory=directory,
-            utterances=utterances,
-            audio=arrays[0],
-            log_f0=arrays[1],
-            voiced=arrays[2],
-            tokens=load_tokens(directory / TOKENS)["tokens"],
-            statistics=meta["statistics"],
-            sample_rate=meta["sample_rate"],
-            hop_size=meta["hop_size"],
-            fingerprint=meta["fingerprint"],
-        )
-        corpus._check()
-        return corpus
+        path = directory / meta["manifest"]
+        if not is_whole(path):
+            raise _damaged(path)
+        return cls(directory, meta, read_batch(path))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def check(self) -> None:
+        """Compare all shards with their checksums, at the speed of the disk. Raises UserError for a damaged one."""
+        from processors.store import first_damaged
+
+        if path := first_damaged(self._shards):
+            raise _damaged(path)
+
+    def column(self, name: str) -> np.ndarray:
+        """A column of numbers of the manifest (utterances,)."""
+        return self._manifest.column(name).to_numpy()
+
+    def strings(self, name: str, rows: np.ndarray) -> list[str]:
+        """Some rows of a column of texts: "id", "text" or "normalised"."""
+        return self._manifest.column(name).take(_indices(rows)).to_pylist()
+
+    @cached_property
+    def phones(self) -> tuple[np.ndarray, np.ndarray]:
+        """Token numbers of all utterances back to back, and where each one's begin (utterances + 1,)."""
+        phones = self._manifest.column("phones")
+        return phones.values.to_numpy(), phones.offsets.to_numpy()
+
+    def rows(self, split: str) -> np.ndarray:
+        """Rows of "train", "valid" or "test", in the manifest's order; UserError for another name."""
+        if split not in SPLITS:
+            raise UserError(f"there is no split {split!r} in {self.directory}; choose one of {', '.join(SPLITS)}")
+        column = self._manifest.column("split")
+        names = column.dictionary.to_pylist()
+        return np.flatnonzero(column.indices.to_numpy() == (names.index(split) if split in names else -1))
 
     def split(self, name: str) -> list[Utterance]:
-        """Utterances of "train", "valid" or "test", in the manifest's order; UserError for another name."""
-        if name not in SPLITS:
-            raise UserError(f"there is no split {name!r} in {self.directory}; choose one of {', '.join(SPLITS)}")
-        return [utterance for utterance in self.utterances if utterance.split == name]
+        """Utterances of a split, for those who look at each one."""
+        return self._utterances(self.rows(name))
 
-    def _check(self) -> None:
-        """Raise UserError where the manifest and the arrays do not fit each other."""
-        samples = sum(utterance.length for utterance in self.utterances)
-        frames = sum(utterance.frames for utterance in self.utterances)
-        sizes = {AUDIO: (len(self.audio), samples), LOG_F0: (len(self.log_f0), frames)}
-        sizes[VOICED] = (len(self.voiced), frames)
-        for name, (found, expected) in sizes.items():
-            if found != expected:
-                raise UserError(
-                    f"{self.directory / name} holds {found} values, the manifest needs {expected}: run stage 1 again"
-                )
-        for utterance in self.utterances:
-            beyond = utterance.offset + utterance.length > samples or utterance.frame_offset + utterance.frames > frames
-            if beyond or utterance.length != utterance.frames * self.hop_size:
-                raise UserError(f"{self.directory / MANIFEST} has no sense at {utterance.id}: run stage 1 again")
+    @property
+    def utterances(self) -> list[Utterance]:
+        """All utterances."""
+        return self._utterances(np.arange(len(self)))
+
+    def arrays(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Samples (T * hop_size,) int16, log F0 (T,) float32 and voicing (T,) of a row; UserError for a lost shard."""
+        path = self._shards[self._shard_of[row]]
+        try:
+            audio, log_f0, voiced = self._arrays(path)
+        except (OSError, ValueError) as error:
+            raise _damaged(path) from error
+        first, hop = int(self.first_frame[row]), self.hop_size
+        last = first + int(self.frames[row])
+        if len(audio) < last * hop or len(voiced) < last:
+            raise _damaged(path)
+        return audio[first * hop : last * hop], log_f0[first:last], voiced[first:last]
+
+    def _utterances(self, rows: np.ndarray) -> list[Utterance]:
+        names = ["id", "text", "normalised", "speaker", "language", "split", "frames", "phones"]
+        table = self._manifest.select(names).take(_indices(rows)).to_pylist()
+        return [
+            Utterance(
+                **{**values, "phones": tuple(self.tokens[number] for number in values["phones"])},
+                row=int(row),
+                length=values["frames"] * self.hop_size,
+            )
+            for row, values in zip(rows, table)
+        ]
+
+
+def _indices(rows: np.ndarray) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(rows)
+
+
+def _damaged(path: Path) -> UserError:
+    reason = "damaged" if path.exists() else "missing"
+    return UserError(f"{path}, a part of the features, is {reason}: run stage 1 again")
 
 
 def corpus_directory(preprocess: PreprocessConfig, name: str) -> Path:
@@ -201,32 +208,27 @@ def require_features(config: ExperimentConfig, names: Sequence[str], source: Pat
         )
 
 
+def write_meta(directory: Path, meta: dict[str, Any]) -> None:
+    """Write meta.json, sealed, in one step: from now on its manifest is the corpus."""
+    content = {"format_version": FORMAT_VERSION, "features_version": FEATURES_VERSION, **meta}
+    write_json(directory / META, {**content, "checksum": digest(content)})
+
+
 def read_meta(directory: Path) -> dict[str, Any]:
     """Contents of meta.json; UserError when it is missing, damaged or of another version."""
     path = Path(directory) / META
     try:
         meta = read_json(path)
-        version = meta["format_version"]
+        version, checksum = meta["format_version"], meta.pop("checksum", None)
     except FileNotFoundError:
         raise UserError(f"there are no finished features in {directory}: run stage 1") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} cannot be read ({one_line(error)}): run stage 1 again") from error
     if version != FORMAT_VERSION:
         known = f"this program reads {FORMAT_VERSION}"
         raise UserError(f"{path} has format version {one_line(version)}, {known}: run stage 1 again")
-    missing = {"fingerprint", "statistics", "sample_rate", "hop_size"} - meta.keys()
-    if missing:
-        raise UserError(f"{path} lacks {', '.join(sorted(missing))}: run stage 1 again")
-    statistics = meta["statistics"]
-    well_formed = (
-        isinstance(meta["fingerprint"], str)
-        and all(is_count(meta[key]) and meta[key] > 0 for key in ("sample_rate", "hop_size"))
-        and isinstance(statistics, dict)
-        and all(is_finite(statistics.get(f"{name}_{kind}")) for name in _MEASURED for kind in ("mean", "std"))
-        and all(statistics[f"{name}_std"] > 0 for name in _MEASURED)
-    )
-    if not well_formed:
-        raise UserError(f"{path} is damaged (fingerprint, sample_rate, hop_size or statistics): run stage 1 again")
+    if checksum != digest(meta):
+        raise UserError(f"{path} is damaged: run stage 1 again")
     return meta
 
 
@@ -253,20 +255,13 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def fingerprint(preprocess: PreprocessConfig) -> str:
-    """Hash of everything in `preprocess` that changes the processed corpus."""
-    return digest([FORMAT_VERSION, FEATURES_VERSION, feature_values(preprocess, UTTERANCE_KEYS + SPLIT_KEYS)])
-
-
-def utterance_fingerprint(preprocess: PreprocessConfig) -> str:
-    """Hash of what changes a single utterance's features: all but the split."""
-    return digest([FORMAT_VERSION, FEATURES_VERSION, feature_values(preprocess, UTTERANCE_KEYS)])
+def fingerprint(preprocess: PreprocessConfig, keys: tuple[str, ...] = UTTERANCE_KEYS + SPLIT_KEYS) -> str:
+    """Hash of everything in `preprocess` that changes the processed corpus, or only of some keys."""
+    return digest([FORMAT_VERSION, FEATURES_VERSION, feature_values(preprocess, keys)])
 
 
 def _changed_keys(meta: dict[str, Any], preprocess: PreprocessConfig) -> list[str]:
     """Config keys whose value differs from the one in meta.json."""
-    before = meta.get("preprocess")
-    if not isinstance(before, dict):
-        return []
+    before = meta.get("preprocess") or {}
     now = feature_values(preprocess, UTTERANCE_KEYS + SPLIT_KEYS)
-    return [f"preprocess.{key}" for key in UTTERANCE_KEYS + SPLIT_KEYS if before.get(key) != now.get(key)]
+    return [f"preprocess.{key}" for key in UTTERANCE_KEYS + SPLIT_KEYS if before and before.get(key) != now.get(key)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypedDict
 
 from pydantic import ValidationError
@@ -117,8 +118,8 @@ class Scriptwriter:
         :raises TextError: nothing at all can be spoken, or phones in braces are wrong.
         :raises SsmlError: malformed markup.
         """
-        text, ssml = _examined(text)
-        items = self._ssml(text, settings) if ssml else self._plain(text, settings)
+        text, markup = _examined(text)
+        items = self._plain(text, settings) if markup is None else self._ssml(markup, settings)
         spoken, refused = False, None
         usual, explicit = 0.0, None
         allowed = _SILENCE
@@ -161,10 +162,9 @@ class Scriptwriter:
             if isinstance(item, Span):
                 spans.append(item)
                 continue
-            pause = isinstance(item, Pause)
-            yield from self._stretch(spans, settings, "," if pause else ".")
+            yield from self._stretch(spans, settings, "," if isinstance(item, Pause) else ".")
             spans = []
-            if pause:
+            if isinstance(item, Pause):
                 yield _Gap(item.seconds, True)
             else:
                 yield _Gap(settings.paragraph_silence if item.paragraph else settings.sentence_silence, False)
@@ -243,14 +243,15 @@ class Scriptwriter:
         return sum(1 for token in ids if token not in self._marks)
 
 
-def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], bool]:
-    """The text, and whether it is SSML, which is read as a whole: its end may change what its start means."""
+def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], str | None]:
+    """The text, and the whole of it if it is SSML, as its end may change what its start means."""
     if isinstance(text, str):
-        return text, is_ssml(text)
+        return text, text if is_ssml(text) else None
     if isinstance(text, (bytes, bytearray)) or not isinstance(text, Iterable):
         raise TypeError(f"a text is a str, or an iterable of pieces of one, not {type(text).__name__}")
     pieces = iter(text)
-    head, ssml, next_look = "", None, 0
+    head, next_look = "", 0
+    ssml: bool | None = None
     for piece in pieces:
         head += piece
         # A head that grows by single signs is looked at more and more seldom.
@@ -258,12 +259,7 @@ def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], bool]:
             ssml, next_look = begins_ssml(head), 2 * len(head)
         if ssml is not None or len(head) > _HEAD:
             break
-    return (head + "".join(pieces), True) if ssml or is_ssml(head) else (_chained(head, pieces), False)
-
-
-def _chained(head: str, rest: Iterator[str]) -> Iterator[str]:
-    yield head
-    yield from rest
+    return chain((head,), pieces), head + "".join(pieces) if ssml or is_ssml(head) else None
 
 
 def _pieces(text: str, manners: list[Prosody]) -> list[tuple[str, Prosody]]:

@@ -2,17 +2,25 @@
 # Set up and run the tests, in as many processes as there are cores, at most four. Arguments go to pytest:
 # sh tests/run.sh -k config; with -n 0 there is one process, whose output -s shows.
 # With --parity first, the comparison with the espnet package instead, which is installed for it.
+# With --faults first, the kills, full disks and damaged inputs alone, at full length (an hour), of which every run has a
+# short form.
 set -u
-parity=no
-if [ "${1:-}" = --parity ]; then
-    parity=yes
-    shift
-fi
+what=tests
+case ${1-} in
+    --parity | --faults)
+        what=${1#--}
+        shift
+        ;;
+    -h | --help)
+        sed -n '2,6s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+esac
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
 recipe=$root/egs/tts/Jets
 sh "$root/bins/setup.sh" "$root/tests/requirements.txt" "$recipe/requirements-demo.txt" \
     "$recipe/requirements-export.txt" || exit $?
-if [ "$parity" = yes ]; then
+if [ "$what" = parity ]; then
     "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
         -r "$root/tests/requirements-parity.txt" || exit $?
     set -- -m parity "$@"
@@ -23,6 +31,7 @@ else
 import os
 print(min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))')}"
     export PYTEST_XDIST_AUTO_NUM_WORKERS
+    [ "$what" = tests ] || set -- tests/faults --kills 150 --examples 3000 "$@"
     set -- -n auto --dist loadfile --no-loadscope-reorder "$@"
 fi
 # Many tests start Python anew, which compiles torch every time where nothing may be written beside the sources.

@@ -1,4 +1,4 @@
-"""A copy of run.sh with stubs in place of the stages, for the tests of what it does by itself."""
+"""A copy of run.sh and bins/run.py with stubs in place of the stages, for the tests of what they do by themselves."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ SHELLS = [
     if shutil.which(shell.split()[0])
 ]
 
-# Stands for the interpreter: notes what it is asked to run, answers what run.sh asks, fails where it is told to.
+# Stands for the interpreter of the stages: notes what it is asked to run, fails where it is told to.
 STUB = """#!/bin/sh
 if [ "$1" = -c ]; then exit "${STUB_PACKAGES:-0}"; fi
 script=${1##*/}
+[ "$script" != run.py ] || exec {real} "$@"
 {real} -c 'import json, os, sys
 keys = ("CUDA_VISIBLE_DEVICES", "PYTHONPATH", "JETS_FLAG_PREFIX")
 print(json.dumps([sys.argv[1:], {key: os.environ.get(key) for key in keys}]))' "$script" "$@" >> "$STUB_LOG"
-[ "$script" != expt_dir.py ] || echo "/runs/some voice"
+[ "$script" != experiment.py ] || echo "/runs/some voice"
 case "$script $2" in
     "${STUB_FAILS:-none}"*) exit "${STUB_STATUS:-9}" ;;
 esac
@@ -40,8 +41,9 @@ class Project:
         self.root, self.shell = folder / "a project", shell
         recipe = self.root / "egs/tts/Jets"
         recipe.mkdir(parents=True)
-        for name in ("run.sh", "exp_config.json"):
-            shutil.copy(ROOT / "egs/tts/Jets" / name, recipe / name)
+        for name in ("egs/tts/Jets/run.sh", "bins/run.py", "bins/recipe.py", "utils/__init__.py", "utils/errors.py"):
+            (self.root / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, self.root / name)
         python = self.root / ".venv/bin/python"
         python.parent.mkdir(parents=True)
         real = shutil.which("python3")

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from models.registry import load_experiment_config
+from processors.corpus import ProcessedCorpus
 from tests.models.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,8 +86,7 @@ def test_corpus_to_speech(corpus: Path, tmp_path: Path) -> None:
     run_sh(elsewhere, "--stage=1-3", "--name=hums 1", "-c", "my config.json", "--infer_mode=batch", *tiny)
 
     expt_dir = tmp_path / "runs" / "hums 1"
-    manifest = (tmp_path / "data/hums/manifest.jsonl").read_text(encoding="utf-8").splitlines()
-    splits = {row["id"]: row["split"] for row in map(json.loads, manifest)}
+    splits = {row.id: row.split for row in ProcessedCorpus.open(tmp_path / "data/hums").utterances}
     assert len(splits) == len(SENTENCES)
     tests = {name for name, split in splits.items() if split == "test"}
     assert len(tests) == 2

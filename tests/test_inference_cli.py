@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.tts.text_files import has_ids, id_problem
+from preprocessors.ljspeech import _bad_id
 from processors.text.frontend import TextFrontEnd
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, make_corpus, make_experiment
@@ -88,12 +90,20 @@ def test_a_plain_file_becomes_one_wav(speak_here: Here, tmp_path: Path) -> None:
 
 def test_id_lines_become_a_wav_each(speak_here: Here, tmp_path: Path) -> None:
     text = tmp_path / "list.txt"
-    rows = ["a|Hello there.", "b|***", "../c|Out!", "/etc/d|Out!", "e|Two. Three.|two. three.", "A|Again.", "no bar"]
+    rows = [
+        "clip 1|Hello there.",
+        "b|***",
+        "../c|Out!",
+        "/etc/d|Out!",
+        "sub/e|Two. Three.|two. three.",
+        "CLIP 1|Again.",
+        "no bar",
+    ]
     text.write_text("\n".join(rows))
     out = tmp_path / "deep" / "out"
     done = speak_here(f"--output_dir={out}", f"--text_file={text}")
     assert done.returncode == 1, "some were skipped"
-    assert sorted(p.name for p in out.iterdir()) == ["a.wav", "e.wav", "manifest.jsonl"]
+    assert sorted(p.name for p in out.iterdir()) == ["clip 1.wav", "manifest.jsonl", "sub"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["deep", "list.txt"]
     reported = lines_of(done.stderr)
     assert [line.split(":")[0] for line in reported] == [
@@ -101,13 +111,27 @@ def test_id_lines_become_a_wav_each(speak_here: Here, tmp_path: Path) -> None:
     ]  # fmt: skip
     made = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert [(row["id"], row["text"], row["wav"]) for row in made] == [
-        ("a", "Hello there.", "a.wav"), ("e", "Two. Three.", "e.wav")
+        ("clip 1", "Hello there.", "clip 1.wav"), ("sub/e", "Two. Three.", "sub/e.wav")
     ]  # fmt: skip
     for row in made:
         seconds = soundfile.info(out / row["wav"]).duration
         assert row["seconds"] == pytest.approx(seconds, abs=1e-3)
         assert row["rtf"] > 0 and row["phones_per_second"] > 0
     assert lines_of(done.stdout)[0].startswith("2 utterances, ")
+
+
+def test_ids_are_those_of_stage_1() -> None:
+    for name in ("a", "clip 1", "sub/a", "é", "-x", "", ".", "../a", "a//b", "/a", "C:a", "a\\b", "a\tb", "a" * 201):
+        assert (id_problem(name) is None) == (_bad_id(name) is None), name
+    assert id_problem("é" * 150), "file systems count bytes"
+
+
+def test_prose_with_a_bar_is_no_list(tmp_path: Path) -> None:
+    text = tmp_path / "prose.txt"
+    cases = {"A bar | is here.\nAnd none.": False, "Clip 1|One.\nClip 2|Two.": True, "1|One.\nx": True}
+    for content, listed in {**cases, "http://x|y": False, "Only prose.": False}.items():
+        text.write_text(content)
+        assert has_ids(text) == listed
 
 
 def test_words_in_another_script_are_left_out_with_one_note_for_each_text(speak_here: Here, tmp_path: Path) -> None:
@@ -246,6 +270,7 @@ def test_an_interrupted_file_leaves_nothing_behind(speak_here: Here, tmp_path: P
         (["--text=-"], "error: there is nothing to speak: the input is empty"),
         (["--text_file=/no/such.txt"], "--text_file /no/such.txt: there is no such file"),
         (["--text_file=/dev"], "--text_file /dev is a folder; give a text file"),
+        (["--text_file=/dev/zero"], "--text_file /dev/zero is a device; give a text file, a pipe, or --text -"),
         (["--text=x", "--text_file=y"], "not allowed with"),
         (["--text=x", "--config=/no/such.json"], "/no/such.json"),
         (["--text=x", "--output_dir=/dev/null/x"], "--output_dir /dev/null/x: /dev/null is a file, not a folder"),

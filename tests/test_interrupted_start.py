@@ -20,7 +20,7 @@ FLAGS = {
     "download": ["--config=x"],
     "evaluate": ["--expt_dir=x"],
     "export": ["--expt_dir=x", "--out=y"],
-    "expt_dir": ["--config=x", "--name=x"],
+    "experiment": ["--config=x", "--name=x"],
     "inference": ["--expt_dir=x"],
     "pack": ["--expt_dir=x", "--corpus=x", "--licence=x"],
     "preprocess": ["--config=x"],

@@ -2,59 +2,61 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.run_sh_project import SHELLS, Project
+from bins.recipe import FLAGS, as_typed
+from tests.run_sh_project import ROOT, SHELLS, Project
 
 
 @pytest.fixture(params=SHELLS)
-def project(request, tmp_path) -> Project:
-    """One for each shell."""
+def in_each_shell(request, tmp_path) -> Project:
+    """One for each shell: for what depends on how run.sh itself reads."""
     return Project(tmp_path, request.param)
 
 
 @pytest.fixture
-def dash(tmp_path) -> Project:
+def project(tmp_path) -> Project:
     """One, in the strictest shell there is."""
     return Project(tmp_path, ["dash"] if shutil.which("dash") else ["sh"])
 
 
-def test_no_argument_and_help_print_the_usage_and_start_nothing(project):
+def test_no_argument_and_help_print_the_usage_and_start_nothing(in_each_shell):
     for arguments in ([], ["--help"], ["-h"], ["--stage", "2", "--help"]):
-        done = project.run(*arguments)
+        done = in_each_shell.run(*arguments)
         assert done.returncode == 0
         assert done.stdout.startswith("usage: sh egs/tts/Jets/run.sh")
-        assert project.started() == []
+        assert in_each_shell.started() == []
 
 
-def test_help_names_every_flag_with_its_default(dash):
-    text = dash.run("--help").stdout
-    source = dash.script.read_text().split("is_flag() {")[1].split("\n}")[0]
-    flags = {word for word in source.replace("|", " ").replace(")", " ").split() if word.startswith("--")}
-    assert len(flags) >= 18
-    for flag in flags - {"--help"}:
-        entry = next(line for line in text.splitlines() if f"{flag} " in line and line.startswith(("  -", "      -")))
-        assert "default" in entry, entry
+def test_help_names_every_flag_with_its_default(project):
+    text = project.run("--help").stdout
+    entries = re.findall(r"(?ms)^ {2,6}(?:-\w, )?(--[a-z_]+ .*?)(?=^ {2,6}-|\n\n|\Z)", text)
+    assert {entry.split()[0] for entry in entries} == {f"--{name}" for name in (*FLAGS, "help")} and len(FLAGS) == 18
+    assert all("default" in entry for entry in entries if not entry.startswith("--help")), entries
 
 
 def test_the_three_stages_of_the_recipe(project):
     config = f"--config={project.script.parent}/exp_config.json"
-    root = project.root
     assert project.run("--stage", "1").returncode == 0
     assert project.started() == [["preprocess.py", config]]
     assert project.run("--stage", "2", "--name", "my voice").returncode == 0
-    assert project.started() == [["launch.py", f"{root}/bins/train.py", config, "--name=my voice"]]
+    assert project.started() == [["train.py", config, "--name=my voice"]]
     done = project.run(
         "--stage", "3", "--infer_expt_dir", "voice", "--infer_output_dir", "out put", "--infer_mode", "batch",
         "--infer_dataset", "LJSpeech", "--infer_testing_set", "test",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert project.started() == [
-        ["inference.py", "--expt_dir=voice", "--output_dir=out put", "--mode=batch", "--dataset=LJSpeech",
-         "--testing_set=test"]
+        ["inference.py", "--expt_dir=voice", "--output_dir=out put", "--dataset=LJSpeech", "--testing_set=test",
+         "--mode=batch"]
     ]  # fmt: skip
     done = project.run("-s", "3", "--infer_expt_dir=voice", "--infer_mode=single", "--infer_text=Hello there.")
     assert project.started() == [
@@ -76,7 +78,7 @@ def test_range_runs_in_order_and_finds_the_experiment_by_its_name(project):
     assert done.returncode == 0, done.stderr
     calls = project.started()
     assert [call[0] for call in calls] == [
-        "expt_dir.py", "download.py", "preprocess.py", "launch.py", "inference.py", "evaluate.py",
+        "experiment.py", "download.py", "preprocess.py", "train.py", "inference.py", "evaluate.py",
     ]  # fmt: skip
     assert all(call[-1] == "--set=train.batch_size=2" for call in calls)
     assert calls[4][1:4] == ["--expt_dir=/runs/some voice", "--output_dir=/runs/some voice/result", "--mode=batch"]
@@ -101,19 +103,19 @@ NASTY = [
 ]
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_texts_arrive_as_they_were_given(project, text):
-    for arguments in (["--infer_text", text], [f"--infer_text={text}"]):
-        done = project.run("-s", "3", "--infer_expt_dir", "voice", *arguments)
-        assert done.returncode == 0, done.stderr
-        assert project.started()[0][4:] == [f"--text={text}"]
+def test_texts_arrive_as_they_were_given(in_each_shell):
+    for text in NASTY:
+        for arguments in (["--infer_text", text], [f"--infer_text={text}"]):
+            done = in_each_shell.run("-s", "3", "--infer_expt_dir", "voice", *arguments)
+            assert done.returncode == 0, done.stderr
+            assert in_each_shell.started()[0][4:] == [f"--text={text}"]
 
 
-def test_overrides_arrive_in_their_order_as_they_were_given(project):
+def test_overrides_arrive_in_their_order_as_they_were_given(in_each_shell):
     values = ["a.b='x y'", 'c={"d": [1, "$e"]}', "f=*", "g=a=b\nc", "h="]
     arguments = [part for value in values for part in ("--set", value)]
-    project.run(*arguments[:4], "--stage", "1", *arguments[4:])
-    assert project.started()[0][2:] == [f"--set={value}" for value in values]
+    in_each_shell.run(*arguments[:4], "--stage", "1", *arguments[4:])
+    assert in_each_shell.started()[0][2:] == [f"--set={value}" for value in values]
 
 
 def test_everything_else_that_stage_3_takes(project):
@@ -124,9 +126,9 @@ def test_everything_else_that_stage_3_takes(project):
         "--infer_speed", "1.5", "--infer_pitch", "-2", "--infer_energy=-3",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert project.started()[0][3:] == [
-        "--mode=single", "--config=c.json", "--text_file=my text", "--stream",
-        "--speed=1.5", "--pitch=-2", "--energy=-3",
+    assert project.started()[0][1:] == [
+        "--config=c.json", "--expt_dir=voice", "--output_dir=voice/result", "--mode=single", "--text_file=my text",
+        "--stream", "--speed=1.5", "--pitch=-2", "--energy=-3",
     ]  # fmt: skip
 
 
@@ -166,48 +168,47 @@ def test_what_the_bundled_voice_says_never_goes_into_its_folder(project):
     assert project.started()[1][1] == "--expt_dir=/runs/some voice"
 
 
-def test_the_bundled_voice_speaks_texts_only(dash):
-    bundled_voice(dash)
+def test_the_bundled_voice_speaks_texts_only(project):
+    bundled_voice(project)
     for arguments in (["-s", "3"], ["-s", "4"], ["-s", "3-4", "--infer_text=x"], ["-s", "3", "--infer_mode=batch"]):
-        done = dash.run(*arguments)
+        done = project.run(*arguments)
         assert done.returncode == 2 and "needs --infer_expt_dir (or --name)" in done.stderr
-        assert dash.started() == []
+        assert project.started() == []
 
 
-def test_the_bundled_voice_sets_up_what_it_needs(dash):
-    bundled_voice(dash)
-    python = dash.root / ".venv/bin/python"
-    ready = dash.elsewhere / "ready"
+def test_the_bundled_voice_sets_up_what_it_needs(project):
+    bundled_voice(project)
+    python = project.root / ".venv/bin/python"
+    ready = project.elsewhere / "ready"
     python.rename(ready)
-    setup = dash.root / "bins/setup.sh"
-    setup.parent.mkdir()
+    setup = project.root / "bins/setup.sh"
     setup.write_text(f"echo installing; mv '{ready}' '{python}'\n")
-    done = dash.run("-s", "3", "--infer_text=x", "--infer_stream", PYTHON="/nowhere/python")
+    done = project.run("-s", "3", "--infer_text=x", "--infer_stream", PYTHON="/nowhere/python")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "installing\n")
-    assert dash.started()[0][0] == "inference.py"
+    assert project.started()[0][0] == "inference.py"
     setup.write_text("exit 7\n")
-    assert dash.run("-s", "3", "--infer_text=x", STUB_PACKAGES="1").returncode == 7
-    assert dash.started() == []
+    assert project.run("-s", "3", "--infer_text=x", STUB_PACKAGES="1").returncode == 7
+    assert project.started() == []
 
 
 def test_resume_and_finetune(project):
     project.run("-s", "2", "-n", "v", "--resume")
-    assert project.started()[0][4:] == ["--resume"]
+    assert project.started()[0][3:] == ["--resume"]
     project.run("-s", "2", "-n", "v", "--finetune_from", "voice")
-    assert project.started()[0][4:] == ["--finetune_from=voice"]
+    assert project.started()[0][3:] == ["--finetune_from=voice"]
 
 
 def test_a_voice_that_cannot_be_tuned_is_refused_before_the_features_are_made(project):
     flags = ["--finetune_from=voice", "--set", "a=b"]
     config = f"--config={project.script.parent}/exp_config.json"
-    asked = ["check_finetune.py", config, "--finetune_from=voice", "--name=v", "--set=a=b"]
-    done = project.run("-s", "0-2", "-n", "v", *flags, STUB_FAILS="check_finetune.py", STUB_STATUS="2")
+    asked = ["experiment.py", config, "--name=v", "--finetune_from=voice", "--set=a=b"]
+    done = project.run("-s", "0-2", "-n", "v", *flags, STUB_FAILS="experiment.py", STUB_STATUS="2")
     assert (done.returncode, project.started()) == (2, [asked])
     project.run("-s", "1-2", "-n", "v", *flags)
-    assert [call[0] for call in project.started()] == ["check_finetune.py", "preprocess.py", "launch.py"]
+    assert [call[0] for call in project.started()] == ["experiment.py", "preprocess.py", "train.py"]
     # A script that goes on with stage 2 later.
     project.run("-s", "1", *flags, JETS_STAGES="1-3")
-    assert [call[0] for call in project.started()] == ["check_finetune.py", "preprocess.py"]
+    assert [call[0] for call in project.started()] == ["experiment.py", "preprocess.py"]
     for stage in (["-s", "1"], ["-s", "2", "-n", "v"]):
         project.run(*stage, *flags)
         assert len(project.started()) == 1
@@ -217,13 +218,13 @@ def test_a_voice_that_cannot_be_tuned_is_refused_before_the_features_are_made(pr
     ("gpu", "inherited", "seen"),
     [(None, None, "0"), (None, "2,3", "2,3"), (None, "", ""), ("1", "7", "1"), ("0,1", "7", "0,1"), ("cpu", "7", "")],
 )
-def test_devices(dash, gpu, inherited, seen):
+def test_devices(project, gpu, inherited, seen):
     variable = {} if inherited is None else {"CUDA_VISIBLE_DEVICES": inherited}
-    dash.run("-s", "1", *([] if gpu is None else ["--gpu", gpu]), **variable)
-    assert dash.environment()["CUDA_VISIBLE_DEVICES"] == seen
+    project.run("-s", "1", *([] if gpu is None else ["--gpu", gpu]), **variable)
+    assert project.environment()["CUDA_VISIBLE_DEVICES"] == seen
 
 
-def test_several_gpus_of_the_environment_are_told(dash):
+def test_several_gpus_of_the_environment_are_told(project):
     told = "note: training uses every GPU of CUDA_VISIBLE_DEVICES=2,3, which your environment sets; --gpu 0 uses one\n"
     for arguments, inherited, said in (
         (["-s", "2", "-n", "v"], "2,3", told),
@@ -232,7 +233,7 @@ def test_several_gpus_of_the_environment_are_told(dash):
         (["-s", "2", "-n", "v", "--gpu", "0,1"], "2,3", ""),
         (["-s", "1"], "2,3", ""),
     ):
-        done = dash.run(*arguments, CUDA_VISIBLE_DEVICES=inherited)
+        done = project.run(*arguments, CUDA_VISIBLE_DEVICES=inherited)
         assert (done.returncode, done.stderr) == (0, said)
 
 
@@ -289,14 +290,14 @@ def test_a_folder_that_is_not_here_is_looked_for_in_the_project(project):
     assert project.started()[0][1] == "--expt_dir=ckpts/tts/X"
 
 
-def test_the_programs_are_told_how_their_flags_are_called_here(dash):
-    dash.run("-s", "3", "--infer_expt_dir", "voice")
-    assert dash.environment()["JETS_FLAG_PREFIX"] == "infer_"
+def test_the_programs_are_told_how_their_flags_are_called_here(project):
+    project.run("-s", "3", "--infer_expt_dir", "voice")
+    assert project.environment()["JETS_FLAG_PREFIX"] == "infer_"
 
 
-def test_the_users_own_module_path_is_kept(dash):
-    dash.run("-s", "1", PYTHONPATH="/mine")
-    assert dash.environment()["PYTHONPATH"] == f"{dash.root}:/mine"
+def test_the_users_own_module_path_is_kept(project):
+    project.run("-s", "1", PYTHONPATH="/mine")
+    assert project.environment()["PYTHONPATH"] == f"{project.root}:/mine"
 
 
 @pytest.mark.parametrize(
@@ -340,8 +341,10 @@ def test_the_users_own_module_path_is_kept(dash):
         (["-s", "2", "-n", "v", "--resume", "--finetune_from", "voice"], "exclude each other"),
         (["-s", "2", "-n", "v", "--finetune_from", "nowhere"], "--finetune_from nowhere: no such folder"),
         (["--stage", "1", "--config", "nowhere.json"], "--config nowhere.json: no such file"),
-        (["--stage", "1", "--gpus", "0"], "unknown flag --gpus"),
-        (["--stage", "1", "--gpus=0"], "unknown flag --gpus"),
+        (["--stage", "1", "--gpus=0"], "unknown flag --gpus; did you mean --gpu? sh run.sh --help lists all flags"),
+        (["-s", "3", "--text", "x"], "unknown flag --text; did you mean --infer_text?"),
+        (["-s", "3", "--infer-exptdir=x"], "unknown flag --infer-exptdir; did you mean --infer_expt_dir?"),
+        (["-s", "2", "--tensorboard"], "unknown flag --tensorboard; sh run.sh --help"),
         (["--stage", "1", "-x"], "unknown flag -x"),
         (["--stage", "1", "more"], 'unexpected argument "more"'),
         (
@@ -366,34 +369,96 @@ def test_mistakes_get_one_sentence_and_start_nothing(project, arguments, message
 def test_status_of_a_failing_stage_is_passed_on_and_nothing_follows(project):
     done = project.run("-s", "1-3", "-n", "v", STUB_FAILS="preprocess.py", STUB_STATUS="37")
     assert done.returncode == 37
-    assert [call[0] for call in project.started()] == ["expt_dir.py", "preprocess.py"]
+    assert [call[0] for call in project.started()] == ["experiment.py", "preprocess.py"]
     assert project.run("-s", "3", "--infer_expt_dir", "voice", STUB_FAILS="inference.py").returncode == 9
-    done = project.run("-s", "1-3", "-n", "v", STUB_FAILS="expt_dir.py", STUB_STATUS="2")
+    done = project.run("-s", "1-3", "-n", "v", STUB_FAILS="experiment.py", STUB_STATUS="2")
     assert (done.returncode, len(project.started())) == (2, 1)
 
 
-def test_works_through_symbolic_links(project):
-    link = project.elsewhere / "train me"
-    link.symlink_to(project.script)
-    second = project.elsewhere / "again"
+def test_works_through_symbolic_links(in_each_shell):
+    link = in_each_shell.elsewhere / "train me"
+    link.symlink_to(in_each_shell.script)
+    second = in_each_shell.elsewhere / "again"
     second.symlink_to("train me")
-    assert project.run("--stage", "1", script=second).returncode == 0
-    assert project.started() == [["preprocess.py", f"--config={project.script.parent}/exp_config.json"]]
+    assert in_each_shell.run("--stage", "1", script=second).returncode == 0
+    assert in_each_shell.started() == [["preprocess.py", f"--config={in_each_shell.script.parent}/exp_config.json"]]
 
 
-def test_interpreter_without_the_packages_is_told_how_to_get_them(dash):
-    done = dash.run("--stage", "1", STUB_PACKAGES="1")
+def test_interpreter_without_the_packages_is_told_how_to_get_them(project):
+    done = project.run("--stage", "1", STUB_PACKAGES="1")
     assert done.returncode == 2
     assert "bins/setup.sh" in done.stderr
-    assert dash.started() == []
+    assert project.started() == []
 
 
-def test_interpreter_of_the_environment_is_used_without_a_virtual_environment(dash):
-    python = dash.root / ".venv/bin/python"
-    other = dash.elsewhere / "my python"
+def test_interpreter_of_the_environment_is_used_without_a_virtual_environment(in_each_shell):
+    python = in_each_shell.root / ".venv/bin/python"
+    other = in_each_shell.elsewhere / "my python"
     python.rename(other)
-    assert dash.run("--stage", "1", PYTHON=str(other)).returncode == 0
-    assert len(dash.started()) == 1
-    done = dash.run("--stage", "1", PYTHON="/nowhere/python")
+    assert in_each_shell.run("--stage", "1", PYTHON=str(other)).returncode == 0
+    assert len(in_each_shell.started()) == 1
+    done = in_each_shell.run("--stage", "1", PYTHON="/nowhere/python")
     assert done.returncode == 2
     assert 'no Python at "/nowhere/python"' in done.stderr
+
+
+@pytest.mark.parametrize("script", ["inference", "evaluate", "train", "experiment"])
+def test_the_scripts_have_the_flags_of_their_stage(script):
+    def ask(*flags):
+        command = [sys.executable, str(ROOT / f"bins/{script}.py"), *flags]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    stage = {"inference": "3", "evaluate": "4"}.get(script, "2")
+    told = ask("--help").stdout
+    assert all(f"--{flag.dest}" in told for flag in FLAGS.values() if stage in flag.stages) and "--set" in told
+    if script == "inference":
+        twice = ask("--expt_dir=x", "--text=a", "--text_file=b")
+        assert twice.returncode == 2 and "argument --text_file: not allowed with argument --text" in twice.stderr
+
+
+def test_messages_have_the_flags_that_were_typed(monkeypatch):
+    message = "--mode single and --stream need --text (- for standard input), --text_file or --set; a --textile is none"
+    monkeypatch.delenv("JETS_FLAG_PREFIX", raising=False)
+    assert as_typed(message) == message
+    monkeypatch.setenv("JETS_FLAG_PREFIX", "infer_")
+    assert as_typed(message) == (
+        "--infer_mode single and --infer_stream need --infer_text (- for standard input), --infer_text_file or --set; "
+        "a --textile is none"
+    )
+    assert as_typed("--infer_text and /a/--text, a--text") == "--infer_text and /a/--text, a--text"
+
+
+# A stage that others follow: says when it is there, and what reaches it.
+WAITING = """#!/bin/sh
+case $1 in
+    -c) exit 0 ;;
+    */run.py) exec {real} "$@" ;;
+esac
+exec {real} -c 'import signal, sys, time
+def stop(number, frame):
+    print("told", number, flush=True)
+    sys.exit(0)
+for number in (1, 2, 15):
+    signal.signal(number, stop)
+print("ready", flush=True)
+time.sleep(60)'
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_request_to_stop_reaches_a_stage_in_the_middle_and_ends_the_recipe(project, number):
+    (project.root / ".venv/bin/python").write_text(WAITING.replace("{real}", sys.executable))
+    process = subprocess.Popen(
+        ["sh", str(project.script), "-s", "0-1"], stdout=subprocess.PIPE, text=True, preexec_fn=hear_all_signals
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    time.sleep(0.2)
+    process.send_signal(number)
+    assert process.communicate(timeout=60)[0] == f"told {int(number)}\n"
+    assert process.returncode == 128 + number
+
+
+def hear_all_signals():
+    """A background process of a shell ignores Ctrl-C from the start, one under nohup a hang-up; so may the tests."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

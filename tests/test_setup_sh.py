@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+HELPFUL = ("egs/tts/Jets/demo.sh", "egs/tts/Jets/speedrun.sh", "egs/tts/Jets/run.sh", "tests/run.sh")
 NAMES = ("python3", "python3.13", "python3.12", "python3.11", "python3.10")
 
 # An interpreter that is new enough or not, makes virtual environments or not, and notes what pip is asked for.
@@ -102,3 +103,12 @@ def test_missing_list(machine):
     done = machine.setup(machine.root / "nothing.txt")
     assert done.returncode == 1
     assert "nothing.txt: no such requirements file" in done.stderr
+
+
+def test_help_installs_nothing(machine):
+    scripts = [machine.root / "bins/setup.sh", *(ROOT / name for name in HELPFUL)]
+    for script in scripts:
+        done = subprocess.run([machine.shell, script, "--help"], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "") and len(done.stdout.splitlines()) > 1, script
+        assert "set -u" not in done.stdout
+    assert machine.installed() == [] and not (machine.root / ".venv").exists()

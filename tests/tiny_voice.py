@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from models.base.checkpoints import save_checkpoint
 from models.registry import load_config
 from models.tts.jets.network import JetsNetwork
 from processors.text.tokens import lexicon_tokens, save_tokens
+from tests.stored_corpus import store_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = [
@@ -53,20 +53,9 @@ def make_experiment(folder: Path, overrides: tuple[str, ...] = (), steps: tuple[
 
 def make_corpus(folder: Path, rows: list[tuple[str, str, list[str]]], split: str = "test") -> Path:
     """A processed corpus of silent recordings: (id, text, phones) for each utterance, a second of audio each."""
-    folder.mkdir(parents=True, exist_ok=True)
     frames, hop = 86, 256
-    lines = [
-        {
-            "id": name, "text": text, "normalised": text, "phones": phones, "speaker": "", "split": split,
-            "offset": i * frames * hop, "length": frames * hop, "frame_offset": i * frames, "frames": frames,
-        }
-        for i, (name, text, phones) in enumerate(rows)
-    ]  # fmt: skip
-    (folder / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    np.zeros(len(rows) * frames * hop, "<i2").tofile(folder / "audio.i16")
-    np.zeros(len(rows) * frames, "<f4").tofile(folder / "log_f0.f32")
-    np.zeros(len(rows) * frames, "u1").tofile(folder / "voiced.u8")
-    save_tokens(folder / "tokens.json", lexicon_tokens(), "lexicon", "en-us")
-    meta = {"format_version": 1, "fingerprint": "x", "statistics": STATISTICS, "sample_rate": 22050, "hop_size": hop}
-    (folder / "meta.json").write_text(json.dumps(meta))
-    return folder
+    silence = {"split": split, "audio": np.zeros(frames * hop, np.int16), "log_f0": np.zeros(frames, np.float32)}
+    lines = [{"id": name, "text": text, "phones": phones, **silence} for name, text, phones in rows]
+    tokens = lexicon_tokens()
+    tokens += sorted({phone for _, _, phones in rows for phone in phones}.difference(tokens))
+    return store_corpus(folder, lines, tokens, statistics=STATISTICS, sample_rate=22050, hop_size=hop)

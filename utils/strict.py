@@ -44,7 +44,7 @@ def strict_parse(merged: Merged, schema: type[Schema]) -> Schema:
     except ValidationError as error:
         details = error.errors(include_url=False)
         missing = [d["loc"] for d in details if d["type"] == "missing" and isinstance(d["loc"][-1], str)]
-        sentences = [_sentence(d, merged, schema) for d in details if d["loc"] not in missing]
+        sentences = [_sentence(dict(d), merged, schema) for d in details if d["loc"] not in missing]
     if missing:
         sentences.append(_missing([tuple(map(str, location)) for location in missing], merged))
     raise UserError("\n".join(dict.fromkeys(sentences)))

@@ -7,59 +7,37 @@ class owns everything stateful, so that a resumed run forgets nothing.
 from __future__ import annotations
 
 import math
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import nn
 
 from config.schema import ExperimentConfig
 from models.base import checkpoints
-from models.base.bad_steps import BadSteps
 from models.base.checkpoints import Checkpoint
-from models.base.engine import LOSS_SCALE, NORM, SKIPPED, Engine, StepFunction
+from models.base.device import (
+    out_of_memory_advice,
+    preserved_random_state,
+    random_state,
+    resolve_precision,
+    seed_everything,
+    set_determinism,
+    set_random_state,
+)
+from models.base.engine import Engine, Parts
 from models.base.experiment import Experiment, check_source
-from models.base.memory import out_of_memory_advice
-from models.base.meter import Meter, StepRecords
-from models.base.precision import resolve_precision, set_determinism
-from models.base.processes import Processes
+from models.base.meter import LOSS_SCALE, NORM, SKIPPED, BadSteps, Meter
+from models.base.processes import GracefulStop, Processes
 from models.base.profiling import StepProfiler
-from models.base.random_state import preserved_random_state, random_state, seed_everything, set_random_state
-from models.base.run_log import RunLog
-from models.base.signals import GracefulStop
+from models.base.run_log import RunLog, Window
 from utils.atomic import disk_message
 from utils.errors import UserError
 from utils.paths import project_path
 
 # Processes ask each other about signals at least this often, in steps; alone, a process looks after each step.
 ASK_INTERVAL = 50
-
-
-class Batches(Protocol):
-    """An endless stream of batches with `ids`, which can say and restore where it is."""
-
-    def next(self) -> Any: ...
-    def largest(self) -> Any: ...
-    def close(self) -> None: ...
-    def padding_waste(self) -> float: ...
-    def wait_seconds(self) -> float: ...
-    def describe(self) -> str: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, saved: dict[str, Any]) -> None: ...
-
-
-@dataclass
-class Parts:
-    """What a model's trainer brings. The first network is the one that speaks: it is averaged, and fine-tuned."""
-
-    networks: Mapping[str, nn.Module]
-    compute: StepFunction
-    batches: Batches
-    tokens: list[str]
 
 
 class BaseTrainer(ABC):
@@ -83,8 +61,9 @@ class BaseTrainer(ABC):
         self.resume, self.finetune_from = resume, finetune_from
         self.step = 0
         self.metrics: dict[str, float] = {}
+        self.stopped = False  # whether a request to stop ended the run
         self._saved_step: int | None = None
-        self._seconds = 0.0
+        self._measured_step: int | None = None
 
     @abstractmethod
     def build(self) -> Parts:
@@ -151,7 +130,6 @@ class BaseTrainer(ABC):
         # From here on every process draws its own dropout masks and segments.
         seed_everything(train.random_seed + 1 + self.processes.rank)
         self.meter = Meter(train.log_interval, device)
-        self._checked_rows = 0
         self.bad_steps = BadSteps(train.max_bad_steps, lambda text: self.log.warning(text), self._checkpoint_note)
         self.retention = checkpoints.Retention(self.expt_dir, train.keep_last, train.keep_best, self.METRIC)
 
@@ -213,9 +191,8 @@ class BaseTrainer(ABC):
                 set_random_state(own["random"], self.processes.device)
         except (KeyError, ValueError) as error:
             raise UserError(f"{checkpoint.path} does not fit this model ({error}): use another --name") from error
-        self._checked_rows = len(self.meter)
-        self.step, self.metrics = checkpoint.step, checkpoint.metrics
-        self._saved_step = checkpoint.step
+        self.step = self._saved_step = self.bad_steps.step = checkpoint.step
+        self.metrics = checkpoint.metrics
 
     def _load_source(self, source: Path) -> list[str]:
         source = project_path(source) if not source.exists() else source
@@ -259,44 +236,44 @@ class BaseTrainer(ABC):
 
     def _loop(self, stop: GracefulStop) -> None:
         train, device = self.config.train, self.processes.device
-        profiling = train.profile and self.processes.is_main
-        profiler = StepProfiler(profiling, self.expt_dir / "profile", device, self.log.info)
-        self._window_start()
-        while self.step < self.total_steps:
+        profiler = StepProfiler(train.profile and self.processes.is_main, self.expt_dir, device, self.log.info)
+        self.window = Window(self.step, self.parts.batches.wait_seconds(), device)
+        validate = save = False
+        while self.step < self.total_steps and not self.stopped:
             self.engine.step(self.parts.compute, self.parts.batches.next, self.meter, self.step + 1)
             self.step += 1
             profiler.step(self.step)
-            window_ends = self.step % train.log_interval == 0
+            ends, window_ends = self.step == self.total_steps, self.step % train.log_interval == 0
             if device.type == "cpu" or window_ends:
-                self._check_steps()
+                self.bad_steps.check(self.meter.peek())
             if window_ends:
                 self._report()
-            if self.step % train.valid_interval == 0 or self.step == self.total_steps:
+            validate |= ends or self.step % train.valid_interval == 0
+            save |= ends or self.step % train.save_checkpoints_steps == 0
+            ask = self.processes.world_size == 1 or self.step % min(train.log_interval, ASK_INTERVAL) == 0
+            asked = ask and self.processes.any(stop.requested)
+            # What a run that diverges would leave behind is worse than what is there: it waits for a good step.
+            if not (validate or save or asked) or self._is_bad():
+                continue
+            if validate:
                 self._validate()
-            if self.step % train.save_checkpoints_steps == 0 or self._is_best():
+            if save or asked or (validate and self._is_best()):
                 self._save()
-            alone = self.processes.world_size == 1
-            ask = alone or self.step % min(train.log_interval, ASK_INTERVAL) == 0
-            if ask and self.processes.any(stop.requested):
-                self._save()
-                self.log.info(f"stopped after step {self.step} ({stop.signal_name or 'signal'}); go on with --resume")
-                break
-        else:
-            self._save()
+            validate = save = False
+            self.stopped = asked and not ends
+        if self.stopped:
+            self.log.info(f"stopped after step {self.step} ({stop.signal_name or 'signal'}); go on with --resume")
+        elif self._saved_step == self.step:
             self.log.info(f"training is complete: {self.step} steps, in {self.expt_dir}")
+        else:
+            self.log.warning(f"the last steps were not finite and are not saved; {self._checkpoint_note()}")
         self.log.progress(self.step)
         profiler.close()
 
-    def _check_steps(self) -> None:
-        records = self.meter.peek()
-        seen, self._checked_rows = self._checked_rows, len(records)
-        self.bad_steps.check(records, seen)
-
-    def _window_start(self) -> None:
-        self._seconds, self._window_begin = 0.0, time.perf_counter()
-        self._window_step, self._window_wait = self.step, self.parts.batches.wait_seconds()
-        if self.processes.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self.processes.device)
+    def _is_bad(self) -> bool:
+        """Whether the latest step had a loss or gradient that is not finite, on any process."""
+        self.bad_steps.check(self.meter.peek())
+        return self.processes.any(self.bad_steps.latest)
 
     def _report(self) -> None:
         """Read the window's steps from the device, log their means and begin a new window."""
@@ -306,60 +283,44 @@ class BaseTrainer(ABC):
             shared = torch.tensor(list(means.values()), dtype=torch.float64).float().to(self.processes.device)
             self.processes.average_([shared])
             means = dict(zip(means, shared.tolist()))
-        elapsed = time.perf_counter() - self._window_begin - self._seconds
-        rate = (self.step - self._window_step) / max(elapsed, 1e-9)
-        waited = self.parts.batches.wait_seconds() - self._window_wait
-        self._log_window(records, means, rate, waited / max(elapsed, 1e-9))
-        self.meter.clear()
-        self._checked_rows = 0
-        self._window_start()
-
-    def _log_window(self, records: StepRecords, means: dict[str, float], rate: float, waiting: float) -> None:
         scalars = {
             name if name.startswith(NORM) or name == LOSS_SCALE else f"train/{name}": value
-            for name, value in means.items() if name != SKIPPED
-        }  # fmt: skip
-        for name, optimizer in self.engine.optimizers.items():
-            scalars[f"learning_rate/{name}"] = optimizer.learning_rate
-        scalars["speed/steps_per_second"] = rate
-        scalars["speed/data_wait"] = waiting
+            for name, value in means.items()
+            if name != SKIPPED
+        }
+        rates = {name: optimizer.learning_rate for name, optimizer in self.engine.optimizers.items()}
+        scalars |= {f"learning_rate/{name}": rate for name, rate in rates.items()}
+        scalars |= self.window.speeds(self.step, self.parts.batches.wait_seconds())
         scalars["speed/padding_waste"] = self.parts.batches.padding_waste()
         scalars["skipped_steps"] = float(records.column(SKIPPED).sum())
-        if self.processes.device.type == "cuda":
-            scalars["memory/peak_reserved_gib"] = torch.cuda.max_memory_reserved(self.processes.device) / 2**30
-            scalars["memory/peak_allocated_gib"] = torch.cuda.max_memory_allocated(self.processes.device) / 2**30
         self.log.scalars(scalars, self.step)
         shown = {label: f"{means[name]:.3f}" for label, name in self.SHOWN.items() if name in means}
         self.log.progress(self.step, shown)
         text = " ".join(f"{label} {value}" for label, value in shown.items())
-        rate_text = f"{rate:.2f} steps/s, learning rate {next(iter(self.engine.optimizers.values())).learning_rate:.3g}"
-        self.log.quiet(f"step {self.step}/{self.total_steps} {text} ({rate_text})")
+        speed = f"{scalars['speed/steps_per_second']:.2f} steps/s, learning rate {next(iter(rates.values())):.3g}"
+        self.log.quiet(f"step {self.step}/{self.total_steps} {text} ({speed})")
+        self.meter.clear()
+        self.window = Window(self.step, self.parts.batches.wait_seconds(), self.processes.device)
 
     def _validate(self) -> None:
-        begin = time.perf_counter()
-        with preserved_random_state(self.processes.device), self.engine.averaged():
+        device = self.processes.device
+        with self.window.paused(), self.engine.averaged(), preserved_random_state(device), torch.no_grad():
             values = self.validate()
         self.metrics = {name: value for name, value in values.items() if math.isfinite(value)}
         self._measured_step = self.step
         self.log.scalars({f"valid/{name}": value for name, value in values.items()}, self.step)
         if self.METRIC in values:
             self.log.info(f"step {self.step}: validation {self.METRIC} {values[self.METRIC]:.4f}")
-        self._seconds += time.perf_counter() - begin
-
-    _measured_step: int | None = None
 
     def _is_best(self) -> bool:
         """Whether this step's validation makes it worth a checkpoint."""
-        if self._measured_step != self.step or self.METRIC not in self.metrics:
-            return False
-        return self.processes.main_only(lambda: self.retention.is_better(self.metrics[self.METRIC]))
+        value = self.metrics.get(self.METRIC)
+        return value is not None and self.processes.main_only(lambda: self.retention.is_better(value))
 
     def _save(self) -> None:
         """Write a checkpoint of this step, unless there is one."""
         if self._saved_step == self.step:
             return
-        begin = time.perf_counter()
-        self._check_steps()
         self.engine.check()
         own = {"random": random_state(self.processes.device), "meter": self.meter.state_dict()}
         processes = self.processes.gather({**own, "weights": self.engine.checksums()})
@@ -371,9 +332,9 @@ class BaseTrainer(ABC):
             "batches": self.parts.batches.state_dict(),
             "bad_in_a_row": self.bad_steps.in_a_row,
         }
-        self.processes.main_only(lambda: self._write(training))
+        with self.window.paused():
+            self.processes.main_only(lambda: self._write(training))
         self._saved_step = self.step
-        self._seconds += time.perf_counter() - begin
 
     def _write(self, training: dict[str, Any]) -> None:
         self.log.flush()  # the curves up to this step are on disk before a checkpoint says that they are

@@ -4,24 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from config.schema import TrainConfig
-from models.base.ema import ExponentialMovingAverage
-from models.base.meter import Meter
-from models.base.optimization import LossScale, NetworkOptimizer
+from models.base.meter import LOSS_SCALE, NORM, SKIPPED, Meter
+from models.base.optimization import ExponentialMovingAverage, LossScale, NetworkOptimizer
 from models.base.processes import Processes
-
-SKIPPED, NORM, LOSS_SCALE = "skipped", "gradient_norm/", "loss_scale"
 
 
 class StepFunction(Protocol):
     """Adds one batch's gradients, times a scale, to every network; returns detached scalar losses on the device."""
 
     def __call__(self, batch: Any, loss_scale: Tensor) -> dict[str, Tensor]: ...
+
+
+class Batches(Protocol):
+    """An endless stream of batches with `ids`, which can say and restore where it is."""
+
+    def next(self) -> Any: ...
+    def largest(self) -> Any: ...
+    def close(self) -> None: ...
+    def padding_waste(self) -> float: ...
+    def wait_seconds(self) -> float: ...
+    def describe(self) -> str: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, saved: dict[str, Any]) -> None: ...
+
+
+@dataclass
+class Parts:
+    """What a model's trainer brings. The first network is the one that speaks: it is averaged, and fine-tuned."""
+
+    networks: Mapping[str, nn.Module]
+    compute: StepFunction
+    batches: Batches
+    tokens: list[str]
 
 
 class Engine:

@@ -1,13 +1,21 @@
-"""Per-step values that stay on the device until somebody looks."""
+"""Per-step values that stay on the device until somebody looks, and the steps among them that were skipped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from utils.errors import UserError
+
+# Values that every step has beside its losses.
+SKIPPED, NORM, LOSS_SCALE = "skipped", "gradient_norm/", "loss_scale"
+# Of one window, this many skipped steps are described; the rest is counted.
+DESCRIBED = 3
+_OVERFLOW = "an fp16 overflow"
 
 
 @dataclass
@@ -113,3 +121,60 @@ class Meter:
 def _scalar(value: Tensor) -> Tensor:
     """A float32 scalar (); conversions only where they are needed, since each costs the host some microseconds."""
     return value if value.dtype == torch.float32 and value.dim() == 0 else value.float().reshape(())
+
+
+class BadSteps:
+    """Reports skipped steps, and stops the run when they do not end."""
+
+    def __init__(self, limit: int, warn: Callable[[str], None], checkpoint_note: Callable[[], str]) -> None:
+        self.limit, self.warn, self.checkpoint_note = limit, warn, checkpoint_note
+        self.in_a_row = 0
+        self.step = 0  # the latest one that was looked at
+        self.latest = False  # whether the latest step was bad: not finite, and no mere overflow of fp16
+
+    def check(self, records: StepRecords) -> None:
+        """Look at what is new in the records; UserError after `limit` skipped steps in a row."""
+        seen = max(0, self.step + 1 - records.first_step)
+        if len(records) <= seen:
+            return
+        self.step = records.first_step + len(records) - 1
+        skipped = records.column(SKIPPED).tolist()
+        described = 0
+        for row in range(seen, len(records)):
+            if not skipped[row]:
+                self.in_a_row, self.latest = 0, False
+                continue
+            self.in_a_row += 1
+            step = records.first_step + row
+            cause = _cause(records, row)
+            self.latest = not cause.startswith(_OVERFLOW)
+            if self.in_a_row >= self.limit:
+                raise UserError(
+                    f"training stopped at step {step}: {self.in_a_row} steps in a row had {cause}; "
+                    f"{self.checkpoint_note()}; look at those utterances, lower train.learning_rate or set "
+                    "train.grad_clip"
+                )
+            described += 1
+            if described <= DESCRIBED:
+                self.warn(f"step {step} skipped: {cause}")
+        if described > DESCRIBED:
+            self.warn(f"{described - DESCRIBED} more steps skipped up to step {self.step}")
+
+
+def _cause(records: StepRecords, row: int) -> str:
+    """What was not finite in a skipped step, and who was in its batch."""
+    odd = [
+        name for name, value in zip(records.names, records.values[row])
+        if not torch.isfinite(value) and not name.startswith(NORM)
+    ]  # fmt: skip
+    # Totals and weighted terms follow from the term that went wrong.
+    terms = [name for name in odd if not name.endswith(("/total", "/weighted"))] or odd
+    ids = records.ids[row]
+    who = f"(utterances {', '.join(ids[:16])}{' ...' if len(ids) > 16 else ''})"
+    if terms:
+        return f"a loss that is not finite: {', '.join(terms)} {who}"
+    if LOSS_SCALE in records.names:
+        return f"{_OVERFLOW} at loss scale {float(records.column(LOSS_SCALE)[row]):g}"
+    networks = [name[len(NORM) :] for name, value in zip(records.names, records.values[row])
+                if name.startswith(NORM) and not torch.isfinite(value)]  # fmt: skip
+    return f"a gradient that is not finite: {', '.join(networks) or 'of another process'} {who}"

@@ -1,14 +1,90 @@
-"""One network's AdamW and learning-rate schedule on its flat parameters, and fp16's loss scale."""
+"""One network's parameters in one flat buffer, so that averaging, norms, updates and EMA are single kernels."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from config.schema import TrainConfig
-from models.base.flat import FlatParameters
+
+# Elements; every parameter starts at a multiple of this (256 bytes), as memory of its own would.
+ALIGNMENT = 64
+
+
+class FlatParameters:
+    """Moves a module's parameters into one buffer, and gives them gradients in a second one.
+
+    The parameters stay the same objects; only their storage moves. Build it after the module has reached its final
+    device and memory layout: a later `module.to(...)` would take the parameters out of the buffer again, which
+    `check` notices. The last element belongs to no parameter: whatever is written into its gradient takes part in
+    averaging and norms (the trainer marks losses that are not finite there).
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.parameters: dict[str, nn.Parameter] = dict(module.named_parameters())
+        if not self.parameters:
+            raise ValueError(f"{type(module).__name__} has no parameters")
+        kinds = {(p.dtype, p.device) for p in self.parameters.values()}
+        if len(kinds) > 1:
+            raise ValueError(f"{type(module).__name__} mixes parameters of {sorted(map(str, kinds))}")
+        dtype, device = kinds.pop()
+
+        self._offsets: dict[str, int] = {}
+        size = 0
+        for name, parameter in self.parameters.items():
+            self._offsets[name] = size
+            size += -(-parameter.numel() // ALIGNMENT) * ALIGNMENT
+        size += ALIGNMENT
+        self.data = torch.zeros(size, dtype=dtype, device=device)
+        self.grad = torch.zeros(size, dtype=dtype, device=device)
+        for parameter, home, gradient in zip(
+            self.parameters.values(), self.views(self.data).values(), self.views(self.grad).values()
+        ):
+            home.copy_(parameter.data)
+            parameter.data = home
+            parameter.grad = gradient
+        self.flat = nn.Parameter(self.data)
+        self.flat.grad = self.grad
+
+    def views(self, buffer: Tensor) -> dict[str, Tensor]:
+        """The part of `buffer` (same size as `data`) that belongs to each parameter, in its shape and layout."""
+        return {
+            name: buffer.as_strided(p.size(), p.stride(), self._offsets[name]) for name, p in self.parameters.items()
+        }
+
+    def count(self) -> int:
+        """Number of trained values."""
+        return sum(p.numel() for p in self.parameters.values())
+
+    def check(self) -> None:
+        """Raise RuntimeError when something has replaced a parameter's or a gradient's storage."""
+        element = self.data.element_size()
+        for name, parameter in self.parameters.items():
+            offset = self._offsets[name] * element
+            if parameter.data_ptr() != self.data.data_ptr() + offset:
+                raise RuntimeError(f"parameter {name} has left the flat buffer (was the module moved or converted?)")
+            if parameter.grad is None or parameter.grad.data_ptr() != self.grad.data_ptr() + offset:
+                raise RuntimeError(f"the gradient of {name} has left the flat buffer (was it set to None?)")
+
+    def export(self, buffer: Tensor) -> dict[str, Tensor]:
+        """Copies on the CPU of each parameter's part of `buffer`, independent of memory layout and order."""
+        host = buffer.detach().cpu()
+        return {name: view.clone(memory_format=torch.contiguous_format) for name, view in self.views(host).items()}
+
+    def restore(self, buffer: Tensor, values: dict[str, Tensor]) -> None:
+        """Undo `export`: raise ValueError when names or shapes do not fit."""
+        views = self.views(buffer)
+        if views.keys() != values.keys():
+            odd = sorted(views.keys() ^ values.keys())
+            raise ValueError(f"{len(odd)} parameters do not match, the first is {odd[0]}")
+        for name, view in views.items():
+            if view.shape != values[name].shape:
+                raise ValueError(f"{name} has shape {tuple(values[name].shape)}, here {tuple(view.shape)}")
+            view.copy_(values[name])
 
 
 def learning_rate_factor(step: int, config: TrainConfig) -> float:
@@ -54,7 +130,7 @@ class NetworkOptimizer:
     @property
     def learning_rate(self) -> float:
         """The rate of the next update."""
-        return self.scheduler.get_last_lr()[0]
+        return float(self.scheduler.get_last_lr()[0])
 
     def zero_grad(self) -> None:
         """Set every gradient to 0 in place: their addresses never change, which CUDA graphs rely on."""
@@ -72,9 +148,7 @@ class NetworkOptimizer:
         divisor = self._no_scale if loss_scale is None else loss_scale
         if self.grad_clip is not None:
             divisor = divisor * (norm / divisor / self.grad_clip).clamp_min(1.0)
-        self.optimizer.found_inf = found_inf
-        self.optimizer.grad_scale = divisor
-        self.optimizer.step()
+        self._update(found_inf, divisor)
         self.scheduler.step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -105,8 +179,11 @@ class NetworkOptimizer:
     def _allocate_state(self) -> None:
         # A skipped update makes the running means exist now: memory runs out at the start or not at all, and
         # a resumed run has something to copy into.
-        self.optimizer.found_inf = torch.ones((), device=self.flat.data.device)
-        self.optimizer.grad_scale = self._no_scale
+        self._update(torch.ones((), device=self.flat.data.device), self._no_scale)
+
+    def _update(self, found_inf: Tensor, divisor: Tensor) -> None:
+        # The fused kernel looks for these two, as torch.amp.GradScaler sets them.
+        vars(self.optimizer).update(found_inf=found_inf, grad_scale=divisor)
         self.optimizer.step()
 
 
@@ -138,3 +215,40 @@ class LossScale:
         if self.enabled and float(saved["scale"]) > 1.0:
             self._scale.copy_(saved["scale"])
             self._growth.copy_(saved["growth"])
+
+
+class ExponentialMovingAverage:
+    """average <- decay * average + (1 - decay) * weights after each step, one kernel for the whole network.
+
+    The decay starts low, (1 + n) / (10 + n) after n steps, so that the random first weights are soon forgotten.
+    """
+
+    def __init__(self, flat: FlatParameters, decay: float) -> None:
+        self.flat, self.decay = flat, decay
+        self.average = flat.data.clone()
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after step `step` (from 1)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        self.average.lerp_(self.flat.data, 1.0 - decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The network holds the averaged weights inside the block, at the same addresses."""
+        weights = self.flat.data.clone()
+        with torch.no_grad():
+            self.flat.data.copy_(self.average)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                self.flat.data.copy_(weights)
+
+    def export(self) -> dict[str, Tensor]:
+        """Averaged weights by parameter name, on the CPU."""
+        return self.flat.export(self.average)
+
+    def restore(self, values: dict[str, Tensor]) -> None:
+        """Continue from `export`'s result; further entries (buffers) are ignored."""
+        self.flat.restore(self.average, {name: values[name] for name in self.flat.parameters if name in values})

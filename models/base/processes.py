@@ -1,36 +1,150 @@
-"""The processes of one run: device, rank, and the few things they tell each other."""
+"""The processes of one run: how they start and stop, device and rank, and the few things they tell each other."""
 
 from __future__ import annotations
 
 import os
+import re
+import signal
+import socket
+import subprocess
+import time
 from collections.abc import Callable
+from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor
 
 from utils.errors import UserError
 
 T = TypeVar("T")
+# Consumer cards without peer-to-peer transfers, on which NCCL hangs.
+_NO_P2P = re.compile(r"RTX (30|40|50)\d\d")
+# Seconds. Ctrl-C reaches a process twice, from the terminal and from the one that started it: still one request.
+SAME_REQUEST = 1.0
+# Seconds that the other processes have to end by themselves when one has failed.
+PATIENCE = 10.0
+_STOP_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def processes_for(visible: str) -> int:
+    """Training processes for a value of CUDA_VISIBLE_DEVICES: one for each device, one on the CPU.
+
+    Raises UserError when more devices are asked for than there are.
+    """
+    requested = len([part for part in visible.split(",") if part.strip()])
+    available = torch.cuda.device_count() if requested else 0
+    if available and requested > available:
+        asked = f"--gpu or CUDA_VISIBLE_DEVICES asks for {requested} devices"
+        raise UserError(f"{asked}, but torch sees {available} of them")
+    return max(1, requested if available else 0)
+
+
+def run_together(count: int, command: list[str]) -> int:
+    """Run a command as `count` processes of one run; the exit status of the first that fails, 128 + n for signal n.
+
+    Requests to stop go to all of them; when one has failed, the others, which may wait for it, are ended.
+    """
+    children: list[subprocess.Popen[bytes]] = []
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        for child in children:
+            child.send_signal(number)
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared.setdefault("OMP_NUM_THREADS", str(max(1, cores() // count)))
+    for number in heard(_STOP_REQUESTS):
+        signal.signal(number, forward)
+    # A request while they start waits: here until all are there, and in them until they can answer.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_REQUESTS)
+    for rank in range(count):
+        children.append(subprocess.Popen(command, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_REQUESTS)
+    status, until = 0, float("inf")
+    while None in [child.poll() for child in children]:
+        failed = [child.returncode for child in children if child.returncode]
+        if failed and not status:
+            status, until = failed[0], time.monotonic() + PATIENCE
+        if time.monotonic() > until:
+            forward(signal.SIGKILL, None)
+        time.sleep(0.1)
+    status = status or next((child.returncode for child in children if child.returncode), 0)
+    return 128 - status if status < 0 else status
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def heard(numbers: tuple[signal.Signals, ...]) -> list[signal.Signals]:
+    """Those of the signals that whoever started this process did not switch off, as nohup does."""
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def answer_requests() -> None:
+    """From here on every request to stop raises KeyboardInterrupt, also one that came while this process started."""
+    for number in heard(_STOP_REQUESTS):
+        signal.signal(number, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_REQUESTS)
+
+
+class GracefulStop:
+    """Inside the block a request to stop (Ctrl-C, SIGTERM, a closed terminal) sets `requested`; a second one ends."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.signal_name = ""
+        self._since = 0.0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> GracefulStop:
+        self._before = {number: signal.signal(number, self._handle) for number in heard(_STOP_REQUESTS)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            if time.monotonic() - self._since >= SAME_REQUEST:
+                os._exit(128 + number)
+            return
+        self.requested, self._since = True, time.monotonic()
+        self.signal_name = signal.Signals(number).name
+        try:
+            os.write(2, b"\nstopping after this step; the same signal again stops at once\n")
+        except OSError:
+            pass  # the terminal is gone
 
 
 class Processes:
-    """Thin layer over accelerate, which finds devices and starts the process group.
+    """This process among those of the run, which torchrun's variables describe (RANK, LOCAL_RANK, WORLD_SIZE).
 
     Gradients are averaged here and not by a wrapper around the modules, so that CUDA graphs, two optimisers and
     unused parameters need no special care.
     """
 
     def __init__(self) -> None:
-        _spare_user_from_p2p_errors()
-        # Precision and accumulation belong to the training step; accelerate must not do them a second time.
-        self.accelerator = Accelerator(mixed_precision="no", cpu=not torch.cuda.is_available())
-        self.device: torch.device = self.accelerator.device
-        self.rank: int = self.accelerator.process_index
-        self.world_size: int = self.accelerator.num_processes
+        self.rank = int(os.environ.get("RANK", "0"))
+        self.world_size = int(os.environ.get("WORLD_SIZE", "1"))
+        self.device = torch.device("cpu")
+        if torch.cuda.is_available():
+            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+            torch.cuda.set_device(self.device)
+        if self.world_size > 1:
+            if any(_NO_P2P.search(torch.cuda.get_device_name(index)) for index in range(torch.cuda.device_count())):
+                os.environ.setdefault("NCCL_P2P_DISABLE", "1")
+                os.environ.setdefault("NCCL_IB_DISABLE", "1")
+            if not dist.is_initialized():
+                dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
 
     @property
     def is_main(self) -> bool:
@@ -63,7 +177,10 @@ class Processes:
 
     def gather(self, value: Any) -> list[Any]:
         """The value of every process, by rank; waits for all of them."""
-        return gather_object([value]) if self.world_size > 1 else [value]
+        values: list[Any] = [value] * self.world_size
+        if self.world_size > 1:
+            dist.all_gather_object(values, value)
+        return values
 
     def main_only(self, action: Callable[[], T]) -> T:
         """Run `action` on the main process; its result, or its error, is everybody's."""
@@ -77,9 +194,9 @@ class Processes:
                 outcome[1] = (True, str(error))
             except Exception as error:
                 outcome[1] = (False, f"{type(error).__name__}: {error}")
-                broadcast_object_list(outcome)
+                dist.broadcast_object_list(outcome)
                 raise
-        broadcast_object_list(outcome)
+        dist.broadcast_object_list(outcome)
         if outcome[1] is not None:
             by_user, message = outcome[1]
             raise UserError(message) if by_user else RuntimeError(f"the main process stopped: {message}")
@@ -87,15 +204,5 @@ class Processes:
 
     def close(self) -> None:
         """End the process group, so that the program exits without complaints."""
-        self.accelerator.end_training()
-
-
-def _spare_user_from_p2p_errors() -> None:
-    """Switch off NCCL's peer-to-peer paths on cards without them, where accelerate would raise an error."""
-    if not torch.cuda.is_available() or int(os.environ.get("WORLD_SIZE", "1")) < 2:
-        return
-    from accelerate.utils import check_cuda_p2p_ib_support
-
-    if not check_cuda_p2p_ib_support():
-        os.environ.setdefault("NCCL_P2P_DISABLE", "1")
-        os.environ.setdefault("NCCL_IB_DISABLE", "1")
+        if self.world_size > 1:
+            dist.destroy_process_group()

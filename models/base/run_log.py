@@ -1,14 +1,16 @@
-"""What a run tells: progress bar, train.log and TensorBoard; all of it from the main process only."""
+"""What a run tells: progress bar, train.log and TensorBoard, from the main process only; and how fast it was."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from utils.atomic import disk_errors
@@ -124,6 +126,36 @@ class RunLog:
         for name in (_logger.name, "models", "utils", "processors"):
             logging.getLogger(name).handlers[:] = []
         self._file.close()
+
+
+class Window:
+    """The steps between two reports: their speed and the memory they took, validations and checkpoints aside."""
+
+    def __init__(self, step: int, waited: float, device: torch.device) -> None:
+        """`waited` is how long training has waited for data so far, in seconds."""
+        self.step, self.waited, self.device = step, waited, device
+        self._begin = time.perf_counter()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Time inside the block does not count."""
+        begin = time.perf_counter()
+        yield
+        self._begin += time.perf_counter() - begin
+
+    def speeds(self, step: int, waited: float) -> dict[str, float]:
+        """Values for TensorBoard after `step` steps and `waited` seconds."""
+        elapsed = max(time.perf_counter() - self._begin, 1e-9)
+        values = {
+            "speed/steps_per_second": (step - self.step) / elapsed,
+            "speed/data_wait": (waited - self.waited) / elapsed,
+        }
+        if self.device.type == "cuda":
+            values["memory/peak_reserved_gib"] = torch.cuda.max_memory_reserved(self.device) / 2**30
+            values["memory/peak_allocated_gib"] = torch.cuda.max_memory_allocated(self.device) / 2**30
+        return values
 
 
 def _wait_for_a_later_second(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +38,14 @@ class LengthSampler:
     equally many batches of one size. With `world_size` processes, neighbours in length are dealt out, one batch
     each, padded to one common shape. The state is two counters: pass and position.
 
-    Raises UserError when one utterance alone exceeds `max_batch_frames`.
+    `ids` gives the names of utterances. Raises UserError when one utterance alone exceeds `max_batch_frames`.
     """
 
     def __init__(
         self,
         frames: np.ndarray,
         tokens: np.ndarray,
-        ids: Sequence[str],
+        ids: Callable[[np.ndarray], list[str]],
         batch_size: int,
         max_batch_frames: int | None = None,
         seed: int = 0,
@@ -61,8 +61,9 @@ class LengthSampler:
         self._sizes = sorted({batch_size * eighths // 8 for eighths in range(1, 9)} - {0})
         longest = int(self.frames.argmax())
         if max_batch_frames is not None and padded(int(self.frames[longest]), FRAME_MULTIPLE) > max_batch_frames:
+            (name,) = ids(np.array([longest]))
             raise UserError(
-                f"train.max_batch_frames ({max_batch_frames}) is below the longest utterance ({ids[longest]}, "
+                f"train.max_batch_frames ({max_batch_frames}) is below the longest utterance ({name}, "
                 f"{self.frames[longest]} frames): raise it, or lower preprocess.max_seconds and run stage 1 again"
             )
         self.pass_index = 0

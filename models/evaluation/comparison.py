@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from config.schema import EvaluateConfig
-from models.evaluation.report import MEASURES, Estimate, Measure, Report, UtteranceRecord, Value, finite, parts
+from models.evaluation.report import MEASURES, Estimate, Report, finite, parts
 from utils.errors import UserError
 
 CHUNK = 1_000_000  # numbers drawn at a time: a few MB
+Pairs = Sequence[tuple[float, float]]  # numerator and denominator of each utterance
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,13 @@ class ComparisonTable:
 
 def summarise(report: Report, config: EvaluateConfig) -> None:
     """Fill `summary` and `recordings`: every measure that an utterance has, over all of them, with its interval."""
-    report.summary = _summary([record.values for record in report.utterances], config)
-    report.recordings = _summary([record.recording_values for record in report.utterances], config)
-
-
-def _summary(rows: list[dict[str, Value]], config: EvaluateConfig) -> dict[str, Estimate]:
-    result = {}
+    report.summary, report.recordings = {}, {}
     for key in MEASURES:
-        pairs = [pair for row in rows if (pair := parts(row.get(key))) is not None]
-        if sum(below for _, below in pairs) > 0:
-            above, below = zip(*pairs)
-            result[key] = estimate(above, below, config.bootstrap_samples, config.confidence, config.random_seed)
-    return result
+        for record_values, summary in (("values", report.summary), ("recording_values", report.recordings)):
+            found = [parts(getattr(record, record_values).get(key)) for record in report.utterances]
+            pairs = [pair for pair in found if pair is not None]
+            if sum(below for _, below in pairs) > 0:
+                summary[key] = estimate(pairs, config)
 
 
 def ratio(above: np.ndarray, below: np.ndarray, axis: int = -1) -> Any:
@@ -81,80 +77,67 @@ def _difference(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, axis
     return ratio(c, d, axis) - ratio(a, b, axis)
 
 
-def estimate(above: Sequence[float], below: Sequence[float], samples: int, confidence: float, seed: int) -> Estimate:
-    """Ratio of sums over utterances (n,) with its percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13).
+def estimate(pairs: Pairs, config: EvaluateConfig) -> Estimate:
+    """Ratio of sums over utterances (n) with its percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13).
 
     With denominators of 1 this is the mean. A single utterance has no interval: its ends are NaN.
     """
-    columns = [np.asarray(column, float) for column in (above, below)]
-    return Estimate(
-        float(ratio(columns[0], columns[1])), *_interval(columns, ratio, samples, confidence, seed), len(above)
-    )
+    above, below = np.array(pairs, float).T
+    return Estimate(float(ratio(above, below)), *_interval((above, below), ratio, config), len(pairs))
 
 
-def compare(
-    first: Sequence[Sequence[float]], second: Sequence[Sequence[float]], samples: int, confidence: float, seed: int
-) -> Comparison:
-    """Paired comparison of two systems, each (numerators, denominators) of the same n utterances in the same order.
+def compare(first: Pairs, second: Pairs, config: EvaluateConfig) -> Comparison:
+    """Paired comparison of two systems over the same n utterances, at least two, in the same order.
 
     The interval is a paired bootstrap of the difference. The p value is two-sided, from swapping the two systems'
-    labels within utterances at random (Noreen 1989, approximate randomisation; all swaps where there are few), so that
-    it needs no distribution. Raises ValueError when the lengths differ or nothing is shared.
+    labels within utterances at random (Noreen 1989, approximate randomisation; all swaps where they are few), so that
+    it needs no distribution.
     """
-    from scipy.stats import permutation_test  # seconds to import, which only stage 4 should wait for
+    from scipy.stats import permutation_test  # takes seconds to load, and only stage 4 needs it
 
-    columns = [np.asarray(column, float) for column in (*first, *second)]
-    n = len(columns[0])
-    if n == 0 or any(len(column) != n for column in columns):
-        raise ValueError("a paired comparison needs the same utterances, at least one, in both systems")
-    a, b, c, d = columns
-    values = float(ratio(a, b)), float(ratio(c, d))
-    low, high = _interval(columns, _difference, samples, confidence, seed)
-    p = 1.0
-    if n > 1:
-        above, below, places = np.concatenate([a, c]), np.concatenate([b, d]), np.arange(n)
-        p = permutation_test(
-            (places, places + n),
-            lambda x, y, axis=-1: _difference(above[x], below[x], above[y], below[y], axis),
-            permutation_type="samples",
-            vectorized=True,
-            n_resamples=samples,
-            batch=max(1, CHUNK // n),
-            random_state=np.random.default_rng(seed + 1),
-        ).pvalue
-    return Comparison(*values, values[1] - values[0], low, high, float(p), n)
+    n = len(first)
+    columns = np.hstack([np.array(first, float), np.array(second, float)]).T
+    values = float(ratio(*columns[:2])), float(ratio(*columns[2:]))
+    above, below = np.array([*first, *second], float).T
+    places = np.arange(n)
+    test = permutation_test(
+        (places, places + n),
+        lambda x, y, axis=-1: _difference(above[x], below[x], above[y], below[y], axis),
+        permutation_type="samples",
+        **_resampling(n, config, seed=config.random_seed + 1),
+    )
+    low, high = _interval(tuple(columns), _difference, config)
+    return Comparison(*values, values[1] - values[0], low, high, float(test.pvalue), n)
 
 
-def _interval(
-    columns: list[np.ndarray], statistic: Any, samples: int, confidence: float, seed: int
-) -> tuple[float, float]:
+def _interval(columns: tuple[np.ndarray, ...], statistic: Any, config: EvaluateConfig) -> tuple[float, float]:
     """Percentile interval of a statistic of columns (n,), which are resampled together."""
     from scipy.stats import bootstrap
 
     n = len(columns[0])
     if n < 2:
         return float("nan"), float("nan")
-    low, high = bootstrap(
-        columns,
-        statistic,
-        paired=True,
-        vectorized=True,
-        n_resamples=samples,
-        batch=max(1, CHUNK // n),
-        confidence_level=confidence,
-        method="percentile",
-        random_state=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(low), float(high)
+    options = _resampling(n, config, config.random_seed)
+    result = bootstrap(
+        columns, statistic, paired=True, confidence_level=config.confidence, method="percentile", **options
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def _resampling(n: int, config: EvaluateConfig, seed: int) -> dict[str, Any]:
+    """What scipy's resampling methods are told alike, for n utterances."""
+    generator = np.random.default_rng(seed)
+    batch = max(1, CHUNK // n)
+    return {"vectorized": True, "n_resamples": config.bootstrap_samples, "batch": batch, "random_state": generator}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """P values corrected for the number of comparisons (Holm 1979), in the same order."""
     order = np.argsort(p_values)
-    corrected = np.empty(len(p_values))
     scaled = np.take(p_values, order) * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
     corrected[order] = np.maximum.accumulate(np.minimum(scaled, 1))
-    return [float(p) for p in corrected]
+    return corrected.tolist()
 
 
 def compare_reports(first: Report, second: Report, config: EvaluateConfig) -> ComparisonTable:
@@ -165,43 +148,34 @@ def compare_reports(first: Report, second: Report, config: EvaluateConfig) -> Co
     """
     others = {record.id: record for record in second.utterances}
     shared = [(record, others[record.id]) for record in first.utterances if record.id in others]
-    pairs = [(a, b) for a, b in shared if a.text == b.text]
-    if not pairs:
+    same = [(a.values, b.values) for a, b in shared if a.text == b.text]
+    if not same:
         raise UserError(f"{first.system} and {second.system} share no utterance of the same id and text")
     names = (first.system, second.system)
     if names[0] == names[1]:
         names = (f"{names[0]} (A)", f"{names[1]} (B)")
-    table = ComparisonTable(*names, utterances=len(pairs), confidence=config.confidence)
+    found = {}
+    for key in MEASURES:
+        both = [(parts(a.get(key)), parts(b.get(key))) for a, b in same]
+        pairs = [(a, b) for a, b in both if a is not None and b is not None]
+        if len(pairs) > 1:
+            found[key] = compare([a for a, _ in pairs], [b for _, b in pairs], config)
+    table = ComparisonTable(*names, utterances=len(same), confidence=config.confidence)
     table.notes = _notes(first, second, len(shared), [a.id for a, b in shared if a.text != b.text])
-    found = {key: result for key in MEASURES if (result := _compare(pairs, key, config)) is not None}
     for (key, result), p in zip(found.items(), holm([result.p for result in found.values()])):
         real = p < 1 - config.confidence
-        table.rows.append(Row(key, result, p, real, _better(MEASURES[key], result, first, names) if real else ""))
+        table.rows.append(Row(key, result, p, real, _better(key, result, first, names) if real else ""))
     return table
 
 
-def _compare(
-    pairs: list[tuple[UtteranceRecord, UtteranceRecord]], key: str, config: EvaluateConfig
-) -> Comparison | None:
-    both = [(parts(a.values.get(key)), parts(b.values.get(key))) for a, b in pairs]
-    known = [(x, y) for x, y in both if x is not None and y is not None]
-    if len(known) < 2:
-        return None
-    first, second = ([*zip(*side)] for side in zip(*known))
-    return compare(first, second, config.bootstrap_samples, config.confidence, config.random_seed)
-
-
-def _better(measure: Measure, result: Comparison, report: Report, names: tuple[str, str]) -> str:
+def _better(key: str, result: Comparison, report: Report, names: tuple[str, str]) -> str:
     """The name of the system with the better figure; "" where no recording says what is good."""
-    ceiling = report.recordings.get(measure.key)
-    if measure.better in ("lower", "higher"):
-        second = (result.second < result.first) == (measure.better == "lower")
-    elif measure.better == "one" or ceiling is not None:
-        target = 1.0 if measure.better == "one" or ceiling is None else ceiling.value
-        second = abs(result.second - target) < abs(result.first - target)
-    else:
-        return ""
-    return names[second]
+    good = MEASURES[key].better
+    if good in ("lower", "higher"):
+        return names[(result.second < result.first) == (good == "lower")]
+    ceiling = report.recordings.get(key)
+    target = 1.0 if good == "one" else ceiling.value if ceiling else None
+    return "" if target is None else names[abs(result.second - target) < abs(result.first - target)]
 
 
 def _notes(first: Report, second: Report, shared: int, differing: list[str]) -> list[str]:

@@ -6,16 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
+from pydantic import BaseModel, ValidationError
 
 from config.schema import ExperimentConfig
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory
 from utils.atomic import disk_errors, write_json_lines
-from utils.errors import UserError
-from utils.json_text import parse_json
+from utils.errors import UserError, one_line
 from utils.paths import shown
 
 AUDIO_TYPES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
@@ -43,9 +42,6 @@ class Item:
     alignment: AlignmentRecord | None = None
 
 
-RecordingOf = Callable[[str], Path | None]
-
-
 class SplitRecordings:
     """Utterances of one split of all of config.dataset, by id; their audio is written where it is asked for."""
 
@@ -57,9 +53,9 @@ class SplitRecordings:
             corpus = ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess)
             self.utterances |= {utterance.id: (corpus, utterance) for utterance in corpus.split(split)}
 
-    def texts(self) -> list[tuple[str, str]]:
-        """(id, text) of every utterance, in the manifest's order."""
-        return [(key, utterance.text) for key, (_, utterance) in self.utterances.items()]
+    def rows(self) -> list[ManifestRow]:
+        """Every utterance with its text, in the corpus's order."""
+        return [ManifestRow(id=key, text=utterance.text) for key, (_, utterance) in self.utterances.items()]
 
     def __call__(self, key: str) -> Path | None:
         """The recording of an id as a FLAC file; None for an id that the split does not have."""
@@ -69,7 +65,7 @@ class SplitRecordings:
         path = self.folder / f"{file_name(key)}.flac"
         with disk_errors(path):
             self.folder.mkdir(parents=True, exist_ok=True)
-            audio = corpus.audio[utterance.offset : utterance.offset + utterance.length]
+            audio, _, _ = corpus.arrays(utterance.row)
             soundfile.write(path, audio, corpus.sample_rate, format="FLAC")
         return path
 
@@ -86,60 +82,64 @@ def relative(path: Path, folder: Path) -> str:
 
 def write_manifest(items: Sequence[Item], path: Path) -> None:
     """A manifest of what was spoken, so that it can be judged again without the voice."""
-    rows: list[dict[str, object]] = []
+    rows = []
     for item in items:
-        row: dict[str, object] = {"id": item.id, "text": item.text, "wav": relative(item.audio, path.parent)}
-        rows.append(row if item.recording is None else {**row, "reference": relative(item.recording, path.parent)})
+        reference = None if item.recording is None else relative(item.recording, path.parent)
+        rows.append(ManifestRow(id=item.id, text=item.text, wav=relative(item.audio, path.parent), reference=reference))
     with disk_errors(path):
-        write_json_lines(path, rows)
+        write_json_lines(path, [row.model_dump(exclude_none=True) for row in rows])
 
 
-def read_manifest(manifest: Path, wavs: Path | None, recording_of: RecordingOf) -> list[Item]:
-    """Items of a JSON Lines file with the keys id, text, wav and reference (a recording); the last two may be missing.
+class ManifestRow(BaseModel, strict=True):
+    """One line of a manifest; `reference` is a recording of the same text."""
 
-    Relative paths start at `wavs`, or at the manifest's folder; without `wav` it is <wavs>/<id>.wav (or .flac ...).
-    `recording_of` finds the recording of an id without `reference`. Files need not exist: that is reported
-    utterance by utterance. Raises UserError for a file that is not such a manifest, or for an id that comes twice.
-    """
+    id: str
+    text: str
+    wav: str | None = None
+    reference: str | None = None
+
+
+def read_manifest(manifest: Path) -> list[ManifestRow]:
+    """The lines of a JSON Lines file; UserError when it is not such a manifest, or when an id comes twice."""
     try:
         lines = manifest.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"the manifest {shown(manifest)} cannot be read: {error}") from None
-    folder = manifest.parent if wavs is None else wavs
-    items: dict[str, Item] = {}
+    rows: dict[str, ManifestRow] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{shown(manifest)}, line {number}"
-        row = _row(line, where)
-        key, wav, reference = row["id"], row.get("wav"), row.get("reference")
-        if key in items:
-            raise UserError(f"{where}: the id {key} comes twice; ids must be unique")
-        audio = find_audio(folder, key) if wav is None else folder / wav
-        items[key] = Item(key, row["text"], audio, recording_of(key) if reference is None else folder / reference)
-    if not items:
+        try:
+            row = ManifestRow.model_validate_json(line)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            name = f"{problem['loc'][0]}: " if problem["loc"] else ""
+            needed = "id and text, and optionally wav and reference, all strings"
+            raise UserError(f"{where}: needs the keys {needed} ({name}{one_line(problem['msg'])})") from None
+        if row.id in rows:
+            raise UserError(f"{where}: the id {row.id} comes twice; ids must be unique")
+        rows[row.id] = row
+    if not rows:
         raise UserError(f"the manifest {shown(manifest)} is empty: give lines with id, text and wav")
-    return list(items.values())
+    return list(rows.values())
 
 
-def _row(line: str, where: str) -> dict[str, Any]:
-    try:
-        row = parse_json(line)
-    except ValueError as error:
-        raise UserError(f"{where}: not JSON ({error})") from None
-    if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not isinstance(row.get("text"), str):
-        raise UserError(f"{where}: needs the keys id and text, both strings")
-    for key in ("wav", "reference"):
-        if not isinstance(row.get(key), (str, type(None))):
-            raise UserError(f"{where}: {key} must be a path")
-    return row
+def items_of(rows: Iterable[ManifestRow], folder: Path, recording_of: Callable[[str], Path | None]) -> list[Item]:
+    """Items whose relative paths start at `folder`; without `wav` the audio is <folder>/<id>.wav (or .flac ...).
 
-
-def items_of_folder(wavs: Path, texts: Iterable[tuple[str, str]], recording_of: RecordingOf) -> list[Item]:
-    """Items for (id, text) pairs whose audio is <wavs>/<id>.wav (or .flac ...)."""
-    if not wavs.is_dir():
-        raise UserError(f"there is no folder {shown(wavs)}")
-    return [Item(key, text, find_audio(wavs, key), recording_of(key)) for key, text in texts]
+    `recording_of` finds the recording of an id without `reference`. Files need not exist: that is reported utterance
+    by utterance.
+    """
+    return [
+        Item(
+            row.id,
+            row.text,
+            find_audio(folder, row.id) if row.wav is None else folder / row.wav,
+            recording_of(row.id) if row.reference is None else folder / row.reference,
+        )
+        for row in rows
+    ]
 
 
 def find_audio(folder: Path, key: str) -> Path:

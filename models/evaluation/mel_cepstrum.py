@@ -35,12 +35,12 @@ def warped_frequency(omega: np.ndarray, alpha: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _basis(bins: int, order: int, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines (bins, 2 * order + 1) of the warped frequencies, and the share (bins,) of the circle of each bin."""
+def _basis(bins: int, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines (bins, 2 * 34 + 1) of the warped frequencies, and the share (bins,) of the circle of each bin."""
     warped = warped_frequency(np.linspace(0, np.pi, bins), alpha)
     share = np.full(bins, 1.0 / (bins - 1))
     share[[0, -1]] /= 2
-    return np.cos(np.outer(warped, np.arange(2 * order + 1))), share
+    return np.cos(np.outer(warped, np.arange(2 * ORDER + 1))), share
 
 
 def frame_power(audio: np.ndarray, window_size: int, hop_size: int) -> np.ndarray:
@@ -56,49 +56,34 @@ def frame_power(audio: np.ndarray, window_size: int, hop_size: int) -> np.ndarra
     return np.abs(np.fft.rfft(frames * window)) ** 2
 
 
-def mel_cepstrum_of_power(power: np.ndarray, alpha: float, order: int = ORDER) -> np.ndarray:
-    """Mel-cepstra (T, order + 1) of power spectra (T, F), by Newton's method on the whole batch of frames.
+def mel_cepstrum_of_power(power: np.ndarray, alpha: float) -> np.ndarray:
+    """Mel-cepstra (T, 35) of power spectra (T, F), by Newton's method on the whole batch of frames.
 
     With R = log power - 2 * sum_m c_m cos(m w') on the warped axis w', the criterion is the mean over frequency of
     exp(R) - R - 1. It is convex in c; its gradient and Hessian need only the cosine moments of exp(R).
     """
     log_power = np.log(power + POWER_FLOOR)
-    cosines, share = _basis(power.shape[1], order, alpha)
-    basis = cosines[:, : order + 1]
-    index = np.arange(order + 1)
+    cosines, share = _basis(power.shape[1], alpha)
+    basis = cosines[:, : ORDER + 1]
+    index = np.arange(ORDER + 1)
     toeplitz, hankel = np.abs(index[:, None] - index), index[:, None] + index
-    mean_basis = share @ basis
-    # Start from the least-squares fit; the rest is a few Newton steps.
     weighted = basis * share[:, None]
+    # The least-squares fit lies below the peaks of exp(R), from where whole steps do not overshoot.
     cepstra = np.linalg.solve(basis.T @ weighted, weighted.T @ log_power.T / 2).T
-    moments_basis = cosines * share[:, None]
-
-    def excess(values: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        residual = log_power[rows] - 2 * values @ basis.T
-        ratio = np.exp(np.minimum(residual, 60.0))
-        return ratio, (ratio - residual) @ share
-
-    active = np.arange(len(power))
-    ratio, criterion = excess(cepstra, active)
+    active, criterion = np.arange(len(power)), np.full(len(power), np.inf)
     for _ in range(MAX_ITERATIONS):
-        moments = ratio @ moments_basis  # (A, 2 * order + 1)
-        gradient = 2 * (mean_basis - moments[:, : order + 1])
-        hessian = 2 * (moments[:, toeplitz] + moments[:, hankel])
-        step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
-        scale = np.ones(len(active))
-        for _ in range(20):  # halve the steps that overshoot
-            trial = cepstra[active] - scale[:, None] * step
-            ratio, value = excess(trial, active)
-            worse = value > criterion[active] + 1e-12
-            if not worse.any():
-                break
-            scale[worse] /= 2
-        gain = criterion[active] - value
-        cepstra[active], criterion[active] = trial, value
-        unfinished = gain > TOLERANCE * np.abs(value)
+        residual = log_power[active] - 2 * cepstra[active] @ basis.T
+        ratio = np.exp(np.minimum(residual, 60.0))
+        value = (ratio - residual) @ share
+        unfinished = criterion[active] - value > TOLERANCE * np.abs(value)
+        criterion[active] = value
         active, ratio = active[unfinished], ratio[unfinished]
         if not len(active):
             break
+        moments = ratio @ (cosines * share[:, None])  # (A, 2 * 34 + 1)
+        gradient = 2 * (share @ basis - moments[:, : ORDER + 1])
+        hessian = 2 * (moments[:, toeplitz] + moments[:, hankel])
+        cepstra[active] -= np.linalg.solve(hessian, gradient[..., None])[..., 0]
     return cepstra
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def report_html(
 ) -> str:
     """The whole page. It loads nothing from anywhere, so that it opens from disk and travels as one file."""
     content = report.to_json()
-    content["measures"] = {key: MEASURES[key].to_json() for key in shown_measures(report, others)}
+    content["measures"] = {key: asdict(MEASURES[key]) for key in shown_measures(report, others)}
     content["confidence"] = config.confidence
     content["diffs"] = {record.id: edits for record in report.utterances if (edits := _edits(record))}
     content["others"] = [{"system": other.system, "summary": other.to_json()["summary"]} for other in others]
@@ -135,8 +136,9 @@ def spectrogram(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     power = frame_power(audio, size, size // 8)
     if not len(power):
         return np.zeros((SPECTROGRAM_BANDS, 1))
-    levels = 10 * np.log10(power @ _mel_basis(sample_rate, size).T + 1e-12)
-    return np.clip((levels - levels.max()) / SPECTROGRAM_RANGE_DB + 1, 0, 1).T[::-1]
+    bands = librosa.feature.melspectrogram(S=power.T, sr=sample_rate, n_mels=SPECTROGRAM_BANDS, fmin=40)
+    levels = librosa.power_to_db(bands, ref=np.max, amin=1e-12, top_db=SPECTROGRAM_RANGE_DB)
+    return (levels / SPECTROGRAM_RANGE_DB + 1)[::-1]
 
 
 def encode_picture(values: np.ndarray) -> str:
@@ -152,11 +154,6 @@ def warped(values: np.ndarray, path: np.ndarray, frames: int) -> np.ndarray:
     # Of several frames that belong to one, the last stands for them.
     result[path[:, 1]] = values[path[:, 0]]
     return result
-
-
-@lru_cache(maxsize=4)
-def _mel_basis(sample_rate: int, size: int) -> np.ndarray:
-    return librosa.filters.mel(sr=sample_rate, n_fft=size, n_mels=SPECTROGRAM_BANDS, fmin=40)
 
 
 @lru_cache(maxsize=1)

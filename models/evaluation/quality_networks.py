@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,12 +24,7 @@ from utils.errors import one_line
 
 SAMPLE_RATE = 16000
 DNSMOS_WINDOW = 144_160  # samples that DNSMOS hears at a time: 9.01 s
-DNSMOS_NAMES = {
-    "sig_mos": "dnsmos_sig",
-    "bak_mos": "dnsmos_bak",
-    "ovrl_mos": "dnsmos_ovrl",
-    "p808_mos": "dnsmos_p808",
-}
+DNSMOS_NAMES = {"sig_mos": "sig", "bak_mos": "bak", "ovrl_mos": "ovrl", "p808_mos": "p808"}
 Network = Callable[[np.ndarray], dict[str, float]]
 
 
@@ -40,24 +34,22 @@ class QualityNetworks:
     def __init__(self, config: EvaluateConfig) -> None:
         self.level_db = config.dnsmos_level_db
         self.notes: list[str] = []
-        self.settings: dict[str, Any] = {}  # what changes their figures
-        self.networks: list[Network] = []
-        wanted = (
-            ("DNSMOS", "speechmos", config.dnsmos, dnsmos),
-            ("Distill-MOS", "distillmos", config.distillmos, distillmos),
-        )
-        for name, package, enabled, load in wanted:
-            if not enabled:
+        self.networks: dict[str, Network] = {}
+        known = {"dnsmos": ("DNSMOS", "speechmos", dnsmos), "distillmos": ("Distill-MOS", "distillmos", distillmos)}
+        for key, (name, package, load) in known.items():
+            if not getattr(config, key):
                 continue
             try:
-                self.networks.append(load())
+                self.networks[key] = load()
             except ModuleNotFoundError as error:
-                missing = error.name or package
-                self.notes.append(f"{name} was left out: the package {missing} is not installed.")
+                self.notes.append(f"{name} was left out: the package {error.name or package} is not installed.")
             except (ImportError, OSError) as error:  # OSError: a library of it does not load
                 self.notes.append(f"{name} was left out: {package} cannot be loaded ({one_line(error)}).")
-            else:
-                self.settings |= {"dnsmos_level_db": self.level_db} if load is dnsmos else {}
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What changes their figures."""
+        return {"dnsmos_level_db": self.level_db} if "dnsmos" in self.networks else {}
 
     def __call__(self, audio: np.ndarray, sample_rate: int) -> dict[str, float]:
         """What they say of audio (N,), each from 1 to 5; AudioProblem for silence."""
@@ -68,7 +60,7 @@ class QualityNetworks:
             raise AudioProblem("silent", "silence has no quality")
         gain = np.float32(10 ** ((self.level_db - level) / 20))
         scaled = np.clip(resample(audio * gain, sample_rate, SAMPLE_RATE), -1, 1)
-        return {name: value for network in self.networks for name, value in network(scaled).items()}
+        return {name: value for network in self.networks.values() for name, value in network(scaled).items()}
 
 
 def dnsmos() -> Network:
@@ -91,7 +83,7 @@ def dnsmos() -> Network:
         # The package repeats a short clip until it is long enough, and then averages over windows of the repetition.
         # One such window gives the same to within 0.01 on average, in a fraction of the time.
         scores = model(np.resize(audio, max(len(audio), DNSMOS_WINDOW)), SAMPLE_RATE, False)
-        return {ours: float(scores[theirs]) for theirs, ours in DNSMOS_NAMES.items()}
+        return {f"dnsmos_{ours}": float(scores[theirs]) for theirs, ours in DNSMOS_NAMES.items()}
 
     return judge
 

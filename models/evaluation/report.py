@@ -28,7 +28,6 @@ class Measure:
     are sums over sums, all others means over utterances. `recording` is true where the recordings have one as well.
     """
 
-    key: str
     label: str
     unit: str
     better: Literal["lower", "higher", "one", "recording"]
@@ -39,13 +38,9 @@ class Measure:
     recording: bool = False
     scale: float = 1.0  # shown = stored * scale
 
-    def to_json(self) -> dict[str, object]:
-        """All fields but the key."""
-        return {name: value for name, value in asdict(self).items() if name != "key"}
-
 
 MEASURES: dict[str, Measure] = {
-    key: Measure(key, **row) for key, row in json.loads((ASSETS / "measures.json").read_text(encoding="utf-8")).items()
+    key: Measure(**row) for key, row in json.loads((ASSETS / "measures.json").read_text(encoding="utf-8")).items()
 }
 
 
@@ -99,7 +94,7 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """As in report.json: the definitions come along, so that the file explains itself."""
         used = self.summary.keys() | self.recordings.keys()
-        definitions = {key: measure.to_json() for key, measure in MEASURES.items() if key in used}
+        definitions = {key: asdict(measure) for key, measure in MEASURES.items() if key in used}
         return finite({"format_version": FORMAT_VERSION, **asdict(self), "measures": definitions})
 
 

@@ -13,9 +13,8 @@ from config.schema import PreprocessConfig
 from models.evaluation.mel_cepstrum import mel_cepstral_distortion, mel_cepstrum
 from models.evaluation.report import Value
 from models.evaluation.waveform_measures import stft_distance
-from processors.audio.frame_energy import frame_energy
 from processors.audio.pitch import extract_f0
-from processors.audio.recording import AudioProblem, check_samples, read_channels, resample, trim_silence
+from processors.audio.recording import AudioProblem, check_samples, frame_energy, read_channels, resample, trim_silence
 
 MAX_SECONDS = 120.0
 MAX_CELLS = 30_000_000  # of the time warping's tables, 20 bytes each: two clips of a minute at 86 frames a second

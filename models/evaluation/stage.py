@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from config.schema import ExperimentConfig
+from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
 from models.evaluation.comparison import compare_reports
-from models.evaluation.items import Item, SplitRecordings, items_of_folder, read_manifest, write_manifest
+from models.evaluation.items import Item, SplitRecordings, items_of, read_manifest, write_manifest
 from models.evaluation.judge import evaluate
 from models.evaluation.markdown import comparison_markdown, report_markdown, summary_table
 from models.evaluation.page import Media, add_other_clips, report_html
 from models.evaluation.report import Report, read_report, write_report_json
-from models.registry import model_module
-from processors.corpus import META, corpus_directory
+from models.registry import load_config, load_experiment_config, model_module
+from processors.corpus import META, corpus_directory, require_features
 from utils.atomic import disk_errors, make_folder, write_json, write_text
 from utils.errors import UserError
-from utils.paths import shown
+from utils.paths import project_path, shown
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,21 @@ class Request:
         if self.expt_dir is None:
             raise UserError("give --output_dir, the folder of the report")
         return self.expt_dir / "evaluation"
+
+
+def run(args: argparse.Namespace) -> str:
+    """What bins/evaluate.py is asked for; the text to print. UserError for a corpus without features."""
+    if args.config is None and args.expt_dir is not None:
+        config = load_experiment_config(args.expt_dir, args.overrides)
+    else:
+        config = load_config(args.config or project_path("config/jets.json"), args.overrides)
+    if args.compare:
+        return run_comparison(config, args.compare, args.output_dir)
+    corpora = [args.dataset] if args.dataset else config.dataset
+    if args.expt_dir is not None and not (args.wavs or args.manifest):
+        require_features(config, corpora, Path(args.config or args.expt_dir / EXPERIMENT_CONFIG))
+    config = config.model_copy(update={"dataset": corpora})
+    return run_evaluation(config, Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__}))
 
 
 def run_evaluation(config: ExperimentConfig, request: Request) -> str:
@@ -75,6 +91,8 @@ def collect_items(config: ExperimentConfig, request: Request) -> tuple[list[Item
         write_manifest(items, request.folder / "manifest.jsonl")
         return items, source
     source = {} if request.wavs is None else {"wavs": request.wavs.name}
+    if request.wavs is not None and not request.wavs.is_dir():
+        raise UserError(f"there is no folder {shown(request.wavs)}")
     # The corpus is a help here, not a need: it has the texts and recordings of wavs that are named by its ids.
     corpora = [corpus_directory(config.preprocess, name) / META for name in config.dataset]
     recordings = None
@@ -83,11 +101,11 @@ def collect_items(config: ExperimentConfig, request: Request) -> tuple[list[Item
         source["split"] = request.testing_set
     if request.manifest is not None:
         source["manifest"] = request.manifest.name
-        items = read_manifest(request.manifest, request.wavs, recordings or (lambda key: None))
-    else:
-        assert request.wavs is not None and recordings is not None
-        items = items_of_folder(request.wavs, recordings.texts(), recordings)
-    return items[: request.limit], source
+        rows = read_manifest(request.manifest)
+    elif recordings is not None:
+        rows = recordings.rows()
+    place = request.wavs or (request.manifest or request.folder).parent
+    return items_of(rows[: request.limit], place, recordings or (lambda key: None)), source
 
 
 def write_report(

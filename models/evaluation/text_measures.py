@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 
@@ -51,7 +50,6 @@ class Recogniser:
         return self.normalise(" ".join(segment.text for segment in segments)).strip()
 
 
-@lru_cache(maxsize=2)
 def whisper_normaliser(english: bool = True) -> Callable[[str], str]:
     """Text normaliser of the Whisper paper (arXiv 2212.04356, appendix C), from the package `whisper-normalizer`.
 

@@ -55,18 +55,16 @@ def validation_measures(
     durations_hat: Tensor,
     mel: MelSpectrogram,
 ) -> dict[str, Tensor]:
-    """Means over a batch, as scalars on its device: no transfer to the host happens here.
+    """Means over a batch of recordings and copy synthesis, as scalars on its device: nothing waits for the host.
 
-    reference (B, N) and copy (B, N) are recording and copy synthesis (the recording's durations, pitch and energy
-    through the network) in [-1, 1], 0 behind frame_lengths (B) * hop_size, which are numbers on the host; durations
-    and durations_hat (B, T_text) are those of the alignment and the predicted ones, in frames, 0 in padding (the
-    latter need not be whole).
+    reference (B, N) and copy (B, N) are in [-1, 1], 0 behind frame_lengths (B,) * hop_size, which are numbers on the
+    host; durations and durations_hat (B, T_text), of the alignment and predicted, are in frames, 0 in padding (the
+    latter need not be whole). Raises ValueError when reference and copy differ in shape.
 
-    `stft_distance` is the multi-resolution STFT distance, `mel_distance` the mean absolute difference of log-mel
-    spectra, `duration_error` the sum of absolute duration errors over the sum of durations, `duration_bias` the
-    absolute error of the utterance's whole length over that length, and `score` = stft_distance + duration_error:
-    two figures of order one, one for the sound and one for the timing, which the best checkpoint is chosen by.
-    Raises ValueError when reference and copy differ in shape.
+    `mel_distance` is the mean absolute difference of log-mel spectra, `duration_error` the sum of absolute duration
+    errors over the sum of durations, `duration_bias` the absolute error of the utterance's whole length over that
+    length, and `score` = stft_distance + duration_error: two figures of order one, one for the sound and one for the
+    timing, which the best checkpoint is chosen by.
     """
     frames = reference.shape[1] // mel.hop_size
     lengths = torch.tensor(list(frame_lengths), device=reference.device)

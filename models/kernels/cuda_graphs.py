@@ -1,12 +1,13 @@
-"""Functions of tensors as CUDA graphs: hundreds of kernels for the price of one launch."""
+"""CUDA graphs: hundreds of kernels for the price of one launch. For functions of tensors, and for training steps."""
 
 from __future__ import annotations
 
 import gc
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 Function = Callable[..., tuple[Tensor, ...]]
 Shape = tuple[int, ...]
+Losses = dict[str, Tensor]
 _WARM_UP = 2
 _REMEMBERED = 1024  # keys that occurred once
 
@@ -23,7 +25,6 @@ class _Graph:
     graph: torch.cuda.CUDAGraph
     inputs: tuple[Tensor, ...]  # at fixed addresses, as are the outputs
     outputs: tuple[Tensor, ...]
-    reads: tuple[Tensor, ...]  # parameters and buffers, whose memory must not go to anything else
 
 
 class GraphCache:
@@ -38,31 +39,26 @@ class GraphCache:
         self.limit, self.device = limit, device
         self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
-        self._pool: tuple[int, int] | None = None
+        self._pool: Any = None
 
     def __len__(self) -> int:
         """How many graphs there are."""
         return len(self._graphs)
 
     def run(
-        self,
-        key: Hashable,
-        function: Function,
-        inputs: Sequence[Tensor],
-        shapes: Sequence[Shape],
-        reads: nn.Module | None = None,
+        self, key: Hashable, function: Function, inputs: Sequence[Tensor], shapes: Sequence[Shape]
     ) -> tuple[Tensor, ...]:
         """function(*inputs), each input filled up with zeros to its shape; the results are the caller's own.
 
-        `key` and `shapes` must determine everything but the inputs' values and the weights of `reads`, the module
-        that the function computes with; none if its tensors outlive this object. For use in inference mode.
+        `key` and `shapes` must determine everything but the inputs' values; the weights that the function computes
+        with must stay where they are for as long as this object lives. For use in inference mode.
         """
         key = (key, *shapes)
         captured = self._graphs.get(key)
         if captured is None:
             if not self._seen_before(key):
                 return function(*(filled_up(value, shape) for value, shape in zip(inputs, shapes)))
-            captured = self._capture(function, inputs, shapes, reads)
+            captured = self._capture(function, inputs, shapes)
             self._graphs[key] = captured
             if len(self._graphs) > self.limit:
                 # What is thrown away may still be running.
@@ -86,14 +82,8 @@ class GraphCache:
             self._seen.popitem(last=False)
         return False
 
-    def _capture(
-        self, function: Function, inputs: Sequence[Tensor], shapes: Sequence[Shape], reads: nn.Module | None
-    ) -> _Graph:
-        cudnn = torch.backends.cudnn
-        # A shape that recurs is worth trying out which of cuDNN's algorithms is fastest.
-        benchmark = not torch.are_deterministic_algorithms_enabled()
-        fastest = cudnn.flags(cudnn.enabled, benchmark, deterministic=cudnn.deterministic, allow_tf32=cudnn.allow_tf32)
-        with torch.cuda.device(self.device), fastest, no_collection():
+    def _capture(self, function: Function, inputs: Sequence[Tensor], shapes: Sequence[Shape]) -> _Graph:
+        with torch.cuda.device(self.device), fastest_convolutions(), no_collection():
             static = tuple(filled_up(value, shape).clone() for value, shape in zip(inputs, shapes))
             current, stream = torch.cuda.current_stream(), torch.cuda.Stream()
             stream.wait_stream(current)
@@ -105,8 +95,7 @@ class GraphCache:
             with torch.cuda.graph(graph, pool=self._pool, stream=stream):
                 outputs = function(*static)
         self._pool = self._pool or graph.pool()
-        kept = () if reads is None else (*reads.parameters(), *reads.buffers())
-        return _Graph(graph, static, outputs, kept)
+        return _Graph(graph, static, outputs)
 
 
 def filled_up(value: Tensor, shape: Shape) -> Tensor:
@@ -115,6 +104,83 @@ def filled_up(value: Tensor, shape: Shape) -> Tensor:
         return value
     missing = [size - n for n, size in zip(value.shape, shape)]
     return F.pad(value, [n for size in reversed(missing) for n in (0, size)])
+
+
+@dataclass(frozen=True)
+class _Captured:
+    graph: torch.cuda.CUDAGraph
+    batch: Any
+    loss_scale: Tensor
+    losses: Losses
+    pool: torch.cuda.MemPool  # must outlive the graph
+
+
+class StepGraphs:
+    """Replays a step function; captures it whenever a batch has a new shape.
+
+    Gradients live at fixed addresses, so they must be zeroed in place. All graphs and the steps that warm up for them
+    share one stream and one pool of memory, which is as large as the largest of them needs; the trial of the largest
+    batch captures that one first.
+    """
+
+    # Batches of further shapes run without a graph.
+    MAX_GRAPHS = 64
+    # Steps before the first capture; later ones have less to get ready.
+    WARM_UP = 2
+
+    def __init__(self, step: Callable[[Any, Tensor], Losses], parameters: Sequence[nn.Parameter]) -> None:
+        """`step` adds gradients to `parameters` and returns detached losses; it must not make the host wait.
+
+        Its batch is a dataclass with tensors in it.
+        """
+        self.step, self.parameters = step, list(parameters)
+        self.captured: dict[tuple[Shape, ...], _Captured] = {}
+        self.pool, self.stream = torch.cuda.MemPool(), torch.cuda.Stream()
+
+    def __call__(self, batch: Any, loss_scale: Tensor) -> Losses:
+        """Losses of the step, valid until the next one."""
+        key = tuple(tuple(getattr(batch, name).shape) for name in _tensors(batch))
+        if key not in self.captured:
+            if len(self.captured) >= self.MAX_GRAPHS:
+                return self.step(batch, loss_scale)
+            self.captured[key] = self._capture(batch, loss_scale)
+        captured = self.captured[key]
+        for name in _tensors(batch):
+            getattr(captured.batch, name).copy_(getattr(batch, name))
+        captured.loss_scale.copy_(loss_scale)
+        captured.graph.replay()
+        return captured.losses
+
+    def _capture(self, batch: Any, loss_scale: Tensor) -> _Captured:
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        kept = [gradient.clone() for gradient in gradients]
+        batch = replace(batch, **{name: getattr(batch, name).clone() for name in _tensors(batch)})
+        loss_scale = loss_scale.clone()
+        graph = torch.cuda.CUDAGraph()
+        if not self.captured:
+            # An earlier run's graphs and pools may be garbage in cycles, which captures keep from being collected;
+            # their memory has to be free before the largest batch is tried.
+            gc.collect()
+        self.stream.wait_stream(torch.cuda.current_stream())
+        # Memory of the pool is given to this thread alone, so the backward pass must not use another one.
+        with fastest_convolutions(), no_collection(), torch.autograd.set_multithreading_enabled(False):
+            with torch.cuda.stream(self.stream), torch.cuda.use_mem_pool(self.pool):
+                for _ in range(1 if self.captured else self.WARM_UP):
+                    self.step(batch, loss_scale)
+            torch.cuda.current_stream().wait_stream(self.stream)
+            torch._foreach_copy_(gradients, kept)
+            del kept
+            pool: Any = self.pool.id
+            with torch.cuda.graph(graph, pool=pool, stream=self.stream):
+                losses = self.step(batch, loss_scale)
+        return _Captured(graph, batch, loss_scale, losses, self.pool)
+
+
+def _tensors(batch: Any) -> list[str]:
+    return [field.name for field in fields(batch) if isinstance(getattr(batch, field.name), Tensor)]
 
 
 @contextmanager
@@ -127,3 +193,17 @@ def no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def fastest_convolutions() -> AbstractContextManager[None]:
+    """Inside the block cuDNN tries its algorithms for each new shape and keeps the fastest, unless repeats must match.
+
+    That pays in graphs, whose shapes come again and again.
+    """
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(
+        enabled=cudnn.enabled,
+        benchmark=not torch.are_deterministic_algorithms_enabled(),
+        deterministic=cudnn.deterministic,
+        allow_tf32=cudnn.allow_tf32,
+    )

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from models.kernels.dispatch import exporting
 
 
 class TimeConv1d(nn.Conv1d):
     """A Conv1d of odd width that keeps the length and takes and returns (B, T, C).
 
-    On a GPU it is one matrix product: cuDNN would convert the layout before and after it, and plan anew for each
-    length. Either each position sees its neighbours side by side, or each position's shares of its neighbours are
-    made and then added, whichever moves less.
+    On a GPU, and in an exported graph, it is one matrix product: a library would convert the layout before and after
+    it, and plan anew for each length. Either each position sees its neighbours side by side, or each position's shares
+    of its neighbours are made and then added, whichever moves less.
     """
+
+    bias: nn.Parameter
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x (B, T, C_in), zeros around it: (B, T, C_out)."""
-        return self.as_product(x) if x.is_cuda else super().forward(x.transpose(1, 2)).transpose(1, 2)
+        if x.is_cuda or exporting():
+            return self.as_product(x)
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
     def as_product(self, x: Tensor) -> Tensor:
         """The same by one matrix product, on any device."""
         if torch.is_autocast_enabled("cuda"):
             x = x.to(torch.get_autocast_dtype("cuda"))
-        if self.kernel_size[0] == 1:
+        width = self.kernel_size[0]
+        if width == 1:
             return F.linear(x, self.weight.squeeze(2), self.bias)
         if self.in_channels <= self.out_channels:
-            windows = Spread.apply(x, self.kernel_size[0])
-            return F.linear(windows.flatten(2), self.weight.transpose(1, 2).flatten(1), self.bias)
-        shares = F.linear(x, self.weight.permute(2, 0, 1).flatten(0, 1))
-        return Gather.apply(shares.unflatten(-1, (self.kernel_size[0], self.out_channels))) + self.bias
+            windows = Spread.apply(x, width) if torch.is_grad_enabled() else spread(x, width)
+            return F.linear(windows.flatten(2), self.weight.transpose(1, 2).reshape(self.out_channels, -1), self.bias)
+        shares = F.linear(x, self.weight.permute(2, 0, 1).reshape(-1, self.in_channels))
+        shares = shares.view(x.shape[0], x.shape[1], width, self.out_channels)
+        return (Gather.apply(shares) if torch.is_grad_enabled() else gather(shares)) + self.bias
 
 
 def spread(x: Tensor, width: int, backwards: bool = False) -> Tensor:
@@ -40,18 +50,9 @@ def spread(x: Tensor, width: int, backwards: bool = False) -> Tensor:
 
     From the past to the future, or `backwards`.
     """
-    length, half = x.shape[1], width // 2
-    windows = x.new_empty(x.shape[0], length, width, x.shape[2])
-    for offset in range(-half, half + 1):
-        place = windows[:, :, half - offset if backwards else half + offset]
-        shift = min(abs(offset), length)
-        if offset < 0:
-            place[:, :shift] = 0
-            place[:, shift:] = x[:, : length - shift]
-        else:
-            place[:, length - shift :] = 0
-            place[:, : length - shift] = x[:, shift:]
-    return windows
+    padded = F.pad(x, (0, 0, width // 2, width // 2))
+    windows = [padded[:, i : i + x.shape[1]] for i in range(width)]
+    return torch.stack(windows[::-1] if backwards else windows, 2)
 
 
 def gather(shares: Tensor, backwards: bool = False) -> Tensor:
@@ -59,15 +60,16 @@ def gather(shares: Tensor, backwards: bool = False) -> Tensor:
 
     Position t gets the share `half + offset` of position t + offset, or `backwards` the share `half - offset`.
     """
-    length, half = shares.shape[1], shares.shape[2] // 2
+    length, width = shares.shape[1], shares.shape[2]
+    half = width // 2
+    if exporting():  # a graph knows no sums in place
+        padded = F.pad(shares, (0, 0, 0, 0, half, half))
+        return torch.stack([padded[:, i : i + length, i] for i in range(width)]).sum(0)
     total = shares[:, :, half].clone()
-    for offset in range(-half, half + 1):
-        share = shares[:, :, half - offset if backwards else half + offset]
-        shift = min(abs(offset), length)
-        if offset < 0:
-            total[:, shift:] += share[:, : length - shift]
-        elif offset > 0:
-            total[:, : length - shift] += share[:, shift:]
+    for offset in range(1, half + 1):
+        past, future = (half + offset, half - offset) if backwards else (half - offset, half + offset)
+        total[:, offset:] += shares[:, :-offset, past]
+        total[:, :-offset] += shares[:, offset:, future]
     return total
 
 
@@ -75,12 +77,12 @@ class Spread(torch.autograd.Function):
     """`spread`, whose gradient is `gather` backwards; autograd's own would fill and add zeros."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, width: int) -> Tensor:  # noqa: ANN001
+    def forward(ctx: Any, x: Tensor, width: int) -> Tensor:
         """Windows (B, T, width, C) of x (B, T, C)."""
         return spread(x, width)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN001
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         """Gradient of x."""
         return gather(grad, backwards=True), None
 
@@ -89,12 +91,12 @@ class Gather(torch.autograd.Function):
     """`gather`, whose gradient is `spread` backwards."""
 
     @staticmethod
-    def forward(ctx, shares: Tensor) -> Tensor:  # noqa: ANN001
+    def forward(ctx: Any, shares: Tensor) -> Tensor:
         """Sum (B, T, C) of shares (B, T, width, C)."""
         ctx.width = shares.shape[2]
         return gather(shares)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:  # noqa: ANN001
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         """Gradient of the shares."""
         return spread(grad, ctx.width, backwards=True)

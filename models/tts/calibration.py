@@ -12,7 +12,6 @@ import numpy as np
 from models.tts.pitch_response import PitchResponse
 from models.tts.voice import Voice
 from processors.audio.pitch import extract_f0_batch
-from processors.script import Controls
 from utils.errors import UserError
 
 # What is asked for, in semitones.
@@ -52,15 +51,17 @@ def measure(voice: Voice, checkpoint: str) -> PitchResponse:
     """
     settings = voice.config.inference
     ids = [line.ids for text in SENTENCES for line in voice.script.lines(text, settings)]
-    neutral: Controls = {"speed": 1.0, "energy": 0.0, "target_level_db": None}
-    plain = voice.synthesize_ids(ids, pitch=0.0, **neutral)
+
+    def spoken(semitones: float) -> list[np.ndarray]:
+        return voice.synthesize_ids(ids, pitch=semitones, speed=1.0, energy=0.0, target_level_db=None)
+
+    plain = spoken(0.0)
     voiced = sum(np.isfinite(frames).sum() for frames in frame_shifts(voice, plain, plain))
     if voiced == 0:
         raise UserError(f"{checkpoint}: nothing that this voice says is voiced; it needs more training")
     found = []
     for semitones in SHIFTS:
-        moved = voice.synthesize_ids(ids, pitch=semitones, **neutral)
-        frames = np.concatenate(frame_shifts(voice, plain, moved))
+        frames = np.concatenate(frame_shifts(voice, plain, spoken(semitones)))
         frames = frames[np.isfinite(frames)]
         kept = len(frames) >= (1 - MOST_UNVOICED) * voiced
         found.append(float(np.median(frames)) if kept else float("nan"))

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.vocoders.tails import FrameGenerator
-
 T = TypeVar("T")
 FIRST_CHUNK = 16  # frames of the first piece: 0.19 s at 22,050 Hz and hop 256
 LARGEST_CHUNK = 128  # pieces double up to this many frames: the margins cost less, and there is a stock by then
+
+
+class FrameGenerator(Protocol):
+    """What a waveform generator offers."""
+
+    hop_size: int
+    receptive_field: int  # frames on each side of a frame that can change its samples
+
+    def __call__(self, frames: Tensor) -> Tensor: ...
 
 
 def group_by_size(sizes: Sequence[int], limit: int) -> list[list[int]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -247,14 +248,14 @@ def split_to_wavs(voice: Voice, dataset: str, split: str, output_dir: Path, told
     conclude(output_dir, [rows[utterance.id] for utterance in recorded], time.perf_counter() - started)
     count = sum(1 for utterance in recorded for phone in utterance.phones if phone not in _SILENT_TOKENS)
     length = sum(utterance.length for utterance in recorded) / corpus.sample_rate
-    spoken_seconds = sum(float(rows[utterance.id]["seconds"]) for utterance in recorded)
+    spoken_seconds = sum(rows[utterance.id]["seconds"] for utterance in recorded)
     print(f"speaking rate {ratio(count, spoken_seconds):.2f} phones/s, recordings {ratio(count, length):.2f}")
     return 0
 
 
 def to_wavs(
     voice: Voice, lines: Iterable[_Named], output_dir: Path, told: Told, bar: tqdm
-) -> dict[str, dict[str, str | float]]:
+) -> dict[str, dict[str, Any]]:
     """Write a wav for each id, whose lines follow one another; their rows of the manifest."""
     rows = {}
     with bar:
@@ -268,7 +269,7 @@ def to_wavs(
 
 def saved(
     voice: Voice, output_dir: Path, name: str, text: str, spoken: list[Spoken[tuple[str, str]]]
-) -> dict[str, str | float]:
+) -> dict[str, Any]:
     """Write the wav of one text; its row of the manifest."""
     wave = np.concatenate([part for one in spoken for part in (voice.silence(one.line.silence), checked(one.wave))])
     write_wav(output_dir / f"{name}.wav", wave, voice.sample_rate)
@@ -283,11 +284,11 @@ def saved(
     }
 
 
-def conclude(output_dir: Path, rows: list[dict[str, str | float]], spent: float) -> None:
+def conclude(output_dir: Path, rows: list[dict[str, Any]], spent: float) -> None:
     """Write the manifest and say what there is now."""
     with disk_errors(output_dir):
         write_json_lines(output_dir / MANIFEST, rows)
-    seconds = sum(float(row["seconds"]) for row in rows)
+    seconds = sum(row["seconds"] for row in rows)
     print(
         f"{len(rows)} utterances, {seconds:.1f} s of audio in {spent:.1f} s: RTF {ratio(spent, seconds):.4f} "
         f"({ratio(seconds, spent):.1f} x real time); {output_dir / MANIFEST}"

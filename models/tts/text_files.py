@@ -30,7 +30,7 @@ def id_problem(name: str) -> str | None:
         return "has control characters"
     if len(name.encode(errors="replace")) > _LONGEST_ID:
         return f"is longer than {_LONGEST_ID} bytes"
-    if "\\" in name or re.match(r"[A-Za-z]:", name) or any(part in ("", ".", "..") for part in name.split("/")):
+    if re.match(r"[A-Za-z]:", name) or any(part in ("", ".", "..") for part in re.split(r"[/\\]", name)):
         return "leads out of the output folder"
     return None
 
@@ -44,7 +44,7 @@ def check_id(name: str) -> None:
 def has_ids(path: Path) -> bool:
     """Whether a text file consists of `id|text` lines, as its first line with text shows.
 
-    An id of several words may be prose with a bar in it: then the next lines must have bars, too.
+    An id of several words may be prose with a bar in it: then most of the next lines must have bars, too.
     """
     lines = (line for line in _pieces(path, lambda file: file.readline(_LONGEST_HEAD)) if line.strip())
     first = next(lines, None)
@@ -53,7 +53,10 @@ def has_ids(path: Path) -> bool:
     name, bar, _ = first.partition("|")
     if not bar or id_problem(name.strip()) is not None:
         return False
-    return not re.search(r"\s", name.strip()) or all("|" in line for line in islice(lines, _LINES_THAT_SHOW))
+    if not re.search(r"\s", name.strip()):
+        return True
+    barred = ["|" in line for line in islice(lines, _LINES_THAT_SHOW)]
+    return 4 * sum(barred) >= 3 * len(barred)
 
 
 def id_lines(path: Path, on_bad: Callable[[str, TextError], None]) -> Iterator[tuple[str, str]]:
@@ -66,6 +69,7 @@ def id_lines(path: Path, on_bad: Callable[[str, TextError], None]) -> Iterator[t
         if not line.strip():
             continue
         name, bar, text = (part.strip() for part in line.partition("|"))
+        name = name.replace("\\", "/")  # other programs' separators
         try:
             if not bar:
                 raise TextError("there is no | between id and text")

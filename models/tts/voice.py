@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -17,13 +17,11 @@ from torch import Tensor, nn
 
 from config.schema import ExperimentConfig, InferenceConfig
 from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
+from models.base.device import out_of_memory_advice, resolve_precision
 from models.base.experiment import LEXICON, TOKENS, misfit
-from models.base.memory import out_of_memory_advice
-from models.base.precision import resolve_precision
 from models.registry import load_experiment_config
-from models.tts.pieces import generate_in_chunks, group_by_size, on_host, rows_of, windows
+from models.tts.pieces import FrameGenerator, generate_in_chunks, group_by_size, on_host, rows_of, windows
 from models.tts.pitch_response import PitchResponse, stretched
-from models.vocoders.tails import FrameGenerator
 from processors.audio.finish import FADE_SECONDS, fade_edges, finished, gain_of
 from processors.script import Controls, Line, Scriptwriter, controlled
 from processors.text.frontend import TextFrontEnd
@@ -86,7 +84,7 @@ class Voice(ABC):
 
     @staticmethod
     @abstractmethod
-    def build(config: ExperimentConfig, n_tokens: int) -> nn.Module:
+    def build(config: Any, n_tokens: int) -> nn.Module:
         """The network of a config, with any weights."""
 
     @property

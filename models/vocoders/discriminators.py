@@ -1,4 +1,7 @@
-"""HiFi-GAN's multi-period and multi-scale discriminators (arXiv 2010.05646, section 2.3), and multi-resolution ones."""
+"""HiFi-GAN's discriminators and losses (arXiv 2010.05646, sections 2.3 and 2.4), and multi-resolution discriminators.
+
+Losses are sums over discriminators of means inside each.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.kernels.feature_distance import feature_distance
 from models.vocoders.convolutions import WeightNormConv1d, WeightNormConv2d
-from processors.audio.reflection import reflect
+from processors.audio.mel import reflect
 
+# Feature maps of each discriminator, layer by layer, the judgement last. For the losses the batch holds real segments,
+# then as many generated ones.
+Features = list[list[Tensor]]
 SLOPE = 0.1
 PERIOD_KERNEL, PERIOD_STRIDES = 5, (3, 3, 3, 3, 1)
 SCALE_KERNEL, SCALE_STRIDES = 41, (2, 2, 4, 4, 1)
@@ -19,13 +26,12 @@ SCALE_KERNEL, SCALE_STRIDES = 41, (2, 2, 4, 4, 1)
 class PeriodDiscriminator(nn.Module):
     """Judges every p-th sample: a 2-D convolution of width one, done as a 1-D one over the p phases.
 
-    Feature maps are (B * p, C, T'), which holds the values of the usual (B, C, T', p).
+    Feature maps are (B * p, C, 1, T'), which holds the values of the usual (B, C, T', p).
     """
 
     def __init__(self, period: int, channels: int, max_channels: int) -> None:
         super().__init__()
         self.period = period
-        self.channels_last = False
         self.convs = nn.ModuleList()
         in_channels = 1
         for stride in PERIOD_STRIDES:
@@ -36,12 +42,12 @@ class PeriodDiscriminator(nn.Module):
         self.output_conv = WeightNormConv1d(in_channels, 1, 2, padding=1)
 
     def forward(self, audio: Tensor) -> list[Tensor]:
-        """Feature maps of audio (B, N), the last one being the judgement (B * p, 1, T')."""
+        """Feature maps of audio (B, N), the last one being the judgement (B * p, 1, 1, T')."""
         short = -audio.shape[1] % self.period
         if short:
             audio = reflect(audio, 0, short)
-        x = audio.view(audio.shape[0], -1, self.period).transpose(1, 2).reshape(-1, 1, audio.shape[1] // self.period)
-        return run_layers(x, self.convs, self.output_conv, self.channels_last)
+        phases = audio.view(audio.shape[0], -1, self.period).transpose(1, 2)
+        return run_layers(phases.reshape(-1, 1, 1, phases.shape[2]), self.convs, self.output_conv)
 
 
 class ScaleDiscriminator(nn.Module):
@@ -49,7 +55,6 @@ class ScaleDiscriminator(nn.Module):
 
     def __init__(self, channels: int, max_channels: int) -> None:
         super().__init__()
-        self.channels_last = False
         self.convs = nn.ModuleList([WeightNormConv1d(1, channels, 15, padding=7)])
         in_channels, groups = channels, 4
         for stride in SCALE_STRIDES:
@@ -61,8 +66,8 @@ class ScaleDiscriminator(nn.Module):
         self.output_conv = WeightNormConv1d(channels, 1, 3, padding=1)
 
     def forward(self, audio: Tensor) -> list[Tensor]:
-        """Feature maps of audio (B, N), the last one being the judgement (B, 1, T')."""
-        return run_layers(audio.unsqueeze(1), self.convs, self.output_conv, self.channels_last)
+        """Feature maps of audio (B, N), the last one being the judgement (B, 1, 1, T')."""
+        return run_layers(audio[:, None, None], self.convs, self.output_conv)
 
 
 class ResolutionDiscriminator(nn.Module):
@@ -71,10 +76,11 @@ class ResolutionDiscriminator(nn.Module):
     Feature maps are (B, C, T', F').
     """
 
+    window: Tensor
+
     def __init__(self, n_fft: int, channels: int) -> None:
         super().__init__()
         self.n_fft, self.hop_size = n_fft, n_fft // 4
-        self.channels_last = False
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         wide, narrow = (3, 9), (3, 3)
         self.convs = nn.ModuleList([WeightNormConv2d(2, channels, wide)])
@@ -88,27 +94,19 @@ class ResolutionDiscriminator(nn.Module):
             spectrum = torch.stft(
                 audio.float(), self.n_fft, self.hop_size, window=self.window, normalized=True, return_complex=True
             )
-            x = torch.view_as_real(spectrum).permute(0, 3, 2, 1)  # (B, 2, T', F)
-        if self.channels_last:
-            x = x.contiguous(memory_format=torch.channels_last)
-        features = []
-        for conv in self.convs:
-            x = conv(x, SLOPE)
-            features.append(x)
-        features.append(self.output_conv(x))
-        return features
+            x = (
+                torch.view_as_real(spectrum).permute(0, 3, 2, 1).contiguous(memory_format=torch.channels_last)
+            )  # (B, 2, T', F)
+        return run_layers(x, self.convs, self.output_conv)
 
 
-def run_layers(x: Tensor, convs: nn.ModuleList, output_conv: nn.Module, channels_last: bool) -> list[Tensor]:
-    """Outputs of every layer for x (B, 1, N), leaky ReLU after all but the last."""
-    if channels_last:
-        x = x.unsqueeze(2)
+def run_layers(x: Tensor, convs: nn.ModuleList, output_conv: nn.Module) -> list[Tensor]:
+    """Outputs of every layer for x (B, C, H, W), leaky ReLU after all but the last."""
     features = []
     for conv in convs:
         x = conv(x, SLOPE)
         features.append(x)
-    features.append(output_conv(x))
-    return features
+    return [*features, output_conv(x)]
 
 
 class Discriminators(nn.Module):
@@ -131,29 +129,42 @@ class Discriminators(nn.Module):
             PeriodDiscriminator(period, period_channels, period_max_channels) for period in periods
         )
         self.resolutions = nn.ModuleList(ResolutionDiscriminator(n_fft, resolution_channels) for n_fft in resolutions)
-        self.streams: list[torch.cuda.Stream] = []
+        self.judges: list[nn.Module] = [*self.scales, *self.periods, *self.resolutions]
 
-    def side_by_side(self) -> None:
-        """Let a GPU run the discriminators at the same time; pays where the host does not have to launch them."""
-        count = len(self.scales) + len(self.periods) + len(self.resolutions)
-        self.streams = [torch.cuda.Stream() for _ in range(count - 1)]
+    def inputs(self, audio: Tensor) -> list[Tensor]:
+        """What each of `judges` gets of audio (B, N): scale discriminators see it ever more slowly sampled."""
+        sampled = [audio] * len(self.scales)
+        for i in range(1, len(sampled)):
+            sampled[i] = F.avg_pool1d(sampled[i - 1].unsqueeze(1), 4, 2, padding=2).squeeze(1)
+        return sampled + [audio] * (len(self.judges) - len(sampled))
 
-    def forward(self, audio: Tensor) -> list[list[Tensor]]:
+    def forward(self, audio: Tensor) -> Features:
         """Feature maps of each discriminator for audio (B, N)."""
-        inputs = [audio] * len(self.scales)
-        for i in range(1, len(inputs)):
-            inputs[i] = F.avg_pool1d(inputs[i - 1].unsqueeze(1), 4, 2, padding=2).squeeze(1)
-        inputs += [audio] * (len(self.periods) + len(self.resolutions))
-        judges = [*self.scales, *self.periods, *self.resolutions]
-        if not self.streams or not torch.is_grad_enabled():
-            return [judge(x) for judge, x in zip(judges, inputs)]
-        main = torch.cuda.current_stream(audio.device)
-        outputs = []
-        for stream, judge, x in zip([main, *self.streams], judges, inputs):
-            if stream is not main:
-                stream.wait_stream(main)
-            with torch.cuda.stream(stream):
-                outputs.append(judge(x))
-        for stream in self.streams:
-            main.wait_stream(stream)
-        return outputs
+        return [judge(x) for judge, x in zip(self.judges, self.inputs(audio))]
+
+
+def judgements(features: Features) -> tuple[list[Tensor], list[Tensor]]:
+    """Each discriminator's judgements of the real and of the generated segments, in float32."""
+    halves = [layers[-1].float().chunk(2) for layers in features]
+    return [half[0] for half in halves], [half[1] for half in halves]
+
+
+def discriminator_losses(features: Features) -> tuple[Tensor, Tensor]:
+    """Least-squares losses of the judgements on real (target 1) and generated (target 0) segments."""
+    real, fake = judgements(features)
+    return total([(judged - 1).square().mean() for judged in real]), total([judged.square().mean() for judged in fake])
+
+
+def adversarial_loss(features: Features) -> Tensor:
+    """Least-squares loss of the generator: judgements on its segments against 1."""
+    return total([(judged - 1).square().mean() for judged in judgements(features)[1]])
+
+
+def feature_matching_loss(features: Features) -> Tensor:
+    """L1 distance of all feature maps, judgements included; the real ones get no gradient."""
+    return total([feature_distance(feature) for layers in features for feature in layers])
+
+
+def total(losses: list[Tensor]) -> Tensor:
+    """The sum () of losses ()."""
+    return torch.stack(losses).sum()

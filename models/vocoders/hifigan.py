@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.vocoders.convolutions import WeightNormConv1d, WeightNormConvTranspose1d
+from models.kernels.fused_hifigan import FusedHifigan
+from models.vocoders.convolutions import Inside, WeightNormConv1d, WeightNormConvTranspose1d, within
 
 SLOPE = 0.1
 # The official implementation uses PyTorch's default slope in front of the last layer only; checkpoints depend on it.
@@ -27,10 +29,10 @@ class ResidualBlock(nn.Module):
         )
         self.plain = nn.ModuleList(WeightNormConv1d(channels, channels, kernel_size, padding=half) for _ in dilations)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform x (B, C, T) or (B, C, 1, T); same shape."""
+    def forward(self, x: Tensor, inside: Inside) -> Tensor:
+        """Transform x (B, C, 1, T); same shape."""
         for dilated, plain in zip(self.dilated, self.plain):
-            x = x + plain(dilated(F.leaky_relu(x, SLOPE), SLOPE))
+            x = x + plain(inside(dilated(inside(F.leaky_relu(x, SLOPE)), SLOPE)))
         return x
 
 
@@ -49,7 +51,6 @@ class HifiganGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.hop_size = math.prod(upsample_rates)
-        self.channels_last = False
         self.receptive_field = hifigan_receptive_field(
             kernel_size, upsample_rates, upsample_kernel_sizes, resblock_kernel_sizes, resblock_dilations
         )
@@ -70,17 +71,39 @@ class HifiganGenerator(nn.Module):
             )
         self.output_conv = WeightNormConv1d(channels, 1, kernel_size, padding=half)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Waveform (B, T * hop_size) in (-1, 1) of frames (B, T, C)."""
-        x = frames.transpose(1, 2)
-        if self.channels_last:
-            # (B, T, C) in memory is the channels-last layout of (B, C, 1, T) already: this view costs nothing.
-            x = x.unsqueeze(2)
-        x = self.input_conv(x)
+    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Waveform (B, T * hop_size) in (-1, 1) of frames (B, T, C).
+
+        With lengths (B,) each utterance gives the samples that it gives alone, and zeros behind its end.
+        """
+        rate, inside = 1, inside_of(lengths, frames.shape[1])
+        # (B, T, C) in memory is the channels-last layout of (B, C, 1, T) already: this view costs nothing.
+        x = self.input_conv(inside(frames.transpose(1, 2).unsqueeze(2)))
+        upsample: Any
+        blocks: Any
         for upsample, blocks in zip(self.upsamples, self.blocks):
-            x = upsample(F.leaky_relu(x, SLOPE))
-            x = sum(block(x) for block in blocks) / len(blocks)
-        return torch.tanh(self.output_conv(F.leaky_relu(x, LAST_SLOPE)).float()).flatten(1)
+            x = upsample(inside(F.leaky_relu(x, SLOPE)))
+            rate *= upsample.stride
+            inside = inside_of(lengths, frames.shape[1], rate)
+            x = sum(block(x, inside) for block in blocks) / len(blocks)
+        x = self.output_conv(inside(F.leaky_relu(x, LAST_SLOPE)))
+        return inside(torch.tanh(x.float())).flatten(1)
+
+    def fused(self, dtype: torch.dtype) -> FusedHifigan | None:
+        """The function of this generator, its weights folded, as kernels of our own; None where there are none."""
+        pairs = all(len(block.plain) > 0 for block in self.modules() if isinstance(block, ResidualBlock))
+        return FusedHifigan(self, dtype, SLOPE, LAST_SLOPE) if pairs else None
+
+
+def inside_of(lengths: Tensor | None, n_frames: int, rate: int = 1) -> Inside:
+    """Zeros behind the ends of utterances of lengths (B,), for tensors (B, C, 1, n_frames * rate).
+
+    Every convolution reads them there, as it does behind the end of a tensor. Without lengths nothing changes.
+    """
+    if lengths is None:
+        return lambda x: x
+    mask = within(lengths, n_frames, rate)[:, None, None].float()
+    return lambda x: x * mask
 
 
 def hifigan_receptive_field(

@@ -10,9 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.vocoders.convolutions import Inside, within
+
 # Largest magnitude of a bin (arXiv 2306.00814, section 3): keeps the exponential from overflowing early in training.
 MAX_LOG_MAGNITUDE = 4.6
 LAYER_NORM_EPS = 1e-6
+TINY = torch.finfo(torch.float32).tiny
 
 
 class ConvNextBlock(nn.Module):
@@ -26,14 +29,17 @@ class ConvNextBlock(nn.Module):
         self.reduce = nn.Linear(ffn_channels, channels)
         self.scale = nn.Parameter(torch.full((channels,), scale))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform x (B, T, C); same shape."""
-        y = self.conv(x.transpose(1, 2)).transpose(1, 2)
+    def forward(self, x: Tensor, inside: Inside) -> Tensor:
+        """Transform x (B, T, C), of which neighbours hear what is `inside`; same shape."""
+        y = over_time(self.conv, inside(x))
         return x + self.scale * self.reduce(F.gelu(self.expand(self.norm(y))))
 
 
 class IstftGenerator(nn.Module):
     """Waveform from hidden frames by predicted magnitudes and phases and an inverse STFT."""
+
+    basis: Tensor
+    window_square: Tensor
 
     def __init__(
         self,
@@ -60,33 +66,48 @@ class IstftGenerator(nn.Module):
         for layer in self.modules():
             if isinstance(layer, (nn.Conv1d, nn.Linear)):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
-                nn.init.zeros_(layer.bias)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         window = torch.hann_window(n_fft)
         self.register_buffer("basis", inverse_fourier_basis(n_fft) * window, persistent=False)
         self.register_buffer("window_square", window.square(), persistent=False)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Waveform (B, T * hop_size), not limited in range, of frames (B, T, C)."""
-        x = self.input_norm(self.input_conv(frames.transpose(1, 2)).transpose(1, 2))
+    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Waveform (B, T * hop_size), not limited in range, of frames (B, T, C).
+
+        With lengths (B,) each utterance gives the samples that it gives alone, and zeros behind its end: frames there
+        are silent and overlap nothing.
+        """
+        n_frames = frames.shape[1]
+        mask = None if lengths is None else within(lengths, n_frames).unsqueeze(2).float()
+        inside: Inside = (lambda x: x) if mask is None else (lambda x: x * mask)
+        x = self.input_norm(over_time(self.input_conv, inside(frames)))
         for block in self.blocks:
-            x = block(x)
+            x = block(x, inside)
         x = self.head(self.output_norm(x))
         with torch.autocast(x.device.type, enabled=False):
             log_magnitude, phase = x.float().chunk(2, dim=-1)
-            magnitude = log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp()
+            magnitude = inside(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp())
             spectrum = torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=-1)
-            envelope = self._overlap_add(self.window_square.expand(1, x.shape[1], -1))
-            return self._overlap_add(spectrum @ self.basis) / envelope
+            envelope = self._overlap_add(inside(self.window_square.expand(1, n_frames, -1)))
+            waveform = self._overlap_add(spectrum @ self.basis) / envelope.clamp_min(TINY)
+        return waveform if lengths is None else waveform * within(lengths, n_frames, self.hop_size)
 
     def _overlap_add(self, windows: Tensor) -> Tensor:
         """Sum (B, T * hop_size) of windows (B, T, n_fft) that start hop_size apart, cut to the frames' own hops.
 
         Frame t is centred on the middle of its hop, t * hop_size + hop_size / 2.
         """
-        parts = windows.unflatten(-1, (self.overlap, self.hop_size))
-        shifted = [F.pad(parts[:, :, i], (0, 0, i, self.overlap - 1 - i)) for i in range(self.overlap)]
-        cut = (self.n_fft - self.hop_size) // 2
-        return sum(shifted).flatten(1)[:, cut : -cut or None]
+        overlap, hop = self.overlap, self.hop_size
+        total = F.pad(windows[..., :hop], (0, 0, 0, overlap - 1))
+        for i in range(1, overlap):
+            total = total + F.pad(windows[..., i * hop : (i + 1) * hop], (0, 0, i, overlap - 1 - i))
+        cut = (self.n_fft - hop) // 2
+        return total.flatten(1)[:, cut:-cut]
+
+
+def over_time(conv: nn.Conv1d, x: Tensor) -> Tensor:
+    """A convolution of x (B, T, C)."""
+    return conv(x.transpose(1, 2)).transpose(1, 2)
 
 
 def inverse_fourier_basis(n_fft: int) -> Tensor:

@@ -50,4 +50,7 @@ def finished(wave: np.ndarray, gain: np.ndarray | None, target_level_db: float |
 
     if target_level_db is not None:
         wave = to_level(wave, rate, target_level_db)
-    return wave if gain is None else limit_peaks(wave * gain, rate)
+    if gain is None:
+        return wave
+    # What gets no louder needs no limit, nor does a stream have one, which cannot look ahead.
+    return limit_peaks(wave * gain, rate) if gain.max(initial=0) > 1 + 1e-4 else wave * gain

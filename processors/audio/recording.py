@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from math import gcd
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 import soundfile
+from numpy.lib.stride_tricks import sliding_window_view
 
 from config.schema import PreprocessConfig
 from utils.errors import one_line
@@ -16,11 +18,13 @@ from utils.errors import one_line
 Array = np.ndarray
 FULL_SCALE = 0.9999  # what reaches it counts as clipped
 ABSURD_PEAK = 10.0  # floating-point files may exceed full scale a little; this is damage
+ENERGY_FLOOR = 1e-10  # as in processors/audio/mel.py
 PEAK_LIMIT = 0.99  # a gain never lifts a peak above it
 # A recording this many times longer than max_seconds is not even decoded: trimming cannot save it.
 DECODE_LIMIT = 10
 # Beyond these a header lies, and resampling would need any amount of memory.
 LOWEST_RATE, HIGHEST_RATE = 2000, 1_000_000
+LARGEST_IN_MEMORY = 1 << 30  # bytes of a file without a length in its header
 
 
 class AudioProblem(Exception):
@@ -60,11 +64,9 @@ def read_channels(path: Path, max_seconds: float) -> tuple[Array, int]:
 
     Raises AudioProblem when it cannot be read, ends before its header says, or is longer than `max_seconds`.
     """
-    missing = missing_bytes(path)
-    if missing:
-        raise AudioProblem("truncated", f"{path.name} ends {missing} bytes before its header says")
+    source = checked_wav(path)
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(source) as file:
             frames, rate = file.frames, file.samplerate
             if not LOWEST_RATE <= rate <= HIGHEST_RATE:
                 raise AudioProblem("unreadable", f"{path.name} claims {rate} samples per second")
@@ -80,27 +82,34 @@ def read_channels(path: Path, max_seconds: float) -> tuple[Array, int]:
     return audio, rate
 
 
-def missing_bytes(path: Path) -> int:
-    """Bytes that a RIFF/WAVE file's data chunk claims beyond the file's end; 0 for any other file.
+def checked_wav(path: Path) -> Path | io.BytesIO:
+    """What libsndfile shall read for a file: itself, or a RIFF/WAVE file's content with the length that it has.
 
-    libsndfile reads such files without a word, as if they were shorter.
+    A recorder that was killed leaves 0 for the length of the samples, and libsndfile finds none; and it reads a file
+    that ends before its header says without a word, as if it were shorter: for that AudioProblem is raised.
     """
     try:
         size = path.stat().st_size
         with open(path, "rb") as file:
             head = file.read(12)
             if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-                return 0
+                return path
             while len(chunk := file.read(8)) == 8:
                 name, length = struct.unpack("<4sI", chunk)
-                if name == b"data":
-                    # Streaming writers leave 0 or the largest values in the header: then the file's end counts.
-                    open_ended = length == 0 or length >= 0x7FFFFF00
-                    return 0 if open_ended else max(0, file.tell() + length - size)
-                file.seek(length + (length & 1), 1)
+                if name != b"data":
+                    file.seek(length + (length & 1), 1)
+                    continue
+                begin, there = file.tell(), size - file.tell()
+                # Writers to a pipe leave the largest values: then the file's end counts.
+                if there < length < 0x7FFFFF00:
+                    raise AudioProblem("truncated", f"{path.name} ends {length - there} bytes before its header says")
+                if length == 0 and 0 < there < LARGEST_IN_MEMORY:
+                    content = path.read_bytes()
+                    return io.BytesIO(content[: begin - 4] + struct.pack("<I", there) + content[begin:])
+                return path
     except OSError as error:
         raise AudioProblem("unreadable", f"{path.name} cannot be read: {error.strerror or error}") from error
-    return 0
+    return path
 
 
 def check_samples(channels: Array, max_clipped_fraction: float) -> None:
@@ -181,6 +190,30 @@ def active_level_db(audio: Array, sample_rate: int) -> float:
     active = powers[powers >= loud * 10**-2.5]
     mean = float(active.mean())
     return 10 * float(np.log10(mean)) if mean > 0 else float("-inf")
+
+
+def frame_energy(audio: np.ndarray, n_fft: int, win_size: int, hop_size: int) -> np.ndarray:
+    """Norm of the STFT magnitude over frequency (T,), float32, of audio (N,) in [-1, 1]; T = N // hop_size.
+
+    Equals `MelSpectrogram.energy`, without torch and without a transform: by Parseval's theorem the sum over the
+    n_fft // 2 + 1 bins follows from the windowed samples' squares and from the two bins that have no mirror image.
+    """
+    frames = len(audio) // hop_size
+    if frames == 0:
+        return np.zeros(0, np.float32)
+    audio = audio.astype(np.float32, copy=False)
+    padded = np.pad(audio, n_fft // 2, mode="reflect" if len(audio) > n_fft // 2 else "constant")
+    left = (n_fft - win_size) // 2
+    window = np.zeros(n_fft)
+    window[left : left + win_size] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(win_size) / win_size)
+
+    chunks = sliding_window_view(padded, n_fft)[::hop_size][:frames]
+    squares = sliding_window_view(padded * padded, n_fft)[::hop_size][:frames]
+    total = n_fft * (squares @ (window**2).astype(np.float32)).astype(np.float64)
+    single = [window] if n_fft % 2 else [window, window * (-1.0) ** np.arange(n_fft)]
+    edges = (chunks @ np.stack(single, axis=1).astype(np.float32)).astype(np.float64)
+    power = 0.5 * (total + np.square(edges).sum(axis=1))
+    return np.sqrt(np.maximum(power, ENERGY_FLOOR)).astype(np.float32)
 
 
 def trim_silence(audio: Array, sample_rate: int, top_db: float, margin: float) -> Array:

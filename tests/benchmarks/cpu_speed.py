@@ -169,7 +169,7 @@ def build(folder: Path, generators: list[str], export: bool) -> None:
     from config.schema import save_config
     from models.base.checkpoints import save_checkpoint
     from models.registry import load_config
-    from models.tts.exchange.onnx import export_voice
+    from models.tts.exchange.onnx_export import export_voice
     from models.tts.jets.network import JetsNetwork
     from processors.text.tokens import lexicon_tokens, save_tokens
 
@@ -210,7 +210,7 @@ def compiled(case: dict) -> tuple[Speak, First, int]:
     """The exported module in PyTorch: traced to TorchScript, or its generator through torch.compile."""
     import torch
 
-    from models.tts.exchange.onnx.voice import ExportedVoice
+    from models.tts.exchange.exported_voice import ExportedVoice
     from models.tts.jets.synthesizer import Synthesizer
 
     voice = Synthesizer.from_experiment(Path(case["folder"]) / case["generator"], "cpu")

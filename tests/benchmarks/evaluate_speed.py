@@ -71,8 +71,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         items = make_items(folder, args.count, args.seconds)
-        result = timed("measures", lambda: evaluate(items, config, Report("benchmark"), folder))
-        timed("report files", lambda: write_report(result, config, folder, []))
+        report = Report("benchmark")
+        media = timed("measures", lambda: evaluate(items, config, report, folder))
+        timed("report files", lambda: write_report(report, media, config, folder, []))
         print(f"report.html: {(folder / 'report.html').stat().st_size / 2**20:.1f} MiB")
 
 

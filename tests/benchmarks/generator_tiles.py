@@ -26,10 +26,9 @@ except ModuleNotFoundError:
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from models.kernels.hifigan_triton import FusedConv, FusedHifigan, tile_of
+from models.kernels.fused_hifigan import FusedConv, tile_of
 from models.registry import load_config
-from models.tts.jets.generators import build_generator
-from models.tts.jets.gpu_inference import WholeGenerator
+from models.tts.jets.gpu_inference import for_inference
 from models.vocoders.convolutions import WeightNormConv1d, fold_weight_norm
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -82,13 +81,13 @@ def main() -> None:
     config = load_config(ROOT / "config/jets.json").model
     torch.manual_seed(0)
     channels = config.hidden_channels
-    generator = build_generator(channels, getattr(config.generators, arguments.generator)).eval().cuda()
+    generator = getattr(config.generators, arguments.generator).build(channels).eval().cuda()
     fold_weight_norm(generator)
     states = torch.randn(batch, frames, channels, device="cuda")
     lengths = torch.full((batch,), frames, device="cuda")
     print(torch.cuda.get_device_name(), f"batch {batch}, {frames} frames, {arguments.dtype}", flush=True)
-    with torch.inference_mode():
-        fused, library = FusedHifigan(generator, dtype), WholeGenerator(generator, dtype, None)
+    with torch.inference_mode(), torch.autocast("cuda", dtype, cache_enabled=False):
+        fused, library = generator.fused(dtype), for_inference(generator, dtype)
         print(f"fused {milliseconds(lambda: fused(states, lengths)):.2f} ms", flush=True)
         print(f"cuDNN {milliseconds(lambda: library(states)):.2f} ms", flush=True)
         with torch.backends.cudnn.flags(enabled=True, benchmark=True):

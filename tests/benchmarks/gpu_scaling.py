@@ -31,7 +31,7 @@ def train(config: str, name: str, gpus: str, steps: int, out: Path, overrides: l
         f"log_dir={out}", "train.max_epoch=1", f"train.steps_per_epoch={steps}", "train.log_interval=50",
         f"train.valid_interval={steps}", f"train.save_checkpoints_steps={steps}", "train.valid_samples=1", *overrides,
     ]  # fmt: skip
-    command = [sys.executable, str(ROOT / "bins/launch.py"), str(ROOT / "bins/train.py")]
+    command = [sys.executable, str(ROOT / "bins/train.py")]
     command += ["--config", config, "--name", name, *(word for text in settings for word in ("--set", text))]
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": gpus}
     output = out / f"{name}.log"

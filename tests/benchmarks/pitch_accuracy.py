@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from preprocessors.ljspeech import read_corpus
+from preprocessors.ljspeech import read_ljspeech
 from processors.audio.pitch import extract_f0
 from processors.audio.recording import read_channels, resample
 
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("clips", type=int, nargs="?", default=20, metavar="CLIPS", help="default: 20")
     arguments = parser.parse_args()
     folder, clips = arguments.folder, arguments.clips
-    utterances, _ = read_corpus(folder, folder.name)
+    utterances = [row for row in read_ljspeech(folder, folder.name) if not row.kind]
     chosen = utterances[:: max(1, len(utterances) // clips)][:clips]
     trackers = {
         "here": lambda audio: extract_f0(audio, SAMPLE_RATE, HOP, F0_MIN, F0_MAX),
@@ -70,7 +70,7 @@ def main() -> None:
     spent = dict.fromkeys(trackers, 0.0)
     seconds = 0.0
     for utterance in chosen:
-        channels, rate = read_channels(utterance.audio_path, 600)
+        channels, rate = read_channels(utterance.audio, 600)
         audio = resample(channels.mean(axis=1), rate, SAMPLE_RATE)
         seconds += len(audio) / SAMPLE_RATE
         for name, track in trackers.items():

@@ -51,8 +51,8 @@ def main() -> None:
         config.write_text(json.dumps(content))
         cold, again = run(config), run(config)
         corpus = ProcessedCorpus.open(Path(temporary) / "corpus")
-        seconds = len(corpus.audio) / corpus.sample_rate
-    print(f"{len(corpus.utterances)} utterances, {seconds / 60:.1f} min, {workers or 'all'} workers")
+        seconds = int(corpus.frames.sum()) * corpus.hop_size / corpus.sample_rate
+    print(f"{len(corpus)} utterances, {seconds / 60:.1f} min, {workers or 'all'} workers")
     for name, (wall, cpu) in {"from nothing": cold, "nothing to do": again}.items():
         print(f"{name:<15}{wall:>8.1f} s wall ({seconds / wall:.0f} x real time), {cpu:.1f} s CPU")
 

@@ -108,16 +108,18 @@ def measure(generator: str, arguments: argparse.Namespace) -> dict[str, float | 
     """One row: everything about one generator on one device."""
     import torch
 
-    from models.tts.jets.gpu_inference import GpuInference
+    from models.tts.jets import gpu_inference
     from models.tts.jets.synthesizer import Synthesizer
 
+    fused, graphs = VARIANTS[arguments.variant]
+    if not fused:
+        gpu_inference.fused_generator = lambda *_: None
     if arguments.expt_dir:
         voice = Synthesizer.from_experiment(arguments.expt_dir, arguments.device)
     else:
         voice = random_voice(generator, arguments.device)
-    if voice.gpu is not None:
-        fused, graphs = VARIANTS[arguments.variant]
-        voice.gpu = GpuInference(voice.network, voice.gpu.half, graphs, fused)
+    if not graphs and isinstance(voice.network, gpu_inference.GpuNetwork):
+        voice.network.graphs = voice.network.generator.graphs = None
     synchronise = torch.cuda.synchronize if arguments.device.startswith("cuda") else lambda: None
     sentence = len(voice.tts(SENTENCE)[0]) / voice.sample_rate
     paragraph = len(voice.tts(PARAGRAPH)[0]) / voice.sample_rate

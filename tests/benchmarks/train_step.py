@@ -32,22 +32,17 @@ from models.base.sampler import LengthSampler  # noqa: E402
 from models.registry import load_config  # noqa: E402
 from models.tts.jets.config import JetsConfig  # noqa: E402
 from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, open_corpora  # noqa: E402
+from models.tts.jets.fast_step import make_step  # noqa: E402
 from models.tts.jets.network import JetsNetwork  # noqa: E402
 from models.tts.jets.step import TrainStep  # noqa: E402
 from models.vocoders.discriminators import Discriminators  # noqa: E402
-from processors.corpus import Utterance  # noqa: E402
 
+# "plain": the textbook step; "eager": the fast one, kernel by kernel; "graphs": the fast one as it trains.
 VARIANTS: dict[str, list[str]] = {
-    "eager-fp32": ["train.precision=fp32", "train.cuda_graphs=false", "train.channels_last=false"],
-    "eager-bf16": ["train.precision=bf16", "train.cuda_graphs=false", "train.channels_last=false"],
-    "eager-bf16-nhwc": ["train.precision=bf16", "train.cuda_graphs=false", "train.channels_last=true"],
-    "graphs-fp32": ["train.precision=fp32", "train.cuda_graphs=true", "train.channels_last=false"],
-    "graphs-bf16": ["train.precision=bf16", "train.cuda_graphs=true", "train.channels_last=false"],
-    "graphs-bf16-nhwc": ["train.precision=bf16", "train.cuda_graphs=true", "train.channels_last=true"],
-    "compiled-bf16-nhwc": [
-        "train.precision=bf16", "train.cuda_graphs=true", "train.channels_last=true", "train.compile=true",
-    ],
-}  # fmt: skip
+    f"{kind}-{precision}": [f"train.precision={precision}", f"train.cuda_graphs={str(kind == 'graphs').lower()}"]
+    for kind in ("plain", "eager", "graphs")
+    for precision in ("fp32", "bf16")
+}
 STATISTICS = {"log_f0_mean": 5.3, "log_f0_std": 0.2, "energy_mean": 30.0, "energy_std": 25.0}
 
 
@@ -63,36 +58,42 @@ class SyntheticCorpus:
         frames = np.clip(random.normal(572, 190, self.size), 100, 872).astype(int)
         counts = np.maximum(4, (frames * random.normal(0.185, 0.015, self.size))).astype(int)
         self.tokens = [f"t{i}" for i in range(80)]
-        starts = np.concatenate([[0], np.cumsum(frames)])
-        total = int(starts[-1])
+        self.frames = frames
+        self.starts = np.concatenate([[0], np.cumsum(frames)])
+        total = int(self.starts[-1])
         self.audio = (random.standard_normal(total * self.hop_size, dtype=np.float32) * 2000).astype(np.int16)
         self.log_f0 = random.normal(5.3, 0.2, total).astype(np.float32)
-        self.utterances = [
-            Utterance(
-                f"u{i}", "", "", tuple(f"t{k}" for k in random.integers(1, 80, counts[i])), "", "train",
-                int(starts[i]) * self.hop_size, int(frames[i]) * self.hop_size, int(starts[i]), int(frames[i]),
-            )
-            for i in range(self.size)
-        ]  # fmt: skip
+        self.phones = (random.integers(1, 80, counts.sum()).astype(np.int16), np.concatenate([[0], np.cumsum(counts)]))
 
-    def split(self, name: str) -> list[Utterance]:
+    def rows(self, split: str) -> np.ndarray:
         """All utterances, whatever the split."""
-        return self.utterances
+        return np.arange(self.size)
+
+    def strings(self, name: str, rows: np.ndarray) -> list[str]:
+        """Names of some rows."""
+        return [f"u{row}" for row in rows]
+
+    def arrays(self, row: int) -> tuple[np.ndarray, np.ndarray, None]:
+        """Samples and log F0 of a row."""
+        first, last = self.starts[row], self.starts[row + 1]
+        return self.audio[first * self.hop_size : last * self.hop_size], self.log_f0[first:last], None
 
 
-def build(config: JetsConfig, table: UtteranceTable, device: torch.device) -> tuple:
+def build(config: JetsConfig, table: UtteranceTable, device: torch.device, plain: bool) -> tuple:
     """Networks, step, optimisers and batches of one variant."""
     torch.manual_seed(0)
     network = JetsNetwork(config.model, len(table.corpora[0].tokens), config.preprocess.n_mel, STATISTICS).to(device)
     judge = Discriminators(**config.model.discriminator.model_dump()).to(device)
     optimisers = [NetworkOptimizer(module, config.train) for module in (network, judge)]
-    step = TrainStep(network, judge, config, device, config.train.precision)
+    step = (TrainStep if plain else make_step)(network, judge, config, device, config.train.precision)
     sampler = LengthSampler(table.frames, table.tokens, table.ids, config.train.batch_size)
     assembler = BatchAssembler(config.preprocess, STATISTICS, device)
     return step, optimisers, JetsBatches(table, sampler, assembler, device, on_device=True), sampler
 
 
-def measure(config: JetsConfig, table: UtteranceTable, device: torch.device, steps: int, trace: Path | None) -> dict:
+def measure(
+    config: JetsConfig, table: UtteranceTable, device: torch.device, steps: int, trace: Path | None, plain: bool
+) -> dict:
     """Median times and peak memory of one variant."""
     on_gpu = device.type == "cuda"
     synchronise = torch.cuda.synchronize if on_gpu else (lambda: None)
@@ -101,7 +102,7 @@ def measure(config: JetsConfig, table: UtteranceTable, device: torch.device, ste
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     started = time.perf_counter()
-    step, optimisers, batches, sampler = build(config, table, device)
+    step, optimisers, batches, sampler = build(config, table, device, plain)
     no_inf = torch.zeros((), device=device)
 
     def train_once() -> None:
@@ -245,7 +246,7 @@ def main() -> None:
     """Print one line per measurement, then all of them as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, help="measure on this config's processed corpora")
-    variants = ["eager-fp32", "eager-bf16", "graphs-bf16", "graphs-bf16-nhwc"]
+    variants = ["plain-fp32", "plain-bf16", "eager-bf16", "graphs-bf16"]
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=variants)
     parser.add_argument("--segments", nargs="+", type=int, default=[64])
     parser.add_argument("--batches", nargs="+", type=int, default=[16])
@@ -275,7 +276,7 @@ def main() -> None:
                 trace = arguments.traces / f"{name.replace('/', '_')}.txt" if arguments.traces else None
                 try:
                     varied = load_config(base, [*arguments.overrides, *VARIANTS[variant], *sizes])
-                    results[name] = measure(varied, table, device, arguments.steps, trace)
+                    results[name] = measure(varied, table, device, arguments.steps, trace, variant.startswith("plain"))
                 except torch.OutOfMemoryError:
                     results[name] = {"error": "out of memory"}
                 show(name, results[name])

@@ -44,6 +44,7 @@ class Server:
         self.folder = folder
         self._address = str(folder / "socket")
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        one_thread["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
         command = [sys.executable, "-m", "tests.faults.server", self._address]
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, text=True,

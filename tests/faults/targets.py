@@ -14,7 +14,6 @@ CONFIG = PROJECT_ROOT / "config/jets.json"
 
 def warm_up() -> None:
     """Import and compile, without a thread left behind, whatever the stages need."""
-    import accelerate  # noqa: F401
     import matplotlib.backends.backend_agg  # noqa: F401
     import matplotlib.figure  # noqa: F401
     import tensorboard.compat.tensorflow_stub  # noqa: F401
@@ -22,12 +21,12 @@ def warm_up() -> None:
     import torch.utils.tensorboard  # noqa: F401
 
     torch.set_num_threads(1)
+
     import models.tts.jets.inference  # noqa: F401
     import models.tts.jets.trainer  # noqa: F401
     import models.tts.speaking  # noqa: F401
-    import preprocessors.corpus_plots  # noqa: F401
     import preprocessors.pipeline  # noqa: F401
-    from models.tts.jets.monotonic import search_paths
+    from models.kernels.monotonic import search_paths
     from processors.text.frontend import TextFrontEnd
 
     # The first optimiser of a process imports torch's compiler.
@@ -51,14 +50,14 @@ def train(overrides: list[str], name: str) -> None:
 def stage1(config: str, dataset: str) -> None:
     """Stage 1, as `bins/preprocess.py` does it, with its workers' part in this process."""
     from models.registry import load_config
-    from preprocessors import pipeline
+    from preprocessors import pipeline, source
 
     def run_here(make: Callable[..., Any], arguments: tuple, jobs: list, workers: int) -> Iterator[Any]:
         work = make(*arguments) if jobs else None
         for job in jobs:
-            yield work(job)
+            yield work(job, {})
 
-    pipeline.run_jobs = run_here
+    pipeline.run_jobs, source.LARGEST_GROUP = run_here, 3
     pipeline.preprocess_dataset(load_config(config), dataset)
 
 

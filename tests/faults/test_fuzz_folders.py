@@ -17,17 +17,17 @@ import torch
 from models.base import checkpoints
 from models.base.experiment import Experiment
 from models.base.sampler import LengthSampler
-from models.evaluation.items import read_manifest
+from models.evaluation.items import items_of, read_manifest
 from models.registry import load_experiment_config
 from models.tts.jets.dataset import UtteranceTable, merged_statistics, read_from_host
 from models.tts.jets.inference import Synthesizer
-from preprocessors.store import Store
 from processors.corpus import ProcessedCorpus
 from processors.text.tokens import load_tokens
 from tests.faults.fuzz import changed_json, changed_json_lines, damaged, fuzzed, only_user_errors
+from utils.errors import UserError
 from utils.lock import FileLock
 
-FIXTURE = Path(__file__).resolve().parents[1] / "fixtures/v1"
+FIXTURE = Path(__file__).resolve().parents[1] / "fixtures/v2"
 VOICE, CORPUS = FIXTURE / "voice", FIXTURE / "data/tiny"
 CHECKPOINT = Path("checkpoints/step_00000004")
 
@@ -102,6 +102,7 @@ def test_config_of_an_experiment(voice: Path, rng: random.Random) -> None:
 def use(corpus: Path) -> None:
     """Everything that training reads of a corpus."""
     opened = ProcessedCorpus.open(corpus)
+    opened.check()
     merged_statistics([opened])
     for split in ("train", "valid"):
         table = UtteranceTable([opened], split)
@@ -122,25 +123,18 @@ def test_meta_of_a_corpus(corpus: Path, rng: random.Random) -> None:
 
 
 @fuzzed
-def test_manifest_of_a_corpus(corpus: Path, rng: random.Random) -> None:
-    content = changed_json_lines(tree_of(CORPUS / "manifest.jsonl"), rng)
-    with changed(corpus, "manifest.jsonl", content):
+def test_manifest_and_shards_of_a_corpus(corpus: Path, rng: random.Random) -> None:
+    """Any change is noticed, and what is read without a look at the checksum is a sentence or a result."""
+    path = rng.choice([*CORPUS.glob("*.arrow"), *CORPUS.glob("shards/*.arrow")])
+    content = damaged(path.read_bytes(), rng)
+    with changed(corpus, path.relative_to(CORPUS), content):
+        if content != path.read_bytes():
+            with pytest.raises(UserError, match="run stage 1 again"):
+                use(corpus)
         with only_user_errors():
-            use(corpus)
-        with only_user_errors():
-            Store(corpus).read_corpus(corpus, {"x"})
-
-
-@fuzzed
-def test_sources_of_a_corpus(corpus: Path, rng: random.Random) -> None:
-    content = changed_json_lines(tree_of(CORPUS / "sources.jsonl"), rng)
-    keys = {row["key"] for row in tree_of(CORPUS / "sources.jsonl")}
-    with changed(corpus, "sources.jsonl", content), only_user_errors():
-        store = Store(corpus)
-        store.read_corpus(corpus, keys)
-        for key in keys:
-            if key in store and not store[key].kind:
-                assert len(store.arrays(key).audio) == store[key].length
+            opened = ProcessedCorpus.open(corpus)
+            for row in range(len(opened)):
+                opened.arrays(row)
 
 
 @fuzzed
@@ -170,11 +164,11 @@ def test_manifest_of_wavs_to_judge(tmp_path: Path, rng: random.Random) -> None:
     content = changed_json_lines([{"id": "a", "text": "One.", "wav": "a.wav", "reference": "b.wav"}] * 2, rng)
     (tmp_path / "manifest.jsonl").write_bytes(content)
     with only_user_errors():
-        read_manifest(tmp_path / "manifest.jsonl", None, lambda key: None)
+        items_of(read_manifest(tmp_path / "manifest.jsonl"), tmp_path, lambda key: None)
 
 
 @fuzzed
 def test_lock_file(tmp_path: Path, rng: random.Random) -> None:
-    (tmp_path / ".lock").write_bytes(changed_json({"host": "here", "pid": 1, "boot": "x", "since": "now"}, rng))
+    (tmp_path / ".lock").write_bytes(changed_json({"host": "here", "pid": 1, "since": "now"}, rng))
     with only_user_errors(), FileLock(tmp_path / ".lock", "the folder is in use"):
         pass

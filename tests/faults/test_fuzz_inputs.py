@@ -17,13 +17,12 @@ import yaml
 
 from models.registry import load_config
 from models.tts import text_files
-from models.tts.exchange.espnet.convert import export_voice, import_voice
+from models.tts.exchange.espnet_voice import export_voice, import_voice
 from models.tts.jets.inference import Synthesizer
-from preprocessors.download import is_corpus
-from preprocessors.ljspeech import read_corpus
-from preprocessors.store import Arrays, Record, Store, write_shard
-from preprocessors.unpack import unpack_archive
+from preprocessors.download import unpack_archive
+from preprocessors.ljspeech import is_ljspeech, read_ljspeech
 from processors.audio.recording import AudioProblem, load_recording
+from processors.store import is_whole, shard_batch, write_batch
 from processors.text.frontend import TextFrontEnd
 from processors.text.lexicon import read_lexicon
 from processors.text.ssml import parse_ssml
@@ -71,10 +70,12 @@ def test_metadata(tmp_path: Path, rng: random.Random) -> None:
     content = reassembled(lines, pieces, rng).encode("utf-8", "surrogatepass")
     (tmp_path / "metadata.csv").write_bytes(damaged(content, rng) if rng.randrange(3) == 0 else content)
     with only_user_errors():
-        kept, skipped = read_corpus(tmp_path, "voice")
         inside = (tmp_path / "wavs").resolve()
-        assert all(one.audio_path.resolve().is_relative_to(inside) for one in kept)
-        assert all(one.reason.isprintable() and one.id.isprintable() for one in skipped)
+        for row in read_ljspeech(tmp_path, "voice"):
+            if row.kind:
+                assert row.reason.isprintable() and row.id.isprintable()
+            else:
+                assert row.audio.resolve().is_relative_to(inside)
 
 
 @fuzzed
@@ -190,22 +191,15 @@ def test_recording(recordings: list[Path], tmp_path: Path, rng: random.Random) -
 
 
 @fuzzed
-def test_finished_piece_of_stage_1(tmp_path: Path, rng: random.Random) -> None:
-    """A torn or damaged shard in the work folder is made again; nothing else may come of it."""
-    shutil.rmtree(tmp_path / "work", ignore_errors=True)
-    (tmp_path / "work").mkdir()
-    kept = Record("k1", "u1", normalised="a", phones=("^", "$"), length=512, frames=2)
-    records = [kept, Record("k2", "u2", "silent", "x")]
-    arrays = [Arrays(np.zeros(512, "<i2"), np.zeros(2, "<f4"), np.zeros(2, "u1"))]
-    file = tmp_path / "work/x.npz"
-    write_shard(file, records, arrays, ["<pad>", "^", "$"])
-    file.write_bytes(damaged(file.read_bytes(), rng, head=3000))
-    with only_user_errors():
-        store = Store(tmp_path / "work")
-        store.read_shards({"k1", "k2"})
-        assert file.exists() == ("k1" in store)
-        if "k1" in store:
-            assert len(store.arrays("k1").audio) == 512
+def test_damaged_piece_of_stage_1(tmp_path: Path, rng: random.Random) -> None:
+    """Any change of a shard is noticed."""
+    row = {"id": "u1", "normalised": "a", "phones": [1, 2], "frames": 2}
+    row |= {"audio": np.zeros(512, np.int16), "log_f0": np.zeros(2, np.float32), "voiced": np.zeros(2, np.uint8)}
+    file = write_batch(tmp_path, "key", shard_batch([row, {"id": "u2", "kind": "silent"}], ["<pad>", "^", "$"]))
+    content = file.read_bytes()
+    assert is_whole(file)
+    file.write_bytes(damaged(content, rng, head=3000))
+    assert is_whole(file) == (file.read_bytes() == content)
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +262,7 @@ def test_archive(archives: list[Path], tmp_path: Path, rng: random.Random) -> No
     shutil.rmtree(target, ignore_errors=True)
     try:
         with only_user_errors():
-            unpack_archive(file, target, is_corpus)
+            unpack_archive(file, target, is_ljspeech)
     finally:
         file.unlink()
     assert {path.name for path in tmp_path.iterdir()} <= {"target"}

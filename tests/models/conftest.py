@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,8 @@ from config.schema import PreprocessConfig
 from models.registry import load_config
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import fingerprint
-from processors.text.tokens import lexicon_tokens, save_tokens
+from processors.text.tokens import lexicon_tokens
+from tests.stored_corpus import store_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
@@ -46,27 +46,28 @@ TINY = [
 
 
 def write_corpus(
-    directory: Path, preprocess: PreprocessConfig, frames: Sequence[int], splits: Sequence[str], seed: int = 0
+    directory: Path,
+    preprocess: PreprocessConfig,
+    frames: Sequence[int],
+    splits: Sequence[str],
+    seed: int = 0,
+    tokens: list[str] | None = None,
 ) -> Path:
     """A complete processed corpus of noisy tones, `frames` long each."""
     rng = np.random.default_rng(seed)
     hop, rate = preprocess.hop_size, preprocess.sample_rate
-    tokens = lexicon_tokens()
-    directory.mkdir(parents=True)
+    tokens = tokens or lexicon_tokens()
     rows, audio, log_f0 = [], [], []
     for number, (count, split) in enumerate(zip(frames, splits)):
         f0 = 150.0 * np.exp(0.2 * np.sin(np.arange(count) / 7 + number))
         phase = np.cumsum(np.repeat(f0, hop)) * 2 * math.pi / rate
         sound = 0.3 * np.sin(phase) * np.repeat(0.5 + 0.5 * np.cos(np.arange(count) / 3), hop)
         sound += 0.01 * rng.standard_normal(count * hop)
-        phones = ["^", *rng.choice(tokens[11:], max(1, count // 8)).tolist(), "$"]
-        rows.append({
-            "id": f"utt{seed}-{number:03d}", "text": f"text {number}", "normalised": f"text {number}",
-            "phones": phones, "speaker": "a", "split": split, "offset": sum(map(len, audio)), "length": count * hop,
-            "frame_offset": sum(map(len, log_f0)), "frames": count,
-        })  # fmt: skip
+        phones = [tokens[1], *rng.choice(tokens[11:], max(1, count // 8)).tolist(), tokens[2]]
         audio.append((sound * 32767).astype("<i2"))
         log_f0.append(np.log(f0).astype("<f4"))
+        row = {"id": f"utt{seed}-{number:03d}", "text": f"text {number}", "phones": phones, "split": split}
+        rows.append({**row, "audio": audio[-1], "log_f0": log_f0[-1]})
     train = [i for i, split in enumerate(splits) if split == "train"]
     spectra = MelSpectrogram(rate, preprocess.n_fft, preprocess.win_size, hop, preprocess.n_mel, preprocess.fmin)
     energy = torch.cat([spectra(torch.from_numpy(audio[i] / np.float32(32768))[None])[1][0] for i in train])
@@ -75,15 +76,10 @@ def write_corpus(
         "log_f0_mean": float(train_f0.mean()), "log_f0_std": float(train_f0.std()),
         "energy_mean": float(energy.mean()), "energy_std": float(energy.std()),
     }  # fmt: skip
-    np.concatenate(audio).tofile(directory / "audio.i16")
-    np.concatenate(log_f0).tofile(directory / "log_f0.f32")
-    np.ones(sum(frames), np.uint8).tofile(directory / "voiced.u8")
-    (directory / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    save_tokens(directory / "tokens.json", tokens, "lexicon", "en-us")
-    meta = {"format_version": 1, "fingerprint": fingerprint(preprocess), "sample_rate": rate, "hop_size": hop,
-            "statistics": statistics}  # fmt: skip
-    (directory / "meta.json").write_text(json.dumps(meta))
-    return directory
+    return store_corpus(
+        directory, rows, tokens, fingerprint=fingerprint(preprocess), sample_rate=rate, hop_size=hop,
+        statistics=statistics,
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -16,11 +16,9 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from models.tts.exchange.espnet.names import discriminator_names, network_names, to_ours
+from models.tts.exchange.espnet_tensors import discriminator_names, network_names, to_ours
 from models.tts.jets.batch import Batch
 from models.tts.jets.step import TrainStep
-from models.vocoders.gan_losses import split_real_fake
-from models.vocoders.tails import generate_each
 from tests.parity.oracle import HOP, Pair
 
 LN10 = math.log(10.0)
@@ -175,24 +173,21 @@ def run_ours(pair: Pair, batch: Batch, starts: Tensor) -> Outcome:
         module.zero_grad()
     upsampled: list[Tensor] = []
     hook = network.decoder.register_forward_pre_hook(lambda _module, inputs: upsampled.append(inputs[0]))
-    with (
-        outputs_of(generator=network.generator, discriminator=discriminator) as calls,
-        patch.object(network, "acoustic_of", wraps=network.acoustic_of) as acoustic,
-    ):
+    with outputs_of(generator=network.generator, discriminator=discriminator) as calls:
         report = step(batch, starts=starts)
     hook.remove()
-    assert acoustic.call_count == 1
     with torch.no_grad():
-        out = network.acoustic(batch)
-        waveform = generate_each(network.generator, out.decoder_states, batch.frame_lengths)
-    real, fake = split_real_fake(calls["discriminator"][0])
+        out, states = network.acoustic(batch)
+        waveform = network.generate(states, batch.host_frame_lengths)
+    aligned, predicted = out.aligned, out.predicted
+    real, fake = ([[f.chunk(2)[half] for f in layers] for layers in calls["discriminator"][0]] for half in (0, 1))
     for i, (n, t) in enumerate(zip(batch.host_text_lengths, batch.host_frame_lengths)):
         for name, value in (
-            ("encoder states", out.hidden[i, :n]), ("alignment log-probabilities", out.log_p_attn[i, :t, :n]),
-            ("durations", out.durations[i, :n]), ("averaged pitch", out.log_f0[i, :n]),
-            ("averaged energy", out.energy[i, :n]), ("predicted log-durations", out.log_durations_hat[i, :n]),
-            ("predicted pitch", out.log_f0_hat[i, :n]), ("predicted energy", out.energy_hat[i, :n]),
-            ("upsampled states", upsampled[0][i, :t]), ("decoder states", out.decoder_states[i, :t]),
+            ("encoder states", out.hidden[i, :n]), ("alignment log-probabilities", aligned.log_p_attn[i, :t, :n]),
+            ("durations", aligned.durations[i, :n]), ("averaged pitch", aligned.log_f0[i, :n]),
+            ("averaged energy", aligned.energy[i, :n]), ("predicted log-durations", predicted.log_durations[i, :n]),
+            ("predicted pitch", predicted.log_f0[i, :n]), ("predicted energy", predicted.energy[i, :n]),
+            ("upsampled states", upsampled[0][i, :t]), ("decoder states", states[i, :t]),
             ("waveform of segments", calls["generator"][0][i]), ("waveform of utterances", waveform[i, : t * HOP]),
         ):  # fmt: skip
             outcome.add(name, value)
@@ -208,6 +203,7 @@ def run_ours(pair: Pair, batch: Batch, starts: Tensor) -> Outcome:
 
 def _as_espnet(value: Tensor, index: int, size: int) -> Tensor:
     """Feature map of utterance `index` in ESPnet's shape: the phases of a period, (p, C, T'), become (C, T', p)."""
+    value = value.squeeze(2)
     period = value.shape[0] // size
     if period == 1:
         return value[index]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.base.checkpoints import find_checkpoint, load_weights
 from models.registry import load_experiment_config
-from models.tts.exchange.espnet.convert import import_voice
+from models.tts.exchange.espnet_voice import import_voice
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import JetsNetwork

@@ -5,9 +5,17 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from models.tts.exchange.espnet.options import G, P, S, put
+from models.tts.exchange.espnet_options import put
 
 N_MEL, HOP = 80, 256
+G, S, P = (
+    f"tts_conf.{section}."
+    for section in (
+        "generator_params",
+        "discriminator_params.scale_discriminator_params",
+        "discriminator_params.period_discriminator_params",
+    )
+)
 
 # The tokens of ESPnet's LJSpeech recipe: its own symbols around ARPAbet and punctuation.
 TOKENS = [

@@ -17,7 +17,7 @@ import yaml
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.base.experiment import Experiment
 from models.registry import load_config
-from models.tts.exchange.espnet.convert import CONFIG_FILE, MODEL_FILE, export_voice, import_voice
+from models.tts.exchange.espnet_voice import CONFIG_FILE, MODEL_FILE, export_voice, import_voice
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.synthesizer import Synthesizer
 from models.vocoders.discriminators import Discriminators

@@ -88,23 +88,24 @@ def config_maker(tmp_path: Path) -> Callable[..., ExperimentConfig]:
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stage 1 without worker processes, for tests that are about something else."""
-    from preprocessors import pipeline
+    """Stage 1 without worker processes, and with small groups, for tests that are about something else."""
+    from preprocessors import pipeline, source
 
     def run_here(make: Callable, arguments: tuple, jobs: list, workers: int) -> object:
         work = make(*arguments) if jobs else None
         for job in jobs:
-            yield work(job)
+            yield work(job, {})
 
     monkeypatch.setattr(pipeline, "run_jobs", run_here)
+    monkeypatch.setattr(source, "LARGEST_GROUP", 6)
 
 
 @pytest.fixture
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stage 1 without its pictures, which take most of the time on a small corpus."""
-    from preprocessors import packing
+    from preprocessors import manifest
 
-    monkeypatch.setattr(packing, "_plot", lambda folder, figures: folder.mkdir())
+    monkeypatch.setattr(manifest, "write_plots", lambda folder, figures: folder.mkdir(exist_ok=True))
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:

@@ -19,8 +19,8 @@ import pytest
 from config.schema import ExperimentConfig
 from models.registry import load_config
 from preprocessors import download
-from preprocessors.download import download_dataset, download_datasets
-from preprocessors.unpack import unpack_archive
+from preprocessors.download import download_dataset, download_datasets, unpack_archive
+from preprocessors.ljspeech import is_ljspeech
 from utils.errors import UserError
 
 FILES = {"metadata.csv": b"a|Hello.|Hello.\n", "README": b"a corpus", "wavs/a.wav": bytes(range(256)) * 400}
@@ -132,28 +132,22 @@ def test_zip_and_archive_without_a_top_folder(make, tmp_path):
     assert_complete(tmp_path)
 
 
-def test_broken_connection_is_continued_where_it_broke(make, server, tmp_path):
+@pytest.mark.parametrize(
+    "breaks, part, honour, ranges",
+    [
+        pytest.param([100, 50], 0, True, [None, "bytes=100-", "bytes=150-"], id="continued where it broke"),
+        pytest.param([], 64, True, ["bytes=64-"], id="an earlier attempt's part is continued"),
+        pytest.param([100], 0, False, [None, "bytes=100-"], id="a server without ranges starts over"),
+    ],
+)
+def test_interrupted_downloads(make, server, tmp_path, breaks, part, honour, ranges):
     content = tar_of(FILES)
-    server.break_after = [100, 50]
+    server.break_after, server.honour_ranges = breaks, honour
+    if part:
+        (tmp_path / "corpora").mkdir()
+        (tmp_path / "corpora" / "corpus.tar.bz2.part").write_bytes(content[:part])
     download_datasets(make(content))
-    assert server.ranges == [None, "bytes=100-", "bytes=150-"]
-    assert_complete(tmp_path)
-
-
-def test_part_of_an_earlier_attempt_is_continued(make, server, tmp_path):
-    content = tar_of(FILES)
-    (tmp_path / "corpora").mkdir()
-    (tmp_path / "corpora" / "corpus.tar.bz2.part").write_bytes(content[:64])
-    download_datasets(make(content))
-    assert server.ranges == ["bytes=64-"]
-    assert_complete(tmp_path)
-
-
-def test_server_that_ignores_ranges_starts_over(make, server, tmp_path):
-    server.honour_ranges = False
-    server.break_after = [100]
-    download_datasets(make(tar_of(FILES)))
-    assert server.ranges == [None, "bytes=100-"]
+    assert server.ranges == ranges
     assert_complete(tmp_path)
 
 
@@ -193,7 +187,7 @@ def test_missing_file_and_dead_server(make, tmp_path):
         download_datasets(make(content, url="corpus.tar.bz2"))
 
 
-def test_folder_with_something_else_is_never_touched(make, server, tmp_path):
+def test_what_is_in_the_way_is_never_touched(make, server, tmp_path):
     folder = tmp_path / "corpora" / "Tiny"
     folder.mkdir(parents=True)
     (folder / "thesis.txt").write_text("years of work")
@@ -201,24 +195,19 @@ def test_folder_with_something_else_is_never_touched(make, server, tmp_path):
         download_datasets(make(tar_of(FILES)))
     assert (folder / "thesis.txt").read_text() == "years of work"
     assert server.ranges == []
-
-
-def test_corpus_without_an_address(make, tmp_path):
-    config = make(tar_of(FILES))
-    config = config.model_copy(update={"download": {}})
+    (folder / "thesis.txt").unlink()
     with pytest.raises(UserError, match=r"download\.Tiny gives no address"):
-        download_dataset(config, "Tiny")
+        download_dataset(make(tar_of(FILES)).model_copy(update={"download": {}}), "Tiny")
 
 
-@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "a/../../evil"])
-def test_entries_that_leave_the_folder_are_refused(make, tmp_path, name):
-    with pytest.raises(UserError, match="refused"):
-        download_datasets(make(tar_of({**FILES, name: b"x"}, top="")))
-    assert not list(tmp_path.rglob("evil"))
-    assert not (tmp_path / "corpora" / "Tiny").exists()
-
-
-def test_links_are_refused(make, tmp_path):
+def test_entries_that_leave_the_folder_and_links_are_refused(make, tmp_path):
+    for number, name in enumerate(("../evil", "/tmp/evil", "a/../../evil")):
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as file:
+            file.writestr(name, "x")
+        for content, suffix in ((tar_of({**FILES, name: b"x"}, top=""), "tar.bz2"), (zipped.getvalue(), "zip")):
+            with pytest.raises(UserError, match="refused"):
+                download_datasets(make(content, f"corpus{number}.{suffix}"))
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         link = tarfile.TarInfo("wavs")
@@ -226,6 +215,7 @@ def test_links_are_refused(make, tmp_path):
         tar.addfile(link)
     with pytest.raises(UserError, match="'wavs' is a link"):
         download_datasets(make(buffer.getvalue(), "corpus.tar"))
+    assert not list(tmp_path.rglob("evil")) and not (tmp_path / "corpora" / "Tiny").exists()
 
 
 @pytest.mark.parametrize(
@@ -248,7 +238,7 @@ def test_full_disk(make, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(download, "_copy", full)
-    with pytest.raises(UserError, match="the disk of .* is full .*make room and run stage 0 again"):
+    with pytest.raises(UserError, match="cannot write to .*: the disk is full"):
         download_datasets(make(tar_of(FILES)))
 
 
@@ -257,6 +247,6 @@ def test_leftovers_of_a_killed_unpacking_are_replaced(tmp_path):
     archive.write_bytes(tar_of(FILES))
     (tmp_path / ".unpack-Tiny" / "archive" / "wavs").mkdir(parents=True)
     (tmp_path / ".unpack-Tiny" / "archive" / "metadata.csv").write_text("half")
-    unpack_archive(archive, tmp_path / "Tiny", download.is_corpus)
+    unpack_archive(archive, tmp_path / "Tiny", is_ljspeech)
     assert (tmp_path / "Tiny" / "metadata.csv").read_bytes() == FILES["metadata.csv"]
     assert not (tmp_path / ".unpack-Tiny").exists()

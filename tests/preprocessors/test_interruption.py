@@ -16,7 +16,16 @@ from processors.corpus import ProcessedCorpus
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
 
-COMMAND = [sys.executable, str(PROJECT_ROOT / "bins/preprocess.py")]
+# bins/preprocess.py, with small groups.
+PROGRAM = f"""
+import runpy, sys
+sys.path.insert(0, {str(PROJECT_ROOT)!r})
+from preprocessors import source
+source.LARGEST_GROUP = 5
+sys.argv[0] = {str(PROJECT_ROOT / "bins/preprocess.py")!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+COMMAND = [sys.executable, "-c", PROGRAM]
 
 
 def start(config: Path, *more: str) -> subprocess.Popen:
@@ -59,74 +68,53 @@ def group_is_gone(process: subprocess.Popen) -> bool:
     return False
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(
-    tmp_path_factory: pytest.TempPathFactory, voice_folder: Path, config_writer: Callable, content_of: Callable
-) -> dict[str, bytes]:
-    """Contents of every file that one run with one worker makes."""
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    code, out, err = finish(config_writer(folder / "config.json", voice_folder, folder / "data", num_workers=1))
-    assert code == 0, err
-    assert "x real time" in out
-    return content_of(folder / "data" / "voice")
-
-
 @pytest.fixture
 def write(tmp_path: Path, voice_folder: Path, config_writer: Callable) -> Callable[..., Path]:
     """Function from preprocess keys to a config file for two workers and tmp_path/data."""
-    return lambda **keys: config_writer(
-        tmp_path / "config.json", voice_folder, tmp_path / "data", **{"num_workers": 2, **keys}
+    return lambda data="data", **keys: config_writer(
+        tmp_path / f"{data}.json", voice_folder, tmp_path / data, **{"num_workers": 2, **keys}
     )
 
 
-def test_killed_again_and_again(tmp_path: Path, write: Callable, uninterrupted: dict, content_of: Callable) -> None:
-    """SIGKILL after the first shard, after the third, while the result is packed: the end has the same bytes."""
-    config, data = write(), tmp_path / "data"
-    work, new = data / ".voice.work", data / ".voice.new"
+def test_interrupted_again_and_again(tmp_path: Path, write: Callable, content_of: Callable) -> None:
+    """After the first shard, after the third, while the corpus is put together: the end has the same bytes."""
+    config, corpus = write(), tmp_path / "data/voice"
+
+    def shards() -> int:
+        return len(list(corpus.glob("shards/*.arrow")))
+
     moments = [
-        lambda: len(list(work.glob("*.npz"))) >= 1,
-        lambda: len(list(work.glob("*.npz"))) >= 3,
-        lambda: (new / "audio.i16").exists(),
+        (signal.SIGKILL, lambda: shards() >= 1),
+        (signal.SIGINT, lambda: shards() >= 3),
+        (signal.SIGKILL, lambda: (corpus / "report.txt").exists()),
     ]
     kept = 0
-    for moment in moments:
+    for kind, moment in moments:
         process = start(config)
         assert wait_until(moment, process), process.communicate()
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        if kind == signal.SIGINT:
+            os.killpg(process.pid, kind)  # as a terminal does it: to the parent and the workers
+            _, err = process.communicate(timeout=120)
+            assert process.returncode == 130 and "Traceback" not in err
+            assert err.strip().splitlines()[-1] == "stopped; run the same command again to continue"
+        else:
+            os.kill(process.pid, kind)
+            process.communicate()
         assert group_is_gone(process), "a worker outlived its parent"
-        assert not (data / "voice").exists()
         with pytest.raises(UserError, match="no finished features"):
-            ProcessedCorpus.open(data / "voice")
-        shards = len(list(work.glob("*.npz")))
-        assert shards >= max(kept, 1), "finished work was lost"
-        kept = shards
+            ProcessedCorpus.open(corpus)
+        assert shards() >= max(kept, 1), "finished work was lost"
+        kept = shards()
     code, out, err = finish(config)
     assert code == 0, err
     assert "0 utterances worked on" in out and "everything was reused" in out
-    assert content_of(data / "voice") == uninterrupted
-    assert [path.name for path in data.iterdir()] == ["voice"]
+    code, out, err = finish(write("uninterrupted", num_workers=1))
+    assert code == 0 and "x real time" in out, err
+    assert content_of(corpus) == content_of(tmp_path / "uninterrupted/voice")
+    assert [path.name for path in corpus.parent.iterdir()] == ["voice"]
 
     code, out, err = finish(config)
     assert (code, err) == (0, "") and out.startswith("voice: nothing to do")
-
-
-def test_ctrl_c_ends_it_with_a_sentence(
-    tmp_path: Path, write: Callable, uninterrupted: dict, content_of: Callable
-) -> None:
-    config, work = write(), tmp_path / "data" / ".voice.work"
-    process = start(config)
-    assert wait_until(lambda: bool(list(work.glob("*.npz"))), process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the parent and the workers
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert err.strip().splitlines()[-1] == "stopped; run the same command again to continue"
-    assert "Traceback" not in err
-    assert group_is_gone(process)
-    assert not (tmp_path / "data" / "voice").exists()
-    code, _, err = finish(config)
-    assert code == 0, err
-    assert content_of(tmp_path / "data" / "voice") == uninterrupted
 
 
 @pytest.mark.parametrize(

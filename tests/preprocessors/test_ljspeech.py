@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from preprocessors.ljspeech import AUDIO_SUFFIXES, read_corpus
+from models.registry import load_config
+from preprocessors.ljspeech import read_ljspeech
+from preprocessors.source import SourceRow, grouped, with_keys
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 
 def corpus(folder: Path, metadata: bytes | str, recordings: tuple[str, ...] = ("a.wav", "b.flac", "c.OGG")) -> Path:
@@ -21,9 +25,15 @@ def corpus(folder: Path, metadata: bytes | str, recordings: tuple[str, ...] = ("
     return folder
 
 
+def read_corpus(folder: Path, name: str) -> tuple[list[SourceRow], list[SourceRow]]:
+    """Good rows and others."""
+    rows = list(read_ljspeech(folder, name))
+    return [row for row in rows if not row.kind], [row for row in rows if row.kind]
+
+
 def test_two_and_three_columns(tmp_path: Path) -> None:
     kept, skipped = read_corpus(corpus(tmp_path, "a|Dr. X|Doctor X\nb|two columns\nc|second|\n"), "voice")
-    assert [(u.id, u.text, u.audio_path.name, u.speaker) for u in kept] == [
+    assert [(u.id, u.text, u.audio.name, u.speaker) for u in kept] == [
         ("a", "Doctor X", "a.wav", "voice"),
         ("b", "two columns", "b.flac", "voice"),
         ("c", "second", "c.OGG", "voice"),
@@ -48,7 +58,7 @@ def test_quotes_are_plain_characters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line, name, kind, words",
     [
-        (b"a", "a", "wrong columns", "line 2 of metadata.csv has 1 columns"),
+        (b"a", "a", "wrong columns", "line 2 of metadata.csv has no |; id|text or"),
         (b"a|b|c|d", "a", "wrong columns", "4 columns"),
         (b"b|caf\xe9", "b", "bad encoding", "line 2 of metadata.csv is not UTF-8"),
         (b"a|again", "a", "duplicate id", "repeats the id of line 1"),
@@ -63,6 +73,7 @@ def test_quotes_are_plain_characters(tmp_path: Path) -> None:
         (b"b\x00|text", "b?", "bad id", "control"),
         (b"|text", "line 2 of metadata.csv", "bad id", "is empty"),
         (b"n" * 300 + b"|text", "n" * 200, "bad id", "more than 200"),
+        (b"b|" + b"word " * 2_000_000, "b", "text too long", "9999999 characters"),
     ],
 )
 def test_bad_lines_are_skipped_with_a_reason(tmp_path: Path, line: bytes, name: str, kind: str, words: str) -> None:
@@ -87,8 +98,39 @@ def test_accents_in_two_characters(tmp_path: Path) -> None:
 
 def test_several_recordings_of_one_id(tmp_path: Path) -> None:
     kept, _ = read_corpus(corpus(tmp_path, "a|text", ("a.mp3", "a.flac", "a.txt")), "voice")
-    assert kept[0].audio_path.name == "a.flac"
-    assert AUDIO_SUFFIXES[0] == ".wav"
+    assert kept[0].audio.name == "a.flac"
+
+
+def test_ids_as_other_programs_write_them(tmp_path: Path) -> None:
+    lines = "a.wav|suffix\nwavs/b.FLAC|folder\nwavs\\s\\c|windows\nv.wav|literal\na|twice"
+    kept, skipped = read_corpus(corpus(tmp_path, lines, ("a.wav", "b.flac", "s/c.wav", "v.wav.wav")), "voice")
+    assert [(row.id, row.audio.name) for row in kept] == [
+        ("a", "a.wav"),
+        ("b", "b.flac"),
+        ("s/c", "c.wav"),
+        ("v.wav", "v.wav.wav"),
+    ]
+    assert [row.kind for row in skipped] == ["duplicate id"]
+
+
+def test_what_is_no_file_and_what_has_gone(tmp_path: Path) -> None:
+    folder = corpus(tmp_path, "pipe|x\ndevice|x\ngone|x\na|x", ("gone.wav", "a.wav"))
+    os.mkfifo(folder / "wavs/pipe.wav")
+    (folder / "wavs/device.wav").symlink_to("/dev/zero")
+    rows = list(read_ljspeech(folder, "voice"))
+    (folder / "wavs/gone.wav").unlink()
+    rows = with_keys(rows, load_config(PROJECT_ROOT / "config/jets.json").preprocess)
+    assert [row.kind for row in rows] == ["unreadable", "unreadable", "missing audio", ""]
+    assert [bool(row.key) for row in rows] == [False, False, False, True]
+
+
+def test_a_row_more_or_less_moves_no_other_groups_borders() -> None:
+    rows = [SourceRow(f"LJ{number:05d}") for number in range(2000)]
+    groups = grouped(rows)
+    assert [row for group in groups for row in group] == rows
+    assert max(map(len, groups)) <= 128 and 20 < len(groups) < 50
+    changed = grouped(rows[:700] + [SourceRow("new")] + rows[700:1300] + rows[1301:])
+    assert sum(group not in groups for group in changed) <= 4
 
 
 def test_missing_pieces_name_the_key_and_stage_0(tmp_path: Path) -> None:
@@ -117,5 +159,5 @@ def test_any_metadata_gives_lines_or_one_sentence(tmp_path: Path, content: bytes
     except UserError:
         return
     inside = (folder / "wavs").resolve()
-    assert all(u.audio_path.resolve().is_relative_to(inside) and u.text.strip() for u in kept)
+    assert all(u.audio.resolve().is_relative_to(inside) and u.text.strip() for u in kept)
     assert all(s.reason and s.id for s in skipped)

@@ -14,23 +14,29 @@ import pytest
 import soundfile
 import torch
 
-from preprocessors import packing, pipeline
+from preprocessors import features, manifest, pipeline
+from preprocessors.corpus_report import write_plots
 from preprocessors.pipeline import preprocess_dataset
-from preprocessors.pool import Died
+from processors import store
 from processors.audio.mel import MelSpectrogram
-from processors.corpus import ProcessedCorpus
+from processors.corpus import ProcessedCorpus, read_meta
 from processors.text.frontend import TextFrontEnd
 from utils.errors import UserError
+from utils.lock import FileLock
+from utils.paths import PROJECT_ROOT
 
 RATE = 22050
+pytestmark = pytest.mark.usefixtures("in_process", "no_plots")
 
 
 def skipped_rows(folder: Path) -> dict[str, dict[str, str]]:
     return {row["id"]: row for row in map(json.loads, (folder / "skipped.jsonl").read_text().splitlines())}
 
 
-@pytest.mark.usefixtures("in_process")
-def test_what_comes_out(voice_folder: Path, config_maker: Callable, capsys: pytest.CaptureFixture) -> None:
+def test_what_comes_out(
+    voice_folder: Path, config_maker: Callable, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "write_plots", write_plots)
     config = config_maker(voice_folder, max_held_out_fraction=0.1)
     folder = preprocess_dataset(config, "voice")
     corpus = ProcessedCorpus.open(folder, config.preprocess)
@@ -39,20 +45,24 @@ def test_what_comes_out(voice_folder: Path, config_maker: Callable, capsys: pyte
     assert [u.id for u in corpus.utterances] == [f"u{n:03d}" for n in range(24)]
     assert [len(corpus.split(name)) for name in ("train", "valid", "test")] == [20, 2, 2]
     assert corpus.tokens == front_end.tokens
-    offset = frame_offset = 0
+    mel = MelSpectrogram(RATE, 1024, 1024, 256, 80)
+    measured: dict[str, list[np.ndarray]] = {"log_f0": [], "energy": []}
     for utterance in corpus.utterances:
-        assert (utterance.offset, utterance.frame_offset) == (offset, frame_offset)
         assert utterance.length == utterance.frames * corpus.hop_size
         assert list(utterance.phones) == front_end.phonemise(utterance.text)
+        assert (utterance.speaker, utterance.language) == ("voice", config.preprocess.language)
         recording, _ = soundfile.read(voice_folder / "wavs" / f"{utterance.id}.wav", dtype="float32")
-        packed = corpus.audio[offset : offset + utterance.length] / 32768
-        assert np.abs(packed - (recording - recording.mean())[: utterance.length]).max() < 1e-4
-        voiced = corpus.voiced[frame_offset : frame_offset + utterance.frames]
-        log_f0 = corpus.log_f0[frame_offset : frame_offset + utterance.frames]
+        audio, log_f0, voiced = corpus.arrays(utterance.row)
+        assert np.abs(audio / 32768 - (recording - recording.mean())[: utterance.length]).max() < 1e-4
+        assert len(audio) == utterance.length and len(log_f0) == len(voiced) == utterance.frames
         assert 0.3 < voiced.mean() < 0.9 and np.isfinite(log_f0).all()
         assert np.log(80) < log_f0.min() and log_f0.max() < np.log(400)
-        offset, frame_offset = offset + utterance.length, frame_offset + utterance.frames
-    assert len(corpus.audio) == offset and len(corpus.log_f0) == len(corpus.voiced) == frame_offset
+        if utterance.split == "train":
+            measured["log_f0"].append(log_f0)
+            measured["energy"].append(mel(torch.from_numpy(audio.astype(np.float32) / 32768)[None])[1][0].numpy())
+    for name, values in measured.items():
+        assert corpus.statistics[f"{name}_mean"] == pytest.approx(np.concatenate(values).mean(), rel=1e-4)
+        assert corpus.statistics[f"{name}_std"] == pytest.approx(np.concatenate(values).std(), rel=1e-3)
 
     printed = capsys.readouterr().out
     assert (folder / "report.txt").read_text() in printed
@@ -62,22 +72,6 @@ def test_what_comes_out(voice_folder: Path, config_maker: Callable, capsys: pyte
     assert [path.name for path in folder.parent.iterdir()] == ["voice"]
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
-def test_statistics_are_those_of_the_training_split(voice_folder: Path, config_maker: Callable) -> None:
-    config = config_maker(voice_folder, max_held_out_fraction=0.2)
-    corpus = ProcessedCorpus.open(preprocess_dataset(config, "voice"))
-    mel = MelSpectrogram(RATE, 1024, 1024, 256, 80)
-    log_f0, energy = [], []
-    for utterance in corpus.split("train"):
-        audio = torch.from_numpy(corpus.audio[utterance.offset :][: utterance.length].astype(np.float32) / 32768)
-        energy.append(mel(audio[None])[1][0].numpy())
-        log_f0.append(corpus.log_f0[utterance.frame_offset :][: utterance.frames])
-    for name, values in (("log_f0", np.concatenate(log_f0)), ("energy", np.concatenate(energy))):
-        assert corpus.statistics[f"{name}_mean"] == pytest.approx(values.mean(dtype=np.float64), rel=1e-4)
-        assert corpus.statistics[f"{name}_std"] == pytest.approx(values.std(dtype=np.float64), rel=1e-3)
-
-
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_every_reason_to_skip(
     tmp_path: Path, corpus_maker: Callable, speech_maker: Callable, config_maker: Callable
 ) -> None:
@@ -145,29 +139,24 @@ def test_every_reason_to_skip(
     assert "skipped: 17" in report and "too short           2   for instance none:" in report
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_an_exception_costs_one_utterance(
     voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from preprocessors import worker
-
-    real = worker.load_recording
+    real, pitch = features.load_recording, features.extract_f0_batch
+    troubled = real(voice_folder / "wavs/u006.wav", config_maker(voice_folder).preprocess)
 
     def fragile(path: Path, config: object) -> np.ndarray:
         if path.stem == "u003":
             raise ZeroDivisionError("surprise")
         return real(path, config)
 
-    troubled = real(voice_folder / "wavs/u006.wav", config_maker(voice_folder).preprocess)
-    pitch = worker.extract_f0_batch
-
     def fragile_pitch(waves: list, *settings: float) -> list:
         if any(np.array_equal(wave * 32768, troubled) for wave in waves):
             raise RuntimeError("no pitch")
         return pitch(waves, *settings)
 
-    monkeypatch.setattr(worker, "load_recording", fragile)
-    monkeypatch.setattr(worker, "extract_f0_batch", fragile_pitch)
+    monkeypatch.setattr(features, "load_recording", fragile)
+    monkeypatch.setattr(features, "extract_f0_batch", fragile_pitch)
     rows = skipped_rows(preprocess_dataset(config_maker(voice_folder), "voice"))
     assert rows == {
         "u003": {"id": "u003", "kind": "failed", "reason": "ZeroDivisionError: surprise"},
@@ -175,22 +164,26 @@ def test_an_exception_costs_one_utterance(
     }
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
-def test_a_deadly_utterance_is_skipped(
-    voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
+def test_a_deadly_utterance_is_skipped_and_gets_another_chance(
+    voice_folder: Path, config_maker: Callable, content_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = pipeline.run_jobs
+    def one_dies(make: Callable, arguments: tuple, jobs: list, workers: int) -> object:
+        work, noted = make(*arguments), []
+        for job in jobs:
+            yield work(job, {0: -11} if job[0].id == "u000" else {}, noted.append)
+        assert noted == [1, 2, 3, 4, 5, *[0, 1, 2, 3, 4, 5] * 3]
 
-    def some_die(make: Callable, arguments: tuple, jobs: list, workers: int) -> object:
-        yield Died(jobs[0][0], -11)
-        yield from real(make, arguments, [jobs[0][1:], *jobs[1:]], workers)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "run_jobs", one_dies)
+        rows = skipped_rows(preprocess_dataset(config_maker(voice_folder), "voice"))
+    assert rows["u000"]["kind"] == "worker died" and rows["u000"]["reason"].endswith("on it (exit code -11)")
+    assert len(rows) == 1
+    again = preprocess_dataset(config_maker(voice_folder, valid_size=1), "voice")
+    assert skipped_rows(again) == {}
+    # One by one or together is the same.
+    assert content_of(again) == content_of(preprocess_dataset(config_maker(voice_folder, "b", valid_size=1), "voice"))
 
-    monkeypatch.setattr(pipeline, "run_jobs", some_die)
-    rows = skipped_rows(preprocess_dataset(config_maker(voice_folder), "voice"))
-    assert {name: row["kind"] for name, row in rows.items()} == {"u000": "worker died"}
 
-
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_nothing_usable(tmp_path: Path, corpus_maker: Callable, config_maker: Callable) -> None:
     folder = corpus_maker(tmp_path / "voice", 3)
     config = config_maker(folder, min_seconds=15.0)
@@ -199,17 +192,38 @@ def test_nothing_usable(tmp_path: Path, corpus_maker: Callable, config_maker: Ca
     (folder / "metadata.csv").write_text("\n")
     with pytest.raises(UserError, match="no utterances to train on"):
         preprocess_dataset(config, "voice")
-    assert not (tmp_path / "data" / "voice").exists()
+    assert not (tmp_path / "data" / "voice/meta.json").exists()
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
-def test_a_tiny_corpus_gets_a_warning(tmp_path: Path, corpus_maker: Callable, config_maker: Callable) -> None:
-    corpus = preprocess_dataset(config_maker(corpus_maker(tmp_path / "voice", 4)), "voice")
+def test_warnings(tmp_path: Path, corpus_maker: Callable, config_maker: Callable) -> None:
+    folder = corpus_maker(tmp_path / "voice", 4)
+    corpus = preprocess_dataset(config_maker(folder), "voice")
     assert "warning: only 4 utterances" in (corpus / "report.txt").read_text()
+    assert "  never: , ! ?" in (corpus / "report.txt").read_text()
+    # A number as a third column is taken for the text; and everybody says the same.
+    lines = (folder / "metadata.csv").read_text().splitlines()
+    (folder / "metadata.csv").write_text("\n".join(line.rpartition("|")[0] + "|I" for line in lines))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("preprocessors.corpus_report.MANY_READINGS", 4)
+        report = (preprocess_dataset(config_maker(folder), "voice") / "report.txt").read_text()
+    assert "warning: 4 texts are far too short for their recordings (under 2 characters a second), for" in report
+    assert "warning: 4 recordings have one and the same text: 'i'" in report
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
-def test_only_what_changed_is_redone(
+def ids_worked_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that will hold the ids of the next run."""
+    worked: list[str] = []
+    real = pipeline.run_jobs
+
+    def counted(make: Callable, arguments: tuple, jobs: list, workers: int) -> object:
+        worked[:] = [row.id for job in jobs for row in job]
+        return real(make, arguments, jobs, workers)
+
+    monkeypatch.setattr(pipeline, "run_jobs", counted)
+    return worked
+
+
+def test_only_groups_that_changed_are_redone(
     tmp_path: Path,
     corpus_maker: Callable,
     config_maker: Callable,
@@ -217,22 +231,15 @@ def test_only_what_changed_is_redone(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    folder = corpus_maker(tmp_path / "voice", 12)
-    worked: list[str] = []
-    real = pipeline._process
-
-    def counted(pending: list, *others: object) -> None:
-        worked[:] = [item.id for item in pending]
-        real(pending, *others)
-
-    monkeypatch.setattr(pipeline, "_process", counted)
+    folder = corpus_maker(tmp_path / "voice", 18)
+    worked = ids_worked_on(monkeypatch)
 
     def run(**keys: object) -> list[str]:
         worked[:] = ["nothing was tried"]
         preprocess_dataset(config_maker(folder, **keys), "voice")
         return list(worked)
 
-    everything = [f"u{n:03d}" for n in range(12)]
+    everything = [f"u{n:03d}" for n in range(18)]
     assert run() == everything
     assert run() == ["nothing was tried"]
     assert "nothing to do" in capsys.readouterr().out
@@ -241,140 +248,147 @@ def test_only_what_changed_is_redone(
     assert run(highpass_hz=60.0) == everything
 
     soundfile.write(folder / "wavs" / "u003.wav", np.zeros(RATE), RATE)
-    (folder / "wavs" / "u004.wav").unlink()
     lines = (folder / "metadata.csv").read_text().splitlines()
-    lines[7] = "u007|green stone|green stone"
-    shutil.copy(folder / "wavs" / "u000.wav", folder / "wavs" / "new.wav")
-    (folder / "metadata.csv").write_text("\n".join([*lines[:2], "new|red light", *lines[2:]]))
-    assert run(highpass_hz=60.0) == ["new", "u003", "u007"]
-    assert skipped_rows(tmp_path / "data" / "voice").keys() == {"u003", "u004"}
+    lines[4] = "u004|green stone|green stone"
+    (folder / "metadata.csv").write_text("\n".join([*lines, "u001|again", "u999|x"]))
+    assert run(highpass_hz=60.0) == everything[:6]
+    assert skipped_rows(tmp_path / "data" / "voice").keys() == {"u003", "u001", "u999"}
+    (folder / "wavs" / "u017.wav").unlink()
+    assert run(highpass_hz=60.0) == everything[12:17]
 
     # What was put together from old and new pieces equals what is made at once.
     again = preprocess_dataset(config_maker(folder, "elsewhere", highpass_hz=60.0), "voice")
     assert content_of(again) == content_of(tmp_path / "data" / "voice")
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
-@pytest.mark.parametrize("damage", ["meta.json", "manifest.jsonl", "audio.i16", "sources.jsonl", "tokens.json"])
-def test_a_damaged_corpus_is_made_again(
-    voice_folder: Path, config_maker: Callable, content_of: Callable, damage: str
+@pytest.mark.parametrize("damage", ["meta.json", "utterances-*.arrow", "shards/*.arrow"])
+@pytest.mark.parametrize("how", ["cut", "bit"])
+def test_a_damaged_corpus_is_mended(
+    voice_folder: Path,
+    config_maker: Callable,
+    content_of: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: str,
+    how: str,
 ) -> None:
     config = config_maker(voice_folder)
     folder = preprocess_dataset(config, "voice")
     before = content_of(folder)
-    if damage == "sources.jsonl":
-        (folder / damage).write_text("{")
-        (folder / "meta.json").unlink()
-    else:
-        (folder / damage).write_bytes((folder / damage).read_bytes()[:100])
+    path = sorted(folder.glob(damage))[0]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content[:100] if how == "cut" else content)
+    worked = ids_worked_on(monkeypatch)
     preprocess_dataset(config, "voice")
     assert content_of(folder) == before
+    assert len(worked) == (6 if damage.startswith("shards") else 0)
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
 def test_the_earlier_corpus_stays_until_the_new_one_is_ready(
     voice_folder: Path, config_maker: Callable, content_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = preprocess_dataset(config_maker(voice_folder), "voice")
-    before = content_of(folder)
+    before = read_meta(folder)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with monkeypatch.context() as broken:
-        broken.setattr(packing, "save_tokens", full)
-        with pytest.raises(UserError, match="disk is full"):
-            preprocess_dataset(config_maker(voice_folder, highpass_hz=50.0), "voice")
-    assert content_of(folder) == before
-    assert not (folder.parent / ".voice.new").exists()
-
-    with monkeypatch.context() as broken:
-        broken.setattr("preprocessors.worker.write_shard", full)
-        with pytest.raises(UserError, match="disk is full"):
-            preprocess_dataset(config_maker(voice_folder, highpass_hz=80.0), "voice")
-    assert content_of(folder) == before
+    places = ((features, "write_batch"), (manifest, "write_batch"), (manifest, "write_text"))
+    for module, function in places:
+        with monkeypatch.context() as broken:
+            broken.setattr(module, function, full)
+            with pytest.raises(UserError, match="disk is full"):
+                preprocess_dataset(config_maker(voice_folder, highpass_hz=50.0), "voice")
+        assert read_meta(folder) == before
+        ProcessedCorpus.open(folder).check()
 
     preprocess_dataset(config_maker(voice_folder, highpass_hz=80.0), "voice")
-    assert content_of(folder)["audio.i16"] != before["audio.i16"]
+    assert read_meta(folder) != before
+    # Of all that, nothing is left.
+    new = preprocess_dataset(config_maker(voice_folder, "new", highpass_hz=80.0), "voice")
+    assert content_of(folder) == content_of(new)
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
-def test_a_kill_between_the_two_renames(voice_folder: Path, config_maker: Callable, content_of: Callable) -> None:
-    config = config_maker(voice_folder)
-    folder = preprocess_dataset(config, "voice")
-    before = content_of(folder)
-    folder.rename(folder.with_name(".voice.old"))
-    folder.with_name(".voice.new").mkdir()
-    preprocess_dataset(config, "voice")
-    assert content_of(folder) == before
-    assert [path.name for path in folder.parent.iterdir()] == ["voice"]
-
-
-@pytest.mark.usefixtures("in_process", "no_plots")
-def test_a_torn_shard_is_made_again(voice_folder: Path, config_maker: Callable, content_of: Callable) -> None:
+def test_an_interrupted_run_keeps_what_is_whole(
+    voice_folder: Path, config_maker: Callable, content_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a power cut a file may have its name and its length, and holes."""
     whole = content_of(preprocess_dataset(config_maker(voice_folder, "whole"), "voice"))
     config = config_maker(voice_folder)
-    work = Path(config.preprocess.processed_dir) / ".voice.work"
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "pack", stop)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "write_corpus", stop)
         with pytest.raises(KeyboardInterrupt):
             preprocess_dataset(config, "voice")
-    shards = sorted(work.glob("*.npz"))
+    folder = Path(config.preprocess.processed_dir) / "voice"
+    with pytest.raises(UserError, match="no finished features"):
+        ProcessedCorpus.open(folder)
+    shards = sorted((folder / "shards").iterdir())
     assert len(shards) == 4
     content = bytearray(shards[0].read_bytes())
     content[2000:40000] = bytes(38000)
     shards[0].write_bytes(content)
     shards[1].write_bytes(b"")
-    (work / "other.npz").write_bytes(b"rubbish")
-    (work / f".{shards[1].name}.77.tmp").write_bytes(b"half")
+    (folder / "shards/other-0.arrow").write_bytes(b"rubbish")
+    (folder / f"shards/.{shards[1].name}.77.tmp").write_bytes(b"half")
+    (folder / ".lock").touch()
+    worked = ids_worked_on(monkeypatch)
     assert content_of(preprocess_dataset(config, "voice")) == whole
-    assert not work.exists()
+    assert len(worked) == 12
+
+    # A kill when only the cleaning was left.
+    (folder / "utterances-0.arrow").write_bytes(b"of an earlier corpus")
+    assert content_of(preprocess_dataset(config, "voice")) == whole
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
-def test_leftovers_of_a_kill_at_the_very_end_are_removed(voice_folder: Path, config_maker: Callable) -> None:
+def test_a_corpus_of_the_first_format_is_made_again(
+    voice_folder: Path, config_maker: Callable, content_of: Callable
+) -> None:
+    whole = content_of(preprocess_dataset(config_maker(voice_folder, "whole"), "voice"))
     config = config_maker(voice_folder)
-    folder = preprocess_dataset(config, "voice")
-    for name in (".voice.work", ".voice.old"):
-        folder.with_name(name).mkdir()
-        (folder.with_name(name) / "something").touch()
-    preprocess_dataset(config, "voice")
-    assert [path.name for path in folder.parent.iterdir()] == ["voice"]
+    folder = Path(config.preprocess.processed_dir) / "voice"
+    shutil.copytree(PROJECT_ROOT / "tests/fixtures/v1/data/tiny", folder)
+    shutil.copytree(folder, folder.with_name(".voice.work"))
+    with pytest.raises(UserError, match="format version 1, this program reads 2: run stage 1 again"):
+        ProcessedCorpus.open(folder)
+    assert content_of(preprocess_dataset(config, "voice")) == whole
+    assert [path.name for path in folder.parent.iterdir() if path.name != "whole"] == ["voice"]
 
 
-@pytest.mark.usefixtures("in_process", "no_plots")
-def test_a_work_folder_that_vanishes(
+def test_pieces_of_another_token_table(
+    voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = preprocess_dataset(config_maker(voice_folder), "voice")
+    path = sorted((folder / "shards").iterdir())[0]
+    batch = store.read_batch(path)
+    path.unlink()
+    other = batch.replace_schema_metadata({"tokens": '["<pad>"]'})
+    store.write_batch(path.parent, path.stem.partition("-")[0], other)
+    with pytest.raises(UserError, match=r"other tokens than this version of the program: delete .*voice, and run"):
+        preprocess_dataset(config_maker(voice_folder), "voice")
+
+
+def test_two_runs_at_once_and_a_folder_that_vanishes(
     voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = config_maker(voice_folder)
-    work = Path(config.preprocess.processed_dir) / ".voice.work"
-    real = pipeline.pack
+    folder = Path(config.preprocess.processed_dir) / "voice"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock", "busy"), pytest.raises(UserError, match=rf"already \(process {os.getpid()} on "):
+        preprocess_dataset(config, "voice")
+    real = pipeline.write_corpus
 
-    def remove_and_pack(*arguments: object) -> str:
-        shutil.rmtree(work)
+    def remove_and_go_on(*arguments: object) -> str:
+        shutil.rmtree(folder)
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "pack", remove_and_pack)
+        patch.setattr(pipeline, "write_corpus", remove_and_go_on)
         with pytest.raises(UserError, match="vanished during the run"):
             preprocess_dataset(config, "voice")
-    preprocess_dataset(config, "voice")
-
-
-@pytest.mark.usefixtures("in_process", "no_plots")
-def test_two_runs_at_once(voice_folder: Path, config_maker: Callable) -> None:
-    from utils.lock import FileLock
-
-    config = config_maker(voice_folder)
-    work = Path(config.preprocess.processed_dir) / ".voice.work"
-    work.mkdir(parents=True)
-    with FileLock(work / "lock", "busy"), pytest.raises(UserError, match=rf"already \(process {os.getpid()} on "):
-        preprocess_dataset(config, "voice")
     preprocess_dataset(config, "voice")
 
 

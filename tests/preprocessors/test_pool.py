@@ -15,49 +15,59 @@ from pathlib import Path
 
 import pytest
 
-from preprocessors.pool import Died, run_jobs
+from preprocessors.pool import run_jobs
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
 
+Work = Callable[..., object]
 
-def make_doubler(deadly: tuple[int, ...] = (), once: str | None = None) -> Callable[[list[int]], list[int]]:
-    """Doubles; dies on a deadly number, or once on any (a file remembers it)."""
 
-    def work(job: list[int]) -> list[int]:
-        for value in job:
+def make_doubler(deadly: tuple[int, ...] = (), once: str | None = None) -> Work:
+    """Doubles; dies on a deadly number, or once on 5 (a file remembers it)."""
+
+    def work(job: list[int], died: dict[int, int], note: Callable[[int], None] | None = None) -> dict[int, object]:
+        result: dict[int, object] = {job[position]: code for position, code in died.items()}
+        for position, value in enumerate(job):
+            if position in died:
+                continue
+            if note is not None:
+                note(position)
             if value in deadly:
                 os.kill(os.getpid(), signal.SIGKILL)
             if once is not None and value == 5 and not Path(once).exists():
                 Path(once).touch()
                 os._exit(3)
-        return [2 * value for value in job]
+            result[value] = 2 * value
+        return result
 
     return work
 
 
-def make_failing(kind: str) -> Callable[[list[int]], None]:
+def make_failing(kind: str) -> Work:
     """Fails at the start or on the first job."""
     if kind == "start":
         raise UserError("the dictionary is missing: get it")
     if kind == "death":
         os._exit(9)
 
-    def work(job: list[int]) -> None:
+    def work(job: list[int], died: dict[int, int], *note: object) -> None:
+        if kind == "careful death":
+            os._exit(9)
         raise ZeroDivisionError(f"on {job}")
 
     return work
 
 
-def make_sleeper(folder: str) -> Callable[[list[int]], None]:
-    def work(job: list[int]) -> None:
+def make_sleeper(folder: str) -> Work:
+    def work(job: list[int], died: dict[int, int]) -> None:
         (Path(folder) / str(os.getpid())).touch()
         time.sleep(60)
 
     return work
 
 
-def make_reporter() -> Callable[[list[str]], list[str | None]]:
-    return lambda names: [os.environ.get(name) for name in names]
+def make_reporter() -> Work:
+    return lambda names, died: [os.environ.get(name) for name in names]
 
 
 def jobs(count: int, size: int) -> list[list[int]]:
@@ -74,27 +84,16 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_job_is_answered(workers: int) -> None:
-    results = sorted(value for result in run_jobs(make_doubler, (), jobs(20, 3), workers) for value in result)
-    assert results == [2 * value for value in range(20)]
+    results = list(run_jobs(make_doubler, (), jobs(20, 3), workers))
+    assert {key: value for result in results for key, value in result.items()} == {n: 2 * n for n in range(20)}
+    assert list(run_jobs(make_failing, ("death",), [], workers)) == []  # no jobs start no process
 
 
-def test_no_jobs_start_no_process() -> None:
-    assert list(run_jobs(make_failing, ("death",), [], 2)) == []
-
-
-def test_deadly_items_are_found_and_the_rest_survives() -> None:
-    results = list(run_jobs(make_doubler, ((4, 9),), jobs(12, 4), 2))
-    died = [result for result in results if isinstance(result, Died)]
-    assert sorted(death.item for death in died) == [4, 9]
-    assert {death.exit_code for death in died} == {-signal.SIGKILL}
-    others = sorted(value for result in results if not isinstance(result, Died) for value in result)
-    assert others == [2 * value for value in range(12) if value not in (4, 9)]
-
-
-def test_one_death_by_chance_costs_nothing(tmp_path: Path) -> None:
-    results = list(run_jobs(make_doubler, ((), str(tmp_path / "died")), jobs(8, 4), 1))
-    assert sorted(value for result in results for value in result) == [2 * value for value in range(8)]
-    assert (tmp_path / "died").exists()
+def test_deadly_items_are_found_and_the_rest_survives(tmp_path: Path) -> None:
+    results = list(run_jobs(make_doubler, ((4, 9, 10), str(tmp_path / "died")), jobs(12, 4), 2))
+    expected = {n: -signal.SIGKILL if n in (4, 9, 10) else 2 * n for n in range(12)}
+    assert {key: value for result in results for key, value in result.items()} == expected
+    assert len(results) == 3 and (tmp_path / "died").exists()  # one death by chance costs nothing
 
 
 def test_failures_reach_the_parent() -> None:
@@ -102,8 +101,9 @@ def test_failures_reach_the_parent() -> None:
         list(run_jobs(make_failing, ("start",), jobs(4, 2), 2))
     with pytest.raises(RuntimeError, match=r"ZeroDivisionError: on \[0, 1\]"):
         list(run_jobs(make_failing, ("job",), jobs(2, 2), 1))
-    with pytest.raises(UserError, match="die at their start"):
-        list(run_jobs(make_failing, ("death",), jobs(4, 2), 1))
+    for kind in ("death", "careful death"):
+        with pytest.raises(UserError, match="processes die"):
+            list(run_jobs(make_failing, (kind,), jobs(4, 2), 1))
 
 
 def test_nobody_is_left_behind(tmp_path: Path) -> None:
@@ -133,12 +133,12 @@ import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from preprocessors.pool import run_jobs
-def make():
-    return lambda job: [2 * value for value in job]
+def make(seconds):
+    return lambda job, died: time.sleep(seconds) or [2 * value for value in job]
 if __name__ == "__main__":
     try:
         print("ready", flush=True)
-        print(sorted(run_jobs(make, (), [[1], [2]], 2)), flush=True)
+        print(sorted(run_jobs(make, (float(sys.argv[2]),), [[1], [2]], 2)), flush=True)
     except KeyboardInterrupt:
         print("stopped", flush=True)
         sys.exit(130)
@@ -151,16 +151,19 @@ else:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+def program(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Function that starts the program, in a process group of its own, and waits until it is about to start others."""
     (tmp_path / "program.py").write_text(PROGRAM)
     started: list[subprocess.Popen[str]] = []
 
-    def start() -> subprocess.Popen[str]:
+    def start(seconds: float = 0.0) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, str(tmp_path / "program.py"), str(PROJECT_ROOT)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, str(tmp_path / "program.py"), str(PROJECT_ROOT), str(seconds)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         started.append(process)
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         return process
@@ -171,18 +174,37 @@ def program(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_a_process_does_not_hear_ctrl_c_from_its_birth_on(tmp_path: Path, program: Callable) -> None:
-    process, deadline = program(), time.monotonic() + 60
+def started_by(tmp_path: Path) -> list[int]:
+    """Ids of the program's two processes, once they are importing it."""
+    deadline = time.monotonic() + 60
     while len(found := list(tmp_path.glob("importing-*"))) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    for path in found:
-        os.kill(int(path.name.split("-")[1]), signal.SIGINT)
+    return [int(path.name.split("-")[1]) for path in found]
+
+
+def test_a_process_does_not_hear_ctrl_c_from_its_birth_on(tmp_path: Path, program: Callable) -> None:
+    process = program()
+    for pid in started_by(tmp_path):
+        os.kill(pid, signal.SIGINT)
     (tmp_path / "go").touch()
     assert process.communicate(timeout=60) == ("[[2], [4]]\n", "") and process.returncode == 0
 
 
-@pytest.mark.parametrize("delay", [0.01 * number for number in range(12)])
+def test_processes_end_with_a_killed_parent_in_the_middle_of_a_job(tmp_path: Path, program: Callable) -> None:
+    process = program(60.0)
+    pids = started_by(tmp_path)
+    (tmp_path / "go").touch()
+    time.sleep(0.5)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 3
+    while any(alive(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.04, 0.07, 0.11])
 def test_ctrl_c_while_processes_start_leaves_no_traceback(program: Callable, delay: float) -> None:
     process = program()
     time.sleep(delay)  # into the start of the interpreters, wherever that is on this machine
@@ -197,7 +219,7 @@ def test_an_interruption_amid_a_start_leaves_nobody_behind(monkeypatch: pytest.M
 
     def start(process: BaseProcess) -> None:
         real(process)
-        started.append(process.pid)
+        started.append(process.pid or 0)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.05)  # for the other thread
 
@@ -215,9 +237,7 @@ def test_an_interruption_amid_a_start_leaves_nobody_behind(monkeypatch: pytest.M
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
-def test_processes_use_one_thread_and_the_parent_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_use_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
-    assert list(run_jobs(make_reporter, (), [names], 1)) == [["1", "1"]]
-    assert os.environ["OMP_NUM_THREADS"] == "7" and "OPENBLAS_NUM_THREADS" not in os.environ
+    assert list(run_jobs(make_reporter, (), [["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"]], 1)) == [["1", "1"]]
+    assert os.environ["OMP_NUM_THREADS"] == "7"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ import pytest
 from config.schema import PreprocessConfig
 from models.registry import load_config
 from processors import corpus as corpus_module
-from processors.corpus import ProcessedCorpus, StaleFeatures, Utterance, feature_values, fingerprint
-from processors.text.tokens import lexicon_tokens, save_tokens
+from processors.corpus import ProcessedCorpus, StaleFeatures, feature_values, fingerprint
+from processors.text.tokens import lexicon_tokens
+from tests.stored_corpus import store_corpus
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
+
+KEYS = corpus_module.UTTERANCE_KEYS + corpus_module.SPLIT_KEYS
 
 
 @pytest.fixture(scope="module")
@@ -23,92 +27,95 @@ def preprocess() -> PreprocessConfig:
     return load_config(PROJECT_ROOT / "egs/tts/Jets/exp_config.json").preprocess
 
 
-def utterance(index: int, split: str = "train") -> Utterance:
-    return Utterance(
-        id=f"u{index}",
-        text="Ça va?",
-        normalised="Ca va?",
-        phones=("^", "K", "AA1", "$"),
-        speaker="voice",
-        split=split,
-        offset=512 * index,
-        length=512,
-        frame_offset=2 * index,
-        frames=2,
-    )
+@pytest.fixture
+def make(tmp_path: Path, preprocess: PreprocessConfig):
+    """Function from a config to a corpus of three utterances in two shards."""
 
+    def make(config: PreprocessConfig = preprocess) -> Path:
+        rows = [
+            {
+                "id": f"u{number}",
+                "text": "Ça va?",
+                "phones": ["^", "K", "AA1", "$"][: number + 1],
+                "split": "valid" if number == 1 else "train",
+                "audio": np.arange(512 * number, 512 * (number + 1), dtype=np.int16),
+                "log_f0": np.array([4.5, 5.0 + number], np.float32),
+            }
+            for number in range(3)
+        ]
+        statistics = {"log_f0_mean": 5.0, "log_f0_std": 0.2, "energy_mean": 10.0, "energy_std": 8.0}
+        return store_corpus(
+            tmp_path / "corpus",
+            rows,
+            lexicon_tokens(),
+            fingerprint=fingerprint(config),
+            sample_rate=22050,
+            hop_size=256,
+            statistics=statistics,
+            preprocess=feature_values(config, KEYS),
+        )
 
-def write_manifest(folder: Path, rows: list[Utterance]) -> None:
-    lines = [json.dumps(row.to_json()) + "\n" for row in rows]
-    (folder / "manifest.jsonl").write_text("".join(lines), encoding="utf-8")
+    return make
 
 
 @pytest.fixture
-def folder(tmp_path: Path, preprocess: PreprocessConfig) -> Path:
-    """A corpus of three utterances, written by hand as the format says."""
-    rows = [utterance(0), utterance(1, "valid"), utterance(2)]
-    write_manifest(tmp_path, rows)
-    np.arange(3 * 512, dtype="<i2").tofile(tmp_path / "audio.i16")
-    np.linspace(4.5, 5.5, 6, dtype="<f4").tofile(tmp_path / "log_f0.f32")
-    np.array([0, 1, 1, 1, 0, 0], "u1").tofile(tmp_path / "voiced.u8")
-    save_tokens(tmp_path / "tokens.json", lexicon_tokens(), "lexicon", "en-us")
-    meta = {
-        "format_version": 1,
-        "fingerprint": fingerprint(preprocess),
-        "sample_rate": 22050,
-        "hop_size": 256,
-        "statistics": {"log_f0_mean": 5.0, "log_f0_std": 0.2, "energy_mean": 10.0, "energy_std": 8.0},
-        "preprocess": feature_values(preprocess, corpus_module.UTTERANCE_KEYS + corpus_module.SPLIT_KEYS),
+def folder(make) -> Path:
+    return make()
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """meta.json, the manifest and a shard."""
+    return {
+        "meta": folder / "meta.json",
+        "manifest": next(folder.glob("*.arrow")),
+        "shard": sorted((folder / "shards").iterdir())[-1],
     }
-    (tmp_path / "meta.json").write_text(json.dumps(meta))
-    return tmp_path
 
 
 def test_round_trip(folder: Path, preprocess: PreprocessConfig) -> None:
     corpus = ProcessedCorpus.open(folder, preprocess)
-    assert corpus.utterances == [utterance(0), utterance(1, "valid"), utterance(2)]
+    corpus.check()
+    assert [u.id for u in corpus.utterances] == corpus.strings("id", np.arange(3)) == ["u0", "u1", "u2"]
+    last = corpus.utterances[2]
+    assert (last.text, last.speaker, last.language, last.split) == ("Ça va?", "a", "en-us", "train")
+    assert (last.row, last.frames, last.length, last.phones) == (2, 2, 512, ("^", "K", "AA1"))
     assert [u.id for u in corpus.split("train")] == ["u0", "u2"] and corpus.split("test") == []
-    assert corpus.tokens == lexicon_tokens()
+    phones, starts = corpus.phones
+    assert [corpus.tokens[number] for number in phones] == ["^", "^", "K", "^", "K", "AA1"]
+    assert starts.tolist() == [0, 1, 3, 6] and corpus.frames.tolist() == [2, 2, 2]
     assert (corpus.sample_rate, corpus.hop_size, corpus.statistics["energy_std"]) == (22050, 256, 8.0)
-    np.testing.assert_array_equal(corpus.audio[512:514], [512, 513])
-    assert corpus.log_f0.dtype == np.float32 and corpus.voiced.tolist() == [0, 1, 1, 1, 0, 0]
+    audio, log_f0, voiced = corpus.arrays(2)
+    np.testing.assert_array_equal(audio, np.arange(1024, 1536))
+    assert log_f0.tolist() == [4.5, 7.0] and voiced.tolist() == [1, 1]
     with pytest.raises(ValueError):
-        corpus.audio[0] = 1
+        audio[0] = 1
     with pytest.raises(UserError, match="no split 'training'"):
         corpus.split("training")
 
 
-def test_keys_of_later_versions_are_ignored() -> None:
-    row = utterance(3).to_json() | {"loudness": -20}
-    assert Utterance.from_json(row) == utterance(3)
-
-
-@pytest.mark.parametrize("name", ["meta.json", "manifest.jsonl", "audio.i16", "log_f0.f32", "voiced.u8", "tokens.json"])
-def test_a_missing_file_is_one_sentence(folder: Path, name: str) -> None:
-    (folder / name).unlink()
+@pytest.mark.parametrize("name", ["meta", "manifest", "shard"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "rubbish", "empty", "one bit"])
+def test_a_lost_or_damaged_file_is_one_sentence(folder: Path, name: str, damage: str) -> None:
+    path = files(folder)[name]
+    content = path.read_bytes()
+    flipped = content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1 :]
+    path.unlink()
+    if damage != "gone":
+        cut = content[: len(content) // 2 - 1]
+        path.write_bytes({"cut": cut, "rubbish": b"\xff\xfe[" * 5, "empty": b"", "one bit": flipped}[damage])
     with pytest.raises(UserError, match="run stage 1"):
-        ProcessedCorpus.open(folder)
+        ProcessedCorpus.open(folder).check()
+    if name == "shard" and damage not in ("one bit",):
+        with pytest.raises(UserError, match="run stage 1 again"):
+            ProcessedCorpus.open(folder).arrays(2)
 
 
-@pytest.mark.parametrize("name", ["meta.json", "manifest.jsonl", "audio.i16", "log_f0.f32", "voiced.u8", "tokens.json"])
-@pytest.mark.parametrize("damage", ["cut", "rubbish", "empty"])
-def test_a_damaged_file_is_one_sentence(folder: Path, name: str, damage: str) -> None:
-    content = (folder / name).read_bytes()
-    cut = content[: len(content) // 2 - 1]
-    (folder / name).write_bytes({"cut": cut, "rubbish": b"\xff\xfe[" * 5, "empty": b""}[damage])
-    with pytest.raises(UserError, match="run stage 1 again"):
-        ProcessedCorpus.open(folder)
-
-
-def test_a_missing_folder(tmp_path: Path) -> None:
+def test_a_missing_folder_and_another_format(folder: Path) -> None:
     with pytest.raises(UserError, match=r"no finished features in .*nowhere: run stage 1"):
-        ProcessedCorpus.open(tmp_path / "nowhere")
-
-
-def test_another_format_version(folder: Path) -> None:
+        ProcessedCorpus.open(folder / "nowhere")
     meta = json.loads((folder / "meta.json").read_text())
-    (folder / "meta.json").write_text(json.dumps(meta | {"format_version": 2}))
-    with pytest.raises(UserError, match="format version 2, this program reads 1"):
+    (folder / "meta.json").write_text(json.dumps(meta | {"format_version": 3}))
+    with pytest.raises(UserError, match="format version 3, this program reads 2: run stage 1 again"):
         ProcessedCorpus.open(folder)
 
 
@@ -129,21 +136,17 @@ def test_features_of_another_version_are_stale(
         ProcessedCorpus.open(folder, preprocess)
 
 
-def test_a_key_that_goes_back_to_null_is_named(folder: Path, preprocess: PreprocessConfig) -> None:
-    meta = json.loads((folder / "meta.json").read_text())
+def test_a_key_that_goes_back_to_null_is_named(make, preprocess: PreprocessConfig) -> None:
     filtered = preprocess.model_copy(update={"highpass_hz": 60.0})
-    values = feature_values(filtered, corpus_module.UTTERANCE_KEYS + corpus_module.SPLIT_KEYS)
-    meta |= {"fingerprint": fingerprint(filtered), "preprocess": values}
-    (folder / "meta.json").write_text(json.dumps(meta))
+    folder = make(filtered)
     ProcessedCorpus.open(folder, filtered)
     with pytest.raises(StaleFeatures, match=r"\(preprocess.highpass_hz changed\)"):
         ProcessedCorpus.open(folder, preprocess)
 
 
-def test_every_key_is_known_to_the_fingerprint(preprocess: PreprocessConfig) -> None:
+def test_every_key_is_known_to_the_fingerprint() -> None:
     """A new key of the preprocess section must be put into one of the three lists."""
-    listed = [*corpus_module.UTTERANCE_KEYS, *corpus_module.SPLIT_KEYS, *corpus_module.NEUTRAL_KEYS]
-    assert sorted(listed) == sorted(PreprocessConfig.model_fields)
+    assert sorted([*KEYS, *corpus_module.NEUTRAL_KEYS]) == sorted(PreprocessConfig.model_fields)
 
 
 def test_a_lexicon_counts_by_its_content(tmp_path: Path, preprocess: PreprocessConfig) -> None:
@@ -158,8 +161,6 @@ def test_a_lexicon_counts_by_its_content(tmp_path: Path, preprocess: PreprocessC
         fingerprint(preprocess.model_copy(update={"lexicon_path": str(tmp_path / "missing")}))
 
 
-def test_manifest_that_does_not_fit_the_arrays(folder: Path) -> None:
-    rows = [utterance(0), replace(utterance(1), length=1024, frames=4), utterance(2)]
-    write_manifest(folder, rows)
-    with pytest.raises(UserError, match=r"audio\.i16 holds 1536 values, the manifest needs 2048"):
-        ProcessedCorpus.open(folder)
+def test_speaking_needs_neither_arrow_nor_checksums() -> None:
+    code = "import sys, models.tts.speaking; sys.exit(bool({'pyarrow', 'xxhash'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, check=False).returncode == 0

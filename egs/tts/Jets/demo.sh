@@ -1,8 +1,14 @@
 #!/bin/sh
-# The bundled voice, then everything once, small, in a few minutes: set-up, a corpus that espeak-ng reads, features,
+# The bundled voice, then everything once, small, in a few minutes: set-up, a corpus that it reads, features,
 # training, speech.
 # Needs Python 3.10 or newer and pip's access to its index. Flags go to run.sh: sh demo.sh --gpu cpu
 set -u
+case ${1-} in
+    -h | --help)
+        sed -n '2,4s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+esac
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../../.." && pwd -P) || exit 1
 recipe=$root/egs/tts/Jets
 config=$recipe/demo_config.json
@@ -29,7 +35,7 @@ play() {
 }
 
 step "set-up"
-sh "$root/bins/setup.sh" "$recipe/requirements-demo.txt" || exit $?
+sh "$root/bins/setup.sh" || exit $?
 
 if [ -d "$recipe/voice" ]; then
     step "the bundled voice, trained on a real person's recordings ($recipe/voice/CARD.md)"
@@ -45,8 +51,17 @@ fi
 : "${OMP_NUM_THREADS:=1}"
 export OMP_NUM_THREADS
 
-step "a corpus: espeak-ng reads preprocessors/demo_sentences.txt"
-(cd "$root" && exec .venv/bin/python -m preprocessors.demo_corpus corpora/demo) || exit $?
+# Lines of id|text, which stage 3 reads aloud, are a corpus' metadata.csv as well.
+demo=$root/corpora/demo
+if [ ! -f "$demo/metadata.csv" ]; then
+    step "a corpus: the bundled voice reads preprocessors/demo_sentences.txt"
+    mkdir -p "$demo" || exit $?
+    awk '!/^#/ && NF { printf "demo-%03d|%s\n", ++n, $0 }' "$root/preprocessors/demo_sentences.txt" \
+        >"$demo/lines.txt" || exit $?
+    sh "$recipe/run.sh" --stage 3 --infer_mode single --infer_output_dir "$demo/wavs" \
+        --infer_text_file "$demo/lines.txt" "$@" || exit $?
+    mv "$demo/lines.txt" "$demo/metadata.csv" || exit $?
+fi
 
 step "stage 1: features"
 sh "$recipe/run.sh" --stage 1 --config "$config" "$@" || exit $?

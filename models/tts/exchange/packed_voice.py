@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,13 @@ from models.base.checkpoints import (
     load_weights,
     save_checkpoint,
 )
+from models.base.compact import compact, expand
 from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS
+from models.evaluation.markdown import cell, summary_table
 from models.evaluation.report import Report
 from models.registry import load_config, load_experiment_config, model_module
-from models.tts.exchange.compact import compact, expand
-from models.tts.exchange.voice_card import VoiceFacts, voice_card
-from utils.atomic import disk_errors, write_json, write_text
+from models.tts.exchange.folders import from_root, whole_folder
+from utils.atomic import write_json, write_text
 from utils.errors import UserError
 from utils.layers import BASE_KEY
 from utils.paths import CARD, PROJECT_ROOT, shown
@@ -39,6 +39,17 @@ TEXTS = (
     "Seven small ships sailed slowly south, and none of them was ever seen again.",
     "Would you mind closing the window before it starts to rain?",
 )
+
+
+@dataclass(frozen=True)
+class VoiceFacts:
+    """What only the person who trained a voice knows."""
+
+    title: str
+    corpus: str
+    licence: str
+    training: str
+    date: str
 
 
 def pack_voice(
@@ -54,9 +65,9 @@ def pack_voice(
 ) -> None:
     """Write the voice of an experiment into the folder `out`, which serves wherever an experiment does.
 
-    `checkpoint` is as in Synthesizer.from_experiment; the averaged weights are taken where there are some. `precision`
-    is "fp16" or "int8" (see models.tts.exchange.compact). With `replace`, `out` may hold an older packed voice. It
-    appears complete or not at all.
+    `checkpoint` is as in Voice.from_experiment; the averaged weights are taken where there are some. `precision` is
+    "fp16" or "int8" (see models.base.compact). With `replace`, `out` may hold an older packed voice. It appears
+    complete or not at all.
 
     :raises UserError: no such experiment or checkpoint, a report about another checkpoint, a folder that is taken, a
         voice of more than `max_megabytes` (of 10^6 bytes), or a full disk.
@@ -72,30 +83,26 @@ def pack_voice(
                 f"run stage 4 with --set inference.checkpoint={chosen.name}"
             )
     stored = stored_weights(chosen, precision)
-    weights = sum(value.numel() for value in expand(stored).values())
-    # The name is chosen first, so that a request to stop right after the folder is made finds what to remove.
-    folder = out.parent / f".{out.name}.{secrets.token_hex(8)}"
-    try:
-        with disk_errors(out):
-            folder.mkdir(parents=True)
-            save_checkpoint(folder, chosen.step, {NETWORK: stored}, None, chosen.metrics)
-            write_json(folder / CONFIG, travelling_config(config, expt_dir, out))
-            for name in (TOKENS, LEXICON, PITCH_RESPONSE):
-                if (expt_dir / name).is_file():
-                    shutil.copyfile(expt_dir / name, folder / name)
-        megabytes = size_in_megabytes(folder)
+    with whole_folder(out) as folder:
+        save_checkpoint(folder, chosen.step, {NETWORK: stored}, None, chosen.metrics)
+        write_json(folder / CONFIG, travelling_config(config, expt_dir, out))
+        for name in (TOKENS, LEXICON, PITCH_RESPONSE):
+            if (expt_dir / name).is_file():
+                shutil.copyfile(expt_dir / name, folder / name)
+        megabytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
         if megabytes > max_megabytes:
-            raise UserError(too_large(megabytes, max_megabytes, precision))
+            smaller = "" if precision == "int8" else "pack it with --precision int8 (half of that), "
+            raise UserError(
+                f"the voice takes {megabytes:.1f} MB, more than --max_megabytes {max_megabytes:g}: {smaller}"
+                "train a smaller model (model.generator, model.hidden_channels), or raise the limit"
+            )
         say(compared(expt_dir, chosen.name, folder))
-        with disk_errors(out):
-            # A packed voice that is packed again has its average for its weights.
-            averaged = has_weights(chosen.path, AVERAGE) or (is_packed(expt_dir) and config.train.ema_decay > 0)
-            stored_as = f"{precision}, {megabytes:.1f} MB"
-            card = voice_card(facts, config, chosen.step, averaged, stored_as, weights, reports, out)
-            write_text(folder / CARD, card)
-            publish(folder, out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        # A packed voice that is packed again has its average for its weights.
+        averaged = has_weights(chosen.path, AVERAGE) or (is_packed(expt_dir) and config.train.ema_decay > 0)
+        millions = sum(value.numel() for value in expand(stored).values()) / 1e6
+        rows = card_rows(facts, config, f"{precision}, {megabytes:.1f} MB", millions)
+        rows["steps"] = f"{chosen.step:,}{', averaged weights' if averaged else ''}"
+        write_text(folder / CARD, voice_card(facts.title, rows, reports, out))
     say(f"{shown(out)}: {chosen.name} of {expt_dir.resolve().name}, {precision}, {megabytes:.1f} MB")
 
 
@@ -142,29 +149,10 @@ def travelling_config(config: ExperimentConfig, expt_dir: Path, out: Path) -> di
         tree["preprocess"][key] = usual["preprocess"][key]
     for key, name in (("lexicon_path", LEXICON), ("tokens_path", TOKENS)):
         if tree["preprocess"][key] is not None and (expt_dir / name).is_file():
-            tree["preprocess"][key] = _from_root(out / name)
+            tree["preprocess"][key] = from_root(out / name)
     if "/" in (tree["evaluate"]["asr_model"] or ""):  # a folder
         tree["evaluate"]["asr_model"] = usual["evaluate"]["asr_model"]
     return {BASE_KEY: base, **tree}
-
-
-def _from_root(path: Path) -> str:
-    absolute = Path(os.path.abspath(path))
-    return str(absolute.relative_to(PROJECT_ROOT) if absolute.is_relative_to(PROJECT_ROOT) else absolute)
-
-
-def size_in_megabytes(folder: Path) -> float:
-    """Size of all files below a folder, in 10^6 bytes."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-
-
-def too_large(megabytes: float, limit: float, precision: str) -> str:
-    """What to do about a voice that takes too much space."""
-    smaller = "" if precision == "int8" else "pack it with --precision int8 (half of that), "
-    return (
-        f"the voice takes {megabytes:.1f} MB, more than --max_megabytes {limit:g}: {smaller}"
-        "train a smaller model (model.generator, model.hidden_channels), or raise the limit"
-    )
 
 
 def compared(expt_dir: Path, checkpoint: str, packed: Path) -> str:
@@ -186,15 +174,58 @@ def compared(expt_dir: Path, checkpoint: str, packed: Path) -> str:
     return f"packed against unpacked: {timing}{same}"
 
 
-def publish(folder: Path, out: Path) -> None:
-    """Give a finished folder its name; an older voice there makes room at the last moment."""
-    old = folder.with_name(f"{folder.name}.old")
-    if out.exists():
-        os.rename(out, old)
-    try:
-        os.rename(folder, out)
-    except OSError:
-        if old.exists():
-            os.rename(old, out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def card_rows(facts: VoiceFacts, config: ExperimentConfig, stored: str, millions: float) -> dict[str, str]:
+    """What the card says of a voice of so many million weights; `stored` is how they are stored."""
+    preprocess, train = config.preprocess, config.train
+    generator = getattr(getattr(config, "model", None), "generator", None)
+    batch = f"batches of {train.batch_size}"
+    if train.max_batch_frames is not None:
+        batch += f" (at most {train.max_batch_frames} frames)"
+    return {
+        "corpus": facts.corpus,
+        "licence": facts.licence,
+        "language": f"{preprocess.language}, phonemes by {preprocess.phone_extractor}",
+        "model": f"{config.model_type}{f', generator {generator}' if generator else ''}, {millions:.1f} M weights",
+        "audio": f"{preprocess.sample_rate:,} Hz, mono",
+        "stored": f"{stored}, without discriminators and optimisers",
+        "training": facts.training,
+        "steps": "",
+        "settings": f"{batch}, learning rate {train.learning_rate:g}; all of them in config.json",
+        "date": facts.date,
+    }
+
+
+def voice_card(title: str, rows: dict[str, str], reports: Sequence[Report], out: Path) -> str:
+    """CARD.md: where a voice comes from, what may be done with it, how good it is, and how the folder `out` is used."""
+    lines = [f"# {cell(title)}, a voice", "", "| | |", "| --- | --- |"]
+    lines += [f"| {key} | {cell(value)} |" for key, value in rows.items() if value]
+    lines += ["", "## Measures", ""]
+    for report in reports:
+        source = ", ".join(f"{key} {value}" for key, value in report.source.items() if key != "experiment")
+        judged = f"{len(report.utterances)} utterances, {len(report.failed)} failed, {len(report.skipped)} skipped"
+        settings = cell(", ".join(f"{key} {value}" for key, value in report.settings.items()))
+        lines += [f"{cell(report.system)}: {judged}{f' ({cell(source)})' if source else ''}.", ""]
+        lines += [
+            *summary_table(report, ()),
+            "",
+            f"Measured with: {settings}. Intervals: bootstrap over utterances.",
+            "",
+        ]
+    if reports:
+        lines.append("egs/tts/Jets/EVALUATION.md says what each figure is.")
+    else:
+        lines.append("None yet: stage 4 measures a voice, and `bins/pack.py --report` puts its figures here.")
+    place = out.absolute()
+    place = place.relative_to(PROJECT_ROOT) if place.is_relative_to(PROJECT_ROOT) else Path(place.name)
+    lines += [
+        "",
+        "## Use",
+        "",
+        "```sh",
+        f'sh egs/tts/Jets/run.sh --stage 3 --infer_expt_dir {place} --infer_output_dir speech --infer_text "Hello."',
+        f"sh egs/tts/Jets/run.sh --stage 1-2 --config {place}/config.json --finetune_from {place} --name mine \\",
+        "    --set 'dataset=[\"mine\"]' --set dataset_path.mine=corpora/mine --set train.max_epoch=5",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.kernels.forward_sum import forward_sum
 from models.kernels.time_conv import TimeConv1d
-
-try:
-    from models.kernels.forward_sum_triton import forward_sum as _forward_sum_on_gpu
-except ImportError:  # Triton exists for Linux only; other systems use torch's CTC, which makes the host wait.
-    _forward_sum_on_gpu = None
 
 # Score of a padded token: far below any distance, finite so that no gradient becomes NaN.
 MASKED_SCORE = -1e9
@@ -43,7 +41,8 @@ class AlignmentModule(nn.Module):
             queries = self.mel_conv3(torch.relu(self.mel_conv2(queries)) * keep)
             scores = -euclidean_distance(queries, keys)
             scores = scores.masked_fill(~text_mask[:, None, :], MASKED_SCORE)
-            prior = beta_binomial_prior(text_mask.sum(1), frame_mask.sum(1), *scores.shape[1:], self.prior_omega)
+            sizes = (scores.shape[1], scores.shape[2], self.prior_omega)
+            prior = beta_binomial_prior(text_mask.sum(1), frame_mask.sum(1), *sizes)
             return F.log_softmax(scores, dim=-1) + prior
 
 
@@ -68,7 +67,7 @@ def beta_binomial_prior(
     For frame t of T (from 1) and token k of N (from 0) the pmf of BetaBinomial(N, omega * t, omega * (T - t + 1)) at
     k (arXiv 2108.10447, section 2.3).
     """
-    double = {"device": text_lengths.device, "dtype": torch.float64}
+    double: dict[str, Any] = {"device": text_lengths.device, "dtype": torch.float64}
     n = text_lengths.to(torch.float64)[:, None, None]
     total = frame_lengths.to(torch.float64)[:, None, None]
     t = torch.arange(1, n_frames + 1, **double)[None, :, None]
@@ -97,10 +96,7 @@ def forward_sum_loss(log_p_attn: Tensor, text_lengths: Tensor, frame_lengths: Te
     tokens has no alignment and counts as zero.
     """
     log_probs = F.log_softmax(F.pad(log_p_attn, (1, 0), value=BLANK_LOGIT), dim=-1)
-    if log_probs.is_cuda and _forward_sum_on_gpu is not None:
-        return (_forward_sum_on_gpu(log_probs, text_lengths, frame_lengths) / text_lengths).mean()
-    labels = torch.arange(1, log_p_attn.shape[2] + 1, device=log_p_attn.device).expand(log_p_attn.shape[0], -1)
-    return F.ctc_loss(log_probs.transpose(0, 1), labels, frame_lengths, text_lengths, zero_infinity=True)
+    return (forward_sum(log_probs, text_lengths, frame_lengths) / text_lengths).mean()
 
 
 def binarisation_loss(log_p_attn: Tensor, path: Tensor, frame_mask: Tensor) -> Tensor:

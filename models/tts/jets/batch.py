@@ -1,9 +1,11 @@
-"""What one training step sees."""
+"""Padded batches: what one training step sees, and the masks that keep padding out of every computation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -25,3 +27,13 @@ class Batch:
     host_text_lengths: tuple[int, ...]
     host_frame_lengths: tuple[int, ...]
     ids: tuple[str, ...]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on a device."""
+        moved: dict[str, Any] = {name: v.to(device) for name, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
+
+
+def length_mask(lengths: Tensor, size: Any) -> Tensor:
+    """True (B, size) where a position lies inside its utterance of `lengths` (B,); a graph's size is a tensor ()."""
+    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)

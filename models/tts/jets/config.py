@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from importlib import import_module
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -48,8 +49,28 @@ class VarianceConfig(PredictorConfig):
     embed_dropout: Probability
 
 
-class HifiganConfig(Section):
+class GeneratorConfig(Section):
+    """Settings of a waveform generator: the arguments of its constructor, beside `in_channels`.
+
+    The generator makes waveforms (B, T * hop_size) of frames (B, T, in_channels); it tells its `hop_size`, and its
+    `receptive_field`, the frames on each side of a frame that can change its samples.
+    """
+
+    # Module and class of the generator, and what its hop size is called here.
+    BUILDS: ClassVar[tuple[str, str]]
+    HOP: ClassVar[str] = "hop_size"
+
+    def build(self, in_channels: int) -> Any:
+        """The generator, with random weights."""
+        module, name = self.BUILDS
+        return getattr(import_module(module), name)(in_channels, **self.model_dump())
+
+
+class HifiganConfig(GeneratorConfig):
     """HiFi-GAN generator (arXiv 2010.05646, section 2.2)."""
+
+    BUILDS = ("models.vocoders.hifigan", "HifiganGenerator")
+    HOP = "the product of upsample_rates"
 
     channels: PositiveInt
     kernel_size: PositiveInt
@@ -79,8 +100,10 @@ class HifiganConfig(Section):
         return self
 
 
-class IstftConfig(Section):
+class IstftConfig(GeneratorConfig):
     """Inverse-STFT generator with a ConvNeXt backbone (Vocos, arXiv 2306.00814)."""
+
+    BUILDS = ("models.vocoders.istft", "IstftGenerator")
 
     channels: PositiveInt
     ffn_channels: PositiveInt
@@ -99,7 +122,7 @@ class IstftConfig(Section):
 
 
 class GeneratorsConfig(Section):
-    """Every waveform generator that `model.generator` can name."""
+    """Every waveform generator that `model.generator` can name: another one is a class above, and a line here."""
 
     hifigan: HifiganConfig
     hifigan_light: HifiganConfig
@@ -136,12 +159,12 @@ class JetsModelConfig(Section):
     energy_predictor: VarianceConfig
     prior_omega: PositiveFloat
     upsampling_delta: PositiveFloat
-    generator: Literal["hifigan", "hifigan_light", "istft"]
+    generator: Literal[tuple(GeneratorsConfig.model_fields)]  # type: ignore[valid-type]
     generators: GeneratorsConfig
     discriminator: DiscriminatorConfig
 
     @property
-    def generator_config(self) -> HifiganConfig | IstftConfig:
+    def generator_config(self) -> Any:
         """The settings of the chosen generator."""
         return getattr(self.generators, self.generator)
 
@@ -166,6 +189,7 @@ class LossConfig(Section):
     multi_mel_n_ffts: list[Annotated[int, Field(ge=64, multiple_of=4)]]
     mel_fmin: NonNegativeFloat
     mel_fmax: PositiveFloat | None
+    others: dict[str, NonNegativeFloat]
 
 
 class JetsTrainConfig(TrainConfig):
@@ -186,7 +210,7 @@ class JetsConfig(ExperimentConfig):
     def _consistent(self) -> JetsConfig:
         name, hop = self.model.generator, self.model.generator_config.hop_size
         if hop != self.preprocess.hop_size:
-            of = "hop_size" if name == "istft" else "the product of upsample_rates"
+            of = self.model.generator_config.HOP
             raise ValueError(
                 f"model.generators.{name}: {of} ({hop}) must equal preprocess.hop_size ({self.preprocess.hop_size})"
             )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +14,13 @@ import torch
 from torch import Tensor
 
 from config.schema import ExperimentConfig, PreprocessConfig
-from models.base.prefetch import Prefetcher
 from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, padded
-from models.tts.jets.batch import Batch
-from models.tts.jets.masking import length_mask
+from models.tts.jets.batch import Batch, length_mask
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus, corpus_directory
 from utils.errors import UserError
 
-# Samples read from disk at a time while the corpus moves to the device.
-UPLOAD_FRAMES = 2**18
+BATCHES_AHEAD = 3  # that a thread reads where the corpus stays on the disk
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,13 @@ class RawBatch:
 def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
     """Open stage 1's result for every name in `config.dataset`.
 
-    Raises UserError when one is missing or stale, or when they do not share tokens, sample rate and hop size.
+    Raises UserError when one is missing, stale or damaged (its checksums are compared), or when they do not share
+    tokens, sample rate and hop size.
     """
     corpora = []
     for name in config.dataset:
         corpora.append(ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess))
+        corpora[-1].check()
         for key in ("tokens", "sample_rate", "hop_size"):
             if getattr(corpora[-1], key) != getattr(corpora[0], key):
                 raise UserError(
@@ -53,7 +55,7 @@ def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
 
 def merged_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, float]:
     """Mean and standard deviation of log F0 and energy over the train splits of several corpora."""
-    weights = np.array([sum(u.frames for u in corpus.split("train")) for corpus in corpora], np.float64)
+    weights = np.array([corpus.frames[corpus.rows("train")].sum() for corpus in corpora], np.float64)
     if weights.sum() == 0:
         raise UserError("the train split is empty: add recordings, or lower preprocess.valid_size and test_size")
     weights /= weights.sum()
@@ -68,44 +70,48 @@ def merged_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, float]:
 
 
 class UtteranceTable:
-    """Where the utterances of one split lie in the packed arrays of their corpora."""
+    """The utterances of one split of several corpora, by number."""
 
     def __init__(self, corpora: Sequence[ProcessedCorpus], split: str) -> None:
         self.corpora = list(corpora)
-        tokens = corpora[0].tokens
-        number = {token: i for i, token in enumerate(tokens)}
-        utterances = [(c, u) for c, corpus in enumerate(corpora) for u in corpus.split(split)]
         self.hop_size = corpora[0].hop_size
-        self.ids = np.array([u.id for _, u in utterances], dtype=object)
-        self.texts = [u.text for _, u in utterances]
-        self.corpus_index = np.array([c for c, _ in utterances], np.int64)
-        self.frame_offset = np.array([u.frame_offset for _, u in utterances], np.int64)
-        self.sample_offset = np.array([u.offset for _, u in utterances], np.int64)
-        self.frames = np.array([u.frames for _, u in utterances], np.int64)
-        self.tokens = np.array([len(u.phones) for _, u in utterances], np.int64)
-        try:
-            flat = [number[phone] for _, u in utterances for phone in u.phones]
-        except KeyError as error:
-            raise UserError(
-                f"the {split} split of {self.corpora[0].directory} holds the token {error}, which its tokens.json "
-                "lacks: run stage 1 again"
-            ) from None
-        self.text = np.array(flat, np.int64)
-        self.text_offset = np.concatenate([[0], np.cumsum(self.tokens)[:-1]]).astype(np.int64)
+        rows = [corpus.rows(split) for corpus in corpora]
+        self.rows = np.concatenate(rows)
+        self.corpus_index = np.repeat(np.arange(len(corpora)), [len(part) for part in rows])
+        self.frames = np.concatenate([corpus.frames[part] for corpus, part in zip(corpora, rows)]).astype(np.int64)
+        # Token numbers of all splits back to back: one corpus' stay where they are, in the mapped file.
+        texts, starts = zip(*(corpus.phones for corpus in corpora))
+        before = np.cumsum([0, *(len(text) for text in texts)])
+        self.text = texts[0] if len(texts) == 1 else np.concatenate(texts)
+        self.text_offset = np.concatenate([first + start[part] for first, start, part in zip(before, starts, rows)])
+        self.tokens = np.concatenate([np.diff(start)[part] for start, part in zip(starts, rows)]).astype(np.int64)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.rows)
+
+    def ids(self, indices: np.ndarray | None = None) -> list[str]:
+        """Ids of some utterances, or of all."""
+        return self._strings("id", np.arange(len(self)) if indices is None else indices)
+
+    def texts(self, indices: np.ndarray) -> list[str]:
+        """Texts of some utterances, as the corpus has them."""
+        return self._strings("text", indices)
+
+    def _strings(self, name: str, indices: np.ndarray) -> list[str]:
+        found = np.empty(len(indices), dtype=object)
+        for number, corpus in enumerate(self.corpora):
+            mine = self.corpus_index[indices] == number
+            found[mine] = corpus.strings(name, self.rows[indices[mine]])
+        return found.tolist()
 
     def size_in_bytes(self) -> int:
         """Memory that the whole split takes on a device: int16 audio and float32 log F0."""
         return int(self.frames.sum()) * (2 * self.hop_size + 4)
 
-    def read(self, index: int, audio: np.ndarray, log_f0: np.ndarray) -> None:
-        """Copy one utterance into the first rows of audio (T, hop_size) and log_f0 (T,)."""
-        corpus, frames = self.corpora[self.corpus_index[index]], self.frames[index]
-        start, first = self.sample_offset[index], self.frame_offset[index]
-        audio[:frames] = corpus.audio[start : start + frames * self.hop_size].reshape(frames, self.hop_size)
-        log_f0[:frames] = corpus.log_f0[first : first + frames]
+    def arrays(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Copies of one utterance's samples (T, hop_size) int16 and log F0 (T,) float32."""
+        audio, log_f0, _ = self.corpora[self.corpus_index[index]].arrays(int(self.rows[index]))
+        return audio.reshape(-1, self.hop_size).copy(), log_f0.copy()
 
     def in_order(self, max_frames: int, among: np.ndarray | None = None) -> list[BatchPlan]:
         """Every utterance once, or those of `among`, by length: batches of at most `max_frames` padded frames."""
@@ -127,7 +133,7 @@ class BatchAssembler:
     """Turns raw pieces into a Batch on their device: scaling, masks, spectra, normalisation."""
 
     def __init__(self, preprocess: PreprocessConfig, statistics: dict[str, float], device: torch.device) -> None:
-        self.statistics = statistics
+        self.statistics, self.device = statistics, device
         self.hop_size, self.sample_rate = preprocess.hop_size, preprocess.sample_rate
         self.spectra = MelSpectrogram(
             preprocess.sample_rate, preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel,
@@ -138,9 +144,13 @@ class BatchAssembler:
         self.tail = preprocess.n_fft // 2
         self.extra_frames = -(-2 * self.tail // self.hop_size)
 
+    def read(self, table: UtteranceTable, plan: BatchPlan) -> Batch:
+        """Any batch, from the disk."""
+        return self(upload(read_from_host(table, plan, self.device), self.device), table, plan)
+
     @torch.no_grad()
-    def __call__(self, raw: RawBatch, lengths: tuple[list[int], list[int]], ids: Sequence[str]) -> Batch:
-        """Finish a batch; `lengths` are the frame and token counts on the host."""
+    def __call__(self, raw: RawBatch, table: UtteranceTable, plan: BatchPlan) -> Batch:
+        """Finish a batch."""
         size, frames, hop = raw.audio.shape
         inside = length_mask(raw.frame_lengths, frames)
         audio = raw.audio.new_zeros((size, frames + self.extra_frames, hop), dtype=torch.float32)
@@ -160,9 +170,9 @@ class BatchAssembler:
             log_f0=torch.where(inside, log_f0, zero),
             energy=torch.where(inside, energy, zero),
             audio=audio[:, : frames * hop].contiguous(),
-            host_text_lengths=tuple(lengths[1]),
-            host_frame_lengths=tuple(lengths[0]),
-            ids=tuple(ids),
+            host_text_lengths=tuple(table.tokens[plan.indices].tolist()),
+            host_frame_lengths=tuple(table.frames[plan.indices].tolist()),
+            ids=tuple(table.ids(plan.indices)),
         )
 
     def _with_tail(self, audio: Tensor, samples: Tensor) -> Tensor:
@@ -186,35 +196,22 @@ class CorpusOnDevice:
         except torch.OutOfMemoryError:
             gib = table.size_in_bytes() / 2**30
             raise UserError(f"the corpus ({gib:.1f} GiB) does not fit: set train.corpus_on_device=never") from None
-        self._upload()
-        starts = np.concatenate([[0], np.cumsum(table.frames)[:-1]]).astype(np.int64)
+        starts = np.cumsum(table.frames) - table.frames
+        for index, first in enumerate(starts.tolist()):
+            part = slice(first, first + int(table.frames[index]))
+            for target, values in zip((self.audio, self.log_f0), table.arrays(index)):
+                target[part].copy_(torch.from_numpy(values))
         self.first_frame = torch.from_numpy(starts).to(device)
         self.frames = torch.from_numpy(table.frames).to(device)
-        self.text = torch.from_numpy(table.text).to(device)
+        self.text = torch.from_numpy(table.text.astype(np.int64)).to(device)
         self.text_offset = torch.from_numpy(table.text_offset).to(device)
         self.tokens = torch.from_numpy(table.tokens).to(device)
 
-    def _upload(self) -> None:
-        hop, done, index = self.table.hop_size, 0, 0
-        while index < len(self.table):
-            end, frames = index, 0
-            while end < len(self.table) and (end == index or frames + self.table.frames[end] <= UPLOAD_FRAMES):
-                frames += int(self.table.frames[end])
-                end += 1
-            audio, log_f0 = np.empty((frames, hop), np.int16), np.empty(frames, np.float32)
-            at = 0
-            for utterance in range(index, end):
-                self.table.read(utterance, audio[at:], log_f0[at:])
-                at += int(self.table.frames[utterance])
-            self.audio[done : done + frames] = torch.from_numpy(audio).to(self.device)
-            self.log_f0[done : done + frames] = torch.from_numpy(log_f0).to(self.device)
-            done, index = done + frames, end
-
-    def gather(self, indices: Tensor, frames: int, tokens: int) -> RawBatch:
-        """Utterances `indices` (B,), padded to `frames` and `tokens` with whatever follows them."""
-        rows = self.first_frame[indices].unsqueeze(1) + torch.arange(frames, device=self.device)
+    def gather(self, indices: Tensor, plan: BatchPlan) -> RawBatch:
+        """The utterances of a plan, whose `indices` (B,) are on the device, padded with whatever follows them."""
+        rows = self.first_frame[indices].unsqueeze(1) + torch.arange(plan.frames, device=self.device)
         rows = rows.clamp_max(len(self.audio) - 1)
-        letters = self.text_offset[indices].unsqueeze(1) + torch.arange(tokens, device=self.device)
+        letters = self.text_offset[indices].unsqueeze(1) + torch.arange(plan.tokens, device=self.device)
         letters = letters.clamp_max(len(self.text) - 1)
         return RawBatch(
             self.audio[rows], self.log_f0[rows], self.text[letters], self.frames[indices], self.tokens[indices]
@@ -229,9 +226,10 @@ def read_from_host(table: UtteranceTable, plan: BatchPlan, device: torch.device)
     log_f0 = torch.zeros((size, plan.frames), dtype=torch.float32, pin_memory=pin)
     text = torch.zeros((size, plan.tokens), dtype=torch.int64, pin_memory=pin)
     for row, index in enumerate(plan.indices):
-        table.read(index, audio[row].numpy(), log_f0[row].numpy())
+        for target, values in zip((audio, log_f0), table.arrays(index)):
+            target[row, : len(values)] = torch.from_numpy(values)
         start, count = table.text_offset[index], table.tokens[index]
-        text[row, :count] = torch.from_numpy(table.text[start : start + count])
+        text[row, :count] = torch.from_numpy(table.text[start : start + count].astype(np.int64))
     lengths = torch.from_numpy(np.stack([table.frames[plan.indices], table.tokens[plan.indices]]))
     lengths = lengths.pin_memory() if pin else lengths
     return RawBatch(audio, log_f0, text, lengths[0], lengths[1])
@@ -252,7 +250,8 @@ class JetsBatches:
         self.table, self.sampler, self.assembler, self.device = table, sampler, assembler, device
         self.corpus = CorpusOnDevice(table, device) if on_device else None
         self._orders: dict[int, tuple[Tensor, list[int]]] = {}
-        self._prefetcher: Prefetcher[tuple[BatchPlan, RawBatch, dict[str, Any]]] | None = None
+        self._reader: ThreadPoolExecutor | None = None
+        self._ahead: deque[Future[tuple[BatchPlan, RawBatch, dict[str, Any]]]] = deque()
         self._state = sampler.state_dict()
         self._waited = 0.0
         sampler.current_pass  # noqa: B018  planned now, so that the padding is known before the first batch
@@ -262,18 +261,22 @@ class JetsBatches:
         if self.corpus is not None:
             plan = self.sampler.next()
             self._state = self.sampler.state_dict()
-            return self._finish(plan, self.corpus.gather(self._indices(), plan.frames, plan.tokens))
-        if self._prefetcher is None:
-            self._prefetcher = Prefetcher(self._read_ahead)
-        plan, raw, self._state = self._prefetcher.next()
-        return self._finish(plan, upload(raw, self.device))
+            return self.assembler(self.corpus.gather(self._indices(), plan), self.table, plan)
+        if self._reader is None:
+            self._reader = ThreadPoolExecutor(1, "read ahead")  # one thread, so that batches come in order
+            self._ahead.extend(self._reader.submit(self._read_ahead) for _ in range(BATCHES_AHEAD))
+        begin = time.perf_counter()
+        plan, raw, self._state = self._ahead.popleft().result()
+        self._waited += time.perf_counter() - begin
+        self._ahead.append(self._reader.submit(self._read_ahead))
+        return self.assembler(upload(raw, self.device), self.table, plan)
 
     def at(self, plan: BatchPlan) -> Batch:
         """Any batch, without moving the position."""
         if self.corpus is None:
-            return self._finish(plan, upload(read_from_host(self.table, plan, self.device), self.device))
+            return self.assembler.read(self.table, plan)
         indices = torch.from_numpy(np.ascontiguousarray(plan.indices)).to(self.device)
-        return self._finish(plan, self.corpus.gather(indices, plan.frames, plan.tokens))
+        return self.assembler(self.corpus.gather(indices, plan), self.table, plan)
 
     def describe(self) -> str:
         """How much speech there is, and where it lies."""
@@ -288,7 +291,7 @@ class JetsBatches:
 
     def wait_seconds(self) -> float:
         """How long the steps so far have waited for the disk; nothing where the corpus is on the device."""
-        return self._waited + (self._prefetcher.wait_seconds if self._prefetcher is not None else 0.0)
+        return self._waited
 
     def largest(self) -> Batch:
         """A batch as large as any that will come."""
@@ -296,10 +299,10 @@ class JetsBatches:
 
     def close(self) -> None:
         """Stop reading ahead."""
-        if self._prefetcher is not None:
-            self._waited += self._prefetcher.wait_seconds
-            self._prefetcher.close()
-            self._prefetcher = None
+        if self._reader is not None:
+            self._reader.shutdown(cancel_futures=True)
+            self._reader = None
+            self._ahead.clear()
 
     def state_dict(self) -> dict[str, Any]:
         """Position after the last batch that was taken."""
@@ -329,7 +332,3 @@ class JetsBatches:
         order, bounds = self._orders[number]
         position = self.sampler.position
         return order[bounds[position - 1] : bounds[position]]
-
-    def _finish(self, plan: BatchPlan, raw: RawBatch) -> Batch:
-        lengths = (self.table.frames[plan.indices].tolist(), self.table.tokens[plan.indices].tolist())
-        return self.assembler(raw, lengths, self.table.ids[plan.indices].tolist())

@@ -1,14 +1,46 @@
-"""Losses in front of the waveform: variance prediction and alignment, and how all terms add up."""
+"""Every term of the generator's loss, in two tables that all training steps read.
+
+A new term is a function and a row here, and its weight in the config, as `train.loss.others.<weight>`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from models.tts.jets.alignment import binarisation_loss, forward_sum_loss
 from models.tts.jets.batch import Batch
-from models.tts.jets.config import LossConfig
+from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import AcousticOutput
+from models.vocoders.discriminators import Features, adversarial_loss, feature_matching_loss, total
+from processors.audio.mel import MelSpectrogram
+from utils.errors import UserError
+
+# Mel bands of the multi-resolution loss: one for so many samples of the window, few enough that none is empty.
+SAMPLES_PER_BAND = 12
+
+
+@dataclass
+class Segments:
+    """Segments of a batch, spoken, and what the discriminators make of them."""
+
+    states: Tensor  # (B, S, C) decoder states
+    real: Tensor  # (B, S * hop_size) the recording
+    fake: Tensor  # (B, S * hop_size) spoken
+    features: Features  # of the real ones, then the spoken ones
+    mels: Sequence[MelSpectrogram]  # of the mel loss, then those of the multi-resolution one
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term: its function, the key of train.loss with its weight, and whether it is left out while that is 0."""
+
+    loss: Callable[..., Tensor]
+    weight: str
+    optional: bool = True
 
 
 def masked_mse(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -17,29 +49,100 @@ def masked_mse(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return ((predicted - target).square() * keep).sum() / keep.sum()
 
 
-def acoustic_losses(output: AcousticOutput, batch: Batch) -> dict[str, Tensor]:
-    """Duration (in log(d + 1)), pitch, energy, forward-sum and binarisation loss of a batch."""
-    mask = output.text_mask
-    return {
-        "duration": masked_mse(output.log_durations_hat, torch.log(output.durations.float() + 1), mask),
-        "pitch": masked_mse(output.log_f0_hat, output.log_f0, mask),
-        "energy": masked_mse(output.energy_hat, output.energy, mask),
-        "forward_sum": forward_sum_loss(output.log_p_attn, batch.text_lengths, batch.frame_lengths),
-        "binarisation": binarisation_loss(output.log_p_attn, output.path, output.frame_mask),
-    }
+def duration_loss(output: AcousticOutput, _: Batch) -> Tensor:
+    """Mean squared error of log(duration + 1)."""
+    return masked_mse(output.predicted.log_durations, torch.log(output.aligned.durations.float() + 1), output.text_mask)
 
 
-def weights_of(config: LossConfig) -> dict[str, float]:
-    """Weight of each generator loss."""
-    weights = {
-        "mel": config.mel,
-        "adversarial": config.adversarial,
-        "feature_matching": config.feature_matching,
-        "duration": config.variance,
-        "pitch": config.variance,
-        "energy": config.variance,
-        "forward_sum": config.alignment,
-        "binarisation": config.alignment,
-    }
-    # A term without weight would still cost time.
-    return weights | {"multi_mel": config.multi_mel} if config.multi_mel > 0 else weights
+def pitch_loss(output: AcousticOutput, _: Batch) -> Tensor:
+    """Mean squared error of normalised log F0."""
+    return masked_mse(output.predicted.log_f0, output.aligned.log_f0, output.text_mask)
+
+
+def energy_loss(output: AcousticOutput, _: Batch) -> Tensor:
+    """Mean squared error of normalised energy."""
+    return masked_mse(output.predicted.energy, output.aligned.energy, output.text_mask)
+
+
+def mel_distance(mel: MelSpectrogram, segments: Segments) -> Tensor:
+    """Mean absolute difference of the segments' log-mels."""
+    with torch.no_grad():
+        target = mel(segments.real)[0]
+    return (mel(segments.fake)[0] - target).abs().mean()
+
+
+def multi_mel_loss(segments: Segments) -> Tensor:
+    """Mean of the mel distances of further window lengths."""
+    return torch.stack([mel_distance(mel, segments) for mel in segments.mels[1:]]).mean()
+
+
+# loss(output, batch), of what stands in front of the decoder.
+ACOUSTIC_TERMS: dict[str, Term] = {
+    "duration": Term(duration_loss, "variance", optional=False),
+    "pitch": Term(pitch_loss, "variance", optional=False),
+    "energy": Term(energy_loss, "variance", optional=False),
+    "forward_sum": Term(
+        lambda output, batch: forward_sum_loss(output.aligned.log_p_attn, batch.text_lengths, batch.frame_lengths),
+        "alignment", optional=False,
+    ),
+    "binarisation": Term(
+        lambda output, _: binarisation_loss(output.aligned.log_p_attn, output.aligned.path, output.frame_mask),
+        "alignment", optional=False,
+    ),
+}  # fmt: skip
+# loss(segments), of the decoder's states and all that follows.
+WAVEFORM_TERMS: dict[str, Term] = {
+    "mel": Term(lambda segments: mel_distance(segments.mels[0], segments), "mel", optional=False),
+    "multi_mel": Term(multi_mel_loss, "multi_mel"),
+    "adversarial": Term(lambda segments: adversarial_loss(segments.features), "adversarial", optional=False),
+    "feature_matching": Term(
+        lambda segments: feature_matching_loss(segments.features), "feature_matching", optional=False
+    ),
+}
+
+
+class Losses:
+    """The terms that a config asks for."""
+
+    def __init__(self, config: JetsConfig, device: torch.device) -> None:
+        """Raise UserError for a weight of no term."""
+        loss, preprocess = config.train.loss, config.preprocess
+        known = {**loss.model_dump(), **loss.others}
+        terms = {**ACOUSTIC_TERMS, **WAVEFORM_TERMS}
+        unknown = set(loss.others) - {term.weight for term in terms.values()}
+        if unknown:
+            raise UserError(f"train.loss.others.{min(unknown)} is the weight of no loss in models/tts/jets/losses.py")
+        weights = {name: float(known.get(term.weight, 0.0)) for name, term in terms.items()}
+        # A term without weight would still cost time.
+        self.weights = {name: weight for name, weight in weights.items() if weight > 0 or not terms[name].optional}
+        kinds = [(preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel)]
+        if loss.multi_mel > 0:
+            kinds += [(n_fft, n_fft, n_fft // 4, n_fft // SAMPLES_PER_BAND) for n_fft in loss.multi_mel_n_ffts]
+        rate, fmin, fmax = preprocess.sample_rate, loss.mel_fmin, loss.mel_fmax
+        self.mels = [MelSpectrogram(rate, *kind, fmin, fmax, last_frame=True).to(device) for kind in kinds]
+
+    def acoustic(self, output: AcousticOutput, batch: Batch) -> dict[str, Tensor]:
+        """Raw terms () in front of the decoder."""
+        return {name: term.loss(output, batch) for name, term in ACOUSTIC_TERMS.items() if name in self.weights}
+
+    def waveform(self, segments: Segments) -> dict[str, Tensor]:
+        """Raw terms () of the waveform."""
+        return {name: term.loss(segments) for name, term in WAVEFORM_TERMS.items() if name in self.weights}
+
+    def weighted(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """The sum () of raw terms times their weights."""
+        return total([self.weights[name] * value for name, value in terms.items()])
+
+    def report(self, terms: Mapping[str, Tensor], judged: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """What is logged: raw and weighted terms, the discriminators' losses (real, generated), and totals."""
+        raw = {name: value.detach() for name, value in terms.items()}
+        real, fake = (value.detach() for value in judged)
+        weighted = {f"generator/{name}/weighted": self.weights[name] * value for name, value in raw.items()}
+        return {
+            **{f"generator/{name}": value for name, value in raw.items()},
+            **weighted,
+            "generator/total": total(list(weighted.values())),
+            "discriminator/real": real,
+            "discriminator/fake": fake,
+            "discriminator/total": real + fake,
+        }

@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from models.kernels.monotonic import search_paths
 from models.tts.jets.alignment import AlignmentModule
-from models.tts.jets.batch import Batch
+from models.tts.jets.batch import Batch, length_mask
 from models.tts.jets.config import JetsModelConfig
-from models.tts.jets.generators import build_generator
-from models.tts.jets.masking import length_mask
-from models.tts.jets.monotonic import durations_of, search_paths
-from models.tts.jets.side_stream import SideStream
 from models.tts.jets.transformer import Transformer, initialise_xavier
-from models.tts.jets.upsampling import average_by_duration, gaussian_upsample
+from models.tts.jets.upsampling import average_by_duration, durations_of, gaussian_upsample
 from models.tts.jets.variance import ValueEmbedding, VariancePredictor, durations_from_log, scale_durations
-from models.vocoders.tails import generate_each
 
 STATISTICS = ("log_f0_mean", "log_f0_std", "energy_mean", "energy_std")
 
 
 @dataclass
-class AcousticOutput:
-    """Everything in front of the waveform generator, for a batch with recordings."""
+class Alignment:
+    """Where the tokens of a batch stand in its recordings, and what is heard there."""
 
-    # With a side stream, this must be kept whole, masks included, until the streams have joined. Kernels of one stream
-    # read what was made on the other: on the side the encoder states and masks of the main stream, on the main stream
-    # the durations, pitch and energy of the side. The allocator does not know: once nothing refers to a tensor, its
-    # memory goes to the next one of the stream that made it, even while the other stream has yet to read it. In a
-    # captured graph that race would be there at every replay.
-
-    hidden: Tensor  # (B, T_text, C) encoder states
-    decoder_states: Tensor  # (B, T, C)
     log_p_attn: Tensor  # (B, T, T_text), prior included
     path: Tensor  # (B, T) token of each frame
     durations: Tensor  # (B, T_text) frames on that path
-    log_durations_hat: Tensor  # (B, T_text) predicted log(duration + 1)
     log_f0: Tensor  # (B, T_text) normalised, averaged over durations
-    log_f0_hat: Tensor  # (B, T_text) predicted
     energy: Tensor  # (B, T_text) normalised, averaged over durations
-    energy_hat: Tensor  # (B, T_text) predicted
+
+
+@dataclass
+class Predictions:
+    """What the predictors make of the text alone."""
+
+    log_durations: Tensor  # (B, T_text) log(duration + 1)
+    log_f0: Tensor  # (B, T_text) normalised
+    energy: Tensor  # (B, T_text) normalised
+
+
+@dataclass
+class AcousticOutput:
+    """Everything in front of the decoder, for a batch with recordings."""
+
     text_mask: Tensor  # (B, T_text)
     frame_mask: Tensor  # (B, T)
+    hidden: Tensor  # (B, T_text, C) encoder states
+    aligned: Alignment
+    predicted: Predictions
 
 
 @dataclass
@@ -62,6 +66,13 @@ class InferenceOutput:
 
 class JetsNetwork(nn.Module):
     """Text encoder, alignment, variance adaptor, frame decoder and waveform generator."""
+
+    log_f0_mean: Tensor
+    log_f0_std: Tensor
+    energy_mean: Tensor
+    energy_std: Tensor
+    mel_mean: Tensor
+    mel_std: Tensor
 
     def __init__(
         self, model: JetsModelConfig, n_tokens: int, n_mel: int, statistics: dict[str, float] | None = None
@@ -82,7 +93,7 @@ class JetsNetwork(nn.Module):
         self.energy_embedding = ValueEmbedding(channels, model.energy_predictor)
         self.decoder = Transformer(channels, model.decoder)
         initialise_xavier(self)
-        self.generator = build_generator(channels, model.generator_config)
+        self.generator = model.generator_config.build(channels)
         for name in STATISTICS:
             value = (statistics or {}).get(name, 1.0 if name.endswith("std") else 0.0)
             self.register_buffer(name, torch.tensor(value, dtype=torch.float32))
@@ -91,10 +102,33 @@ class JetsNetwork(nn.Module):
         self.register_buffer("mel_std", torch.ones(n_mel))
 
     def encode(self, text: Tensor, text_mask: Tensor) -> Tensor:
-        """Encoder states (B, T_text, C) of token ids (B, T_text), zero in padding."""
+        """Encoder states (B, T_text, C) of token ids (B, T_text), zero in padding.
+
+        What holds for a whole utterance, such as who speaks, belongs to these states: all that follows sees them.
+        """
         return self.encoder(self.embedding(text), text_mask)
 
-    def upsample(
+    def align(self, batch: Batch, hidden: Tensor, text_mask: Tensor, frame_mask: Tensor) -> Alignment:
+        """Align encoder states (B, T_text, C) with a batch's recordings."""
+        mel = (batch.mel - self.mel_mean) / self.mel_std * frame_mask.unsqueeze(-1)
+        log_p_attn = self.alignment(hidden, mel, text_mask, frame_mask)
+        path = search_paths(log_p_attn, batch.text_lengths, batch.frame_lengths)
+        durations = durations_of(path, frame_mask, text_mask.shape[1])
+        log_f0, energy = (average_by_duration(values, durations) for values in (batch.log_f0, batch.energy))
+        return Alignment(log_p_attn, path, durations, log_f0, energy)
+
+    def predict(self, hidden: Tensor, text_mask: Tensor) -> Predictions:
+        """Durations, pitch and energy from encoder states (B, T_text, C) alone."""
+        mask = text_mask.unsqueeze(-1).to(hidden.dtype)
+        for_pitch = hidden.detach() if self.pitch_stop_gradient else hidden
+        for_energy = hidden.detach() if self.energy_stop_gradient else hidden
+        return Predictions(
+            self.duration_predictor(hidden, mask),
+            self.pitch_predictor(for_pitch, mask),
+            self.energy_predictor(for_energy, mask),
+        )
+
+    def decode(
         self,
         hidden: Tensor,
         durations: Tensor,
@@ -104,7 +138,7 @@ class JetsNetwork(nn.Module):
         frame_mask: Tensor,
         tempo: float | Tensor = 1.0,
     ) -> Tensor:
-        """Upsampled states (B, T, C): encoder states plus embedded pitch and energy, spread over the durations.
+        """Decoder states (B, T, C): encoder states plus embedded pitch and energy, spread over the durations.
 
         The only way from encoder states to frames, in training as in inference. All but `hidden` (B, T_text, C) are
         (B, T_text); frame_mask is (B, T). `tempo`, one number or (B, T_text), says how many times faster than the voice
@@ -115,56 +149,34 @@ class JetsNetwork(nn.Module):
         # Widths in frames shrink with the tempo, as the distances do: neighbours blend as they did in training.
         delta = self.upsampling_delta * tempo**2
         upsampled = gaussian_upsample(adapted, durations, text_mask, frame_mask.shape[1], delta)
-        return upsampled * frame_mask.unsqueeze(-1)
+        return self.decoder(upsampled * frame_mask.unsqueeze(-1), frame_mask)
 
-    def predict(self, hidden: Tensor, text_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Predicted log(duration + 1), normalised log F0 and energy, each (B, T_text), from encoder states alone."""
-        mask = text_mask.unsqueeze(-1).to(hidden.dtype)
-        for_pitch = hidden.detach() if self.pitch_stop_gradient else hidden
-        for_energy = hidden.detach() if self.energy_stop_gradient else hidden
-        return (
-            self.duration_predictor(hidden, mask),
-            self.pitch_predictor(for_pitch, mask),
-            self.energy_predictor(for_energy, mask),
-        )
-
-    def acoustic(self, batch: Batch) -> AcousticOutput:
-        """Align a batch with its recordings and decode it with its own durations, pitch and energy."""
-        hidden = self.encode(batch.text, length_mask(batch.text_lengths, batch.text.shape[1]))
-        return self.acoustic_of(batch, hidden, hidden, SideStream())
-
-    def acoustic_of(self, batch: Batch, hidden: Tensor, for_decoder: Tensor, side: SideStream) -> AcousticOutput:
-        """`acoustic` from encoder states (B, T_text, C), which the decoder gets as `for_decoder`, the same values.
-
-        Alignment and predictions run on the side: the decoder waits for the durations only.
-        """
+    def acoustic(self, batch: Batch) -> tuple[AcousticOutput, Tensor]:
+        """Align a batch with its recordings; decoder states (B, T, C) with their durations, pitch and energy."""
         text_mask = length_mask(batch.text_lengths, batch.text.shape[1])
         frame_mask = length_mask(batch.frame_lengths, batch.mel.shape[1])
-        with side.begin():
-            mel = (batch.mel - self.mel_mean) / self.mel_std * frame_mask.unsqueeze(-1)
-            log_p_attn = self.alignment(hidden, mel, text_mask, frame_mask)
-            path = search_paths(log_p_attn, batch.text_lengths, batch.frame_lengths)
-            durations = durations_of(path, frame_mask, text_mask.shape[1])
-            log_f0 = average_by_duration(batch.log_f0, durations)
-            energy = average_by_duration(batch.energy, durations)
-            aligned = side.mark()
-            log_durations_hat, log_f0_hat, energy_hat = self.predict(hidden, text_mask)
-        side.reach(aligned)
-        upsampled = self.upsample(for_decoder, durations, log_f0, energy, text_mask, frame_mask)
-        return AcousticOutput(
-            hidden=hidden,
-            decoder_states=self.decoder(upsampled, frame_mask),
-            log_p_attn=log_p_attn,
-            path=path,
-            durations=durations,
-            log_durations_hat=log_durations_hat,
-            log_f0=log_f0,
-            log_f0_hat=log_f0_hat,
-            energy=energy,
-            energy_hat=energy_hat,
-            text_mask=text_mask,
-            frame_mask=frame_mask,
-        )
+        hidden = self.encode(batch.text, text_mask)
+        aligned = self.align(batch, hidden, text_mask, frame_mask)
+        predicted = self.predict(hidden, text_mask)
+        states = self.decode(hidden, aligned.durations, aligned.log_f0, aligned.energy, text_mask, frame_mask)
+        return AcousticOutput(text_mask, frame_mask, hidden, aligned, predicted), states
+
+    def read(self, text: Tensor, text_lengths: Tensor) -> tuple[Tensor, Predictions]:
+        """Encoder states (B, T_text, C) of token ids (B, T_text), and what is predicted from them."""
+        text_mask = length_mask(text_lengths, text.shape[1])
+        hidden = self.encode(text, text_mask)
+        return hidden, self.predict(hidden, text_mask)
+
+    def vary(
+        self, log_f0: Tensor, energy: Tensor, pitch_shift: float | Tensor, energy_scale: float | Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Normalised log F0 and energy (B, T_text), moved by `pitch_shift` in log F0 and scaled by `energy_scale`."""
+        if isinstance(pitch_shift, Tensor) or pitch_shift != 0.0:
+            log_f0 = (log_f0 + pitch_shift / self.log_f0_std) * mask
+        if isinstance(energy_scale, Tensor) or energy_scale != 1.0:
+            plain = energy * self.energy_std + self.energy_mean
+            energy = (plain * energy_scale - self.energy_mean) / self.energy_std * mask
+        return log_f0, energy
 
     @torch.no_grad()
     def plan(
@@ -178,67 +190,33 @@ class JetsNetwork(nn.Module):
         durations: Tensor | None = None,
         log_f0: Tensor | None = None,
         energy: Tensor | None = None,
-        predict_from_text: Callable[..., tuple[Tensor, ...]] | None = None,
-        decode: Callable[..., Tensor] | None = None,
     ) -> InferenceOutput:
-        """Everything of `infer` but the waveform, which is left empty (B, 0).
-
-        `predict_from_text` and `decode` stand in place of the methods of these names, such as CUDA graphs of them;
-        they may pad what they return with zeros.
-        """
-        hidden, log_durations_hat, log_f0_hat, energy_hat = (predict_from_text or self.predict_from_text)(
-            text, text_lengths
-        )
-        n_text = text.shape[1]
-        hidden = hidden[:, :n_text]
-        text_mask = length_mask(text_lengths, n_text)
-        if durations is None:
-            durations = durations_from_log(log_durations_hat[:, :n_text], text_mask)
-        durations = scale_durations(durations, speed)
-        log_f0 = log_f0_hat[:, :n_text] if log_f0 is None else log_f0
-        energy = energy_hat[:, :n_text] if energy is None else energy
-        if isinstance(pitch_shift, Tensor) or pitch_shift != 0.0:
-            log_f0 = (log_f0 + pitch_shift / self.log_f0_std) * text_mask
-        if isinstance(energy_scale, Tensor) or energy_scale != 1.0:
-            plain = energy * self.energy_std + self.energy_mean
-            energy = (plain * energy_scale - self.energy_mean) / self.energy_std * text_mask
-        frame_lengths = durations.sum(1)
-        # The only time that the host waits for the device.
-        host_frame_lengths = tuple(frame_lengths.tolist())
-        n_frames = max(host_frame_lengths)
-        tempo = speed.float() if isinstance(speed, Tensor) else speed
-        states = (decode or self.decode)(
-            hidden, durations, log_f0, energy, text_lengths, frame_lengths, n_frames, tempo
-        )[:, :n_frames]
-        return InferenceOutput(
-            states.new_zeros(len(text), 0), frame_lengths, host_frame_lengths, durations, log_f0, energy, states
-        )
-
-    def predict_from_text(self, text: Tensor, text_lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Encoder states (B, T_text, C) of token ids (B, T_text), and what `predict` makes of them."""
+        """Everything of `infer` but the waveform, which is left empty (B, 0)."""
+        hidden, predicted = self.read(text, text_lengths)
         text_mask = length_mask(text_lengths, text.shape[1])
-        hidden = self.encode(text, text_mask)
-        return hidden, *self.predict(hidden, text_mask)
+        if durations is None:
+            durations = durations_from_log(predicted.log_durations, text_mask)
+        durations = scale_durations(durations, speed)
+        log_f0, energy = self.vary(
+            predicted.log_f0 if log_f0 is None else log_f0, predicted.energy if energy is None else energy,
+            pitch_shift, energy_scale, text_mask,
+        )  # fmt: skip
+        frame_lengths = durations.sum(1)
+        host_lengths = tuple(frame_lengths.tolist())  # the only time that the host waits
+        frame_mask = length_mask(frame_lengths, max(host_lengths))
+        tempo = speed.float() if isinstance(speed, Tensor) else speed
+        states = self.decode(hidden, durations, log_f0, energy, text_mask, frame_mask, tempo)
+        nothing = states.new_zeros(len(text), 0)
+        return InferenceOutput(nothing, frame_lengths, host_lengths, durations, log_f0, energy, states)
 
-    def decode(
-        self,
-        hidden: Tensor,
-        durations: Tensor,
-        log_f0: Tensor,
-        energy: Tensor,
-        text_lengths: Tensor,
-        frame_lengths: Tensor,
-        n_frames: int,
-        tempo: float | Tensor,
-    ) -> Tensor:
-        """Decoder states (B, n_frames, C), zero behind frame_lengths (B,); the rest as in `upsample`."""
-        text_mask = length_mask(text_lengths, hidden.shape[1])
-        frame_mask = length_mask(frame_lengths, n_frames)
-        upsampled = self.upsample(hidden, durations, log_f0, energy, text_mask, frame_mask, tempo)
-        return self.decoder(upsampled, frame_mask)
+    def generate(self, states: Tensor, frame_lengths: Sequence[int]) -> Tensor:
+        """Waveforms (B, T * hop_size) of decoder states (B, T, C), each as if alone and zero behind its end."""
+        if all(length == states.shape[1] for length in frame_lengths):
+            return self.generator(states)
+        return self.generator(states, torch.tensor(list(frame_lengths)).to(states.device, non_blocking=True))
 
     @torch.no_grad()
-    def infer(self, text: Tensor, text_lengths: Tensor, **controls: float | Tensor | None) -> InferenceOutput:
+    def infer(self, text: Tensor, text_lengths: Tensor, **controls: Any) -> InferenceOutput:
         """Speak token ids (B, T_text): the same for each utterance alone and in a batch.
 
         Controls: `speed` times the tempo; `pitch_shift` added to log F0 (natural log: semitones * ln 2 / 12);
@@ -246,5 +224,15 @@ class JetsNetwork(nn.Module):
         (B, T_text), `durations` in frames, normalised `log_f0` and `energy` in place of the predicted ones.
         """
         output = self.plan(text, text_lengths, **controls)
-        output.waveform = generate_each(self.generator, output.decoder_states, output.host_frame_lengths)
+        output.waveform = self.generate(output.decoder_states, output.host_frame_lengths)
         return output
+
+    @torch.no_grad()
+    def copy(self, batch: Batch) -> tuple[AcousticOutput, InferenceOutput]:
+        """Copy synthesis: align a batch with its recordings, and speak it with what they do (teacher forcing).
+
+        What the waveform part alone loses: the waveform has the recordings' timing. For use in eval mode.
+        """
+        output, _ = self.acoustic(batch)
+        known = {name: getattr(output.aligned, name) for name in ("durations", "log_f0", "energy")}
+        return output, self.infer(batch.text, batch.text_lengths, **known)

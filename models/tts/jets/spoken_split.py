@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -18,8 +17,8 @@ from models.base.experiment import TOKENS
 from models.evaluation.items import AlignmentRecord, Item, SplitRecordings, file_name
 from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora, read_from_host, upload
-from models.tts.jets.network import STATISTICS, AcousticOutput, InferenceOutput, JetsNetwork
+from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora
+from models.tts.jets.network import STATISTICS
 from processors.audio.wav import write_wav
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
@@ -28,19 +27,6 @@ if TYPE_CHECKING:
     from models.tts.jets.synthesizer import Synthesizer
 
 MAX_FRAMES_CPU = 2000
-
-
-@torch.no_grad()
-def copy_synthesis(network: JetsNetwork, batch: Batch) -> tuple[AcousticOutput, InferenceOutput]:
-    """Align a batch with its recordings, and speak it with what the recordings do: what the waveform part alone loses.
-
-    The waveform (B, T * hop_size) has the recordings' timing, sample by sample. The network should be in eval mode.
-    """
-    aligned = network.acoustic(batch)
-    spoken = network.infer(
-        batch.text, batch.text_lengths, durations=aligned.durations, log_f0=aligned.log_f0, energy=aligned.energy
-    )
-    return aligned, spoken
 
 
 def speak_split(
@@ -69,11 +55,9 @@ def speak_split(
     frames = config.inference.max_batch_frames if voice.device.type == "cuda" else MAX_FRAMES_CPU
     items: dict[str, Item] = {}
     with tqdm(total=len(wanted), desc="synthesis", unit="utt", disable=None) as progress:
-        for plan in table.in_order(frames, np.flatnonzero(np.isin(table.ids, wanted))):
-            raw = upload(read_from_host(table, plan, voice.device), voice.device)
-            lengths = (table.frames[plan.indices].tolist(), table.tokens[plan.indices].tolist())
-            batch = assembler(raw, lengths, table.ids[plan.indices].tolist())
-            texts = [table.texts[index] for index in plan.indices]
+        for plan in table.in_order(frames, np.flatnonzero(np.isin(table.ids(), wanted))):
+            batch = assembler.read(table, plan)
+            texts = table.texts(plan.indices)
             for item in _speak(voice, batch, texts, corpora[0].tokens, config, folder):
                 items[item.id] = replace(item, recording=recordings(item.id))
             progress.update(len(plan.indices))
@@ -93,19 +77,19 @@ def _speak(
         pitch_shift=voice.needed_semitones([inference.pitch_semitones])[0] * (math.log(2) / 12),
         energy_scale=10 ** (inference.energy_db / 20),
     )
-    copied = copy_synthesis(voice.network, batch) if config.evaluate.copy_synthesis else None
+    copied = voice.network.copy(batch) if config.evaluate.copy_synthesis else None
     for row, key in enumerate(batch.ids):
         count, frames = batch.host_text_lengths[row], batch.host_frame_lengths[row]
         audio, copy = folder / "synthesis" / f"{file_name(key)}.wav", None
         write_wav(audio, _samples(free.waveform[row], int(free.frame_lengths[row]), voice.hop_size), voice.sample_rate)
         log_p_attn = path = None
         if copied is not None:
-            aligned, spoken = copied
+            output, spoken = copied
             copy = folder / "copy" / f"{file_name(key)}.wav"
             write_wav(copy, _samples(spoken.waveform[row], frames, voice.hop_size), voice.sample_rate)
             # The scores hold the prior too: each frame's are scaled to a distribution over the tokens.
-            log_p_attn = aligned.log_p_attn[row, :frames, :count].float().log_softmax(-1).cpu().numpy()
-            path = aligned.path[row, :frames].cpu().numpy()
+            log_p_attn = output.aligned.log_p_attn[row, :frames, :count].float().log_softmax(-1).cpu().numpy()
+            path = output.aligned.path[row, :frames].cpu().numpy()
         letters = tuple(tokens[token] for token in batch.text[row, :count].tolist())
         durations = free.durations[row, :count].cpu().numpy()
         alignment = AlignmentRecord(letters, durations, log_p_attn, path)

@@ -10,12 +10,11 @@ from torch import Tensor
 
 from config.schema import InferenceConfig
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.gpu_inference import GpuInference
+from models.tts.jets.gpu_inference import GpuNetwork
 from models.tts.jets.network import InferenceOutput, JetsNetwork
-from models.tts.pieces import padded
+from models.tts.pieces import FrameGenerator, padded
 from models.tts.voice import Voice
 from models.vocoders.convolutions import fold_weight_norm
-from models.vocoders.tails import FrameGenerator, generate_each
 from processors.script import Line
 from processors.text.frontend import TextFrontEnd
 
@@ -33,12 +32,10 @@ class Synthesizer(Voice):
     ) -> None:
         """Take over a network, whose weight normalisation is folded for good; `tokens` is the table of its ids."""
         super().__init__(network, frontend, tokens, config, device)
-        self.batches_generator = device.type == "cuda"
-        if device.type == "cpu" and hasattr(network.generator, "channels_last"):
-            network.generator.channels_last = True  # the same samples within 1e-7, in four fifths of the time
         fold_weight_norm(network)
-        on_gpu = device.type == "cuda"
-        self.gpu = GpuInference(network, self.half, config.inference.cuda_graphs) if on_gpu else None
+        self.batches_generator = device.type == "cuda"
+        if device.type == "cuda":
+            self.network = GpuNetwork(network, self.half, config.inference.cuda_graphs)
 
     @staticmethod
     def build(config: JetsConfig, n_tokens: int) -> JetsNetwork:
@@ -53,7 +50,7 @@ class Synthesizer(Voice):
     @property
     def generator(self) -> FrameGenerator:
         """Makes samples of decoder states (1, T, C) that have no padding."""
-        return self.gpu or self.network.generator
+        return self.network.generator
 
     def plan(self, lines: list[Line], settings: InferenceConfig) -> InferenceOutput:
         """Durations, pitch, energy and decoder states of lines, padded to a batch; no waveform."""
@@ -74,13 +71,9 @@ class Synthesizer(Voice):
             speed=speed,
             pitch_shift=semitones * (math.log(2) / 12),
             energy_scale=10 ** (settings.energy_db / 20),
-            predict_from_text=self.gpu and self.gpu.predict_from_text,
-            decode=self.gpu and self.gpu.decode,
         )
 
     def generate(self, states: Tensor, frame_lengths: Sequence[int]) -> Tensor:
         """Waveforms (B, T * hop_size) of decoder states (B, T, C), each as if alone and zero behind its end."""
-        if self.gpu is not None:
-            return self.gpu.generate(states, frame_lengths)
         with self.autocast():
-            return generate_each(self.network.generator, states, frame_lengths)
+            return self.network.generate(states, frame_lengths)

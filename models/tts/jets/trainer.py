@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from models.base.base_trainer import BaseTrainer, Parts
-from models.base.memory import device_memory
+from models.base.device import device_memory
 from models.base.sampler import LengthSampler
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, merged_statistics, open_corpora
+from models.tts.jets.fast_step import make_step
 from models.tts.jets.network import STATISTICS, JetsNetwork
-from models.tts.jets.step import TrainStep
 from models.tts.jets.validation import Validation
 from models.vocoders.discriminators import Discriminators
 
@@ -43,7 +43,7 @@ class Trainer(BaseTrainer):
         tokens = corpora[0].tokens
         network = JetsNetwork(config.model, len(tokens), config.preprocess.n_mel, statistics).to(device)
         discriminator = Discriminators(**config.model.discriminator.model_dump()).to(device)
-        self.compute = TrainStep(network, discriminator, config, device, self.precision)
+        self.compute = make_step(network, discriminator, config, device, self.precision)
 
         table = UtteranceTable(corpora, "train")
         sampler = LengthSampler(

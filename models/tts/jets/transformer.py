@@ -21,26 +21,20 @@ LAYER_NORM_EPS = 1e-12
 class ScaledPositionalEncoding(nn.Module):
     """Sinusoids times a learned scale, added to the input (arXiv 1809.08895, section 3.2)."""
 
-    def __init__(self, channels: int, dropout: float, initial_length: int = 2048) -> None:
+    frequency: Tensor
+
+    def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
-        self.channels = channels
         self.alpha = nn.Parameter(torch.ones(()))
         self.dropout = nn.Dropout(dropout)
-        self.register_buffer("table", self._sinusoids(initial_length), persistent=False)
-
-    def _sinusoids(self, length: int) -> Tensor:
-        position = torch.arange(length, dtype=torch.float32).unsqueeze(1)
-        frequency = torch.exp(torch.arange(0, self.channels, 2).float() * (-math.log(10000.0) / self.channels))
-        table = torch.zeros(length, self.channels)
-        table[:, 0::2] = torch.sin(position * frequency)
-        table[:, 1::2] = torch.cos(position * frequency)
-        return table
+        frequency = torch.exp(torch.arange(0, channels, 2).float() * (-math.log(10000.0) / channels))
+        self.register_buffer("frequency", frequency, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode positions of x (B, T, C); same shape."""
-        if x.shape[1] > self.table.shape[0]:
-            self.table = self._sinusoids(2 * x.shape[1]).to(self.table)
-        return self.dropout(x + self.alpha * self.table[: x.shape[1]])
+        angle = torch.arange(x.shape[1], dtype=torch.float32, device=x.device).unsqueeze(1) * self.frequency
+        sinusoids = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+        return self.dropout(x + self.alpha * sinusoids)
 
 
 class SelfAttention(nn.Module):
@@ -117,4 +111,5 @@ def initialise_xavier(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Conv1d)):
             nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -12,8 +12,7 @@ def gaussian_upsample(
     """Spread token states over frames by a softmax of -delta * (frame - token centre)^2 (arXiv 2010.04301).
 
     hidden (B, T_text, C), durations (B, T_text) in frames, text_mask (B, T_text), delta one number or (B, T_text); the
-    result is (B, n_frames, C).
-    Frames behind an utterance's end get its last tokens' states: mask them.
+    result is (B, n_frames, C). Frames behind an utterance's end get its last tokens' states: mask them.
     """
     durations = durations.float()
     centres = durations.cumsum(1) - durations / 2
@@ -32,6 +31,12 @@ def average_by_duration(values: Tensor, durations: Tensor) -> Tensor:
     ends = durations.cumsum(1)
     totals = sums.gather(1, ends) - sums.gather(1, ends - durations)
     return (totals / durations.clamp_min(1)).to(values.dtype)
+
+
+def durations_of(paths: Tensor, frame_mask: Tensor, n_text: int) -> Tensor:
+    """Frames of each token (B, n_text), int64, on paths (B, T) inside frame_mask (B, T)."""
+    counts = torch.zeros(paths.shape[0], n_text, dtype=torch.int64, device=paths.device)
+    return counts.scatter_add_(1, paths, frame_mask.long())
 
 
 def take_segments(values: Tensor, starts: Tensor, size: int) -> Tensor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.kernels.dispatch import exporting
 from models.kernels.time_conv import TimeConv1d
 from models.tts.jets.config import PredictorConfig, VarianceConfig
 from models.tts.jets.transformer import LAYER_NORM_EPS
@@ -74,5 +76,14 @@ def scale_durations(durations: Tensor, speed: float | Tensor) -> Tensor:
     ends = (durations.double() / speed).cumsum(1).round().long()
     # The nearest sequence of ends that leaves each such token a frame.
     least = (durations > 0).long().cumsum(1)
-    ends = least + (ends - least).clamp_min(0).cummax(1).values
-    return torch.diff(ends, dim=1, prepend=ends.new_zeros(ends.shape[0], 1))
+    ends = least + running_maximum((ends - least).clamp_min(0))
+    return ends - F.pad(ends, (1, 0))[:, :-1]
+
+
+def running_maximum(values: Tensor) -> Tensor:
+    """Largest of the values (B, N), none below zero, up to each one; over a triangle where a graph is being made."""
+    if not exporting():
+        return values.cummax(1).values
+    position = torch.arange(values.shape[1], device=values.device)
+    earlier = position.unsqueeze(0) <= position.unsqueeze(1)
+    return (values.unsqueeze(1) * earlier).amax(-1)

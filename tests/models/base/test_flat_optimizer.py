@@ -10,9 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from models.base.ema import ExponentialMovingAverage
-from models.base.flat import FlatParameters
-from models.base.optimization import LossScale, NetworkOptimizer, learning_rate_factor
+from models.base.optimization import (
+    ExponentialMovingAverage,
+    FlatParameters,
+    LossScale,
+    NetworkOptimizer,
+    learning_rate_factor,
+)
 from models.registry import load_config
 
 CONFIG = Path(__file__).resolve().parents[3] / "config/jets.json"
@@ -125,49 +129,26 @@ def test_learning_rate_warms_up_and_decays_once_per_epoch() -> None:
     assert learning_rate_factor(0, train_config(*shape)) == 1.0
 
 
-def test_learning_rate_cools_down_to_nothing_at_the_end() -> None:
-    shape = ["train.lr_decay=1", "train.steps_per_epoch=10", "train.max_epoch=4"]
-    config = train_config(*shape, "train.lr_cooldown_steps=8")
-    rates = [learning_rate_factor(step, config) for step in range(42)]
-    assert rates[:33] == [1.0] * 33
-    assert rates[32:] == pytest.approx([8 / 8, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0, 0])
-
-
-@pytest.mark.parametrize("epochs", [1, 2, 3])
-def test_a_short_run_reaches_the_full_rate_with_the_schedule_of_a_long_one(epochs: int) -> None:
-    # A fine-tuning of 5 epochs with the config of a voice that took 34: a quarter of the rate would be all it got.
-    shape = ["train.lr_decay=1", "train.steps_per_epoch=10", f"train.max_epoch={epochs}"]
-    config = train_config(*shape, "train.lr_warmup_steps=5", "train.lr_cooldown_steps=100")
-    rates = [learning_rate_factor(step, config) for step in range(10 * epochs + 1)]
-    peak = rates.index(max(rates))
-    assert rates[peak] == 1.0 and rates[-1] == 0.0
-    assert peak < 5 and all(a < b for a, b in zip(rates[:peak], rates[1 : peak + 1]))
-    falls = [a - b for a, b in zip(rates[5:], rates[6:])]
-    assert falls == pytest.approx([falls[0]] * len(falls)) and falls[0] > 0
-
-
 @pytest.mark.parametrize(
-    ("warmup", "cooldown", "shortened"),
-    [(9, 1, (9, 1)), (10, 1, (9, 1)), (9, 2, (8, 2)), (50, 50, (3, 7)), (50, 0, (10, 0)), (0, 50, (0, 10))],
-)
-def test_neither_grows_and_a_little_too_much_changes_little(
-    warmup: int, cooldown: int, shortened: tuple[int, int]
+    ("epochs", "warmup", "cooldown", "kept"),
+    [
+        (4, 10, 30, (10, 30)), (4, 0, 8, (0, 8)),  # room for both
+        (1, 9, 1, (9, 1)), (1, 10, 1, (9, 1)), (1, 9, 2, (8, 2)), (1, 50, 50, (3, 7)), (1, 50, 0, (10, 0)),
+        (1, 0, 50, (0, 10)),
+        # A fine-tuning with the config of a long training reaches the full rate, too.
+        (1, 5, 100, (3, 7)), (2, 5, 100, (5, 15)), (3, 5, 100, (5, 25)),
+    ],
+)  # fmt: skip
+def test_warmup_and_cooldown_are_shortened_only_where_there_is_no_room(
+    epochs: int, warmup: int, cooldown: int, kept: tuple[int, int]
 ) -> None:
-    shape = ["train.lr_decay=1", "train.steps_per_epoch=10", "train.max_epoch=1"]
+    shape = ["train.lr_decay=1", "train.steps_per_epoch=10", f"train.max_epoch={epochs}"]
     config = train_config(*shape, f"train.lr_warmup_steps={warmup}", f"train.lr_cooldown_steps={cooldown}")
-    rising, falling = shortened
-    up = [min(1.0, (step + 1) / rising) if rising else 1.0 for step in range(10)]
-    down = [min(1.0, (10 - step) / falling) if falling else 1.0 for step in range(10)]
-    rates = [learning_rate_factor(step, config) for step in range(10)]
+    (rising, falling), total = kept, 10 * epochs
+    up = [min(1.0, (step + 1) / rising) if rising else 1.0 for step in range(total + 1)]
+    down = [min(1.0, (total - step) / falling) if falling else 1.0 for step in range(total + 1)]
+    rates = [learning_rate_factor(step, config) for step in range(total + 1)]
     assert rates == pytest.approx([a * b for a, b in zip(up, down)]) and max(rates) == 1.0
-
-
-def test_a_run_with_room_for_both_keeps_warmup_and_cooldown() -> None:
-    shape = ["train.lr_decay=1", "train.steps_per_epoch=10", "train.max_epoch=4"]
-    config = train_config(*shape, "train.lr_warmup_steps=10", "train.lr_cooldown_steps=30")
-    rates = [learning_rate_factor(step, config) for step in range(41)]
-    assert rates[:11] == pytest.approx([(step + 1) / 10 for step in range(10)] + [1.0])
-    assert rates[10:] == pytest.approx([left / 30 for left in range(30, -1, -1)])
 
 
 def test_state_continues_exactly_in_another_memory_layout() -> None:

@@ -6,20 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from models.base import prefetch
-from models.base.memory import OutOfMemory, out_of_memory_advice
-from models.base.precision import resolve_precision
-from models.base.prefetch import Prefetcher
-from models.base.processes import Processes
-from models.base.signals import GracefulStop
+from models.base.device import OutOfMemory, out_of_memory_advice, resolve_precision
+from models.base.processes import GracefulStop, Processes, processes_for
 from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,7 +32,7 @@ def test_one_signal_asks_and_handlers_come_back() -> None:
 
 def test_a_second_signal_ends_the_process() -> None:
     code = (
-        "import time\nfrom models.base import signals\nsignals.SAME_REQUEST = 0.2\n"
+        "import time\nfrom models.base import processes as signals\nsignals.SAME_REQUEST = 0.2\n"
         "with signals.GracefulStop():\n    print('ready', flush=True)\n    while True:\n        time.sleep(0.05)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
@@ -50,52 +44,6 @@ def test_a_second_signal_ends_the_process() -> None:
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 128 + signal.SIGINT
-
-
-def test_prefetcher_keeps_order_and_raises_in_place() -> None:
-    numbers = iter(range(5))
-    ahead = Prefetcher(lambda: next(numbers) * 10, depth=2)
-    assert [ahead.next() for _ in range(5)] == [0, 10, 20, 30, 40]
-    with pytest.raises(StopIteration):
-        ahead.next()
-    ahead.close()
-
-
-def test_prefetcher_counts_only_what_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that goes on by 0.2 seconds for each result, and only then."""
-    allowed, begun, waiting, now = threading.Semaphore(1), threading.Semaphore(0), threading.Event(), [0.0]
-
-    def produce() -> int:
-        begun.release()
-        allowed.acquire()
-        now[0] += 0.2
-        return 1
-
-    def clock() -> float:
-        at = now[0]
-        if waiting.is_set():  # the wait has begun
-            waiting.clear()
-            allowed.release()
-        return at
-
-    monkeypatch.setattr(prefetch, "time", SimpleNamespace(perf_counter=clock))
-    ahead = Prefetcher(produce)
-    assert begun.acquire(timeout=60) and begun.acquire(timeout=60)  # at work on the second: the first is ready
-    ahead.next()
-    assert ahead.wait_seconds == 0
-    for _ in range(6):
-        waiting.set()
-        ahead.next()
-    assert ahead.wait_seconds == pytest.approx(1.2)
-    allowed.release(10)
-    ahead.close()
-
-
-def test_prefetcher_stops_while_its_queue_is_full() -> None:
-    ahead = Prefetcher(lambda: 1, depth=1)
-    ahead.next()
-    ahead.close()
-    assert not any(thread.name == "prefetch" and thread.is_alive() for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("x"), MemoryError(), RuntimeError("CUDA out of memory")])
@@ -126,3 +74,64 @@ def test_one_process_does_everything_itself() -> None:
     tensor = torch.ones(2)
     processes.average_([tensor])
     assert tensor.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"), [("", 1), ("0", 1), ("0,1", 2), ("3, 5,7", 3), ("GPU-a1b2", 1), ("0,", 1)]
+)
+def test_a_process_for_each_device(monkeypatch: pytest.MonkeyPatch, visible: str, count: int) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert processes_for(visible) == count
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert processes_for(visible) == 1  # the CPU
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match="--gpu or CUDA_VISIBLE_DEVICES asks for 2 devices, but torch sees 1"):
+        processes_for("0,1")
+
+
+# A process of several: answers requests from a moment on, as bins/train.py does.
+TOGETHER = """
+import os, sys
+from models.base.processes import answer_requests, run_together
+if "RANK" not in os.environ:
+    sys.exit(run_together(2, [sys.executable, "-c", *sys.orig_argv[2:]]))
+import signal, time
+rank = int(os.environ["RANK"])
+{body}
+"""
+WAIT = """
+try:
+    answer_requests()
+    os.write(1, b"ready\\n")
+    time.sleep(60)
+except KeyboardInterrupt:
+    os.write(1, b"saved\\n")
+    sys.exit(130)
+"""
+
+
+def together(body: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
+    return subprocess.Popen(
+        [sys.executable, "-c", TOGETHER.replace("{body}", body)], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+        env=environment, preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGHUP)],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_stop_reaches_all_processes_and_their_end_is_waited_for(number: signal.Signals) -> None:
+    outer = together(WAIT)
+    assert outer.stdout is not None and [outer.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
+    outer.send_signal(number)
+    assert outer.communicate(timeout=60)[0] == "saved\nsaved\n"
+    assert outer.returncode == 130
+
+
+@pytest.mark.parametrize(("ending", "status"), [("sys.exit(7)", 7), ("os.kill(os.getpid(), 9)", 137)])
+def test_one_that_fails_ends_the_others(ending: str, status: int) -> None:
+    patience = "from models.base import processes; processes.PATIENCE = 0.5\n"
+    code = f"if rank == 1: {ending}\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(300)"
+    outer = subprocess.run(
+        [sys.executable, "-c", patience + TOGETHER.replace("{body}", code)], cwd=ROOT, timeout=120, check=False
+    )
+    assert outer.returncode == status

@@ -8,7 +8,7 @@ import random
 import numpy as np
 import torch
 
-from models.base.random_state import preserved_random_state, random_state, seed_everything, set_random_state
+from models.base.device import preserved_random_state, random_state, seed_everything, set_random_state
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,7 @@ from utils.errors import UserError
 def sampler(n: int = 500, batch_size: int = 16, **options) -> LengthSampler:
     rng = np.random.default_rng(7)
     frames = rng.gamma(6.0, 45.0, n).astype(np.int64) + 20
-    return LengthSampler(frames, frames // 6 + 2, [f"u{i}" for i in range(n)], batch_size, **options)
+    return LengthSampler(frames, frames // 6 + 2, lambda rows: [f"u{row}" for row in rows], batch_size, **options)
 
 
 def indices(one: LengthSampler, count: int) -> list[list[int]]:
@@ -71,9 +71,10 @@ def test_budget_of_frames_bounds_every_batch() -> None:
 
 def test_an_utterance_beyond_the_budget_is_named() -> None:
     with pytest.raises(UserError, match=r"train.max_batch_frames \(100\).*u1, 101 frames"):
-        LengthSampler(np.array([50, 101]), np.array([5, 5]), ["u0", "u1"], 4, max_batch_frames=100)
+        frames, tokens = np.array([50, 101]), np.array([5, 5])
+        LengthSampler(frames, tokens, lambda rows: [f"u{row}" for row in rows], 4, max_batch_frames=100)
     with pytest.raises(UserError, match="no utterance"):
-        LengthSampler(np.array([], int), np.array([], int), [], 4)
+        LengthSampler(np.array([], int), np.array([], int), lambda rows: [], 4)
 
 
 @pytest.mark.parametrize("world_size", [2, 3])

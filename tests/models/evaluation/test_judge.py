@@ -6,56 +6,23 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from config.schema import EvaluateConfig
-from models.evaluation import judge as evaluation
+from config.schema import EvaluateConfig, ExperimentConfig
+from models.evaluation import judge
 from models.evaluation.items import read_manifest
-from models.evaluation.report import read_report
+from models.evaluation.report import Report, read_report
 from models.evaluation.stage import Request, run_comparison, run_evaluation
-from models.registry import load_config
 from tests.scripts import load_script
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
 
 RATE = 22050
-QUICK = ["evaluate.dnsmos=false", "evaluate.distillmos=false", "evaluate.bootstrap_samples=200"]
-
-
-def voice(seed: int, base: float = 150.0) -> np.ndarray:
-    """A second of a gliding, pulsing harmonic voice (N,)."""
-    generator = np.random.default_rng(seed)
-    time = np.arange(RATE) / RATE
-    phase = 2 * np.pi * np.cumsum(base * 2 ** (0.3 * np.sin(5 * time + seed))) / RATE
-    sound = sum(np.sin(n * phase) / n for n in range(1, 20)) * (0.2 + np.sin(8 * time + seed) ** 2)
-    return (0.05 * sound + 0.0005 * generator.standard_normal(RATE)).astype(np.float32)
-
-
-def write_manifest(folder: Path, rows: list[dict[str, str]]) -> Path:
-    path = folder / "list.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-@pytest.fixture
-def wavs(tmp_path: Path) -> Path:
-    """Two good utterances with recordings, and five that are bad in different ways."""
-    folder = tmp_path / "wavs"
-    folder.mkdir()
-    for name in ("same", "other"):
-        soundfile.write(folder / f"{name}.wav", voice(1), RATE)
-        soundfile.write(folder / f"{name}_ref.flac", voice(1 if name == "same" else 2), RATE)
-    soundfile.write(folder / "silent.wav", np.zeros(RATE), RATE)
-    soundfile.write(folder / "slow.wav", np.tile(voice(1), 4), RATE)
-    soundfile.write(folder / "loud.wav", np.clip(voice(1) * 100, -1, 1), RATE)
-    (folder / "garbage.wav").write_bytes(b"RIFF no audio")
-    return folder
-
-
 ROWS = [
     {"id": "same", "text": "One.", "reference": "same_ref.flac"},
     {"id": "other", "text": "Two.", "wav": "other.wav", "reference": "other_ref.flac"},
@@ -66,14 +33,46 @@ ROWS = [
     {"id": "slow", "text": "Six.", "reference": "same_ref.flac"},
     {"id": "loud", "text": "Seven.", "reference": "nowhere.wav"},
 ]
+Run = Callable[..., Report]
 
 
-def test_bad_utterances_are_skipped_with_a_reason_or_fail(config, wavs, tmp_path):
-    manifest = write_manifest(tmp_path, ROWS)
-    printed = run_evaluation(config, Request(tmp_path / "out", "test", wavs=wavs, manifest=manifest))
-    report, _ = read_report(tmp_path / "out")
-    assert {entry["id"]: entry["reason"] for entry in report.skipped}.keys() == {"gone", "garbage", "mute"}
+def changed(config: ExperimentConfig, **settings: object) -> ExperimentConfig:
+    return config.model_copy(update={"evaluate": config.evaluate.model_copy(update=settings)})
+
+
+@pytest.fixture
+def wavs(tmp_path: Path, speak: Callable[..., np.ndarray]) -> Path:
+    """Two good utterances with recordings, and four that are bad in different ways; a manifest of `ROWS` beside."""
+    folder = tmp_path / "wavs"
+    folder.mkdir()
+    voice = speak(np.full(5, 0.1))
+    for name, recording in (("same", voice), ("other", speak(np.full(5, 0.12), 140.0, seed=2))):
+        soundfile.write(folder / f"{name}.wav", voice, RATE)
+        soundfile.write(folder / f"{name}_ref.flac", recording, RATE)
+    soundfile.write(folder / "silent.wav", np.zeros(RATE), RATE)
+    soundfile.write(folder / "slow.wav", np.tile(voice, 4), RATE)
+    soundfile.write(folder / "loud.wav", np.clip(voice * 100, -1, 1), RATE)
+    (folder / "garbage.wav").write_bytes(b"RIFF no audio")
+    return folder
+
+
+@pytest.fixture
+def run(wavs: Path, tmp_path: Path, config: ExperimentConfig) -> Run:
+    """Judges rows of `ROWS` into <tmp_path>/out."""
+
+    def judged(rows: list[dict[str, str]], **settings: object) -> Report:
+        manifest = tmp_path / "list.jsonl"
+        manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        run_evaluation(changed(config, **settings), Request(tmp_path / "out", "test", wavs=wavs, manifest=manifest))
+        return read_report(tmp_path / "out")[0]
+
+    return judged
+
+
+def test_bad_utterances_are_skipped_with_a_reason_or_fail(run, tmp_path):
+    report = run(ROWS)
     reasons = {entry["id"]: entry["reason"] for entry in report.skipped}
+    assert reasons.keys() == {"gone", "garbage", "mute"}
     assert reasons["gone"] == "gone.wav is missing" and "text is empty" in reasons["mute"]
     records = {record.id: record for record in report.utterances}
     assert not records["same"].failures and not records["other"].failures
@@ -85,50 +84,45 @@ def test_bad_utterances_are_skipped_with_a_reason_or_fail(config, wavs, tmp_path
     assert records["other"].values["mcd"] > 1
     assert records["same"].recording == "../wavs/same_ref.flac"
     assert any("WER and CER were left out" in note for note in report.notes)
-    assert "3 failed, 3 skipped" in printed
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "gone.wav is missing" in page and "data:audio/flac" in page
-    assert "# wavs" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    text = (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    assert "# wavs" in text and "5 judged, 3 failed, 3 skipped" in text
 
 
-def test_pictures_for_the_first_utterances_only(wavs, tmp_path):
-    config = load_config(PROJECT_ROOT / "config/jets.json", [*QUICK, "evaluate.report_players=1"])
-    manifest = write_manifest(tmp_path, ROWS[:2])
-    run_evaluation(config, Request(tmp_path / "out", "test", wavs=wavs, manifest=manifest))
-    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert page.count("data:audio/flac") == 2  # synthesis and recording of the first
-
-
-def test_nothing_to_judge_is_an_error(config, wavs, tmp_path):
-    manifest = write_manifest(tmp_path, [ROWS[2]])
+def test_nothing_to_judge_is_an_error(config, run, tmp_path):
     with pytest.raises(UserError, match=r"none of 1 .* gone.wav is missing"):
-        run_evaluation(config, Request(tmp_path / "out", "test", wavs=wavs, manifest=manifest))
+        run([ROWS[2]])
     assert not (tmp_path / "out/report.json").exists()
-    with pytest.raises(UserError, match="nothing to judge"):
-        run_evaluation(config, Request(tmp_path / "out", "test"))
-    with pytest.raises(UserError, match="--output_dir"):
-        run_evaluation(config, Request(None, "test", wavs=wavs))
+    for request, message in (
+        (Request(tmp_path / "out", "test"), "nothing to judge"),
+        (Request(None, "test", wavs=tmp_path), "--output_dir"),
+        (Request(tmp_path / "out", "test", wavs=tmp_path / "no"), "there is no folder"),
+        (Request(tmp_path / "out", "test", wavs=tmp_path, systems=["baseline"]), "NAME=REPORT"),
+        (Request(tmp_path / "out", "test", wavs=tmp_path, systems=[f"old={tmp_path / 'no'}"]), "no report at"),
+    ):
+        with pytest.raises(UserError, match=message):
+            run_evaluation(config, request)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "line 1: not JSON"), ('{"id": 3, "text": "x"}', "id and text"), ('{"id": "a"}', "id and text"),
-     ('{"id": "a", "text": "b", "wav": 1}', "wav must be a path"), ("\n\n", "is empty"),
-     ('{"id": "a", "text": "b"}\n{"id": "a", "text": "b"}', "line 2: the id a comes twice")],
-)  # fmt: skip
+    [
+        ("{", "line 1: needs the keys id and text"),
+        ('{"id": 3, "text": "x"}', r"strings \(id: "),
+        ('{"id": "a"}', r"\(text: Field required\)"),
+        ('{"id": "a", "text": "b", "wav": 1}', r"\(wav: "),
+        ("\n\n", "is empty"),
+        ('{"id": "a", "text": "b"}\n{"id": "a", "text": "b"}', "line 2: the id a comes twice"),
+        (None, "cannot be read"),
+    ],
+)
 def test_bad_manifests(tmp_path, content, message):
     path = tmp_path / "list.jsonl"
-    path.write_text(content)
+    if content is not None:
+        path.write_text(content)
     with pytest.raises(UserError, match=message):
-        read_manifest(path, None, lambda key: None)
-
-
-def test_missing_manifest_and_other_reports_are_named(config, tmp_path):
-    with pytest.raises(UserError, match="cannot be read"):
-        read_manifest(tmp_path / "no.jsonl", None, lambda key: None)
-    for argument, message in (("baseline", "NAME=REPORT"), (f"old={tmp_path / 'no'}", "no report at")):
-        with pytest.raises(UserError, match=message):
-            run_evaluation(config, Request(tmp_path / "out", "test", wavs=tmp_path, systems=[argument]))
+        read_manifest(path)
 
 
 class FakeRecogniser:
@@ -147,55 +141,43 @@ class FakeRecogniser:
         return "one"
 
 
-def test_intelligibility_of_synthesis_and_recording(wavs, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation, "Recogniser", FakeRecogniser)
-    config = load_config(PROJECT_ROOT / "config/jets.json", [*QUICK, "evaluate.asr_model=some-model"])
-    manifest = write_manifest(tmp_path, ROWS[:2])
-    run_evaluation(config, Request(tmp_path / "out", "test", wavs=wavs, manifest=manifest))
-    report, _ = read_report(tmp_path / "out")
+def test_intelligibility_and_pictures_of_the_first_only(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(judge, "Recogniser", FakeRecogniser)
+    report = run(ROWS[:2], asr_model="some-model", report_players=1)
     same, other = report.utterances
     assert same.values["wer"] == (0, 1) and other.values["wer"] == (1, 1) and other.values["cer"] == (3, 3)
     assert other.failures == ["not understood: CER 100%"] and other.heard == "one"
     assert report.summary["wer"].value == report.recordings["wer"].value == 0.5
     assert report.settings["asr"].startswith("some-model, int8, beam 5")
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert page.count("data:audio/flac") == 2  # synthesis and recording of the first
 
 
-def test_recogniser_that_is_absent_or_broken(monkeypatch):
-    named = load_config(PROJECT_ROOT / "config/jets.json", ["evaluate.asr_model=some-model"])
-
-    def absent(*arguments: object) -> None:
-        raise ImportError("No module named 'faster_whisper'")
-
-    monkeypatch.setattr(evaluation, "Recogniser", absent)
-    notes: list[str] = []
-    assert evaluation.open_recogniser(named, notes) is None and "requirements-evaluate.txt" in notes[0]
+def test_recogniser_that_is_absent_or_broken(config, monkeypatch):
+    named, notes = changed(config, asr_model="some-model"), []
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    assert judge.open_recogniser(named, notes) is None and "requirements-evaluate.txt" in notes[0]
 
     def broken(*arguments: object) -> None:
         raise ValueError("Invalid model")
 
-    monkeypatch.setattr(evaluation, "Recogniser", broken)
+    monkeypatch.setattr(judge, "Recogniser", broken)
     with pytest.raises(UserError, match=r"evaluate.asr_model: some-model cannot be loaded: Invalid model"):
-        evaluation.open_recogniser(named, notes)
+        judge.open_recogniser(named, notes)
 
 
-def test_command_line(wavs, tmp_path, monkeypatch, capsys):
+def test_command_line(run, config, tmp_path, monkeypatch, capsys):
     """Two folders judged and compared as a user would, from another folder."""
-    manifest = write_manifest(tmp_path, ROWS[:2])
-    settings = [f"--set={item}" for item in QUICK]
-    command = [sys.executable, str(PROJECT_ROOT / "bins/evaluate.py")]
-    first = ["--wavs", "wavs", "--manifest", manifest.name, "--output_dir", "first", "--system", "A", *settings]
-    run = subprocess.run([*command, *first], cwd=tmp_path, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert "| MCD (dB) ↓ |" in run.stdout and "Traceback" not in run.stderr
-    config = load_config(PROJECT_ROOT / "config/jets.json", QUICK)
-    others = [f"A={tmp_path / 'first'}"]
-    run_evaluation(
-        config, Request(tmp_path / "second", "test", wavs=wavs, manifest=manifest, system="B", systems=others)
-    )
+    run(ROWS[:2])
+    settings = [f"--set=evaluate.{key}" for key in ("dnsmos=false", "distillmos=false", "bootstrap_samples=200")]
+    command = [sys.executable, str(PROJECT_ROOT / "bins/evaluate.py"), "--wavs", "wavs", "--manifest", "list.jsonl"]
+    command += ["--output_dir", "second", "--system", "B", "--systems", "A=out", *settings]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "| MCD (dB) ↓ |" in done.stdout and "Traceback" not in done.stderr
     assert "| | B | recordings | A |" in (tmp_path / "second/report.md").read_text(encoding="utf-8")
-    both = (tmp_path / "first", tmp_path / "second")
-    text = run_comparison(config, both, tmp_path / "both")
-    assert "# A against B" in text and json.loads((tmp_path / "both/comparison.json").read_text())["utterances"] == 2
+    text = run_comparison(config, (tmp_path / "out", tmp_path / "second"), tmp_path / "both")
+    assert "# wavs against B" in text and json.loads((tmp_path / "both/comparison.json").read_text())["utterances"] == 2
 
     # What is wrong is told by the same script in this process, without the slow start of another one.
     script = load_script("evaluate")
@@ -203,20 +185,14 @@ def test_command_line(wavs, tmp_path, monkeypatch, capsys):
     # A voice without its corpus: which one, with which config, and what other corpora need.
     voice = PROJECT_ROOT / "config/jets.json"
     nowhere = ["--expt_dir", ".", "--config", str(voice), "--set", f"preprocess.processed_dir={tmp_path}/none"]
-    for prefix, flags, message in (
-        ("", ["--compare", "first", "nowhere"], "^error: there is no report at nowhere"),
-        (
-            "infer_",
-            nowhere,
-            f"of the corpus LJSpeech in none/LJSpeech: put its recordings .* run stage 1 with --config {voice}; ",
-        ),
-        (
-            "infer_",
-            [*nowhere, "--dataset", "other"],
-            f"--infer_dataset other: {voice} has no such corpus; choose LJSpeech",
-        ),
+    put = f"of the corpus LJSpeech in none/LJSpeech: put its recordings .* run stage 1 with --config {voice}; "
+    other = f"--infer_dataset other: {voice} has no such corpus; choose LJSpeech"
+    monkeypatch.setenv("JETS_FLAG_PREFIX", "infer_")
+    for flags, message in (
+        (["--compare", "out", "nowhere"], "^error: there is no report at nowhere"),
+        (nowhere, put),
+        ([*nowhere, "--dataset", "other"], other),
     ):
-        monkeypatch.setenv("JETS_FLAG_PREFIX", prefix)
         monkeypatch.setattr(sys, "argv", ["evaluate.py", *flags])
         capsys.readouterr()
         assert script.main() == 2

@@ -77,9 +77,14 @@ def test_round_trip(config, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not a report"), ("[]", "format version"), ('{"format_version": 9}', "found 9"),
-     ('{"format_version": 1, "system": "x"}', "damaged"), (None, "run stage 4 first")],
-)  # fmt: skip
+    [
+        ("{", "not a report"),
+        ("[]", "format version"),
+        ('{"format_version": 9}', "found 9"),
+        ('{"format_version": 1, "system": "x"}', "damaged"),
+        (None, "run stage 4 first"),
+    ],
+)
 def test_bad_report_files(tmp_path, content, message):
     if content is not None:
         (tmp_path / "report.json").write_text(content)
@@ -100,15 +105,13 @@ def test_comparison_finds_the_real_difference_and_only_that(config):
 
 
 def test_comparison_direction_follows_the_measure(config):
-    first, second = make_report(config), make_report(config, "other")
-    for report, rate in ((first, 12.0), (second, 14.4)):
+    reports = make_report(config), make_report(config, "other")
+    for report, rate in zip(reports, (12.0, 14.4)):  # the recordings have 14.5
         for record in report.utterances:
-            record.values["characters_per_second"] = (rate, 1.0)
-            record.values["log_f0_correlation"] = rate / 20
+            record.values |= {"characters_per_second": (rate, 1.0), "log_f0_correlation": rate / 20}
         summarise(report, config)
-    better = {row.key: row.better for row in compare_reports(first, second, config).rows}
-    assert better["log_f0_correlation"] == "other"
-    assert better["characters_per_second"] == "other"  # the recordings have 14.5
+    better = {row.key: row.better for row in compare_reports(*reports, config).rows}
+    assert better["log_f0_correlation"] == better["characters_per_second"] == "other"
 
 
 def test_comparison_pairs_by_id_and_text(config):
@@ -138,12 +141,6 @@ def test_markdown_shows_ceiling_other_systems_and_reasons(config):
     assert MEASURES["mcd"].definition in text
 
 
-def blocks(page: str) -> dict[str, object]:
-    """The JSON blocks of a page."""
-    found = re.findall(r'<script type="application/json" id="(\w+)">(.*?)</script>', page, re.DOTALL)
-    return {name: json.loads(text) for name, text in found}
-
-
 def test_page_is_self_contained_and_safe(config):
     report = make_report(config, "<b>evil</b> {{media}}")
     report.utterances[0].text = "</script><script>alert(1)</script> {{style}} \u2028"
@@ -152,7 +149,8 @@ def test_page_is_self_contained_and_safe(config):
     page = report_html(report, media, config)
     assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//|@import|url\(""", page)
     assert page.count("<script") == 3 and page.count("</script>") == 3
-    found = blocks(page)
+    blocks = re.findall(r'<script type="application/json" id="(\w+)">(.*?)</script>', page, re.DOTALL)
+    found = {name: json.loads(text) for name, text in blocks}
     assert found["data"]["utterances"][0]["text"] == report.utterances[0].text
     assert found["data"]["system"] == report.system and "&lt;b&gt;evil" in page
     assert found["data"]["diffs"]["u01"]["synthesis"][1] == ["replaced", "number", "umber"]
@@ -178,11 +176,9 @@ def test_a_curve_follows_the_warping_path():
     assert warped(np.array([10.0, 11, 12, 13]), path, 4).tolist() == [10, 12, 12, 13]
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_script_is_valid():
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed: the page's script cannot be parsed")
-    subprocess.run([node, "--check", str(ASSETS / "report.js")], check=True)
+    subprocess.run(["node", "--check", str(ASSETS / "report.js")], check=True)
 
 
 def test_every_measure_is_defined_and_explained_to_readers():

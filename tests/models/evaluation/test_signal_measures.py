@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.evaluation.mel_cepstrum import mel_cepstral_distortion
 from models.evaluation.signal_measures import (
     analyse,
     energy_correlation,
@@ -40,11 +41,9 @@ def test_identical_audio_has_no_distance_and_full_correlation(voice, preprocess)
 
 
 def test_two_semitones_are_0_1155(voice, speak, preprocess):
-    higher = analyse(speak(base_f0=180 * 2 ** (2 / 12)), preprocess)
-    values = measure_against(voice, higher, preprocess)[0]
+    values, _ = measure_against(voice, analyse(speak(base_f0=180 * 2 ** (2 / 12)), preprocess), preprocess)
     assert values["log_f0_rmse"] == pytest.approx(2 * np.log(2) / 12, rel=0.05)
-    assert values["log_f0_correlation"] > 0.97
-    assert values["voicing_error"] < 0.05
+    assert values["log_f0_correlation"] > 0.97 and values["voicing_error"] < 0.05
 
 
 def test_known_curves():
@@ -63,35 +62,25 @@ def test_known_curves():
 
 
 def test_shifted_and_stretched_copy_survives_warping(voice, speak, preprocess):
-    stretched = speak(EVEN * np.array([1.3, 0.8, 1.5, 1.2, 0.9]))
-    shifted = np.concatenate([1e-4 * np.random.default_rng(1).standard_normal(RATE // 5), stretched])
+    lengths = EVEN * np.array([1.3, 0.8, 1.5, 1.2, 0.9])
+    shifted = np.concatenate([1e-4 * np.random.default_rng(1).standard_normal(RATE // 5), speak(lengths)])
     other = analyse(shifted.astype(np.float32), preprocess)
-    values = measure_against(voice, other, preprocess)[0]
+    values, _ = measure_against(voice, other, preprocess)
     # The same frames one after another, as a measure without warping would compare them.
-    frames = min(len(voice.cepstrum), len(other.cepstrum))
-    unwarped = np.linalg.norm(voice.cepstrum[:frames, 1:] - other.cepstrum[:frames, 1:], axis=1).mean()
-    unwarped *= 10 / np.log(10) * np.sqrt(2)
-    assert values["mcd"] < 0.5 * unwarped
-    assert values["log_f0_rmse"] < 0.03
-    assert values["log_f0_correlation"] > 0.95
+    frames = np.repeat(np.arange(min(len(voice.f0), len(other.f0)))[:, None], 2, axis=1)
+    assert values["mcd"] < 0.5 * mel_cepstral_distortion(voice.cepstrum, other.cepstrum, frames)
+    assert values["log_f0_rmse"] < 0.03 and values["log_f0_correlation"] > 0.95
     assert values["energy_correlation"] > 0.9
-    voiced = EVEN * np.array([1.3, 0.8, 1.5, 1.2, 0.9])
-    assert share(values["duration_ratio"]) == pytest.approx((voiced.sum() + 0.4) / (EVEN.sum() + 0.4), rel=0.03)
+    assert share(values["duration_ratio"]) == pytest.approx((lengths.sum() + 0.4) / (EVEN.sum() + 0.4), rel=0.03)
 
 
-def test_another_voice_is_further_away_than_another_take(voice, speak, preprocess):
-    take = analyse(speak(seed=3), preprocess)
-    wrong_words = analyse(np.concatenate([speak()[RATE:], speak()[:RATE]]), preprocess)
-    close, far = (measure_against(voice, other, preprocess)[0]["mcd"] for other in (take, wrong_words))
-    assert 0 < close < far
-
-
-def test_level_does_not_matter_to_warped_measures(voice, preprocess):
-    quieter = analyse(0.25 * voice.audio, preprocess)
-    values = measure_against(voice, quieter, preprocess)[0]
-    assert values["mcd"] < 0.1
-    assert values["energy_correlation"] > 0.999
-    assert share(values["duration_ratio"]) == pytest.approx(1, abs=0.01)
+def test_other_words_are_further_away_than_another_take_and_a_level_is_not(voice, speak, preprocess):
+    sounds = (0.25 * voice.audio, speak(seed=3), np.roll(speak(), -RATE), np.zeros(RATE, np.float32))
+    quieter, take, other, silence = (measure_against(voice, analyse(x, preprocess), preprocess)[0] for x in sounds)
+    assert quieter["mcd"] < 0.1 < take["mcd"] < other["mcd"] and np.isfinite(silence["mcd"])
+    assert quieter["energy_correlation"] > 0.999
+    assert share(quieter["duration_ratio"]) == pytest.approx(1, abs=0.01)
+    assert np.isnan(silence["log_f0_rmse"]) and np.isnan(silence["energy_correlation"])
 
 
 def test_noise_moves_the_stft_distance_monotonically(voice, preprocess):
@@ -105,11 +94,6 @@ def test_noise_moves_the_stft_distance_monotonically(voice, preprocess):
         if previous is not None:
             assert all(now > before for now, before in zip(current, previous)), snr_db
         previous = current
-
-
-def test_copy_of_another_length_is_refused(voice, preprocess):
-    with pytest.raises(AudioProblem, match="not the same timing"):
-        measure_copy(voice, analyse(voice.audio[: RATE // 2], preprocess), preprocess)
 
 
 def test_energy_correlation_knows_emphasis():
@@ -132,37 +116,23 @@ def test_speaking_rate_leaves_silent_ends_out(speak, preprocess):
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (1, 5), (5, 1), (30, 41)])
-def test_warping_goes_from_end_to_end_and_is_no_worse_than_straight_paths(sizes):
+def test_warping_goes_from_end_to_end_step_by_step(sizes):
     generator = np.random.default_rng(sum(sizes))
-    first, second = generator.standard_normal((sizes[0], 2)), generator.standard_normal((sizes[1], 2))
-    path = warp(first, second)
+    path = warp(generator.standard_normal((sizes[0], 2)), generator.standard_normal((sizes[1], 2)))
     steps = np.diff(path, axis=0)
     assert path[0].tolist() == [0, 0] and path[-1].tolist() == [sizes[0] - 1, sizes[1] - 1]
     assert ((steps >= 0) & (steps <= 1)).all() and (steps.sum(1) >= 1).all()
-    straight = np.linspace(0, 1, max(sizes))[:, None] * (np.array(sizes) - 1)
-    costs = [
-        np.linalg.norm(first[p[:, 0]] - second[p[:, 1]], axis=1).sum() for p in (path, straight.round().astype(int))
-    ]
-    assert costs[0] <= costs[1] + 1e-9
 
 
-def test_far_too_long_is_refused():
-    with pytest.raises(AudioProblem, match="too long"):
-        warp(np.zeros((20000, 1)), np.zeros((20000, 1)))
-
-
-def test_too_short_and_bad_files(tmp_path, preprocess):
-    with pytest.raises(AudioProblem, match="shorter than one frame"):
-        analyse(np.zeros(100, np.float32), preprocess)
+def test_what_cannot_be_judged_is_an_audio_problem(voice, tmp_path, preprocess):
     (tmp_path / "text.wav").write_text("not audio")
-    with pytest.raises(AudioProblem):
-        load_audio(tmp_path / "text.wav", RATE)
     soundfile.write(tmp_path / "nan.wav", np.full(1000, np.nan, np.float32), RATE, subtype="FLOAT")
-    with pytest.raises(AudioProblem, match="NaN"):
-        load_audio(tmp_path / "nan.wav", RATE)
-
-
-def test_silence_is_measured_without_a_crash(voice, preprocess):
-    silence = analyse(np.zeros(RATE, np.float32), preprocess)
-    values = measure_against(voice, silence, preprocess)[0]
-    assert np.isfinite(values["mcd"]) and np.isnan(values["log_f0_rmse"]) and np.isnan(values["energy_correlation"])
+    for judge, message in (
+        (lambda: analyse(np.zeros(100, np.float32), preprocess), "shorter than one frame"),
+        (lambda: warp(np.zeros((20000, 1)), np.zeros((20000, 1))), "too long"),
+        (lambda: measure_copy(voice, analyse(voice.audio[:RATE], preprocess), preprocess), "not the same timing"),
+        (lambda: load_audio(tmp_path / "text.wav", RATE), "text.wav"),
+        (lambda: load_audio(tmp_path / "nan.wav", RATE), "NaN"),
+    ):
+        with pytest.raises(AudioProblem, match=message):
+            judge()

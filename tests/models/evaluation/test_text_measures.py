@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from models.evaluation.text_measures import Recogniser, align, text_errors, whisper_normaliser
+from models.evaluation.text_measures import align, text_errors, whisper_normaliser
 
 
 @pytest.mark.parametrize(
@@ -41,9 +39,3 @@ def test_whisper_rules():
     normalise = whisper_normaliser()
     assert normalise("Mr. Smith's twenty-two cats, aren't they?") == normalise("mister smith's 22 cats are not they")
     assert normalise("The colour, grey!") == "the color gray"
-
-
-def test_an_absent_recogniser_is_an_import_error(config, monkeypatch):
-    monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    with pytest.raises(ImportError):
-        Recogniser(config.evaluate, "en")

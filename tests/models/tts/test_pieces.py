@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from models.registry import load_config
-from models.tts.jets.generators import build_generator
 from models.tts.pieces import generate_in_chunks
 from models.vocoders.convolutions import fold_weight_norm
 from models.vocoders.hifigan import HifiganGenerator
@@ -30,7 +29,7 @@ HIFIGANS = [
 def small_generator(name: str) -> torch.nn.Module:
     config = load_config(ROOT / "config/jets.json", [*TINY, f"model.generator={name}"])
     torch.manual_seed(0)
-    generator = build_generator(CHANNELS, getattr(config.model.generators, name)).eval()
+    generator = getattr(config.model.generators, name).build(CHANNELS).eval()
     fold_weight_norm(generator)
     return generator
 

@@ -17,14 +17,13 @@ import torch
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.base.experiment import Experiment
 from models.registry import load_config
-from models.tts.exchange.espnet.convert import CONFIG_FILE, MODEL_FILE, import_voice
-from models.tts.exchange.espnet.convert import export_voice as to_espnet
+from models.tts.exchange.espnet_voice import CONFIG_FILE, MODEL_FILE, import_voice
+from models.tts.exchange.espnet_voice import export_voice as to_espnet
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer
 from models.vocoders.discriminators import Discriminators
-from processors.text.tokens import save_tokens
 from tests.parity.recipe import TOKENS
 
 CONFIG = Path(__file__).resolve().parents[4] / "config/jets.json"
@@ -66,12 +65,8 @@ def tuned(converted: Path, corpus_writer: Callable[..., Path], tmp_path: Path) -
     (tmp_path / "my_config.json").write_text(json.dumps(mine))
     config = load_config(tmp_path / "my_config.json")
     assert isinstance(config, JetsConfig) and config.preprocess.phone_extractor == "espnet"
-    corpus = corpus_writer(tmp_path / "data/mine", config.preprocess, [25, 30, 40, 33], ["train"] * 3 + ["valid"])
-    rows = [json.loads(line) for line in (corpus / "manifest.jsonl").read_text().splitlines()]
-    for row in rows:
-        row["phones"] = [TOKENS[2 + len(phone) * position % 70] for position, phone in enumerate(row["phones"])]
-    (corpus / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    save_tokens(corpus / "tokens.json", TOKENS, "espnet", "en-us")
+    splits = ["train"] * 3 + ["valid"]
+    corpus_writer(tmp_path / "data/mine", config.preprocess, [25, 30, 40, 33], splits, tokens=TOKENS)
     Trainer(config, Experiment.named("tuned", config), finetune_from=converted).run()
     return tmp_path / "runs/tuned"
 
@@ -99,7 +94,7 @@ def test_the_tuned_voice_goes_back_and_says_the_same(tuned: Path, tmp_path: Path
 def test_the_tuned_voice_says_the_same_as_an_onnx_file(tuned: Path, tmp_path: Path) -> None:
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package)
-    from models.tts.exchange.onnx import export_voice
+    from models.tts.exchange.onnx_export import export_voice
     from processors.onnx_voice import OnnxVoice
 
     export_voice(tuned, tmp_path / "onnx", check=1, say=lambda _: None)

@@ -59,13 +59,15 @@ def make_network(small_config: JetsConfig) -> Callable[[], JetsNetwork]:
 
 
 @pytest.fixture
-def make_step(small_config: JetsConfig, make_network: Callable[[], JetsNetwork]) -> Callable[[], TrainStep]:
-    """Builds the same training step, with networks, at every call."""
+def make_step(small_config: JetsConfig, make_network: Callable[[], JetsNetwork]) -> Callable[..., TrainStep]:
+    """Builds the same training step, with networks, at every call; plain, on the CPU, unless told otherwise."""
 
-    def make() -> TrainStep:
-        network = make_network()
-        discriminator = Discriminators(**small_config.model.discriminator.model_dump())
-        return TrainStep(network, discriminator, small_config, torch.device("cpu"), "fp32")
+    def make(kind: type[TrainStep] = TrainStep, device: str = "cpu", **loss: object) -> TrainStep:
+        network = make_network().to(device)
+        judges = Discriminators(**small_config.model.discriminator.model_dump()).to(device)
+        weights = small_config.train.loss.model_copy(update=loss)
+        config = small_config.model_copy(update={"train": small_config.train.model_copy(update={"loss": weights})})
+        return kind(network, judges, config, torch.device(device), "fp32")
 
     return make
 

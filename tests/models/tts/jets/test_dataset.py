@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from models.tts.jets.dataset import (
 )
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus
+from processors.text.tokens import lexicon_tokens
 from utils.errors import UserError
 
 CPU = torch.device("cpu")
@@ -61,7 +63,8 @@ def test_batch_equals_the_packed_utterances(make_batches, config, tiny_corpus: P
         for row, name in enumerate(batch.ids):
             seen.add(name)
             u = utterances[name]
-            sound = corpus.audio[u.offset : u.offset + u.length].astype(np.float32) / 32768
+            samples, log_f0, _ = corpus.arrays(u.row)
+            sound = samples.astype(np.float32) / 32768
             alone_mel, alone_energy = spectra(torch.from_numpy(sound)[None])
             assert int(batch.frame_lengths[row]) == batch.host_frame_lengths[row] == u.frames
             assert int(batch.text_lengths[row]) == batch.host_text_lengths[row] == len(u.phones)
@@ -72,7 +75,6 @@ def test_batch_equals_the_packed_utterances(make_batches, config, tiny_corpus: P
             torch.testing.assert_close(batch.mel[row, : u.frames], alone_mel[0], atol=2e-3, rtol=1e-4)
             energy = (alone_energy[0] - statistics["energy_mean"]) / statistics["energy_std"]
             torch.testing.assert_close(batch.energy[row, : u.frames], energy, atol=1e-4, rtol=1e-4)
-            log_f0 = corpus.log_f0[u.frame_offset : u.frame_offset + u.frames]
             log_f0 = (log_f0 - statistics["log_f0_mean"]) / statistics["log_f0_std"]
             np.testing.assert_allclose(batch.log_f0[row, : u.frames].numpy(), log_f0, atol=1e-5)
             for padding in (batch.mel[row, u.frames :], batch.log_f0[row, u.frames :], batch.energy[row, u.frames :],
@@ -127,23 +129,26 @@ def test_datasets_are_concatenated_with_joint_statistics(config, tiny_corpus, ti
     table = UtteranceTable(corpora, "train")
     assert len(table) == 16
     all_f0 = np.concatenate([
-        corpus.log_f0[u.frame_offset : u.frame_offset + u.frames] for corpus in corpora for u in corpus.split("train")
+        corpus.arrays(row)[1] for corpus in corpora for row in corpus.rows("train")
     ])  # fmt: skip
     merged = merged_statistics(corpora)
     assert merged["log_f0_mean"] == pytest.approx(all_f0.mean(), abs=1e-5)
     assert merged["log_f0_std"] == pytest.approx(all_f0.std(), abs=1e-5)
-    audio, log_f0 = np.zeros((40, 256), np.int16), np.zeros(40, np.float32)
-    table.read(15, audio, log_f0)
+    audio, log_f0 = table.arrays(15)
+    assert log_f0.shape == (40,)
     u = corpora[1].split("train")[1]
-    np.testing.assert_array_equal(audio.reshape(-1), corpora[1].audio[u.offset : u.offset + u.length])
+    np.testing.assert_array_equal(audio.reshape(-1), corpora[1].arrays(u.row)[0])
+    assert table.ids(np.array([15, 0])) == [u.id, "utt0-000"] and table.texts(np.array([15])) == [u.text]
+    for index in (0, 13, 14, 15):
+        start, count = table.text_offset[index], table.tokens[index]
+        corpus, number = corpora[table.corpus_index[index]], table.rows[index]
+        phones = tuple(corpus.tokens[token] for token in table.text[start : start + count])
+        assert phones == corpus.utterances[number].phones
 
 
 def test_datasets_that_do_not_fit_together_are_refused(config, tiny_corpus, tiny_overrides, corpus_writer) -> None:
-    other = corpus_writer(tiny_corpus.parent / "more", config.preprocess, [30], ["train"])
-    tokens = (other / "tokens.json").read_text().replace('"AH1"', '"XX1"')
-    (other / "tokens.json").write_text(tokens)
-    manifest = (other / "manifest.jsonl").read_text().replace('"AH1"', '"XX1"')
-    (other / "manifest.jsonl").write_text(manifest)
+    tokens = [token.replace("AH1", "XX1") for token in lexicon_tokens()]
+    corpus_writer(tiny_corpus.parent / "more", config.preprocess, [30], ["train"], tokens=tokens)
     both = load_config(CONFIG, [*tiny_overrides, 'dataset=["tiny", "more"]', 'dataset_path.more="x"'])
     with pytest.raises(UserError, match="tiny and more differ in tokens"):
         open_corpora(both)
@@ -155,3 +160,36 @@ def test_validation_batches_hold_every_utterance_once(tiny_corpus: Path) -> None
     assert sorted(np.concatenate([plan.indices for plan in plans]).tolist()) == list(range(14))
     assert all(len(plan.indices) * plan.frames <= 130 for plan in plans)
     assert all(isinstance(plan, BatchPlan) and plan.frames >= table.frames[plan.indices].max() for plan in plans)
+
+
+def test_a_damaged_shard_is_noticed_before_training(config, tiny_corpus: Path) -> None:
+    shard = sorted((tiny_corpus / "shards").iterdir())[0]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(UserError, match=f"{shard.name}.* is damaged: run stage 1 again"):
+        open_corpora(config)
+
+
+def test_waiting_for_the_disk_is_counted(make_batches, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = make_batches(on_device=False)
+    read = batches._read_ahead
+    monkeypatch.setattr(batches, "_read_ahead", lambda: (time.sleep(0.2), read())[1])
+    batches.next()
+    assert 0.15 < batches.wait_seconds() < 5
+    monkeypatch.setattr(batches, "_read_ahead", read)
+    batches.close()
+    waited = batches.wait_seconds()
+    batches.next()
+    time.sleep(0.5)
+    batches.next()
+    assert batches.wait_seconds() - waited < 0.15
+    batches.close()
+
+
+def test_an_error_while_reading_ahead_is_raised_by_next(make_batches, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = make_batches(on_device=False)
+    monkeypatch.setattr(batches.table, "arrays", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        batches.next()
+    batches.close()

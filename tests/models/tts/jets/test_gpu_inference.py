@@ -15,15 +15,13 @@ from models.kernels import cuda_graphs
 from models.kernels.cuda_graphs import GraphCache, filled_up
 from models.registry import load_config
 from models.tts.jets import gpu_inference
-from models.tts.jets.generators import build_generator
-from models.tts.jets.gpu_inference import GpuInference, for_inference, frame_bucket
+from models.tts.jets.gpu_inference import GpuNetwork, for_inference, frame_bucket
 from models.tts.jets.synthesizer import Synthesizer
 from models.vocoders.convolutions import fold_weight_norm
 from models.vocoders.hifigan import HifiganGenerator
 from tests.tiny_voice import ROOT, TINY, make_experiment, make_network
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-HALF = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 GENERATORS = ("hifigan", "hifigan_light", "istft")
 TEXTS = [
     "Hi.", "A somewhat longer sentence, with a comma.", "Good bye!", "Hello there.",
@@ -49,10 +47,10 @@ class FakeGraph:
 def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Graphs that are none, for tests on a CPU."""
 
-    def capture(self: GraphCache, function: Callable, inputs: tuple, shapes: tuple, reads: object) -> object:
+    def capture(self: GraphCache, function: Callable, inputs: tuple, shapes: tuple) -> object:
         static = tuple(filled_up(value, shape).clone() for value, shape in zip(inputs, shapes))
         outputs = tuple(torch.full_like(value, torch.nan) for value in function(*static))
-        return cuda_graphs._Graph(FakeGraph(function, static, outputs), static, outputs, ())
+        return cuda_graphs._Graph(FakeGraph(function, static, outputs), static, outputs)
 
     monkeypatch.setattr(GraphCache, "_capture", capture)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
@@ -72,7 +70,7 @@ def test_a_graph_is_made_at_the_second_sight_and_the_oldest_goes(without_gpu: No
 
     def run(size: int) -> int:
         with torch.inference_mode():
-            made = cache.run("double", double, (torch.full((size,), float(size)),), ((8 * size,),), torch.nn.Identity())
+            made = cache.run("double", double, (torch.full((size,), float(size)),), ((8 * size,),))
         assert made[0][:size].eq(2 * size).all() and made[0][size:].eq(0).all() and made[0].shape == (8 * size,)
         return len(cache)
 
@@ -87,7 +85,7 @@ def test_results_stay_when_the_graph_runs_again_and_smaller_inputs_leave_no_rest
     cache = cpu_cache(2)
 
     def run(value: torch.Tensor) -> torch.Tensor:
-        return cache.run("same", lambda x: (x + 0,), (value,), ((6,),), torch.nn.Identity())[0]
+        return cache.run("same", lambda x: (x + 0,), (value,), ((6,),))[0]
 
     with torch.inference_mode():
         run(torch.ones(6))
@@ -107,7 +105,7 @@ def test_buckets_are_few_and_waste_little() -> None:
 def test_weights_cast_once_give_what_autocast_gives(name: str, half: torch.dtype | None) -> None:
     config = load_config(ROOT / "config/jets.json", [*TINY, f"model.generator={name}"])
     torch.manual_seed(0)
-    generator = build_generator(16, getattr(config.model.generators, name)).eval()
+    generator = getattr(config.model.generators, name).build(16).eval()
     fold_weight_norm(generator)
     prepared = for_inference(generator, half)
     frames = torch.randn(2, 20, 16)
@@ -146,9 +144,9 @@ def cpu_waves(cpu_voice: Synthesizer) -> list[np.ndarray]:
     return [cpu_voice.tts(text)[0] for text in TEXTS]
 
 
-@pytest.fixture(scope="module")
-def gpu_voice(folder: Path) -> Synthesizer:
-    return Synthesizer.from_experiment(folder, "cuda")
+def gpu_voice(folder: Path, precision: str, graphs: bool = True) -> Synthesizer:
+    overrides = [f"inference.precision={precision}", f"inference.cuda_graphs={str(graphs).lower()}"]
+    return Synthesizer.from_experiment(folder, "cuda", overrides=overrides)
 
 
 def one_by_one(generator: torch.nn.Module, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -167,14 +165,15 @@ def test_a_cpu_that_works_like_a_gpu_says_the_same(
 ) -> None:
     voice, expected = copy.copy(cpu_voice), cpu_waves
     streamed = np.concatenate(list(voice.stream(TEXTS[4], pitch=2.0, speed=0.8)))
-    voice.gpu, voice.batches_generator = GpuInference(voice.network, None, graphs), True
+    voice.network, voice.batches_generator = GpuNetwork(cpu_voice.network, None, graphs), True
     if fused:
-        voice.gpu.fused = partial(one_by_one, voice.network.generator)
+        voice.network.generator.fused = partial(one_by_one, cpu_voice.network.generator)
     for _ in range(3):
         close([voice.tts(text)[0] for text in TEXTS], expected, "fp32")
         close(voice.tts_batch(TEXTS), expected, "fp32")
         close([np.concatenate(list(voice.stream(TEXTS[4], pitch=2.0, speed=0.8)))], [streamed], "fp32")
-    assert (voice.gpu.graphs is not None and len(voice.gpu.graphs) > 10) == graphs
+    assert (voice.network.graphs is not None and len(voice.network.graphs) > 10) == graphs
+    assert "generator" in cpu_voice.network._modules, "the voice itself is left as it is"
 
 
 @pytest.fixture
@@ -188,14 +187,10 @@ def exact_arithmetic() -> Iterator[None]:
 
 @needs_gpu
 def test_the_config_says_what_is_used(folder: Path) -> None:
-    def voice_of(*overrides: str) -> GpuInference:
-        return Synthesizer.from_experiment(folder, "cuda", overrides=overrides).gpu
-
-    plain = voice_of("inference.precision=fp32", "inference.cuda_graphs=false")
-    assert plain.half is None and plain.graphs is None and plain.fused is None
-    usual = voice_of("inference.precision=fp16")
-    hifigan = isinstance(usual.network.generator, HifiganGenerator)
-    assert usual.half == torch.float16 and usual.graphs is not None and (usual.fused is not None) == hifigan
+    plain, usual = gpu_voice(folder, "fp32", False).network, gpu_voice(folder, "fp16").network
+    assert plain.dtype is None and plain.graphs is None and plain.generator.fused is None
+    hifigan = isinstance(usual.generator.module, HifiganGenerator)
+    assert usual.dtype == torch.float16 and usual.graphs is not None and (usual.generator.fused is not None) == hifigan
 
 
 @needs_gpu
@@ -203,70 +198,53 @@ def test_the_config_says_what_is_used(folder: Path) -> None:
 @pytest.mark.parametrize("graphs", [True, False])
 @pytest.mark.parametrize("fused", [True, False])
 def test_a_gpu_says_what_the_cpu_says(
-    gpu_voice: Synthesizer, cpu_waves: list[np.ndarray], precision: str, graphs: bool, fused: bool,
-    exact_arithmetic: None,
+    folder: Path, cpu_waves: list[np.ndarray], precision: str, graphs: bool, fused: bool,
+    exact_arithmetic: None, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    gpu_voice.gpu = GpuInference(gpu_voice.network, HALF[precision], graphs, fused)
+    if not fused:
+        monkeypatch.setattr(gpu_inference, "fused_generator", lambda *_: None)
+    voice = gpu_voice(folder, precision, graphs)
     for _ in range(3):
-        close([gpu_voice.tts(text)[0] for text in TEXTS], cpu_waves, precision)
-        close(gpu_voice.tts_batch(TEXTS), cpu_waves, precision)
-        close(gpu_voice.tts_batch(TEXTS[:2]), cpu_waves[:2], precision)
-    assert (gpu_voice.gpu.graphs is not None and len(gpu_voice.gpu.graphs) > 5) == graphs
+        close([voice.tts(text)[0] for text in TEXTS], cpu_waves, precision)
+        close(voice.tts_batch(TEXTS), cpu_waves, precision)
+        close(voice.tts_batch(TEXTS[:2]), cpu_waves[:2], precision)
+        joined = np.concatenate(list(voice.stream(TEXTS[4])))
+        close([joined], [voice.tts(TEXTS[4])[0]], precision)
+    assert (voice.network.graphs is not None and len(voice.network.graphs) > 5) == graphs
 
 
 @needs_gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_graphs_equal_launches_one_by_one(gpu_voice: Synthesizer, precision: str, exact_arithmetic: None) -> None:
-    eager, graphed = copy.copy(gpu_voice), copy.copy(gpu_voice)
-    eager.gpu, graphed.gpu = (GpuInference(gpu_voice.network, HALF[precision], graphs) for graphs in (False, True))
-    controls = {"speed": 0.8, "pitch": 3.0, "energy": 2.0}
+def test_graphs_equal_launches_one_by_one(folder: Path, precision: str, exact_arithmetic: None) -> None:
+    eager, graphed = (gpu_voice(folder, precision, graphs) for graphs in (False, True))
     for texts in (TEXTS[:1], TEXTS[1:3], TEXTS, TEXTS[::-1], TEXTS * 7):
-        for settings in ({}, controls):
+        for settings in ({}, {"speed": 0.8, "pitch": 3.0, "energy": 2.0}):
             expected = eager.tts_batch(texts, **settings)
             for _ in range(3):
                 close(graphed.tts_batch(texts, **settings), expected, precision)
 
 
 @needs_gpu
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_stream_on_a_gpu_is_the_wave(gpu_voice: Synthesizer, precision: str, exact_arithmetic: None) -> None:
-    gpu_voice.gpu = GpuInference(gpu_voice.network, HALF[precision], graphs=True)
-    for _ in range(3):
-        joined = np.concatenate(list(gpu_voice.stream(TEXTS[4])))
-        close([joined], [gpu_voice.tts(TEXTS[4])[0]], precision)
-
-
-@needs_gpu
 def test_few_graphs_are_kept_and_all_work(
-    gpu_voice: Synthesizer, cpu_waves: list[np.ndarray], exact_arithmetic: None, monkeypatch: pytest.MonkeyPatch
+    folder: Path, cpu_waves: list[np.ndarray], exact_arithmetic: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gpu_inference, "GRAPHS", 3)
-    gpu_voice.gpu = GpuInference(gpu_voice.network, None, graphs=True)
+    voice = gpu_voice(folder, "fp32")
     for _ in range(4):
         for text, wave in zip(TEXTS, cpu_waves):
             for _ in range(3):
-                close([gpu_voice.tts(text)[0]], [wave], "fp32")
-        assert 1 <= len(gpu_voice.gpu.graphs) <= 3
-
-
-@needs_gpu
-def test_a_longer_text_leaves_graphs_of_shorter_ones_valid(tmp_path: Path, exact_arithmetic: None) -> None:
-    # Positions beyond the table's end replace the table, which older graphs read.
-    folder = make_experiment(tmp_path / "voice", steps=(1,))
-    voice = Synthesizer.from_experiment(folder, "cuda", overrides=["inference.precision=fp32"])
-    short = [voice.tts(TEXTS[0])[0] for _ in range(3)]
-    ids = voice.script.frontend.encode(TEXTS[4])
-    for _ in range(3):
-        voice.synthesize_ids([ids * 12], speed=0.25)
-    filler = [torch.full((1 << 20,), torch.nan, device="cuda") for _ in range(50)]
-    del filler
-    close([voice.tts(TEXTS[0])[0]], short[:1], "fp32")
+                close([voice.tts(text)[0]], [wave], "fp32")
+        assert 1 <= len(voice.network.graphs) <= 3
 
 
 @needs_gpu
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("batch", [1, 3])
-def test_a_published_size_of_voice_in_half_precision(exact_arithmetic: None, fused: bool, batch: int) -> None:
+def test_a_published_size_of_voice_in_half_precision(
+    exact_arithmetic: None, fused: bool, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not fused:
+        monkeypatch.setattr(gpu_inference, "fused_generator", lambda *_: None)
     config = load_config(ROOT / "config/jets.json")
     network = make_network(config).cuda()
     with torch.no_grad():
@@ -278,9 +256,9 @@ def test_a_published_size_of_voice_in_half_precision(exact_arithmetic: None, fus
     frames = torch.randn(batch, 100, config.model.hidden_channels, device="cuda")
     lengths = [100, 71, 20][:batch]
     with torch.inference_mode():
-        expected = GpuInference(network, None, False).generate(frames, lengths)
-        fast = GpuInference(network, torch.bfloat16, True, fused)
-        assert (fast.fused is not None) == fused
+        expected = GpuNetwork(network, None, False).generate(frames, lengths)
+        fast = GpuNetwork(network, torch.bfloat16, True)
+        assert (fast.generator.fused is not None) == fused
         for _ in range(3):
             made = fast.generate(frames, lengths)
             assert made.shape == expected.shape

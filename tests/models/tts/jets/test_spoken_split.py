@@ -16,14 +16,15 @@ from models.evaluation.report import read_report
 from models.evaluation.stage import Request, run_evaluation
 from models.registry import load_config, load_experiment_config
 from models.tts.jets.network import JetsNetwork
-from models.tts.jets.spoken_split import copy_synthesis, speak_split
+from models.tts.jets.spoken_split import speak_split
 from models.tts.jets.trainer import Trainer
 from models.tts.jets.variance import durations_from_log
+from processors.corpus import read_meta, write_meta
 from processors.text.tokens import lexicon_tokens, save_tokens
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
 
-QUICK = ["evaluate.dnsmos=false", "evaluate.bootstrap_samples=200"]
+QUICK = ["evaluate.dnsmos=false", "evaluate.distillmos=false", "evaluate.bootstrap_samples=200"]
 
 
 @pytest.fixture
@@ -57,46 +58,30 @@ def test_the_split_is_spoken_with_its_alignments(experiment, tmp_path):
         np.testing.assert_allclose(np.exp(alignment.log_p_attn).sum(1), 1, atol=1e-5)
 
 
-def test_the_split_is_spoken_at_the_tempo_of_the_config(experiment, tmp_path):
-    durations = []
-    for speed in ("1.0", "0.5"):
-        config = load_experiment_config(experiment, [f"inference.speed={speed}"])
-        items, _ = speak_split(config, experiment, "valid", tmp_path / speed)
-        durations.append([item.alignment.durations.sum() for item in items])
-    assert durations[1] == [2 * frames for frames in durations[0]]
-
-
 def test_report_of_a_voice(experiment, tmp_path):
-    config = load_experiment_config(experiment)
+    config = load_experiment_config(experiment, ["inference.speed=0.5"])
     run_evaluation(config, Request(None, "valid", expt_dir=experiment, limit=1))
     report, folder = read_report(experiment / "evaluation")
-    assert report.system == "voice" and len(report.utterances) == 1
+    assert report.system == "voice" and len(report.utterances) == 1 and not report.skipped
     record = report.utterances[0]
     assert (folder / record.audio).is_file() and (folder / record.recording).is_file() and record.copy is not None
     assert {"mcd", "copy_stft_distance", "diagonality", "sharpness", "zero_durations"} <= record.values.keys()
-    assert not report.skipped
-    # What was spoken can be judged again without the voice, with the same figures.
-    again = Request(tmp_path / "again", "valid", manifest=folder / "manifest.jsonl")
-    run_evaluation(config, again)
-    repeated = read_report(tmp_path / "again")[0].utterances[0].values
-    assert repeated["mcd"] == pytest.approx(record.values["mcd"], rel=1e-6)
-
-
-def test_wavs_named_by_the_split_need_no_manifest(experiment, tmp_path):
-    config = load_experiment_config(experiment)
-    speak_split(config, experiment, "valid", tmp_path / "out")
-    run_evaluation(config, Request(tmp_path / "report", "valid", wavs=tmp_path / "out/synthesis"))
-    report, _ = read_report(tmp_path / "report")
-    assert [record.text for record in report.utterances] == ["text 14", "text 15"]
-    assert all("mcd" in record.values for record in report.utterances)
-    assert "diagonality" not in report.summary
+    # What was spoken can be judged again without the voice, with the same figures, by a manifest or by its ids.
+    for name, given in (("ids", {"wavs": folder / "synthesis"}), ("list", {"manifest": folder / "manifest.jsonl"})):
+        run_evaluation(config, Request(tmp_path / name, "valid", limit=1, **given))
+        again = read_report(tmp_path / name)[0].utterances[0]
+        assert again.text == record.text == "text 14" and "diagonality" not in again.values
+        assert again.values["mcd"] == pytest.approx(record.values["mcd"], rel=1e-6)
+    # The config's tempo counts.
+    items, _ = speak_split(load_experiment_config(experiment), experiment, "valid", tmp_path / "fast", limit=1)
+    assert 2 * items[0].alignment.durations.sum() * 256 == round(record.seconds * 22050)
 
 
 def test_what_does_not_fit_is_said(experiment, tiny_corpus, tmp_path):
     config = load_experiment_config(experiment)
     with pytest.raises(UserError, match="no split 'dev'"):
         speak_split(config, experiment, "dev", tmp_path / "out")
-    save_tokens(tiny_corpus / "tokens.json", [*lexicon_tokens(), "new"], "lexicon", "en-us")
+    write_meta(tiny_corpus, {**read_meta(tiny_corpus), "tokens": [*lexicon_tokens(), "new"]})
     with pytest.raises(UserError, match="other tokens"):
         speak_split(config, experiment, "valid", tmp_path / "out")
     other = load_experiment_config(experiment, ["preprocess.f0_min=80"])
@@ -120,11 +105,10 @@ def test_training_measures_copy_synthesis_and_ranks_by_it(tiny_corpus, tiny_over
     alone = []
     for index in range(2):
         batch = trainer.validation.batch(trainer.validation.table.in_order(10**6, np.array([index]))[0])
-        aligned, spoken = copy_synthesis(trainer.network, batch)
-        durations = durations_from_log(aligned.log_durations_hat, aligned.text_mask)
-        alone.append(((durations - aligned.durations).abs().sum() / aligned.durations.sum()).item())
+        output, spoken = trainer.network.copy(batch)
+        durations = durations_from_log(output.predicted.log_durations, output.text_mask)
+        alone.append(((durations - output.aligned.durations).abs().sum() / output.aligned.durations.sum()).item())
         assert spoken.waveform.shape[1] == batch.host_frame_lengths[0] * 256
     assert found["measures/duration_error"] == pytest.approx(np.mean(alone), rel=1e-5)
-    assert found["measures/score"] == pytest.approx(
-        found["measures/stft_distance"] + found["measures/duration_error"], rel=1e-5
-    )
+    both = found["measures/stft_distance"] + found["measures/duration_error"]
+    assert found["measures/score"] == pytest.approx(both, rel=1e-5)

@@ -285,7 +285,7 @@ def test_profile_leaves_a_trace_and_one_line(train, monkeypatch) -> None:
     folder = train("voice", "train.profile=true", "train.valid_interval=100")
     assert len(list((folder / "profile").glob("trace_*.json"))) == 1
     lines = [line for line in (folder / "train.log").read_text().splitlines() if "profile:" in line]
-    assert len(lines) == 1 and "ms a step" in lines[0] and "convolutions" in lines[0]
+    assert len(lines) == 1 and "ms a step" in lines[0] and "conv" in lines[0]
 
 
 def test_a_run_too_short_for_a_trace_says_so(train) -> None:

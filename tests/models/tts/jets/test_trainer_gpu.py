@@ -9,8 +9,8 @@ import torch
 
 from models.base import profiling
 from models.base.checkpoints import latest_checkpoint, load_weights
+from models.base.device import set_determinism
 from models.base.experiment import Experiment
-from models.base.precision import set_determinism
 from models.registry import load_config
 from models.tts.jets.trainer import Trainer
 
@@ -60,7 +60,7 @@ class ComparingTrainer(Trainer):
 
         def both(batch, loss_scale):
             step(batch, loss_scale)  # captures the graph, which takes random numbers
-            eager, slow = gradients(step._eager, batch, loss_scale)
+            eager, slow = gradients(step.compute, batch, loss_scale)
             replayed, fast = gradients(step, batch, loss_scale)
             torch.testing.assert_close(replayed, eager, rtol=1e-3, atol=1e-5)
             largest = max(gradient.norm() for gradient in slow)

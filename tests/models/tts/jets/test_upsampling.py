@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from models.tts.jets.masking import length_mask
-from models.tts.jets.upsampling import average_by_duration, gaussian_upsample, random_starts, take_segments
+from models.tts.jets import variance
+from models.tts.jets.batch import length_mask
+from models.tts.jets.upsampling import (
+    average_by_duration,
+    durations_of,
+    gaussian_upsample,
+    random_starts,
+    take_segments,
+)
 from models.tts.jets.variance import durations_from_log, scale_durations
 
 
@@ -42,6 +50,11 @@ def test_average_by_duration_equals_a_loop() -> None:
             start += duration
 
 
+def test_durations_count_frames() -> None:
+    paths = torch.tensor([[0, 0, 1, 2, 2], [0, 1, 0, 0, 0]])
+    assert durations_of(paths, length_mask(torch.tensor([5, 2]), 5), 3).tolist() == [[2, 1, 2], [1, 1, 0]]
+
+
 def test_segments_equal_slices_and_are_zero_beyond_the_end() -> None:
     values = torch.arange(20.0).view(2, 10)
     assert take_segments(values, torch.tensor([2, 8]), 4).tolist() == [[2, 3, 4, 5], [18, 19, 0, 0]]
@@ -68,6 +81,13 @@ def test_tempo_scales_the_whole_and_keeps_every_token() -> None:
         assert abs(scaled.sum().item() - durations.sum().item() / speed) <= 0.05 * durations.sum().item()
         assert (scaled > 0).all()
     assert scale_durations(durations, 1.0).equal(durations)
+
+
+def test_a_graph_s_running_maximum_is_torch_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = torch.randint(0, 50, (3, 17), generator=torch.Generator().manual_seed(0))
+    expected = variance.running_maximum(values)
+    monkeypatch.setattr(variance, "exporting", lambda: True)
+    assert expected.equal(values.cummax(1).values) and variance.running_maximum(values).equal(expected)
 
 
 def test_neighbours_blend_alike_at_any_tempo() -> None:

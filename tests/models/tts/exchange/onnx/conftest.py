@@ -31,7 +31,7 @@ def _is_installed(name: str) -> bool:
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Path, Path]]:
     """Experiment and exported folder of a tiny voice, made once for each kind."""
-    from models.tts.exchange.onnx import export_voice
+    from models.tts.exchange.onnx_export import export_voice
 
     made: dict[tuple[str, str, str], tuple[Path, Path]] = {}
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from models.tts.exchange.onnx import export_voice, exporter
+from models.tts.exchange import onnx_export
+from models.tts.exchange.onnx_export import export_voice
 from processors.text.tokens import load_tokens
 from tests.models.tts.exchange.onnx.voices import make_voice
 from tests.tiny_voice import ROOT
@@ -69,7 +70,7 @@ def test_a_missing_flag_is_asked_for_in_one_sentence(flags: list[str], message: 
 
 def test_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = make_voice(tmp_path / "experiment")
-    monkeypatch.setattr(exporter, "TOLERANCE", 0.0)
+    monkeypatch.setattr(onnx_export, "TOLERANCE", 0.0)
     with pytest.raises(UserError, match="differs from PyTorch"):
         export_voice(experiment, tmp_path / "voice", check=2, say=quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["experiment"]

@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.tts.exchange.onnx.agreement import compare, open_session, run_graph
-from models.tts.exchange.onnx.voice import stretch_durations
+from models.tts.exchange.onnx_check import compare, open_session, run_graph
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.jets.variance import scale_durations
 from tests.models.tts.exchange.onnx.voices import GENERATORS
 
 HOP = 256
@@ -135,12 +133,3 @@ def test_long_text_beyond_any_table(exported: Exported) -> None:
     wave = run_graph(open_session(folder / "voice.onnx", 1), [row])[0][0]
     assert len(wave) > 2100 * HOP
     np.testing.assert_allclose(wave, expected(network, row), atol=1e-5)
-
-
-def test_stretching_is_that_of_the_network() -> None:
-    random = torch.Generator().manual_seed(0)
-    for _ in range(200):
-        durations = torch.randint(0, 9, (3, 17), generator=random)
-        factor = torch.rand((), generator=random) * 3 + 0.2
-        assert torch.equal(stretch_durations(durations, factor), scale_durations(durations, 1 / float(factor)))
-    assert torch.equal(stretch_durations(durations, torch.tensor(1.0)), durations)

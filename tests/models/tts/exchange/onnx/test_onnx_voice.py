@@ -43,6 +43,20 @@ def test_controls(voices: tuple[OnnxVoice, Synthesizer]) -> None:
     np.testing.assert_allclose(wave, expected, atol=1e-5)
 
 
+def test_ssml_and_level(voices: tuple[OnnxVoice, Synthesizer]) -> None:
+    ours, synthesizer = voices
+    marked = (
+        '<speak>One <break time="400ms"/> two <prosody volume="-6dB">three</prosody>. '
+        '<prosody rate="80%" pitch="+2st"><s>Four five.</s></prosody></speak>'
+    )
+    controls = {"target_level_db": -30.0, "sentence_silence": 0.5, "leading_silence": 0.1}
+    wave, expected = ours.tts(marked, **controls)[0], synthesizer.tts(marked, **controls)[0]
+    assert wave.shape == expected.shape
+    np.testing.assert_allclose(wave, expected, atol=1e-4)
+    with pytest.raises(UserError, match="between sentences only, but not within 'One two'"):
+        ours.tts('<speak>One <prosody rate="slow">two</prosody></speak>')
+
+
 def test_stream_is_the_same_in_pieces(voices: tuple[OnnxVoice, Synthesizer]) -> None:
     ours, _ = voices
     pieces = list(ours.stream(TEXT))
@@ -70,7 +84,7 @@ def test_command_line_imports_no_torch(exported: Exported, tmp_path: Path) -> No
     # A process in which torch cannot be imported at all.
     program = (
         "import sys, runpy\n"
-        "for name in ('torch', 'onnx', 'librosa', 'accelerate', 'nltk'):\n"
+        "for name in ('torch', 'onnx', 'librosa', 'nltk'):\n"
         "    sys.modules[name] = None\n"
         f"sys.argv = ['x', '--voice', {str(folder)!r}, '--text', 'Zyxqua said hello.', '--out', {str(out)!r}]\n"
         "runpy.run_module('processors.onnx_voice', run_name='__main__')\n"

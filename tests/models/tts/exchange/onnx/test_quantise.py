@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.tts.exchange.onnx.agreement import compare, open_session, run_graph
+from models.tts.exchange.onnx_check import compare, open_session, run_graph
 from models.tts.jets.synthesizer import Synthesizer
 from tests.models.tts.exchange.onnx.test_graph import random_rows
 
@@ -34,8 +34,8 @@ def test_what_is_quantised(exported: Exported) -> None:
     model = onnx.load(str(folder / "voice.onnx"))
     exact = {node.name for node in model.graph.node if node.op_type == "MatMul"}
     integer = {node.name.removesuffix("_quant") for node in model.graph.node if node.op_type == "MatMulInteger"}
-    assert {"/generator/head/MatMul", "/generator/MatMul", "/encoder/blocks.0/ffn/MatMul"} <= exact
-    assert {"/decoder/blocks.0/ffn/MatMul", "/generator/expand/MatMul", "/generator/reduce_1/MatMul"} <= integer
+    assert {"/generator/head/MatMul", "/generator/MatMul", "/encoder/blocks.0/ffn/conv1/MatMul"} <= exact
+    assert {"/decoder/blocks.0/ffn/conv1/MatMul", "/generator/blocks.0/expand/MatMul"} <= integer
     assert not any("/encoder/" in name or "predictor" in name for name in integer)
 
 

@@ -1,0 +1,138 @@
+"""From source rows to a finished shard: what a worker process of stage 1 does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from config.schema import PreprocessConfig
+from preprocessors.source import SourceRow, group_key
+from processors.audio.pitch import continuous_log_f0, extract_f0_batch
+from processors.audio.recording import AudioProblem, active_level_db, frame_energy, load_recording
+from processors.store import shard_batch, write_batch
+from utils.atomic import disk_errors
+from utils.errors import UserError
+from utils.paths import project_path
+
+if TYPE_CHECKING:
+    from processors.text.frontend import TextFrontEnd
+
+DIED = "worker died"
+# As many share a search for F0, which is faster.
+TOGETHER = 24
+
+Row = dict[str, Any]  # of a shard
+
+
+def make_worker(config: PreprocessConfig, folder: Path) -> Callable[..., tuple[str, int]]:
+    """Function from a group of rows to the name of the shard that it writes into `folder`, and their number.
+
+    Its further arguments are those of preprocessors/pool.py: `died`, positions of deadly rows with exit codes, and
+    `note`, which is told each position that is begun; rows are worked on alone then.
+    """
+    from processors.text.frontend import TextFrontEnd  # slow: dictionaries
+
+    paths = {key: getattr(config, key) for key in ("lexicon_path", "tokens_path")}
+    config = config.model_copy(update={key: str(project_path(path)) for key, path in paths.items() if path})
+    front_end = TextFrontEnd.from_config(config)
+    numbers = {token: number for number, token in enumerate(front_end.tokens)}
+
+    def work(
+        group: list[SourceRow], died: dict[int, int | None], note: Callable[[int], None] | None = None
+    ) -> tuple[str, int]:
+        made: dict[int, Row] = {
+            position: {
+                "id": group[position].id,
+                "kind": DIED,
+                "reason": f"a worker process died on it (exit code {code})",
+            }
+            for position, code in died.items()
+        }
+        todo = [position for position in range(len(group)) if position not in died]
+        size = TOGETHER if note is None else 1
+        for positions in (todo[start : start + size] for start in range(0, len(todo), size)):
+            if note is not None:
+                note(positions[0])
+            made |= zip(positions, features([group[position] for position in positions], config, front_end))
+        rows = [made[position] for position in range(len(group))]
+        for row in rows:
+            row["phones"] = np.array([numbers[phone] for phone in row.get("phones", ())], np.int16)
+        try:
+            with disk_errors(folder):
+                path = write_batch(folder, group_key(group), shard_batch(rows, front_end.tokens))
+        except FileNotFoundError as error:
+            raise UserError(f"{folder} vanished during the run: run stage 1 again") from error
+        return path.name, len(group)
+
+    return work
+
+
+def features(group: list[SourceRow], config: PreprocessConfig, front_end: TextFrontEnd) -> list[Row]:
+    """Row of a shard for each source row; whatever is wrong with one becomes its reason, and touches no other."""
+    rows: list[Row] = []
+    waves: dict[int, np.ndarray] = {}
+    for number, source in enumerate(group):
+        try:
+            row, waves[number] = _prepare(source, config, front_end)
+        except Exception as error:  # one bad utterance must not end a run of hours
+            row = _left_out(source, error)
+        rows.append(row)
+    for number, f0 in zip(waves, _pitches(list(waves.values()), config)):
+        try:
+            rows[number] |= _measures(waves[number], f0, config)
+        except Exception as error:  # likewise
+            rows[number] = _left_out(group[number], error)
+    return rows
+
+
+def _left_out(source: SourceRow, error: Exception) -> Row:
+    if isinstance(error, AudioProblem):
+        return {"id": source.id, "kind": error.kind, "reason": str(error)}
+    if isinstance(error, UserError):
+        return {"id": source.id, "kind": "text", "reason": str(error)}
+    return {"id": source.id, "kind": "failed", "reason": f"{type(error).__name__}: {error}"}
+
+
+def _prepare(source: SourceRow, config: PreprocessConfig, front_end: TextFrontEnd) -> tuple[Row, np.ndarray]:
+    """Text and samples of one utterance, and the samples again as float32 (N,). Raises UserError or AudioProblem."""
+    normalised = front_end.normalise(source.text)
+    phones = front_end.phonemise(source.text)
+    audio = load_recording(source.audio, config)
+    seconds = len(audio) / config.sample_rate
+    if len(normalised) > config.max_chars_per_second * seconds:
+        raise AudioProblem(
+            "text too long",
+            f"{len(normalised)} characters in {seconds:.2f} s is more than max_chars_per_second "
+            f"({config.max_chars_per_second:g}): text and recording do not belong together",
+        )
+    row = {"id": source.id, "normalised": normalised, "phones": phones, "audio": audio}
+    return row, audio.astype(np.float32) / np.float32(32768)
+
+
+def _pitches(waves: list[np.ndarray], config: PreprocessConfig) -> list[np.ndarray | Exception]:
+    """F0 (T,) of each wave, or what prevented it."""
+    settings = (config.sample_rate, config.hop_size, config.f0_min, config.f0_max)
+    try:
+        return list(extract_f0_batch(waves, *settings))
+    except Exception as error:  # one of them is to blame: whichever fails alone
+        return [error] if len(waves) == 1 else [f0 for wave in waves for f0 in _pitches([wave], config)]
+
+
+def _measures(wave: np.ndarray, f0: np.ndarray | Exception, config: PreprocessConfig) -> Row:
+    """F0, level and sums of a good utterance. Raises AudioProblem when nothing in it is voiced."""
+    if isinstance(f0, Exception):
+        raise f0
+    if not f0.any():
+        raise AudioProblem("unvoiced", f"no voiced speech from {config.f0_min:g} to {config.f0_max:g} Hz was found")
+    log_f0 = continuous_log_f0(f0)
+    sums: Row = {}
+    for name, values in (
+        ("log_f0", log_f0.astype(np.float64)),
+        ("energy", frame_energy(wave, config.n_fft, config.win_size, config.hop_size).astype(np.float64)),
+    ):
+        sums |= {f"{name}_sum": float(values.sum()), f"{name}_square_sum": float(np.square(values).sum())}
+    level = round(active_level_db(wave, config.sample_rate), 3)
+    return {"frames": len(f0), "level_db": level, "log_f0": log_f0, "voiced": (f0 > 0).astype(np.uint8), **sums}
