@@ -42,6 +42,7 @@ class TimeConv1d(nn.Conv1d):
             return F.linear(windows.flatten(2), self.weight.transpose(1, 2).reshape(self.out_channels, -1), self.bias)
         shares = F.linear(x, self.weight.permute(2, 0, 1).reshape(-1, self.in_channels))
         shares = shares.view(x.shape[0], x.shape[1], width, self.out_channels)
+        assert self.bias is not None
         return (Gather.apply(shares) if torch.is_grad_enabled() else gather(shares)) + self.bias
 
 

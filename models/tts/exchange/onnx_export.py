@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 
@@ -113,7 +114,7 @@ def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> N
         warnings.simplefilter("ignore")
         # dynamo=False: lengths depend on the data here, which torch.export refuses at every turn.
         torch.onnx.export(
-            voice, example, buffer, dynamo=False, opset_version=OPSET, do_constant_folding=True,
+            voice, example, cast(Any, buffer), dynamo=False, opset_version=OPSET, do_constant_folding=True,
             input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_axes={**INPUTS, **OUTPUTS},
         )  # fmt: skip
     model = onnx.load_model_from_string(buffer.getvalue())
