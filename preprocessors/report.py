@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from processors.text.tokens import WORD_BOUNDARY
 from utils.corpus import SKIPPED, SPLITS, Utterance
 
 # A phone that occurs less often than this is hardly learnt.
@@ -95,12 +96,15 @@ def _phone_lines(figures: CorpusFigures) -> list[str]:
     total = sum(counts.values())
     per_second = total / max(figures.seconds.sum(), 1e-9)
     lines = [f"tokens: {total} of {len(counts)} kinds, {per_second:.1f} per second"]
-    cells = [f"{phone} {count}" for phone, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    # The token between words would be invisible.
+    shown = {phone: "(space)" if phone == WORD_BOUNDARY else phone for phone in counts}
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    cells = [f"{shown[phone]} {count}" for phone, count in ordered]
     width = max(len(cell) for cell in cells) + 2
     columns = max(1, 100 // width)
     for start in range(0, len(cells), columns):
         lines.append("  " + "".join(cell.ljust(width) for cell in cells[start : start + columns]).rstrip())
-    rare = sorted(phone for phone, count in counts.items() if count < RARE)
+    rare = sorted(shown[phone] for phone, count in counts.items() if count < RARE)
     if rare:
         lines.append(f"  fewer than {RARE} times: {' '.join(rare)}")
     return lines

@@ -32,7 +32,7 @@ from processors.measures.utterance import (
     measure_alone,
     measure_copy,
 )
-from processors.text.tokens import END, PUNCTUATION, START
+from processors.text.tokens import END, PUNCTUATION, START, WORD_BOUNDARY
 from utils.config.schema import EvaluateConfig, ExperimentConfig, PreprocessConfig
 from utils.errors import UserError
 from utils.report.media import Media, alignment_picture, curve, encode_picture, make_clip, warped
@@ -230,7 +230,7 @@ class _Judge:
             values["diagonality"] = diagonality(alignment.log_p_attn)
             values["sharpness"] = sharpness(alignment.log_p_attn)
             values["path_probability"] = path_probability(alignment.log_p_attn, alignment.path)
-        pause = np.isin(alignment.tokens, (START, END, *PUNCTUATION))
+        pause = np.isin(alignment.tokens, (START, END, WORD_BOUNDARY, *PUNCTUATION))
         seconds = self.preprocess.hop_size / self.preprocess.sample_rate
         health = duration_health(alignment.durations, seconds, pause)
         return {**values, **{key: health[key] for key in ("zero_durations", "long_durations")}}

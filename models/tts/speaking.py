@@ -22,7 +22,7 @@ from tqdm import tqdm
 from models.registry import model_module
 from models.tts.speaking_notes import Failures, LeftOut
 from processors.text.errors import TextError
-from processors.text.tokens import END, PUNCTUATION, START
+from processors.text.tokens import NO_SOUND
 from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
 from utils.config import load_config, load_experiment_config
 from utils.config.load import EXPERIMENT_CONFIG
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.jsonl"
 _PIECE = 1 << 12  # characters of a text file that are read at once
-_SILENT_TOKENS = frozenset((START, END, " ", *PUNCTUATION))
 _ID = re.compile(r"\w(?:[\w.+@=,~ -]*[\w+@=~-])?")
 _ID_LINE = re.compile(r"\s*([^|\s]{1,200})\|")
 
@@ -234,7 +233,7 @@ def speak_split(voice: Synthesizer, config: ExperimentConfig, dataset: str, spli
     made = [rows[utterance.id] for utterance in utterances if utterance.id in rows]
     conclude(output_dir, made, time.perf_counter() - started)
     recorded = [utterance for utterance in utterances if utterance.id in rows]
-    count = sum(1 for utterance in recorded for phone in utterance.phones if phone not in _SILENT_TOKENS)
+    count = sum(1 for utterance in recorded for phone in utterance.phones if phone not in NO_SOUND)
     length = sum(utterance.length for utterance in recorded) / corpus.sample_rate
     spoken_seconds = sum(row["seconds"] for row in made)
     print(f"speaking rate {ratio(count, spoken_seconds):.2f} phones/s, recordings {ratio(count, length):.2f}")

@@ -157,7 +157,7 @@ def _values(name: str, tree: dict[str, Any]) -> list[str]:
     if isinstance(extractor, str) and extractor.startswith("pypinyin"):
         raise UserError(
             f'{name}: preprocess.phone_extractor "{extractor}" (Mandarin) is not supported; '
-            'use "lexicon" (US English) or "espeak"'
+            'use "ipa" (US English) or "espeak"'
         )
     lexicon = preprocess.get("lexicon_path")
     if isinstance(lexicon, str) and lexicon.endswith("librispeech-lexicon.txt") and not project_path(lexicon).exists():

@@ -10,11 +10,10 @@ from processors.prosody import NEUTRAL, Prosody
 from processors.sentences import sentence_spans, split_sentences
 from processors.ssml import Boundary, Pause, Span, is_ssml, parse_ssml
 from processors.text.frontend import TextError, TextFrontEnd
-from processors.text.tokens import END, PAD, PUNCTUATION, START
+from processors.text.tokens import NO_SOUND, PUNCTUATION, WORD_BOUNDARY
 from utils.config.schema import InferenceConfig
 
 _MARKS = frozenset(PUNCTUATION)
-_BLANK = " "  # the token between words, of front-ends that have one
 _SPEAKABLE = re.compile(r"[^\W_]")
 _HEAD = 4096  # characters within which an SSML document must show what it is
 
@@ -53,7 +52,7 @@ class Scriptwriter:
         self.ids = {token: index for index, token in enumerate(tokens)}
         # Hears of each word that is left out because the voice cannot read it, while lines are made.
         self.on_left_out: Callable[[str], None] | None = None
-        self._marks = {self.ids[token] for token in (PAD, START, END, _BLANK, *PUNCTUATION) if token in self.ids}
+        self._no_sound = {self.ids[token] for token in NO_SOUND if token in self.ids}
 
     def lines(
         self,
@@ -145,8 +144,8 @@ class Scriptwriter:
                 return BraceError(f"{error} (in {text[:80]!r})") if "{" in text or "}" in text else error
             # The start and end tokens stand once, around the whole line.
             phones = phones[len(start) : len(phones) - len(end)]
-            if tokens and _BLANK in self.ids and phones[0] not in _MARKS:
-                phones = [_BLANK, *phones]
+            if tokens and WORD_BOUNDARY in self.ids and phones[0] not in _MARKS:
+                phones = [WORD_BOUNDARY, *phones]
             tokens += phones
             prosody += [manner] * len(phones)
         if tokens[-1] not in _MARKS and end:
@@ -174,8 +173,8 @@ class Scriptwriter:
             raise TextError(f"this voice has no token {error}: it was trained with another text front-end") from None
 
     def count_phones(self, ids: Iterable[int]) -> int:
-        """How many of these tokens are sounds, not marks."""
-        return sum(1 for token in ids if token not in self._marks)
+        """How many of these tokens are sounds, not marks of prosody, stress or length."""
+        return sum(1 for token in ids if token not in self._no_sound)
 
 
 def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], bool]:

@@ -34,7 +34,7 @@ from processors.loudness import limit_peaks, to_level
 from processors.prosody import NEUTRAL
 from processors.text.errors import TextError
 from processors.text.frontend import TextFrontEnd
-from processors.text.tokens import load_tokens
+from processors.text.tokens import WORD_BOUNDARY, load_tokens
 from utils.config import load_experiment_config
 from utils.config.schema import ExperimentConfig, InferenceConfig
 from utils.errors import UserError
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Key = TypeVar("Key")
-_TOKENS_PER_SECOND = 11  # of read English, about: for planning batches only
+# Of read English, about, for planning batches only: of whole phones, and of IPA with word boundaries.
+_TOKENS_PER_SECOND, _FINE_TOKENS_PER_SECOND = 11, 18
 _GAIN_RAMP_SECONDS = 0.01
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _FADE_SECONDS = 0.003  # at both ends of a sentence, against clicks
@@ -214,7 +215,8 @@ class Synthesizer:
 
     def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:
         """Speak lines in order, several at once, never more frames at once than inference.max_batch_frames allows."""
-        frames_per_token = self.sample_rate / self.hop_size / _TOKENS_PER_SECOND / settings.speed
+        rate = _FINE_TOKENS_PER_SECOND if WORD_BOUNDARY in self.script.ids else _TOKENS_PER_SECOND
+        frames_per_token = self.sample_rate / self.hop_size / rate / settings.speed
         # Large windows give even batches, but delay the first result.
         limit, count = (4 * settings.max_batch_frames, 1024) if self.batches_generator else (2000, 8)
         for window in windows(lines, lambda pair: round(len(pair[1].ids) * frames_per_token), limit, count):

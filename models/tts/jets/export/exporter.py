@@ -71,7 +71,7 @@ def export_voice(
                 config, tokens, expt_dir.resolve().name, chosen, precision, voice.generator.receptive_field
             )
             write_voice_files(folder, expt_dir, content)
-            has_data = not piper or write_sherpa_files(folder, tokens)
+            has_data = not piper or write_sherpa_files(folder, tokens, config.preprocess.phone_extractor)
         session = open_session(folder / MODEL)
         for batch in (1, 4):
             agreement = compare(session, network, rows, batch)
