@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from processors.mel import MelSpectrogram
-from processors.text.tokens import lexicon_tokens, save_tokens
+from processors.text.tokens import ipa_tokens, save_tokens
 from utils.config import load_config
 from utils.config.schema import PreprocessConfig
 from utils.corpus import fingerprint
@@ -51,7 +51,7 @@ def write_corpus(
     """A complete processed corpus of noisy tones, `frames` long each."""
     rng = np.random.default_rng(seed)
     hop, rate = preprocess.hop_size, preprocess.sample_rate
-    tokens = lexicon_tokens()
+    tokens = ipa_tokens()
     directory.mkdir(parents=True)
     rows, audio, log_f0 = [], [], []
     for number, (count, split) in enumerate(zip(frames, splits)):
@@ -79,7 +79,7 @@ def write_corpus(
     np.concatenate(log_f0).tofile(directory / "log_f0.f32")
     np.ones(sum(frames), np.uint8).tofile(directory / "voiced.u8")
     (directory / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    save_tokens(directory / "tokens.json", tokens, "lexicon", "en-us")
+    save_tokens(directory / "tokens.json", tokens, "ipa", "en-us")
     meta = {"format_version": 1, "fingerprint": fingerprint(preprocess), "sample_rate": rate, "hop_size": hop,
             "statistics": statistics}  # fmt: skip
     (directory / "meta.json").write_text(json.dumps(meta))

@@ -140,9 +140,9 @@ def test_datasets_are_concatenated_with_joint_statistics(config, tiny_corpus, ti
 
 def test_datasets_that_do_not_fit_together_are_refused(config, tiny_corpus, tiny_overrides, corpus_writer) -> None:
     other = corpus_writer(tiny_corpus.parent / "more", config.preprocess, [30], ["train"])
-    tokens = (other / "tokens.json").read_text().replace('"AH1"', '"XX1"')
+    tokens = (other / "tokens.json").read_text().replace('"ə"', '"XX1"')
     (other / "tokens.json").write_text(tokens)
-    manifest = (other / "manifest.jsonl").read_text().replace('"AH1"', '"XX1"')
+    manifest = (other / "manifest.jsonl").read_text().replace('"ə"', '"XX1"')
     (other / "manifest.jsonl").write_text(manifest)
     both = load_config(CONFIG, [*tiny_overrides, 'dataset=["tiny", "more"]', 'dataset_path.more="x"'])
     with pytest.raises(UserError, match="tiny and more differ in tokens"):

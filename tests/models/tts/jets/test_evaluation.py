@@ -17,7 +17,7 @@ from models.tts.jets.evaluation import speak_split
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.trainer import Trainer
 from models.tts.jets.variance import durations_from_log
-from processors.text.tokens import lexicon_tokens, save_tokens
+from processors.text.tokens import ipa_tokens, save_tokens
 from utils.config import PROJECT_ROOT, load_config, load_experiment_config, save_config
 from utils.errors import UserError
 from utils.report.report import read_report
@@ -32,9 +32,9 @@ def experiment(tmp_path: Path, tiny_corpus: Path, tiny_overrides: list[str]) -> 
     folder.mkdir(parents=True)
     config = load_config(PROJECT_ROOT / "config/jets.json", [*tiny_overrides, *QUICK])
     save_config(config, folder / "config.json")
-    save_tokens(folder / "tokens.json", lexicon_tokens(), "lexicon", "en-us")
+    save_tokens(folder / "tokens.json", ipa_tokens(), "ipa", "en-us")
     statistics = json.loads((tiny_corpus / "meta.json").read_text())["statistics"]
-    network = JetsNetwork(config.model, len(lexicon_tokens()), config.preprocess.n_mel, statistics)
+    network = JetsNetwork(config.model, len(ipa_tokens()), config.preprocess.n_mel, statistics)
     save_checkpoint(folder, 7, {"network": network.state_dict()}, {}, {})
     return folder
 
@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_said(experiment, tiny_corpus, tmp_path):
     config = load_experiment_config(experiment)
     with pytest.raises(UserError, match="no split 'dev'"):
         speak_split(config, experiment, "dev", tmp_path / "out")
-    save_tokens(tiny_corpus / "tokens.json", [*lexicon_tokens(), "new"], "lexicon", "en-us")
+    save_tokens(tiny_corpus / "tokens.json", [*ipa_tokens(), "new"], "ipa", "en-us")
     with pytest.raises(UserError, match="other tokens"):
         speak_split(config, experiment, "valid", tmp_path / "out")
     other = load_experiment_config(experiment, ["preprocess.f0_min=80"])

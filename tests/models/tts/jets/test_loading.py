@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.tts.jets.synthesizer import Synthesizer
-from processors.text.tokens import lexicon_tokens, save_tokens
+from processors.text.tokens import ipa_tokens, save_tokens
 from tests.tiny_voice import make_experiment
 from utils.config import load_experiment_config
 from utils.errors import UserError
@@ -41,7 +41,7 @@ def test_weights_that_do_not_fit_for_no_known_setting_are_told_in_short(tmp_path
     config = load_experiment_config(expt)
     tree = json.loads((expt / "config.json").read_text())
     if readable:  # the settings are as they were, but other tokens give another shape
-        save_tokens(expt / "tokens.json", [*lexicon_tokens(), "XX"], "lexicon", "en-us")
+        save_tokens(expt / "tokens.json", [*ipa_tokens(), "XX"], "ipa", "en-us")
     else:
         (expt / "config.json").write_text("{")
         tree["model"]["hidden_channels"] = 32
