@@ -18,7 +18,7 @@ from models.tts.jets.synthesizer import Synthesizer
 from processors.audio.recording import active_level_db
 from processors.script import Scriptwriter
 from processors.text.text_error import TextError
-from processors.text.tokens import lexicon_tokens, save_tokens
+from processors.text.tokens import ipa_tokens, save_tokens
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
 
@@ -343,7 +343,7 @@ def test_weights_that_do_not_fit_for_no_known_setting_are_told_in_short(tmp_path
     config = load_experiment_config(expt)
     tree = json.loads((expt / "config.json").read_text())
     if readable:  # the settings are as they were, but other tokens give another shape
-        save_tokens(expt / "tokens.json", [*lexicon_tokens(), "XX"], "lexicon", "en-us")
+        save_tokens(expt / "tokens.json", [*ipa_tokens(), "XX"], "ipa", "en-us")
     else:
         (expt / "config.json").write_text("{")
         tree["model"]["hidden_channels"] = 32
@@ -357,7 +357,7 @@ def test_the_users_lexicon_travels_with_the_experiment(tmp_path: Path) -> None:
     expt = make_experiment(tmp_path / "voice", steps=(1,))
     (expt / "lexicon.txt").write_text("zzyzx Z AY1 Z IH0 K S\n")
     voice = Synthesizer.from_experiment(expt, "cpu")
-    assert tokens_of(voice, "Zzyzx") == ["^", "Z", "AY1", "Z", "IH0", "K", "S", ".", "$"]
+    assert tokens_of(voice, "Zzyzx") == list("^zˈaɪzɪks.$")
 
 
 def test_long_text_takes_constant_memory(voice: Synthesizer) -> None:
