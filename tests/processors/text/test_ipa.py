@@ -10,15 +10,15 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from models.tts.jets.export.voice_files import check_piper, phoneme_id_map
 from models.tts.jets.script import Scriptwriter
-from processors.text.ipa import ipa_to_arpabet
-from processors.text.arpabet import PHONES, arpabet_to_ipa
-from processors.text.text_error import TextError
-from processors.text.frontend import TextFrontEnd
-from processors.text.tokens import NO_SOUND, PUNCTUATION, append_word, ipa_tokens, lexicon_tokens
+
 from models.registry import load_config
+from processors.text.arpabet import PHONES, arpabet_to_ipa
+from processors.text.frontend import TextFrontEnd
+from processors.text.ipa import ipa_to_arpabet
+from processors.text.text_error import TextError
+from processors.text.tokens import NO_SOUND, PUNCTUATION, append_word, ipa_tokens, lexicon_tokens
 from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -164,7 +164,6 @@ def test_ssml_gives_each_word_its_manner_and_phonemes() -> None:
 
 def test_a_stage_1_report_shows_the_boundary() -> None:
     import numpy as np
-
     from preprocessors.report import CorpusFigures, report_text
 
     utterance = SimpleNamespace(length=22050, phones=VOICE.phonemise("so so so"), split="train", normalised="so so so")
