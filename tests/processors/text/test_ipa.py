@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models.tts.jets.export.voice_files import check_piper, phoneme_id_map
-from models.tts.jets.script import Scriptwriter
 
 from models.registry import load_config
+from models.tts.exchange.onnx_files import check_piper, phoneme_id_map
+from processors.script import Scriptwriter
 from processors.text.arpabet import PHONES, arpabet_to_ipa
 from processors.text.frontend import TextFrontEnd
 from processors.text.ipa import ipa_to_arpabet
