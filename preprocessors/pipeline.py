@@ -84,12 +84,11 @@ def _disk_trouble(folder: Path) -> Iterator[None]:
 def _is_current(target: Path, preprocess: PreprocessConfig, source: str) -> bool:
     """Whether `target` holds a whole corpus of this config and of what is on the disk."""
     try:
-        if ProcessedCorpus.open(target, preprocess).source != source:
-            return False
-        ProcessedCorpus.open(target).check()
+        corpus = ProcessedCorpus.open(target, preprocess)
+        corpus.check()
     except UserError:
         return False
-    return True
+    return corpus.source == source
 
 
 def _useless(target: Path) -> list[Path]:

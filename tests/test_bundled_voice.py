@@ -43,7 +43,10 @@ def test_one_command_speaks_and_says_where(project: Path, tmp_path: Path) -> Non
     before = contents(project / "egs/tts/Jets/voice")
     script = str(project / "egs/tts/Jets/run.sh")
     command = ["sh", script, "--stage", "3", "--infer_mode", "single", "--infer_text", "Any sentence."]
-    environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tmp_path / "not")}
+    (tmp_path / "not").mkdir()
+    for name in ("numba", "scipy", "tensorboard"):  # which take seconds to load, and which no sentence needs
+        (tmp_path / f"not/{name}.py").write_text("raise ImportError('not for speaking')")
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
     )

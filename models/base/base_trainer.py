@@ -130,7 +130,6 @@ class BaseTrainer(ABC):
         # From here on every process draws its own dropout masks and segments.
         seed_everything(train.random_seed + 1 + self.processes.rank)
         self.meter = Meter(train.log_interval, device)
-        self._checked_rows = 0
         self.bad_steps = BadSteps(train.max_bad_steps, lambda text: self.log.warning(text), self._checkpoint_note)
         self.retention = checkpoints.Retention(self.expt_dir, train.keep_last, train.keep_best, self.METRIC)
 
@@ -192,9 +191,8 @@ class BaseTrainer(ABC):
                 set_random_state(own["random"], self.processes.device)
         except (KeyError, ValueError) as error:
             raise UserError(f"{checkpoint.path} does not fit this model ({error}): use another --name") from error
-        self._checked_rows = len(self.meter)
-        self.step, self.metrics = checkpoint.step, checkpoint.metrics
-        self._saved_step = checkpoint.step
+        self.step = self._saved_step = self.bad_steps.step = checkpoint.step
+        self.metrics = checkpoint.metrics
 
     def _load_source(self, source: Path) -> list[str]:
         source = project_path(source) if not source.exists() else source
@@ -247,7 +245,7 @@ class BaseTrainer(ABC):
             profiler.step(self.step)
             ends, window_ends = self.step == self.total_steps, self.step % train.log_interval == 0
             if device.type == "cpu" or window_ends:
-                self._check_steps()
+                self.bad_steps.check(self.meter.peek())
             if window_ends:
                 self._report()
             validate |= ends or self.step % train.valid_interval == 0
@@ -274,13 +272,8 @@ class BaseTrainer(ABC):
 
     def _is_bad(self) -> bool:
         """Whether the latest step had a loss or gradient that is not finite, on any process."""
-        self._check_steps()
+        self.bad_steps.check(self.meter.peek())
         return self.processes.any(self.bad_steps.latest)
-
-    def _check_steps(self) -> None:
-        records = self.meter.peek()
-        seen, self._checked_rows = self._checked_rows, len(records)
-        self.bad_steps.check(records, seen)
 
     def _report(self) -> None:
         """Read the window's steps from the device, log their means and begin a new window."""
@@ -307,16 +300,11 @@ class BaseTrainer(ABC):
         speed = f"{scalars['speed/steps_per_second']:.2f} steps/s, learning rate {next(iter(rates.values())):.3g}"
         self.log.quiet(f"step {self.step}/{self.total_steps} {text} ({speed})")
         self.meter.clear()
-        self._checked_rows = 0
         self.window = Window(self.step, self.parts.batches.wait_seconds(), self.processes.device)
 
     def _validate(self) -> None:
-        with (
-            self.window.paused(),
-            self.engine.averaged(),
-            preserved_random_state(self.processes.device),
-            torch.no_grad(),
-        ):
+        device = self.processes.device
+        with self.window.paused(), self.engine.averaged(), preserved_random_state(device), torch.no_grad():
             values = self.validate()
         self.metrics = {name: value for name, value in values.items() if math.isfinite(value)}
         self._measured_step = self.step

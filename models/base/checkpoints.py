@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -197,12 +197,7 @@ def load_weights(checkpoint: Path, prefer_ema: bool = True, name: str = NETWORK)
         raise UserError(f"{checkpoint} has no weights of the {name}: it was packed to speak; use the folder of stage 2")
     if name == NETWORK and prefer_ema and (checkpoint / f"{AVERAGE}.safetensors").is_file():
         name = AVERAGE
-    path = checkpoint / f"{name}.safetensors"
-    _check_sum(path)
-    try:
-        return expand(load_file(path))
-    except (OSError, ValueError, SafetensorError) as error:
-        raise BrokenCheckpoint(f"checkpoint {checkpoint} is broken: {path.name} cannot be read ({error})") from error
+    return _checked(checkpoint / f"{name}.safetensors", lambda path: expand(load_file(path)))
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
@@ -227,12 +222,7 @@ def load_training(checkpoint: Path) -> dict[str, Any]:
     """
     if not _was_written(checkpoint, TRAINING):
         return {}
-    _check_sum(checkpoint / TRAINING)
-    try:
-        return load_plain(checkpoint / TRAINING)
-    except (OSError, ValueError) as error:
-        reason = one_line(error)
-        raise BrokenCheckpoint(f"checkpoint {checkpoint} is broken: {TRAINING} cannot be read ({reason})") from error
+    return _checked(checkpoint / TRAINING, load_plain)
 
 
 def load_plain(path: Path) -> Any:
@@ -257,15 +247,20 @@ def _was_written(checkpoint: Path, name: str) -> bool:
         return True
 
 
-def _check_sum(path: Path) -> None:
-    """Raise BrokenCheckpoint when a file is not what was written; nothing else would notice a changed weight."""
+def _checked(path: Path, read: Callable[[Path], Any]) -> Any:
+    """Read a checkpoint's file; BrokenCheckpoint when it cannot be read or is not, to the bit, what was written."""
     try:
         expected = read_json(path.with_name(STATE)).get("crc32", {}).get(path.name)
         found = _crc32(path)
     except (OSError, ValueError, AttributeError):
-        return  # whoever reads the file says what is wrong
+        expected = None  # reading the file says what is wrong
+    broken = f"checkpoint {path.parent} is broken: {path.name}"
     if expected is not None and found != expected:
-        raise BrokenCheckpoint(f"checkpoint {path.parent} is broken: {path.name} has changed since it was written")
+        raise BrokenCheckpoint(f"{broken} has changed since it was written")
+    try:
+        return read(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise BrokenCheckpoint(f"{broken} cannot be read ({one_line(error)})") from error
 
 
 def _crc32(path: Path) -> int:

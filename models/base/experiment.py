@@ -102,11 +102,9 @@ class Experiment:
         changes = changed_keys(before, config_to_dict(self.config))
         refused = [key for key in changes if _is_within(key, _FIXED) and not _is_within(key, _FREE_WITHIN)]
         if refused:
-            changed = [(key, *map(_shown, changes[key])) for key in refused[:5]]
-            details = "; ".join(f"{key} was {old}, now {new}" for key, old, new in changed)
-            more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
+            details = _listed({key: changes[key] for key in refused}, "{} was {}, now {}")
             raise UserError(
-                f"cannot go on with {self.directory}: {details}{more}; put that back, or train under another --name"
+                f"cannot go on with {self.directory}: {details}; put that back, or train under another --name"
                 " (with --finetune_from to start from these weights)"
             )
         return [
@@ -158,6 +156,12 @@ def _shown(value: Any) -> str:
     return one_line(repr(value), 80)
 
 
+def _listed(changes: dict[str, tuple[Any, Any]], sentence: str) -> str:
+    """The first few changes, each in a sentence with its key and the two values."""
+    few = "; ".join(sentence.format(key, *map(_shown, values)) for key, values in list(changes.items())[:5])
+    return few + (f" and {len(changes) - 5} more" if len(changes) > 5 else "")
+
+
 def token_difference(one: list[str], other: list[str]) -> str:
     """How two token tables differ, in a few words; empty when they are equal."""
     if one == other:
@@ -183,9 +187,7 @@ def misfit(folder: Path, config: ExperimentConfig, unneeded: Sequence[str] = ())
     refused = [key for key in refused if not key.endswith(_ANY_WEIGHTS)]
     if "model.generator" in refused:  # then the settings of either say nothing
         refused = [key for key in refused if not key.startswith("model.generators.")]
-    changed = [(key, *map(_shown, changes[key])) for key in refused[:5]]
-    more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
-    return "; ".join(f"{key} is {there} there, {here} here" for key, there, here in changed) + more
+    return _listed({key: changes[key] for key in refused}, "{} is {} there, {} here")
 
 
 def check_source(source: Path, tokens: list[str], config: ExperimentConfig, networks: Sequence[str] = ()) -> Checkpoint:

@@ -129,12 +129,15 @@ class BadSteps:
     def __init__(self, limit: int, warn: Callable[[str], None], checkpoint_note: Callable[[], str]) -> None:
         self.limit, self.warn, self.checkpoint_note = limit, warn, checkpoint_note
         self.in_a_row = 0
+        self.step = 0  # the latest one that was looked at
         self.latest = False  # whether the latest step was bad: not finite, and no mere overflow of fp16
 
-    def check(self, records: StepRecords, seen: int) -> None:
-        """Look at the records from row `seen` on; UserError after `limit` skipped steps in a row."""
+    def check(self, records: StepRecords) -> None:
+        """Look at what is new in the records; UserError after `limit` skipped steps in a row."""
+        seen = max(0, self.step + 1 - records.first_step)
         if len(records) <= seen:
             return
+        self.step = records.first_step + len(records) - 1
         skipped = records.column(SKIPPED).tolist()
         described = 0
         for row in range(seen, len(records)):
@@ -155,7 +158,7 @@ class BadSteps:
             if described <= DESCRIBED:
                 self.warn(f"step {step} skipped: {cause}")
         if described > DESCRIBED:
-            self.warn(f"{described - DESCRIBED} more steps skipped up to step {records.first_step + len(records) - 1}")
+            self.warn(f"{described - DESCRIBED} more steps skipped up to step {self.step}")
 
 
 def _cause(records: StepRecords, row: int) -> str:

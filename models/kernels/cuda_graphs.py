@@ -39,7 +39,7 @@ class GraphCache:
         self.limit, self.device = limit, device
         self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
-        self._pool: tuple[int, int] | None = None
+        self._pool: Any = None
 
     def __len__(self) -> int:
         """How many graphs there are."""
@@ -173,7 +173,8 @@ class StepGraphs:
             torch.cuda.current_stream().wait_stream(self.stream)
             torch._foreach_copy_(gradients, kept)
             del kept
-            with torch.cuda.graph(graph, pool=self.pool.id, stream=self.stream):
+            pool: Any = self.pool.id
+            with torch.cuda.graph(graph, pool=pool, stream=self.stream):
                 losses = self.step(batch, loss_scale)
         return _Captured(graph, batch, loss_scale, losses, self.pool)
 

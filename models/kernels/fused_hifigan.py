@@ -183,7 +183,7 @@ class FusedHifigan:
         self, x: Tensor, lengths: Tensor, rate: int, blocks: list[list[tuple[FusedConv, FusedConv]]], slope: float
     ) -> Tensor:
         """Mean of the residual blocks of x (B, T, C), which is activated already; itself activated with `slope`."""
-        total = None
+        total: Any = None
         for block in blocks:
             y = x
             for dilated, plain in block:

@@ -19,6 +19,8 @@ class TimeConv1d(nn.Conv1d):
     of its neighbours are made and then added, whichever moves less.
     """
 
+    bias: nn.Parameter
+
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
 
@@ -40,6 +42,7 @@ class TimeConv1d(nn.Conv1d):
             return F.linear(windows.flatten(2), self.weight.transpose(1, 2).reshape(self.out_channels, -1), self.bias)
         shares = F.linear(x, self.weight.permute(2, 0, 1).reshape(-1, self.in_channels))
         shares = shares.view(x.shape[0], x.shape[1], width, self.out_channels)
+        assert self.bias is not None
         return (Gather.apply(shares) if torch.is_grad_enabled() else gather(shares)) + self.bias
 
 

@@ -132,7 +132,7 @@ class FusedWeights:
     def table(self) -> list[Tensor]:
         """A row for each output channel: addresses of direction, length and their gradients; offset, size, order."""
         parameters = self.parameters
-        addresses = [p.data_ptr() for p in parameters] + [p.grad.data_ptr() for p in parameters]
+        addresses = [p.data_ptr() for p in parameters] + [p.grad.data_ptr() for p in parameters if p.grad is not None]
         if addresses != self._addresses:
             columns: list[list[int]] = [[] for _ in range(7)]
             for layer, offset in zip(self.layers, self.offsets):
@@ -148,9 +148,10 @@ class FusedWeights:
         return self._table
 
 
-def inner_size(layer: nn.Module) -> int:
+def inner_size(layer: Any) -> int:
     """Input channels if they are to be the innermost axis, as in channels-last convolutions; 1 keeps the order."""
-    return 1 if getattr(layer, "groups", 1) > 1 else layer.weight_v.shape[1]
+    weight: Tensor = vars(layer)["_parameters"]["weight_v"]
+    return 1 if getattr(layer, "groups", 1) > 1 else weight.shape[1]
 
 
 class _Weights(Function):

@@ -54,7 +54,7 @@ class WeightNormConv1d(nn.Module):
         """Compute the effective weight once and for all; the layer can't be trained afterwards."""
         if self.folded is None:
             self.folded = self.weight().detach().clone()
-            self.weight_g = self.weight_v = None
+            self.weight_g = self.weight_v = None  # type: ignore[assignment]
 
     def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         """Convolve x (B, C, 1, T), then a leaky ReLU with this slope; 1 is none."""
@@ -82,7 +82,7 @@ class WeightNormConv2d(nn.Module):
         self.stride, self.padding = stride, (kernel_size[0] // 2, kernel_size[1] // 2)
         conv = nn.Conv2d(in_channels, out_channels, kernel_size)
         self.weight_g = nn.Parameter(conv.weight.detach().flatten(1).norm(dim=1).view(-1, 1, 1, 1))
-        self.weight_v, self.bias = nn.Parameter(conv.weight.detach()), conv.bias
+        self.weight_v, self.bias = nn.Parameter(conv.weight.detach()), nn.Parameter(conv.bias.detach())  # type: ignore[union-attr]
         self.fused: Tensor | None = None
 
     def weight(self) -> Tensor:

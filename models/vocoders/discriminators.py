@@ -1,4 +1,7 @@
-"""HiFi-GAN's multi-period and multi-scale discriminators (arXiv 2010.05646, section 2.3), and multi-resolution ones."""
+"""HiFi-GAN's discriminators and losses (arXiv 2010.05646, sections 2.3 and 2.4), and multi-resolution discriminators.
+
+Losses are sums over discriminators of means inside each.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.kernels.feature_distance import feature_distance
 from models.vocoders.convolutions import WeightNormConv1d, WeightNormConv2d
-from processors.audio.reflection import reflect
+from processors.audio.mel import reflect
 
+# Feature maps of each discriminator, layer by layer, the judgement last. For the losses the batch holds real segments,
+# then as many generated ones.
+Features = list[list[Tensor]]
 SLOPE = 0.1
 PERIOD_KERNEL, PERIOD_STRIDES = 5, (3, 3, 3, 3, 1)
 SCALE_KERNEL, SCALE_STRIDES = 41, (2, 2, 4, 4, 1)
@@ -69,8 +76,11 @@ class ResolutionDiscriminator(nn.Module):
     Feature maps are (B, C, T', F').
     """
 
+    window: Tensor
+
     def __init__(self, n_fft: int, channels: int) -> None:
         super().__init__()
+        self.window: Tensor
         self.n_fft, self.hop_size = n_fft, n_fft // 4
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         wide, narrow = (3, 9), (3, 3)
@@ -129,6 +139,33 @@ class Discriminators(nn.Module):
             sampled[i] = F.avg_pool1d(sampled[i - 1].unsqueeze(1), 4, 2, padding=2).squeeze(1)
         return sampled + [audio] * (len(self.judges) - len(sampled))
 
-    def forward(self, audio: Tensor) -> list[list[Tensor]]:
+    def forward(self, audio: Tensor) -> Features:
         """Feature maps of each discriminator for audio (B, N)."""
         return [judge(x) for judge, x in zip(self.judges, self.inputs(audio))]
+
+
+def judgements(features: Features) -> tuple[list[Tensor], list[Tensor]]:
+    """Each discriminator's judgements of the real and of the generated segments, in float32."""
+    halves = [layers[-1].float().chunk(2) for layers in features]
+    return [half[0] for half in halves], [half[1] for half in halves]
+
+
+def discriminator_losses(features: Features) -> tuple[Tensor, Tensor]:
+    """Least-squares losses of the judgements on real (target 1) and generated (target 0) segments."""
+    real, fake = judgements(features)
+    return total([(judged - 1).square().mean() for judged in real]), total([judged.square().mean() for judged in fake])
+
+
+def adversarial_loss(features: Features) -> Tensor:
+    """Least-squares loss of the generator: judgements on its segments against 1."""
+    return total([(judged - 1).square().mean() for judged in judgements(features)[1]])
+
+
+def feature_matching_loss(features: Features) -> Tensor:
+    """L1 distance of all feature maps, judgements included; the real ones get no gradient."""
+    return total([feature_distance(feature) for layers in features for feature in layers])
+
+
+def total(losses: list[Tensor]) -> Tensor:
+    """The sum () of losses ()."""
+    return torch.stack(losses).sum()

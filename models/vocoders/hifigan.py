@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -78,6 +79,8 @@ class HifiganGenerator(nn.Module):
         rate, inside = 1, inside_of(lengths, frames.shape[1])
         # (B, T, C) in memory is the channels-last layout of (B, C, 1, T) already: this view costs nothing.
         x = self.input_conv(inside(frames.transpose(1, 2).unsqueeze(2)))
+        upsample: Any
+        blocks: Any
         for upsample, blocks in zip(self.upsamples, self.blocks):
             x = upsample(inside(F.leaky_relu(x, SLOPE)))
             rate *= upsample.stride
@@ -88,7 +91,7 @@ class HifiganGenerator(nn.Module):
 
     def fused(self, dtype: torch.dtype) -> FusedHifigan | None:
         """The function of this generator, its weights folded, as kernels of our own; None where there are none."""
-        pairs = all(len(block.plain) > 0 for blocks in self.blocks for block in blocks)
+        pairs = all(len(block.plain) > 0 for block in self.modules() if isinstance(block, ResidualBlock))
         return FusedHifigan(self, dtype, SLOPE, LAST_SLOPE) if pairs else None
 
 

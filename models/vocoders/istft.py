@@ -38,6 +38,9 @@ class ConvNextBlock(nn.Module):
 class IstftGenerator(nn.Module):
     """Waveform from hidden frames by predicted magnitudes and phases and an inverse STFT."""
 
+    basis: Tensor
+    window_square: Tensor
+
     def __init__(
         self,
         in_channels: int,
@@ -63,7 +66,7 @@ class IstftGenerator(nn.Module):
         for layer in self.modules():
             if isinstance(layer, (nn.Conv1d, nn.Linear)):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
-                nn.init.zeros_(layer.bias)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         window = torch.hann_window(n_fft)
         self.register_buffer("basis", inverse_fourier_basis(n_fft) * window, persistent=False)
         self.register_buffer("window_square", window.square(), persistent=False)

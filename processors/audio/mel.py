@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from processors.audio.reflection import reflect
-
 MEL_FLOOR = 1e-10
 
 
@@ -18,6 +16,9 @@ class MelSpectrogram(nn.Module):
     Frame t is centred on sample t * hop_size; N samples give N // hop_size frames, and with `last_frame` one more,
     which is centred on the end.
     """
+
+    basis: Tensor
+    window: Tensor
 
     def __init__(
         self,
@@ -31,6 +32,8 @@ class MelSpectrogram(nn.Module):
         last_frame: bool = False,
     ) -> None:
         super().__init__()
+        self.basis: Tensor
+        self.window: Tensor
         self.last_frame = last_frame
         self.n_fft, self.win_size, self.hop_size = n_fft, win_size, hop_size
         basis = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mel, fmin=fmin, fmax=fmax)
@@ -64,3 +67,16 @@ class MelSpectrogram(nn.Module):
         with torch.autocast(audio.device.type, enabled=False):
             power = self.power(audio)
             return self.log_mel(power), self.energy(power)
+
+
+def reflect(audio: Tensor, left: int, right: int) -> Tensor:
+    """Audio (B, N) with its mirror image in front and behind, the end samples themselves not repeated.
+
+    The values are those of `torch.nn.functional.pad` in mode "reflect", whose gradient adds in varying order on a GPU;
+    this one's repeats bit for bit. Raises ValueError when a side needs more than the N - 1 samples there are.
+    """
+    length = audio.shape[1]
+    if max(left, right) >= length:
+        raise ValueError(f"{length} samples cannot be reflected into {max(left, right)} more")
+    front, back = audio[:, 1 : left + 1].flip(1), audio[:, length - 1 - right : length - 1].flip(1)
+    return torch.cat([front, audio, back], 1)

@@ -18,18 +18,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
-class PitchSettings:
-    """Costs of the search, in units of autocorrelation strength (0 to 1)."""
-
-    voicing_threshold: float = 0.5  # strength that a voiced candidate must beat
-    silence_threshold: float = 0.03  # share of the loud frames' level below which a frame tends to be unvoiced
-    octave_cost: float = 0.01  # preference for the higher of two equal candidates, per octave
-    octave_jump_cost: float = 1.0  # per octave between neighbouring frames 10 ms apart
-    voicing_cost: float = 0.4  # per change of voicing, for frames 10 ms apart
-    periods: float = 3.5  # length of the analysis window in periods of the lowest frequency
-    highest_hz: float = 1300.0  # what lies above carries little periodicity
-    candidates: int = 8  # voiced candidates kept in a frame
+# Costs of the search, in units of autocorrelation strength (0 to 1).
+VOICING_THRESHOLD = 0.5  # strength that a voiced candidate must beat
+SILENCE_THRESHOLD = 0.03  # share of the loud frames' level below which a frame tends to be unvoiced
+OCTAVE_COST = 0.01  # preference for the higher of two equal candidates, per octave
+OCTAVE_JUMP_COST = 1.0  # per octave between neighbouring frames 10 ms apart
+VOICING_COST = 0.4  # per change of voicing, for frames 10 ms apart
+PERIODS = 3.5  # length of the analysis window in periods of the lowest frequency
+HIGHEST_HZ = 1300.0  # what lies above carries little periodicity
+CANDIDATES = 8  # voiced candidates kept in a frame
 
 
 @dataclass(frozen=True)
@@ -41,29 +38,15 @@ class _Frames:
     unvoiced: Array  # (T,) strength of the unvoiced state
 
 
-def extract_f0(
-    audio: Array,
-    sample_rate: int,
-    hop_size: int,
-    f0_min: float,
-    f0_max: float,
-    settings: PitchSettings = PitchSettings(),
-) -> Array:
+def extract_f0(audio: Array, sample_rate: int, hop_size: int, f0_min: float, f0_max: float) -> Array:
     """F0 (T,) in Hz, 0 where unvoiced, of audio (N,) in [-1, 1]; T = N // hop_size, frame t centred on t * hop_size."""
-    return extract_f0_batch([audio], sample_rate, hop_size, f0_min, f0_max, settings)[0]
+    return extract_f0_batch([audio], sample_rate, hop_size, f0_min, f0_max)[0]
 
 
-def extract_f0_batch(
-    audios: list[Array],
-    sample_rate: int,
-    hop_size: int,
-    f0_min: float,
-    f0_max: float,
-    settings: PitchSettings = PitchSettings(),
-) -> list[Array]:
+def extract_f0_batch(audios: list[Array], sample_rate: int, hop_size: int, f0_min: float, f0_max: float) -> list[Array]:
     """F0 of each of `audios`, as `extract_f0` would give it alone; faster, because they share one search."""
-    frames = [_candidates(audio, sample_rate, hop_size, f0_min, f0_max, settings) for audio in audios]
-    return _best_paths(frames, hop_size / sample_rate, settings)
+    frames = [_candidates(audio, sample_rate, hop_size, f0_min, f0_max) for audio in audios]
+    return _best_paths(frames, hop_size / sample_rate)
 
 
 def continuous_log_f0(f0: Array) -> Array:
@@ -77,18 +60,16 @@ def continuous_log_f0(f0: Array) -> Array:
     return np.interp(np.arange(len(f0)), voiced, np.log(f0[voiced].astype(np.float64))).astype(np.float32)
 
 
-def _candidates(
-    audio: Array, sample_rate: int, hop_size: int, f0_min: float, f0_max: float, settings: PitchSettings
-) -> _Frames:
+def _candidates(audio: Array, sample_rate: int, hop_size: int, f0_min: float, f0_max: float) -> _Frames:
     """Strongest autocorrelation peaks of every frame."""
     count = len(audio) // hop_size
-    k = settings.candidates
+    k = CANDIDATES
     if count == 0:
         return _Frames(np.ones((0, k), np.float32), np.full((0, k), -np.inf, np.float32), np.zeros(0, np.float32))
-    factor = max(1, int(sample_rate // (4 * settings.highest_hz)))
+    factor = max(1, int(sample_rate // (4 * HIGHEST_HZ)))
     rate = sample_rate / factor
-    signal = _band_limited(audio, sample_rate, factor, f0_min, settings.highest_hz)
-    window, envelope, size, first, last = _analysis(rate, f0_min, f0_max, settings.periods)
+    signal = _band_limited(audio, sample_rate, factor, f0_min, HIGHEST_HZ)
+    window, envelope, size, first, last = _analysis(rate, f0_min, f0_max)
 
     # Frame t is centred on sample t * hop_size.
     half = len(window) // 2
@@ -105,12 +86,11 @@ def _candidates(
     # Level against the loud frames: a whisper of hum in a pause is periodic, but not speech.
     level = np.sqrt(energy[:, 0])
     loud = np.quantile(level, 0.95)
-    threshold, silence = settings.voicing_threshold, settings.silence_threshold
     relative = level / max(loud, 1e-6)
-    unvoiced = threshold + np.maximum(0.0, 2.0 - relative * (1.0 + threshold) / silence)
+    unvoiced = VOICING_THRESHOLD + np.maximum(0.0, 2.0 - relative * (1.0 + VOICING_THRESHOLD) / SILENCE_THRESHOLD)
 
     frequency, strength = _peaks(normal, first, last, 2 * rate, k)
-    strength -= settings.octave_cost * np.log2(np.maximum(f0_max / frequency, 1e-6))
+    strength -= OCTAVE_COST * np.log2(np.maximum(f0_max / frequency, 1e-6))
     strength[(frequency < f0_min) | (frequency > f0_max)] = -np.inf
     return _Frames(frequency, strength, unvoiced.astype(np.float32))
 
@@ -130,9 +110,9 @@ def _band_limited(audio: Array, sample_rate: int, factor: int, low: float, high:
 
 
 @lru_cache(maxsize=8)
-def _analysis(rate: float, f0_min: float, f0_max: float, periods: float) -> tuple[Array, Array, int, int, int]:
+def _analysis(rate: float, f0_min: float, f0_max: float) -> tuple[Array, Array, int, int, int]:
     """Window, its normalised autocorrelation at half-sample lags, FFT size, and first and last lag of the search."""
-    length = int(np.ceil(periods * rate / f0_min)) | 1
+    length = int(np.ceil(PERIODS * rate / f0_min)) | 1
     last = int(np.ceil(2 * rate / f0_min)) + 1
     first = max(2, int(np.floor(2 * rate / f0_max)) - 1)
     size = scipy.fft.next_fast_len(length + last // 2 + 2, real=True)
@@ -166,10 +146,10 @@ def _peaks(normal: Array, first: int, last: int, rate: float, count: int) -> tup
     return frequency.astype(np.float32), height.astype(np.float32)
 
 
-def _best_paths(frames: list[_Frames], step: float, settings: PitchSettings) -> list[Array]:
+def _best_paths(frames: list[_Frames], step: float) -> list[Array]:
     """F0 (T,) of each utterance by one Viterbi search over all of them; `step` is the frame shift in seconds."""
     lengths = np.array([len(f.unvoiced) for f in frames])
-    longest, batch, k = int(lengths.max(initial=0)), len(frames), settings.candidates
+    longest, batch, k = int(lengths.max(initial=0)), len(frames), CANDIDATES
     if longest == 0:
         return [np.zeros(0, np.float32) for _ in frames]
     # State k is unvoiced. Padding frames cost nothing and change nothing: every state keeps its score.
@@ -180,7 +160,7 @@ def _best_paths(frames: list[_Frames], step: float, settings: PitchSettings) -> 
         strength[: lengths[index], index, :k] = item.strength
         strength[: lengths[index], index, k] = item.unvoiced
     scale = 0.01 / step
-    jump, change = settings.octave_jump_cost * scale, settings.voicing_cost * scale
+    jump, change = OCTAVE_JUMP_COST * scale, VOICING_COST * scale
 
     score = strength[0]
     back = np.zeros((longest, batch, k + 1), np.int8)

@@ -36,7 +36,8 @@ class TextFrontEnd:
         self._ids = {token: index for index, token in enumerate(self.tokens)}
         # A voice from ESPnet knows neither start nor end.
         known = START in self._ids and END in self._ids
-        self.start, self.end = ((START,), (END,)) if known else ((), ())
+        self.start: tuple[str, ...] = (START,) if known else ()
+        self.end: tuple[str, ...] = (END,) if known else ()
 
     @classmethod
     def from_config(cls, preprocess: PreprocessConfig) -> TextFrontEnd:

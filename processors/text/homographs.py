@@ -151,7 +151,8 @@ def word_class(words: list[str], index: int, classes: Collection[str] | None = N
     """
     word = words[index]
     classes = homographs()[word] if classes is None else classes
-    before, after = [], []
+    before: list[str] = []
+    after: list[str] = []
     for neighbour in words[max(0, index - 4) : index]:
         before = [] if neighbour in ",.!?;:-…" else [*before, neighbour]
     for neighbour in words[index + 1 : index + 4]:

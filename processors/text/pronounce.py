@@ -46,7 +46,7 @@ class Pronouncer:
         return {"_user": self._user}
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(state["_user"])
+        Pronouncer.__init__(self, state["_user"])
 
     def is_user_word(self, word: str) -> bool:
         """Whether the user's lexicon decides about a word."""

@@ -209,7 +209,7 @@ def _on_day(match: re.Match[str]) -> str:
     changed = word == "by" and _CHANGED.search(match.string, max(0, match.start() - 16), match.start())
     last_one, last = (one2, other2) if joint else (one, other)
     part = int(last) in _DENOMINATORS and int(last_one) < int(last)
-    part = part and (changed or _MEASURED.match(match.string, match.end()))
+    part = part and bool(changed or _MEASURED.match(match.string, match.end()))
     if first is None or second is None or part:
         return match[0]
     return f"{word} {first}{joint or ''}{second}"
@@ -230,8 +230,8 @@ def _day_month(match: re.Match[str]) -> str:
 def _tens(match: re.Match[str]) -> str:
     text, start, end = match.string, match.start(), match.end()
     if "'" not in match[0]:
-        cue = _FOR_SECONDS.search(text, max(0, start - 14), start) and not _NAMED.match(text, end)
-        cue = cue or _AT_THE_END.search(text, max(0, start - 4), start) and _END.match(text, end)
+        cue = bool(_FOR_SECONDS.search(text, max(0, start - 14), start)) and not _NAMED.match(text, end)
+        cue = cue or bool(_AT_THE_END.search(text, max(0, start - 4), start) and _END.match(text, end))
         clip = _ONE_OF.search(text, max(0, start - 9), start) and _TIMED.match(text, end)
         if cue or clip or _SECONDS_ONLY.match(text, end):
             return match[0]

@@ -125,6 +125,18 @@ def test_older_experiments_take_todays_defaults_and_lose_dead_keys_with_one_warn
     assert "train.gone, ancient" in caplog.text
 
 
+@pytest.mark.parametrize(("key", "harmless"), [("compile", "false"), ("channels_last", "true")])
+def test_keys_that_are_gone_load_where_they_changed_nothing(write, tmp_path, caplog, key, harmless):
+    config = load_config(write(f"train: {{{key}: {harmless}}}"))
+    tree = config_to_dict(config)
+    tree["train"][key] = harmless == "true"
+    (tmp_path / "config.json").write_text(json.dumps(tree))
+    assert load_experiment_config(tmp_path) == config and not caplog.text
+    other = {"true": "false", "false": "true"}[harmless]
+    with pytest.raises(UserError, match=rf"train\.{key} was removed, as it .*: leave it out$"):
+        load_config(write(""), [f"train.{key}={other}"])
+
+
 def test_folder_without_an_experiment(tmp_path):
     with pytest.raises(UserError, match="is no experiment folder: it has no config.json"):
         load_experiment_config(tmp_path)

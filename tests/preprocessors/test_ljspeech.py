@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from models.registry import load_config
 from preprocessors.ljspeech import read_ljspeech
@@ -148,16 +146,3 @@ def test_missing_pieces_name_the_key_and_stage_0(tmp_path: Path) -> None:
 def test_utf16_is_refused_as_a_whole(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="UTF-16"):
         read_corpus(corpus(tmp_path, "a|text".encode("utf-16")), "voice")
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=200) | st.lists(st.text(max_size=20), max_size=6).map(lambda cells: "|".join(cells).encode()))
-def test_any_metadata_gives_lines_or_one_sentence(tmp_path: Path, content: bytes) -> None:
-    folder = corpus(tmp_path, content)
-    try:
-        kept, skipped = read_corpus(folder, "voice")
-    except UserError:
-        return
-    inside = (folder / "wavs").resolve()
-    assert all(u.audio.resolve().is_relative_to(inside) and u.text.strip() for u in kept)
-    assert all(s.reason and s.id for s in skipped)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -39,7 +41,8 @@ class AlignmentModule(nn.Module):
             queries = self.mel_conv3(torch.relu(self.mel_conv2(queries)) * keep)
             scores = -euclidean_distance(queries, keys)
             scores = scores.masked_fill(~text_mask[:, None, :], MASKED_SCORE)
-            prior = beta_binomial_prior(text_mask.sum(1), frame_mask.sum(1), *scores.shape[1:], self.prior_omega)
+            sizes = (scores.shape[1], scores.shape[2], self.prior_omega)
+            prior = beta_binomial_prior(text_mask.sum(1), frame_mask.sum(1), *sizes)
             return F.log_softmax(scores, dim=-1) + prior
 
 
@@ -64,7 +67,7 @@ def beta_binomial_prior(
     For frame t of T (from 1) and token k of N (from 0) the pmf of BetaBinomial(N, omega * t, omega * (T - t + 1)) at
     k (arXiv 2108.10447, section 2.3).
     """
-    double = {"device": text_lengths.device, "dtype": torch.float64}
+    double: dict[str, Any] = {"device": text_lengths.device, "dtype": torch.float64}
     n = text_lengths.to(torch.float64)[:, None, None]
     total = frame_lengths.to(torch.float64)[:, None, None]
     t = torch.arange(1, n_frames + 1, **double)[None, :, None]

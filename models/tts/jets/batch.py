@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,9 +30,10 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on a device."""
-        return Batch(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()})
+        moved: dict[str, Any] = {name: v.to(device) for name, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
 
 
-def length_mask(lengths: Tensor, size: int | Tensor) -> Tensor:
-    """True (B, size) where a position lies inside its utterance of `lengths` (B,)."""
+def length_mask(lengths: Tensor, size: Any) -> Tensor:
+    """True (B, size) where a position lies inside its utterance of `lengths` (B,); a graph's size is a tensor ()."""
     return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)

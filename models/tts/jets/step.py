@@ -13,8 +13,7 @@ from models.tts.jets.config import JetsConfig
 from models.tts.jets.losses import Losses, Segments
 from models.tts.jets.network import AcousticOutput, JetsNetwork
 from models.tts.jets.upsampling import random_starts, take_segments
-from models.vocoders.discriminators import Discriminators
-from models.vocoders.gan_losses import discriminator_losses
+from models.vocoders.discriminators import Discriminators, discriminator_losses
 
 AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 

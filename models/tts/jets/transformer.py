@@ -21,6 +21,8 @@ LAYER_NORM_EPS = 1e-12
 class ScaledPositionalEncoding(nn.Module):
     """Sinusoids times a learned scale, added to the input (arXiv 1809.08895, section 3.2)."""
 
+    frequency: Tensor
+
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(()))
@@ -109,4 +111,5 @@ def initialise_xavier(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Conv1d)):
             nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -129,8 +129,8 @@ class Validation:
             ("pitch", aligned.log_f0, hat.log_f0, "F0 in Hz", lambda x: np.exp(x * deviation + mean)),
             ("energy", aligned.energy, hat.energy, "energy, normalised", lambda x: x),
         ):
-            pair = [to_plain(value[0, :count].float().cpu().numpy()) for value in (target, guess)]
-            log.image(f"{name}/{kind}", plots.token_curves(*pair, letters, label), step)
+            true, guessed = (to_plain(value[0, :count].float().cpu().numpy()) for value in (target, guess))
+            log.image(f"{name}/{kind}", plots.token_curves(true, guessed, letters, label), step)
 
 
 def mel_of(spectra: MelSpectrogram, sound: Tensor) -> np.ndarray:

@@ -54,16 +54,16 @@ def test_skipped_steps_name_loss_and_utterances_and_stop_in_the_end() -> None:
     run(meter, 1, math.nan, skipped=True)
     run(meter, 2, 1.0)
     run(meter, 3, math.inf, skipped=True, ids=("x1", "x2"))
-    bad.check(meter.peek(), 0)
+    bad.check(meter.peek())
     assert bad.in_a_row == 1
     assert warnings[0] == "step 1 skipped: a loss that is not finite: generator/mel (utterances a, b)"
     assert "step 3" in warnings[1] and "x1, x2" in warnings[1]
     run(meter, 4, 1.0, skipped=True, norm=math.inf)
-    bad.check(meter.peek(), 3)
+    bad.check(meter.peek())
     assert "a gradient that is not finite: network" in warnings[2]
     run(meter, 5, math.nan, skipped=True)
     with pytest.raises(UserError, match=r"step 5: 3 steps in a row.*generator/mel \(utterances a, b\).*step_00000004"):
-        bad.check(meter.peek(), 4)
+        bad.check(meter.peek())
 
 
 def test_many_skipped_steps_do_not_flood() -> None:
@@ -72,5 +72,5 @@ def test_many_skipped_steps_do_not_flood() -> None:
     meter = Meter(50, CPU)
     for step in range(1, 51):
         run(meter, step, math.nan, skipped=True)
-    bad.check(meter.peek(), 0)
+    bad.check(meter.peek())
     assert len(warnings) == 4 and warnings[-1] == "47 more steps skipped up to step 50"

@@ -13,7 +13,7 @@ from models.tts.jets.batch import Batch
 from models.tts.jets.fast_step import FastStep
 from models.tts.jets.losses import Term
 from models.tts.jets.step import TrainStep
-from models.vocoders.gan_losses import discriminator_losses
+from models.vocoders.discriminators import discriminator_losses
 from utils.errors import UserError
 
 MakeStep = Callable[..., TrainStep]
