@@ -17,14 +17,14 @@ from config.schema import InferenceConfig
 from processors.text.frontend import TextError, TextFrontEnd
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.sentences import sentence_spans, split_sentences
-from processors.text.ssml import Boundary, Pause, Span, is_ssml, parse_ssml
+from processors.text.ssml import Boundary, Pause, Span, begins_ssml, is_ssml, parse_ssml
 from processors.text.tokens import END, PAD, PUNCTUATION, START
 from utils.errors import UserError
 
 _MARKS = frozenset(PUNCTUATION)
 _BLANK = " "  # the token between words, of front-ends that have one
 _SPEAKABLE = re.compile(r"[^\W_]")
-_HEAD = 4096  # characters within which an SSML document must show what it is
+_HEAD = 1 << 16  # characters within which an SSML document must show what it is
 # A sentence of 250 signs with long names can be minutes of speech: a line has this many tokens for each character that
 # a sentence may have.
 _TOKENS_PER_CHARACTER = 4
@@ -250,13 +250,16 @@ def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], str | Non
     if isinstance(text, (bytes, bytearray)) or not isinstance(text, Iterable):
         raise TypeError(f"a text is a str, or an iterable of pieces of one, not {type(text).__name__}")
     pieces = iter(text)
-    head = ""
+    head, next_look = "", 0
+    ssml: bool | None = None
     for piece in pieces:
         head += piece
-        start = head.lstrip("\ufeff \t\r\n")
-        if (start and not start.startswith("<")) or len(head) > _HEAD:
+        # A head that grows by single signs is looked at more and more seldom.
+        if len(head) >= next_look:
+            ssml, next_look = begins_ssml(head), 2 * len(head)
+        if ssml is not None or len(head) > _HEAD:
             break
-    return chain((head,), pieces), head + "".join(pieces) if is_ssml(head) else None
+    return chain((head,), pieces), head + "".join(pieces) if ssml or is_ssml(head) else None
 
 
 def _pieces(text: str, manners: list[Prosody]) -> list[tuple[str, Prosody]]:

@@ -34,10 +34,8 @@ def hum(seconds: float, pitch: float, seed: int) -> np.ndarray:
     return (0.1 * voice + 0.001 * rng.standard_normal(len(time))).astype(np.float32)
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    """LJSpeech's layout, with a space in its path."""
-    folder = tmp_path / "my corpus"
+def write_hums(folder: Path) -> Path:
+    """A corpus of hums in LJSpeech's layout."""
     (folder / "wavs").mkdir(parents=True)
     rows = []
     for number, text in enumerate(SENTENCES):
@@ -46,6 +44,12 @@ def corpus(tmp_path: Path) -> Path:
         rows.append(f"{name}|{text}|{text}")
     (folder / "metadata.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Hums, with a space in their path."""
+    return write_hums(tmp_path / "my corpus")
 
 
 def run_sh(cwd: Path, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:

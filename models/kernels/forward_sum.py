@@ -40,8 +40,7 @@ def _forward_sum_kernel(
     max_frames, max_text, IMPOSSIBLE: tl.constexpr, NO_ALIGNMENT: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     b = tl.program_id(0).to(tl.int64)
-    n_text = tl.load(text_lengths_ptr + b)
-    n_frames = tl.load(frame_lengths_ptr + b)
+    n_text, n_frames = tl.load(text_lengths_ptr + b), tl.load(frame_lengths_ptr + b)
     # Column 0 is the blank, column k + 1 token k.
     log_p_ptr += b * max_frames * (max_text + 1)
     grad_ptr += b * max_frames * (max_text + 1)
@@ -51,13 +50,11 @@ def _forward_sum_kernel(
     # impossible slot at each end.
     row_ptr += b * 2 * (BLOCK + 2)
     k = tl.arange(0, BLOCK)
-    is_token = k < n_text
-    is_blank = k <= n_text
+    is_token, is_blank = k < n_text, k <= n_text
     impossible = tl.full((BLOCK,), IMPOSSIBLE, tl.float32)
     for i in tl.static_range(2):
         tl.store(row_ptr + i * (BLOCK + 2), IMPOSSIBLE)
         tl.store(row_ptr + i * (BLOCK + 2) + BLOCK + 1, IMPOSSIBLE)
-
     # There: token[k] and blank[k] (k tokens spoken) are log-probabilities of all beginnings that end in them.
     token = tl.where(k == 0, tl.load(log_p_ptr + 1), impossible)
     blank = tl.where(k == 0, tl.load(log_p_ptr), impossible)
@@ -69,23 +66,19 @@ def _forward_sum_kernel(
         log_p = tl.load(log_p_ptr + t * (max_text + 1) + 1 + k, mask=is_token, other=IMPOSSIBLE)
         log_blank = tl.load(log_p_ptr + t * (max_text + 1))
         tl.debug_barrier()
-        before = tl.load(row + k)
-        arrived = _logaddexp(blank, before)
+        arrived = _logaddexp(blank, tl.load(row + k))
         token = tl.maximum(_logaddexp(token, arrived) + log_p, IMPOSSIBLE)
         blank = tl.where(is_blank, tl.maximum(arrived + log_blank, IMPOSSIBLE), impossible)
         tl.store(alpha_token_ptr + t * BLOCK + k, token)
         tl.store(alpha_blank_ptr + t * BLOCK + k, blank)
-    last = tl.where(k == n_text - 1, token, impossible)
-    last = tl.maximum(last, tl.where(k == n_text, blank, impossible))
+    last = tl.maximum(tl.where(k == n_text - 1, token, impossible), tl.where(k == n_text, blank, impossible))
     high = tl.max(last, 0)
     total = high + tl.log(tl.sum(tl.exp(last - high), 0))
     tl.store(loss_ptr + b, tl.where(total > NO_ALIGNMENT, -total, 0.0))
     # Without any alignment, every probability below becomes 0.
     total = tl.where(total > NO_ALIGNMENT, total, -IMPOSSIBLE)
-
     # And back: the same for all endings that follow them; the gradient is minus the probability of being there.
-    token = tl.where(k == n_text - 1, 0.0, impossible)
-    blank = tl.where(k == n_text, 0.0, impossible)
+    token, blank = tl.where(k == n_text - 1, 0.0, impossible), tl.where(k == n_text, 0.0, impossible)
     for i in range(0, n_frames):
         t = n_frames - 1 - i
         spoken = tl.load(alpha_token_ptr + t * BLOCK + k) + token - total

@@ -79,8 +79,8 @@ _NUMBERS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"[0-9][0-9,]+[0-9]"), lambda match: match[0].replace(",", "")),
     (re.compile(r"£([0-9,]*[0-9]+)"), r"\1 pounds"),
     (re.compile(r"\$([0-9.,]*[0-9]+)"), _dollars),
-    (re.compile(r"([0-9]+)\.([0-9]+)"), r"\1 point \2"),
-    (re.compile(r"[0-9]+(?:st|nd|rd|th)"), lambda match: _in_words(match[0])),
+    (re.compile(r"(?<![0-9])([0-9]+)\.([0-9]+)"), r"\1 point \2"),
+    (re.compile(r"(?<![0-9])[0-9]+(?:st|nd|rd|th)"), lambda match: _in_words(match[0])),
     (re.compile(r"[0-9]+"), _number),
 )
 _SPOKEN_SIGNS = str.maketrans({";": ",", ":": ",", "-": " ", "&": "and", **dict.fromkeys('()[]<>"', "")})

@@ -26,6 +26,11 @@ _MONTHS = (
     "January February March April May June July August September October November December".split()
 )  # fmt: skip
 _DATE_FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "ym", "my", "y", "m", "d")
+# None of these patterns can read a stretch of text in two ways: whatever is no number is refused in linear time.
+_DIGITS = re.compile(r"[\s.,-]*\d[\d\s.,-]*", re.ASCII)
+_TELEPHONE = re.compile(
+    r"(\+?)((?:[\s().\-/]*\d)+)[\s().\-/]*(?:(?:ext\.?|x|extension)\s*(\d+))?", re.IGNORECASE | re.ASCII
+)
 KINDS = ("characters", "spell-out", "digits", "cardinal", "number", "ordinal", "date", "telephone")
 
 
@@ -40,7 +45,9 @@ def say_as(kind: str, text: str, date_format: str | None = None, arpabet: bool =
     if kind in ("characters", "spell-out"):
         return _characters(text, arpabet)
     if kind == "digits":
-        return digits(_matching(r"[\d\s.,-]*\d[\d\s.,-]*", text, "digits"))
+        if not _DIGITS.fullmatch(text):
+            raise ValueError(f"'{_short(text)}' holds more than digits")
+        return digits(text)
     if kind in ("cardinal", "number"):
         return _cardinal(text)
     if kind == "ordinal":
@@ -107,11 +114,11 @@ def _date(text: str, date_format: str | None) -> str:
     fields = dict(zip(date_format, parts))
     words = []
     if "m" in fields:
-        if not 1 <= int(fields["m"][:4]) <= 12:
+        if len(fields["m"]) > 4 or not 1 <= int(fields["m"]) <= 12:
             raise ValueError(f"'{_short(fields['m'])}' is no month (1 to 12)")
         words.append(_MONTHS[int(fields["m"]) - 1])
     if "d" in fields:
-        if not 1 <= int(fields["d"][:4]) <= 31:
+        if len(fields["d"]) > 4 or not 1 <= int(fields["d"]) <= 31:
             raise ValueError(f"'{_short(fields['d'])}' is no day of a month (1 to 31)")
         words.append(ordinal(fields["d"]))
     said = " ".join(words)
@@ -129,19 +136,12 @@ def _short_year(number: str) -> str:
 
 
 def _telephone(text: str) -> str:
-    number = r"(\+?)([\d\s().\-/]*\d[\d\s().\-/]*)(?:\s*(?:ext\.?|x|extension)\s*(\d+))?"
-    match = re.fullmatch(number, text, re.IGNORECASE | re.ASCII)
+    match = _TELEPHONE.fullmatch(text)
     if match is None:
         raise ValueError(f"'{_short(text)}' is no telephone number")
     groups = [digits(group) for group in re.findall(r"\d+", match[2])]
     spoken = ("plus " if match[1] else "") + ", ".join(groups)
     return spoken + (f", extension {digits(match[3])}" if match[3] else "")
-
-
-def _matching(pattern: str, text: str, what: str) -> str:
-    if not re.fullmatch(pattern, text, re.ASCII):
-        raise ValueError(f"'{_short(text)}' holds more than {what}")
-    return text
 
 
 def _short(text: str) -> str:

@@ -36,7 +36,7 @@ _STARTERS = frozenset(
     "will would shall should may might must have has had being having under over into upon during between among "
     "according nevertheless meanwhile moreover therefore instead finally later soon today tomorrow yesterday".split()
 )
-_LAST_WORD = re.compile(r"[^\s(\[{\"“‘«—–]+$")
+_LAST_WORD = re.compile(r"(?<![^\s(\[{\"“‘«—–])[^\s(\[{\"“‘«—–]+$")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _ITEM_NUMBER = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[ivx]{1,5}|[IVX]{1,5})$")
 

@@ -42,8 +42,8 @@ def split_sentences(text: str | Iterable[str], max_chars: int = 250) -> Iterator
 
     `text` is a string or an iterable of pieces, for instance an open file. Blank lines end paragraphs; a single line
     break is a space, unless a list item follows. A sentence longer than `max_chars` characters is cut at a semicolon,
-    comma, bracket or space, in this order of preference. `{ARPAbet in braces}` is never cut. Nothing but white space
-    gives nothing.
+    comma, bracket or space, in this order of preference. `{ARPAbet in braces}` is not cut, up to LOOKAHEAD characters
+    of it. Nothing but white space gives nothing.
     """
     if max_chars < MIN_CHARS:
         raise ValueError(f"max_chars is {max_chars}; it must be at least {MIN_CHARS}")
@@ -177,5 +177,8 @@ def _soft_end(text: str, max_chars: int, length: int) -> int:
             ends = [m.end() for m in pattern.finditer(head, earliest) if not _inside_braces(text, m.end())]
             if ends:
                 return ends[-1]
-    opened = text.rfind("{", 0, max_chars)
-    return opened if opened > 0 and _inside_braces(text, max_chars) else max_chars
+    if not _inside_braces(text, max_chars):
+        return max_chars
+    # Before the braces, or behind them and their mark if they are all that there is.
+    rest = text[text.find("}", max_chars) + 1 :]
+    return text.rfind("{", 0, max_chars) or len(text) - len(rest.lstrip(".,;:!?…"))

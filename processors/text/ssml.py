@@ -1,14 +1,15 @@
 """The part of SSML that people use, read into spans of text with their prosody, pauses and boundaries.
 
 W3C SSML 1.1 is the reference: speak, p, s, break, prosody (rate, pitch, volume), phoneme (ARPAbet, IPA), sub and
-say-as. Whatever is malformed or not known is an error that names line and column. Entities of a document type are
-refused, so that no markup can grow without bounds or read a file.
+say-as. Whatever is malformed or not known is an error that names line and column. A document type is passed over, one
+that declares anything is refused, so that no markup can grow without bounds or read a file.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from processors.text.arpabet import complete_stress
@@ -32,6 +33,15 @@ _ATTRIBUTES: dict[str, tuple[str, ...]] = {
 _REQUIRED = {"phoneme": "ph", "sub": "alias", "say-as": "interpret-as"}
 _TEXT_ONLY = ("phoneme", "sub", "say-as")
 _ARPABET_NAMES = ("arpabet", "x-arpabet", "cmu", "x-cmu", "x-cmu-arpabet")
+# A sentence is never cut within braces, so that a word of many phones gets several pairs.
+_PHONES_IN_BRACES = 32
+_BLANKS = "\ufeff \t\r\n"
+_OPENINGS = ("<speak>", "<!doctype>", "<?xml ", "<!--")
+_MARKUP = re.compile(r"<speak[\s>/]|<!(?i:DOCTYPE)\b|<\?xml\s")
+# What may stand before the first element, a piece at a time; of document types only those that declare nothing in [ ].
+_PROLOG = re.compile(
+    r"[\s\ufeff]+|<\?.*?\?>|<!--.*?-->|(?P<doctype><!(?i:DOCTYPE)\b(?:[^<>\[\"']|\"[^\"]*\"|'[^']*')*>)", re.DOTALL
+)
 
 
 class SsmlError(TextError):
@@ -67,12 +77,25 @@ class _Element:
     prosody: Prosody
     line: int
     column: int
-    text: str = ""  # of the elements that hold text only
+    text: list[str] = field(default_factory=list)  # of the elements that hold text only
 
 
 def is_ssml(text: str) -> bool:
-    """Whether a text is markup: its first element is `speak`."""
-    return re.match(r"[\s\ufeff]*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<speak[\s>/]", text, re.DOTALL) is not None
+    """Whether a text is markup: its first element is `speak`, or it begins as only XML documents do."""
+    return begins_ssml(text) or False
+
+
+def begins_ssml(head: str) -> bool | None:
+    """Whether a text that begins like this is markup; None if what follows decides."""
+    start = 0
+    while not _MARKUP.match(head, start):
+        piece = _PROLOG.match(head, start)
+        if piece is None:
+            rest = head[start : start + 10].lower()
+            undecided = rest.startswith(("<?", "<!--")) or any(opening.startswith(rest) for opening in _OPENINGS)
+            return None if undecided else False
+        start = piece.end()
+    return True
 
 
 def parse_ssml(markup: str, mean_f0: float = 200.0, arpabet: bool = True) -> list[Span | Pause | Boundary]:
@@ -91,6 +114,7 @@ class _Reader:
         self.mean_f0, self.arpabet = mean_f0, arpabet
         self.items: list[Span | Pause | Boundary] = []
         self.stack: list[_Element] = []
+        self.open: Counter[str] = Counter()  # how many elements of each name are open
         self.parser = parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.StartElementHandler = self.start
@@ -101,12 +125,12 @@ class _Reader:
     def read(self, markup: str) -> list[Span | Pause | Boundary]:
         """Everything in the document, in order."""
         # The text has been decoded already: whatever encoding an XML declaration names no longer holds.
-        data = markup.lstrip("\ufeff \t\r\n").encode("utf-8", errors="replace")
-        skipped = markup[: len(markup) - len(markup.lstrip("\ufeff \t\r\n"))]
+        document = markup.lstrip(_BLANKS)
+        skipped = markup[: len(markup) - len(document)]
         self.first_line = skipped.count("\n")
         self.first_column = len(skipped) - skipped.rfind("\n") - 1
         try:
-            self.parser.Parse(data, True)
+            self.parser.Parse(_without_doctype(document).encode("utf-8", errors="replace"), True)
         except expat.ExpatError as error:
             raise self.error(_sentence(error, self.stack), error.lineno, error.offset) from None
         return self.items
@@ -119,8 +143,8 @@ class _Reader:
         return SsmlError(f"SSML, line {line + self.first_line}, column {column + 1}: {message}")
 
     def doctype(self, *_: object) -> None:
-        """Refuse document types: they can define entities that grow without bounds."""
-        raise self.error("a document type (<!DOCTYPE ...>) is not allowed; remove it")
+        """Refuse document types that declare something: entities can grow without bounds."""
+        raise self.error("a document type with declarations (<!DOCTYPE ... [...]>) is not allowed; remove it")
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element."""
@@ -136,6 +160,7 @@ class _Reader:
             self.items.append(Boundary(paragraph=name == "p"))
         line, column = self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber
         self.stack.append(_Element(name, attributes, outer, line, column))
+        self.open[name] += 1
 
     def check_place(self, name: str) -> None:
         """Raise if an element may not stand where it does."""
@@ -146,16 +171,16 @@ class _Reader:
         if name not in _ATTRIBUTES:
             known = ", ".join(f"<{known}>" for known in _ATTRIBUTES)
             raise self.error(f"<{name}> is not supported; supported: {known}")
-        inside = [element.name for element in self.stack]
+        around = self.stack[-1].name
         if name == "speak":
             raise self.error("<speak> may stand only at the start")
-        if inside[-1] == "break":
+        if around == "break":
             raise self.error("<break> must be empty: write <break/>")
-        if inside[-1] in _TEXT_ONLY:
-            raise self.error(f"<{inside[-1]}> may hold text only, not <{name}>")
-        if name in ("p", "s") and "s" in inside:
+        if around in _TEXT_ONLY:
+            raise self.error(f"<{around}> may hold text only, not <{name}>")
+        if name in ("p", "s") and self.open["s"]:
             raise self.error(f"<{name}> may not stand inside <s>")
-        if name == "p" and "p" in inside:
+        if name == "p" and self.open["p"]:
             raise self.error("<p> may not stand inside <p>")
 
     def check_attributes(self, name: str, attributes: dict[str, str]) -> None:
@@ -172,7 +197,7 @@ class _Reader:
         """Text between tags."""
         element = self.stack[-1]
         if element.name in _TEXT_ONLY:
-            element.text += text
+            element.text.append(text)
         elif element.name == "break":
             if text.strip():
                 raise self.error("<break> must be empty: write <break/>")
@@ -182,6 +207,7 @@ class _Reader:
     def end(self, name: str) -> None:
         """Close an element."""
         element = self.stack.pop()
+        self.open[name] -= 1
         try:
             if name in ("p", "s"):
                 self.items.append(Boundary(paragraph=name == "p"))
@@ -200,10 +226,22 @@ class _Reader:
         if element.name == "sub":
             return attributes["alias"]
         if element.name == "say-as":
-            return say_as(attributes["interpret-as"].strip(), element.text, attributes.get("format"), self.arpabet)
+            text = "".join(element.text)
+            return say_as(attributes["interpret-as"].strip(), text, attributes.get("format"), self.arpabet)
         if not self.arpabet:
             raise ValueError("this voice's text front-end reads no phones; use <sub> with a spelling that sounds right")
         return _phones(attributes["ph"], attributes.get("alphabet", "ipa").strip().lower())
+
+
+def _without_doctype(document: str) -> str:
+    """The document with blanks in place of a document type that declares nothing; the program reads no files for it."""
+    start = 0
+    while piece := _PROLOG.match(document, start):
+        if piece["doctype"]:
+            blanks = re.sub(r"[^\n]", " ", piece[0])
+            return document[:start] + blanks + document[piece.end() :]
+        start = piece.end()
+    return document
 
 
 def _phones(ph: str, alphabet: str) -> str:
@@ -214,10 +252,11 @@ def _phones(ph: str, alphabet: str) -> str:
     except ValueError as error:
         kind = "IPA sign" if alphabet == "ipa" else "ARPAbet phone"
         raise ValueError(f"'{error}' is no {kind} of US English") from None
-    words = [word for word in words if word]
-    if not words:
+    size = _PHONES_IN_BRACES
+    parts = [word[start : start + size] for word in words for start in range(0, len(word), size)]
+    if not parts:
         raise ValueError("ph holds no phone")
-    return " ".join("{" + " ".join(word) + "}" for word in words)
+    return " ".join("{" + " ".join(part) + "}" for part in parts)
 
 
 def _break_seconds(attributes: dict[str, str]) -> float | None:

@@ -118,8 +118,8 @@ def measure(generator: str, arguments: argparse.Namespace) -> dict[str, float | 
         voice = Synthesizer.from_experiment(arguments.expt_dir, arguments.device)
     else:
         voice = random_voice(generator, arguments.device)
-    if not graphs and isinstance(voice.network, gpu_inference.GpuNetwork):
-        voice.network.graphs = voice.network.generator.graphs = None
+    if not graphs and isinstance(voice.speaking, gpu_inference.GpuNetwork):
+        voice.speaking.graphs = voice.speaking.generator.graphs = None
     synchronise = torch.cuda.synchronize if arguments.device.startswith("cuda") else lambda: None
     sentence = len(voice.tts(SENTENCE)[0]) / voice.sample_rate
     paragraph = len(voice.tts(PARAGRAPH)[0]) / voice.sample_rate

@@ -96,7 +96,8 @@ SSML = (
 SSML_PIECES = [
     "<", ">", "</", "/>", "&", ";", '"', "'", "<speak>", "</speak>", "<p>", "<s>", "<prosody>", "<break/>", "<!--",
     "-->", "<![CDATA[", "]]>", "<!DOCTYPE x [", '<!ENTITY a "b">', "<?pi?>", "rate=", "+1000%", "1e9Hz", "nan", "-inf",
-    "9" * 40, "99999999st", "time=", "ms", "{", "}", "{AH}", "xml:lang=", "<mark/>",
+    "9" * 40, "99999999st", "time=", "ms", "{", "}", "{AH}", "xml:lang=", "<mark/>", "<break time='60s'/>", "<!---->",
+    "<!DOCTYPE speak>", '<?xml version="1.0"?>', "</prosody>", "1e400", "㎯", "⩶", "\ufdfa", "<phoneme ph='ə",
 ]  # fmt: skip
 
 
@@ -118,6 +119,17 @@ def test_lines_that_a_voice_speaks(voice: Synthesizer, rng: random.Random) -> No
     with only_user_errors():
         for line in voice.script.lines(text, voice.config.inference):
             assert np.isfinite(line.silence) and len(line.ids) == len(line.prosody)
+
+
+@fuzzed
+def test_one_piece_again_and_again(voice: Synthesizer, rng: random.Random) -> None:
+    """Whatever stands thousands of times is read in time that grows with the text, and no line of it is endless."""
+    unit = "".join(rng.choice((rng.choice(SSML_PIECES), any_text(rng, 3))) for _ in range(rng.randint(1, 4))) or "a"
+    before, after = (rng.choice(("", "<speak>", "<!--", "{", "1", "a ", *SSML_PIECES)) for _ in range(2))
+    settings = voice.config.inference
+    with only_user_errors():
+        for line in voice.script.lines(before + unit * (10_000 // len(unit)) + after, settings):
+            assert len(line.ids) <= 4 * settings.max_sentence_chars + 2
 
 
 FRONT_END = TextFrontEnd()

@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor
 
+from models.kernels import dispatch
 from models.kernels.cuda_graphs import StepGraphs
 from models.kernels.weight_norm import FusedWeights
 from models.tts.jets.batch import Batch, length_mask
@@ -76,7 +77,8 @@ class FastStep(TrainStep):
         precision: str,
     ) -> None:
         super().__init__(network, discriminator, config, device, precision)
-        graphs = device.type == "cuda" and config.train.cuda_graphs
+        # Without Triton the alignment makes the host wait, which no graph can hold.
+        graphs = device.type == "cuda" and config.train.cuda_graphs and dispatch.tl is not None
         self.side = SideStream(graphs)
         self.streams = [torch.cuda.Stream() for _ in discriminator.judges[1:]] if graphs else []
         self.fused = [

@@ -45,7 +45,7 @@ def test_certainty_of_frames_and_of_the_path():
 
 def test_durations():
     durations = np.array([0, 10, 5, 0, 60, 8, 9, 7, 70, 6])
-    tokens = tuple("," if i in (3, 8) else "T" for i in range(10))  # a pause may vanish or last
+    tokens = tuple({3: " ", 8: ","}.get(i, "T") for i in range(10))  # a boundary may vanish, a pause may last
     health = alignment_health(AlignmentRecord(tokens, durations), 256 / 22050)
     assert health == pytest.approx({"zero_durations": 1 / 8, "long_durations": 1 / 8})
     assert alignment_health(AlignmentRecord((",",), np.zeros(1)), 0.01)["zero_durations"] == 0

@@ -165,14 +165,14 @@ def test_a_cpu_that_works_like_a_gpu_says_the_same(
 ) -> None:
     voice, expected = copy.copy(cpu_voice), cpu_waves
     streamed = np.concatenate(list(voice.stream(TEXTS[4], pitch=2.0, speed=0.8)))
-    voice.network, voice.batches_generator = GpuNetwork(cpu_voice.network, None, graphs), True
+    voice.speaking, voice.batches_generator = GpuNetwork(cpu_voice.network, None, graphs), True
     if fused:
-        voice.network.generator.fused = partial(one_by_one, cpu_voice.network.generator)
+        voice.speaking.generator.fused = partial(one_by_one, cpu_voice.network.generator)
     for _ in range(3):
         close([voice.tts(text)[0] for text in TEXTS], expected, "fp32")
         close(voice.tts_batch(TEXTS), expected, "fp32")
         close([np.concatenate(list(voice.stream(TEXTS[4], pitch=2.0, speed=0.8)))], [streamed], "fp32")
-    assert (voice.network.graphs is not None and len(voice.network.graphs) > 10) == graphs
+    assert (voice.speaking.graphs is not None and len(voice.speaking.graphs) > 10) == graphs
     assert "generator" in cpu_voice.network._modules, "the voice itself is left as it is"
 
 
@@ -187,7 +187,7 @@ def exact_arithmetic() -> Iterator[None]:
 
 @needs_gpu
 def test_the_config_says_what_is_used(folder: Path) -> None:
-    plain, usual = gpu_voice(folder, "fp32", False).network, gpu_voice(folder, "fp16").network
+    plain, usual = gpu_voice(folder, "fp32", False).speaking, gpu_voice(folder, "fp16").speaking
     assert plain.dtype is None and plain.graphs is None and plain.generator.fused is None
     hifigan = isinstance(usual.generator.module, HifiganGenerator)
     assert usual.dtype == torch.float16 and usual.graphs is not None and (usual.generator.fused is not None) == hifigan
@@ -210,7 +210,7 @@ def test_a_gpu_says_what_the_cpu_says(
         close(voice.tts_batch(TEXTS[:2]), cpu_waves[:2], precision)
         joined = np.concatenate(list(voice.stream(TEXTS[4])))
         close([joined], [voice.tts(TEXTS[4])[0]], precision)
-    assert (voice.network.graphs is not None and len(voice.network.graphs) > 5) == graphs
+    assert (voice.speaking.graphs is not None and len(voice.speaking.graphs) > 5) == graphs
 
 
 @needs_gpu
@@ -234,7 +234,7 @@ def test_few_graphs_are_kept_and_all_work(
         for text, wave in zip(TEXTS, cpu_waves):
             for _ in range(3):
                 close([voice.tts(text)[0]], [wave], "fp32")
-        assert 1 <= len(voice.network.graphs) <= 3
+        assert 1 <= len(voice.speaking.graphs) <= 3
 
 
 @needs_gpu

@@ -1,0 +1,86 @@
+"""From hostile texts to lines: what is markup is never read aloud, phones are never torn, and pauses have an end."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+
+import pytest
+
+from models.registry import load_config
+from processors.script import Line, Scriptwriter
+from processors.text.frontend import TextFrontEnd
+from processors.text.text_error import TextError
+from utils.paths import PROJECT_ROOT
+
+SETTINGS = load_config(PROJECT_ROOT / "config/jets.json").inference
+FRONT_END = TextFrontEnd()
+SCRIPT = Scriptwriter(FRONT_END, FRONT_END.tokens, 200.0, arpabet=True)
+
+
+def lines(text: str | list[str], **changed: object) -> list[Line]:
+    return list(SCRIPT.lines(text, SETTINGS.model_copy(update=changed)))
+
+
+@pytest.mark.parametrize("limit", [20, 250])
+@pytest.mark.parametrize("count", [10, 100, 1000])
+def test_a_phoneme_of_any_length_is_spoken(count: int, limit: int) -> None:
+    phoneme = f'<phoneme alphabet="arpabet" ph="{"S AH1 " * count}">x</phoneme>'
+    made = lines(f"<speak>One. Two {phoneme} three, {phoneme}. Four.</speak>", max_sentence_chars=limit)
+    spoken = [FRONT_END.tokens[token] for line in made for token in line.ids]
+    assert spoken.count("S") == 2 * count
+
+
+def test_phones_in_braces_fit_any_limit() -> None:
+    made = lines("{T AH0 M EY1 T OW0 T AH0 M EY1 T OW0}, {K AE1 T}! Go.", max_sentence_chars=20)
+    assert [line.text for line in made] == ["{T AH0 M EY1 T OW0 T AH0 M EY1 T OW0},", "{K AE1 T}!", "Go."]
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["<!DOCTYPE speak>\n<speak>Hello.</speak>", f"<!--{'-a' * 5000}--><?note?>\n<speak>Hello.</speak>",
+     '<?xml version="1.0"?><!DOCTYPE speak SYSTEM "a.dtd"><!-- <p> --><speak>Hello.</speak>'],
+)  # fmt: skip
+def test_markup_is_known_in_pieces_of_any_size(document: str) -> None:
+    for size in (1, 7, 100_000):
+        pieces = [document[start : start + size] for start in range(0, len(document), size)]
+        assert [line.text for line in lines(pieces)] == ["Hello."]
+
+
+def test_comments_before_a_plain_text_are_no_markup() -> None:
+    assert lines(["<!-- a -->", "<!---->" * 10_000, " Hello."])[-1].text.endswith("Hello.")
+
+
+BREAK = "<break time='60s'/>"
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        (f"<speak>a{BREAK * 4000}b</speak>", {}),
+        (f"<speak>{f'a{BREAK}' * 4000}</speak>", {}),
+        ("A. " * 4000, {"sentence_silence": 10.0}),
+        ("A.\n\n" * 4000, {"paragraph_silence": 10.0}),
+    ],
+)
+def test_pauses_that_add_up_are_refused_in_one_sentence(text: str, changed: dict[str, float]) -> None:
+    tracemalloc.start()
+    with pytest.raises(TextError, match="^the pauses of this text add up to more than 600 s .*paragraph_silence$"):
+        lines(text, **changed)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"<speak>{'<prosody>' * 16_000}a{'</prosody>' * 16_000}</speak>", f"{'<!---->' * 16_000}Hello.", "㎯" * 250,
+     "⩶" * 250, "⅒" * 250, "\ufdfa" * 16_000 + " a", "<speak>" + "a<break/><prosody rate='fast'>b" * 4000],
+)  # fmt: skip
+def test_hostile_texts_take_no_time(text: str) -> None:
+    started = time.process_time()
+    try:
+        made = lines(text)
+        assert max(len(line.ids) for line in made) <= 4 * SETTINGS.max_sentence_chars
+    except TextError as error:
+        assert "\n" not in str(error)
+    assert time.process_time() - started < 3
