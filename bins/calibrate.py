@@ -31,11 +31,12 @@ def main() -> int:
     args = parse_arguments()
     from models.base.checkpoints import find_checkpoint
     from models.base.experiment import PITCH_RESPONSE
+    from models.registry import load_experiment_config, model_module
     from models.tts.calibration import measure
-    from models.tts.jets.synthesizer import Synthesizer
     from utils.atomic import disk_errors
 
-    voice = Synthesizer.from_experiment(args.expt_dir, args.device, args.checkpoint)
+    kind = model_module(load_experiment_config(args.expt_dir).model_type, "inference").Synthesizer
+    voice = kind.from_experiment(args.expt_dir, args.device, args.checkpoint)
     voice.pitch_response = None
     name = find_checkpoint(args.expt_dir, args.checkpoint or voice.config.inference.checkpoint).name
     response = measure(voice, name)

@@ -34,7 +34,7 @@ def message_for(error: UserError, arguments: argparse.Namespace) -> str:
 
 
 def main() -> int:
-    """Exit status: 0, or 2 for what the user can mend."""
+    """Exit status: 0, 1 if some texts of a list were skipped, 2 for what the user can mend, 130 after Ctrl-C."""
     arguments = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     try:

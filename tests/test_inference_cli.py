@@ -69,6 +69,18 @@ def test_one_text(folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["0001.wav"]
 
 
+def test_speaking_imports_only_what_it_needs(folder: Path, tmp_path: Path) -> None:
+    heavy = ["numba", "scipy", "librosa", "tensorboard", "matplotlib", "accelerate", "nltk", "onnx"]
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = ['', '--expt_dir={folder}', '--device=cpu', '--text=Hello.', '--output_dir={tmp_path}']\n"
+        "try:\n    runpy.run_path('bins/inference.py', run_name='__main__')\n"
+        f"finally:\n    sys.exit(', '.join(name for name in {heavy} if name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.stderr.strip() == "" and (tmp_path / "0001.wav").is_file()
+
+
 def test_lines_of_standard_input_and_the_default_folder(folder: Path) -> None:
     done = speak(folder, "--text=-", stdin="One line.\n\n***\nZwölf \xff.\n".encode("latin-1"))
     assert done.returncode == 1, "a line was skipped"

@@ -59,16 +59,14 @@ def suggestion(schema: type[BaseModel], path: KeyPath) -> str:
     """End of an error sentence: the nearest known key, or the keys that this section has."""
     section = plain_type(key_type(schema, path[:-1]))
     siblings = list(section.model_fields) if is_section(section) else []
-    near = nearest(path[-1], siblings)
-    if near:
-        return f"did you mean {'.'.join((*path[:-1], near))}?"
-    everywhere = known_keys(schema)
-    near = nearest(path[-1], [known[-1] for known in everywhere])
-    if near:
-        return f"did you mean {'.'.join(next(known for known in everywhere if known[-1] == near))}?"
-    near = next((name for name in siblings if path[-1].startswith(name) or name.startswith(path[-1])), None)
-    if near:
-        return f"did you mean {'.'.join((*path[:-1], near))}?"
+    begun = [name for name in siblings if path[-1].startswith(name) or name.startswith(path[-1])]
+    here = [(*path[:-1], name) for name in siblings]
+    for known in (here, known_keys(schema)):
+        near = nearest(path[-1], [key[-1] for key in known])
+        if near:
+            return f"did you mean {'.'.join(next(key for key in known if key[-1] == near))}?"
+    if begun:
+        return f"did you mean {'.'.join((*path[:-1], begun[0]))}?"
     where = ".".join(path[:-1]) or "the top level"
     return f"keys of {where}: {', '.join(siblings)}" if siblings else f"{where} has no keys of its own"
 

@@ -1,7 +1,7 @@
 """ESPnet's state dict as our networks' state dicts, and back, bit for bit.
 
 ESPnet keeps queries, keys and values in three matrices where we have one, and the period discriminators' weights as
-two-dimensional kernels of width one; everything else differs by name only.
+two-dimensional kernels of width one; everything else differs by name only, as espnet_options.json says.
 """
 
 from __future__ import annotations
@@ -13,44 +13,18 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from models.tts.exchange.espnet_options import TABLE
 from models.tts.jets.network import JetsNetwork
 from utils.errors import UserError
 
 State = dict[str, Tensor]
 GENERATOR, DISCRIMINATOR = "tts.generator.", "tts.discriminator."
 
-# Our name -> ESPnet's below tts.generator, by regular expression.
-NETWORK_RULES = (
-    (r"embedding\.weight", r"encoder.embed.0.weight"),
-    (r"encoder\.position\.alpha", r"encoder.embed.1.alpha"),
-    (r"decoder\.position\.alpha", r"decoder.embed.0.alpha"),
-    (r"(encoder|decoder)\.norm\.(\w+)", r"\1.after_norm.\2"),
-    (r"(encoder|decoder)\.blocks\.(\d+)\.attention_norm\.(\w+)", r"\1.encoders.\2.norm1.\3"),
-    (r"(encoder|decoder)\.blocks\.(\d+)\.ffn_norm\.(\w+)", r"\1.encoders.\2.norm2.\3"),
-    (r"(encoder|decoder)\.blocks\.(\d+)\.attention\.(qkv|out)\.(\w+)", r"\1.encoders.\2.self_attn.linear_\3.\4"),
-    (r"(encoder|decoder)\.blocks\.(\d+)\.ffn\.conv([12])\.(\w+)", r"\1.encoders.\2.feed_forward.w_\3.\4"),
-    (r"(\w+_predictor)\.layers\.(\d+)\.conv\.(\w+)", r"\1.conv.\2.0.\3"),
-    (r"(\w+_predictor)\.layers\.(\d+)\.norm\.(\w+)", r"\1.conv.\2.2.\3"),
-    (r"(\w+_predictor)\.out\.(\w+)", r"\1.linear.\2"),
-    (r"(pitch|energy)_embedding\.conv\.(\w+)", r"\1_embed.0.\2"),
-    (r"alignment\.text_conv(\d)\.(\w+)", r"alignment_module.t_conv\1.\2"),
-    (r"alignment\.mel_conv(\d)\.(\w+)", r"alignment_module.f_conv\1.\2"),
-    (r"generator\.input_conv\.(\w+)", r"generator.input_conv.\1"),
-    (r"generator\.upsamples\.(\d+)\.(\w+)", r"generator.upsamples.\1.1.\2"),
-    (r"generator\.output_conv\.(\w+)", r"generator.output_conv.1.\1"),
-)
+# Our name -> ESPnet's below those prefixes, by regular expression.
+NETWORK_RULES, DISCRIMINATOR_RULES = TABLE["network"], TABLE["discriminator"]
 # ESPnet numbers the residual blocks of all upsampling steps in one list.
 RESIDUAL_BLOCK = re.compile(r"generator\.blocks\.(\d+)\.(\d+)\.(dilated|plain)\.(\d+)\.(\w+)")
 RESIDUAL_CONVS = {"dilated": "convs1", "plain": "convs2"}
-
-DISCRIMINATOR_RULES = (
-    (r"scales\.(\d+)\.convs\.(\d+)\.(\w+)", r"msd.discriminators.\1.layers.\2.0.\3"),
-    # The judgement is the eighth of the scale discriminator's layers.
-    (r"scales\.(\d+)\.output_conv\.(\w+)", r"msd.discriminators.\1.layers.7.\2"),
-    (r"periods\.(\d+)\.convs\.(\d+)\.(\w+)", r"mpd.discriminators.\1.convs.\2.0.\3"),
-    (r"periods\.(\d+)\.output_conv\.(\w+)", r"mpd.discriminators.\1.output_conv.\2"),
-)
-
 _NORMALISERS = {"log_f0": "pitch_normalize", "energy": "energy_normalize", "mel": "normalize"}
 STATISTICS = {f"{ours}_{kind}": f"{theirs}.{kind}" for ours, theirs in _NORMALISERS.items() for kind in ("mean", "std")}
 
@@ -76,8 +50,8 @@ def discriminator_names(name: str) -> list[str]:
     return [DISCRIMINATOR + _rename(name, DISCRIMINATOR_RULES)]
 
 
-def _rename(name: str, rules: tuple[tuple[str, str], ...]) -> str:
-    for pattern, replacement in rules:
+def _rename(name: str, rules: dict[str, str]) -> str:
+    for pattern, replacement in rules.items():
         if match := re.fullmatch(pattern, name):
             return match.expand(replacement)
     raise KeyError(f"no rule for the tensor {name}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import logging
 import os
 import shutil
@@ -11,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 
@@ -108,16 +106,15 @@ def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> N
     """
     onnx = require("onnx")
     example = (torch.tensor([[1, 2, 3, 2], [1, 3, 2, 0]]), torch.tensor([4, 3]), torch.ones(PIPER_SCALES))
-    buffer = io.BytesIO()
     # The exporter warns of its own future, and of sizes that it takes as they should be taken.
     with warnings.catch_warnings(), _without_log(), torch.no_grad():
         warnings.simplefilter("ignore")
         # dynamo=False: lengths depend on the data here, which torch.export refuses at every turn.
         torch.onnx.export(
-            voice, example, cast(Any, buffer), dynamo=False, opset_version=OPSET, do_constant_folding=True,
+            voice, example, str(path), dynamo=False, opset_version=OPSET, do_constant_folding=True,
             input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_axes={**INPUTS, **OUTPUTS},
         )  # fmt: skip
-    model = onnx.load_model_from_string(buffer.getvalue())
+    model = onnx.load_model(str(path))
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
     model.doc_string = SCALES
