@@ -26,7 +26,7 @@ _SPEAKABLE = re.compile(r"[^\W_]")
 _HEAD = 1 << 16  # characters within which an SSML document must show what it is
 # A sentence of 250 signs with long names can be minutes of speech: a line has this many tokens for each character that
 # a sentence may have.
-_TOKENS_PER_CHARACTER = 4
+_TOKENS_PER_CHARACTER = 6
 # A text may ask for this many seconds of silence, and for some more with every token that it speaks.
 _SILENCE, _SILENCE_PER_TOKEN = 600.0, 0.2
 # Argument of the Python interface -> key of config.inference, where they differ.

@@ -162,19 +162,6 @@ def test_ssml_gives_each_word_its_manner_and_phonemes() -> None:
     assert all((manner.rate == 0.5) == (manner.semitones == 3.0) for manner in line.prosody)
 
 
-def test_a_stage_1_report_shows_the_boundary() -> None:
-    import numpy as np
-    from preprocessors.report import CorpusFigures, report_text
-
-    utterance = SimpleNamespace(length=22050, phones=VOICE.phonemise("so so so"), split="train", normalised="so so so")
-    figures = CorpusFigures(
-        "tiny", 22050, [utterance], np.array([-20.0]), np.array([5.0]), np.array([True]), [],
-        {"log_f0_mean": 5.0, "log_f0_std": 1.0, "energy_mean": 1.0, "energy_std": 1.0},
-    )  # fmt: skip
-    text = report_text(figures)
-    assert "(space) 2" in text and "fewer than 10 times: $ (space) ^" in text
-
-
 def test_piper_can_speak_it() -> None:
     config = load_config(ROOT / "config/jets.json")
     check_piper(config, ipa_tokens())
