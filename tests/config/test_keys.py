@@ -15,7 +15,7 @@ from utils.paths import PROJECT_ROOT
 
 DEFAULTS = ("base", "tts", "jets")
 # Sections whose keys the user names.
-OPEN_SECTIONS = (("dataset_path",), ("download",))
+OPEN_SECTIONS = (("dataset_path",), ("download",), ("train", "loss", "others"))
 
 
 def leaves(tree: dict, at: tuple = ()) -> set[tuple]:
