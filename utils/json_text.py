@@ -13,7 +13,7 @@ from typing import Any
 import json5
 
 from utils.errors import UserError
-from utils.paths import shown
+from utils.paths import regular, shown
 
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _POSITION = re.compile(r":(\d+) (Unexpected .*) at column (\d+)$", re.DOTALL)
@@ -29,7 +29,7 @@ def parse_json(text: str | bytes) -> Any:
 
 def read_json(path: Path) -> Any:
     """Value of a JSON file in UTF-8; OSError where it cannot be read, ValueError where it is no JSON."""
-    return parse_json(path.read_text(encoding="utf-8"))
+    return parse_json(regular(path).read_text(encoding="utf-8"))
 
 
 def is_count(value: object) -> bool:
@@ -90,7 +90,7 @@ def read_json5(path: Path) -> dict[str, Any]:
     """The section that a JSON5 file holds; UserError names file, line and column of what cannot be read."""
     name = shown(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"{name}: no such config file") from None
     except IsADirectoryError:

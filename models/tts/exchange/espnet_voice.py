@@ -24,7 +24,7 @@ from models.vocoders.discriminators import Discriminators
 from processors.text.tokens import PAD, UNKNOWN, load_tokens
 from utils.errors import UserError, one_line
 from utils.layers import Layer, Merged, read_chain
-from utils.paths import PROJECT_ROOT, shown
+from utils.paths import PROJECT_ROOT, regular, shown
 from utils.strict import strict_parse
 
 # How ESPnet got from text to tokens, and what we can repeat; ours have their own entry in an exported config.
@@ -133,7 +133,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     example = "give ESPnet's model, such as train.total_count.ave_5best.pth"
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = torch.load(regular(path), map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; {example}") from None
     except pickle.UnpicklingError:
@@ -154,7 +154,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def read_config(path: Path) -> dict[str, Any]:
     """ESPnet's config.yaml as a tree. Raises UserError when it is missing or no YAML."""
     try:
-        theirs = yaml.safe_load(path.read_text(encoding="utf-8"))
+        theirs = yaml.safe_load(regular(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; give the config.yaml beside ESPnet's model") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
