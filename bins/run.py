@@ -80,7 +80,7 @@ class Order:
     def check(self) -> None:
         """Raise UserError for what makes no sense; notes tell of flags without effect."""
         flags = self.flags
-        if flags.config is not None and not Path(flags.config).is_file():
+        if flags.config is not None and not Path(flags.config).exists():
             raise UserError(f"--config {flags.config}: no such file")
         if flags.gpu is not None and flags.gpu.lower() != "cpu" and not re.fullmatch(r"[0-9]+(,[0-9]+)*", flags.gpu):
             raise UserError(f'--gpu must be device numbers such as 0 or 0,1, or cpu, but "{flags.gpu}" is given')

@@ -23,7 +23,7 @@ from config.schema import DownloadConfig, ExperimentConfig
 from preprocessors.ljspeech import is_ljspeech
 from utils.atomic import disk_errors
 from utils.errors import UserError, one_line
-from utils.paths import project_path, shown
+from utils.paths import project_path, regular, shown
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0
@@ -75,7 +75,7 @@ def fetch(source: DownloadConfig, folder: Path) -> Path:
     part.touch()
     try:
         for attempt in range(1, _ATTEMPTS + 1):
-            have = part.stat().st_size
+            have = regular(part).stat().st_size
             if have >= source.size:
                 break
             if shutil.disk_usage(folder).free < source.size - have:

@@ -22,7 +22,7 @@ from config.schema import ExperimentConfig, PreprocessConfig
 from utils.atomic import write_json
 from utils.errors import UserError, one_line
 from utils.json_text import read_json
-from utils.paths import project_path, shown
+from utils.paths import project_path, regular, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -243,7 +243,7 @@ def feature_values(preprocess: PreprocessConfig, keys: tuple[str, ...]) -> dict[
         if key in values:
             path = project_path(values[key])
             try:
-                values[key] = hashlib.sha256(path.read_bytes()).hexdigest()
+                values[key] = hashlib.sha256(regular(path).read_bytes()).hexdigest()
             except OSError as error:
                 reason = f"{path} cannot be read ({error.strerror or error})"
                 raise UserError(f"preprocess.{key}: {reason}; mend it or use null") from error

@@ -6,7 +6,6 @@ usage: python -m processors.onnx_voice --voice DIR --text TEXT (--out FILE.wav |
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from processors.script import Controls, Line, Scriptwriter, controlled
 from processors.text.frontend import TextFrontEnd
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
+from utils.json_text import read_json
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -42,7 +42,7 @@ class OnnxVoice:
         """
         folder = Path(directory).expanduser()
         try:
-            config = json.loads((folder / f"{MODEL}.json").read_text(encoding="utf-8"))
+            config = read_json(folder / f"{MODEL}.json")
             own = config["jets"]
             self.sample_rate, self.hop_size = config["audio"]["sample_rate"], config["hop_length"]
             self._reach, extractor = own["receptive_field"], own["phone_extractor"]

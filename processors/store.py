@@ -13,6 +13,7 @@ import pyarrow as pa
 import xxhash
 
 from utils.atomic import write_bytes
+from utils.paths import regular
 
 _BLOCK = 1 << 20  # bytes; it stays in the processor's cache
 _ARRAYS = {"audio": pa.int16(), "log_f0": pa.float32(), "voiced": pa.uint8()}
@@ -56,7 +57,7 @@ def write_batch(folder: Path, stem: str, batch: pa.RecordBatch) -> Path:
 
 def read_batch(path: Path) -> pa.RecordBatch:
     """A file's rows, memory-mapped. Raises OSError or ValueError for one that is missing or damaged."""
-    with pa.memory_map(str(path)) as file:
+    with pa.memory_map(str(regular(path))) as file:
         return pa.ipc.open_file(file).get_batch(0)
 
 
@@ -64,7 +65,7 @@ def is_whole(path: Path) -> bool:
     """Whether the content of a file is there and has the checksum in its name."""
     checksum, block = xxhash.xxh3_64(), memoryview(bytearray(_BLOCK))
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(regular(path), "rb", buffering=0) as file:
             while count := file.readinto(block):
                 checksum.update(block[:count])
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def shown(path: str | os.PathLike[str]) -> str:
         return str(Path(path).absolute().relative_to(Path.cwd()))
     except (ValueError, OSError):
         return str(path)
+
+
+def regular(path: Path) -> Path:
+    """`path`, which may be missing or a folder; OSError for a pipe or a device, from which reading may never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is a pipe or a device, and a file is needed", str(path))
+    return path
 
 
 def remedy(folder: Path, otherwise: str) -> str:

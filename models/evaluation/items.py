@@ -15,7 +15,7 @@ from config.schema import ExperimentConfig
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory
 from utils.atomic import disk_errors, write_json_lines
 from utils.errors import UserError, one_line
-from utils.paths import shown
+from utils.paths import regular, shown
 
 AUDIO_TYPES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
 
@@ -102,7 +102,7 @@ class ManifestRow(BaseModel, strict=True):
 def read_manifest(manifest: Path) -> list[ManifestRow]:
     """The lines of a JSON Lines file; UserError when it is not such a manifest, or when an id comes twice."""
     try:
-        lines = manifest.read_text(encoding="utf-8").splitlines()
+        lines = regular(manifest).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"the manifest {shown(manifest)} cannot be read: {error}") from None
     rows: dict[str, ManifestRow] = {}

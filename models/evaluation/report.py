@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from utils.atomic import disk_errors, write_text
 from utils.errors import UserError, one_line
+from utils.json_text import read_json
 
 FORMAT_VERSION = 1
 REPORT = "report.json"
@@ -39,9 +40,7 @@ class Measure:
     scale: float = 1.0  # shown = stored * scale
 
 
-MEASURES: dict[str, Measure] = {
-    key: Measure(**row) for key, row in json.loads((ASSETS / "measures.json").read_text(encoding="utf-8")).items()
-}
+MEASURES: dict[str, Measure] = {key: Measure(**row) for key, row in read_json(ASSETS / "measures.json").items()}
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def read_report(path: Path) -> tuple[Report, Path]:
     """Read report.json (or the one in a folder): the report and its folder; UserError when it is not one."""
     path = path / REPORT if path.is_dir() else path
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         raise UserError(f"there is no report at {path}: run stage 4 first") from None
     except (OSError, ValueError) as error:

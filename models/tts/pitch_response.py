@@ -10,7 +10,6 @@ that the speech comes out slower, and its waveform is squeezed back to the lengt
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import Tensor
 from models.base.experiment import PITCH_RESPONSE
 from utils.atomic import write_json
 from utils.errors import UserError
+from utils.json_text import read_json
 
 # Where more is asked for and less than this share of it comes, the voice's range ends.
 LEAST_SLOPE = 0.4
@@ -67,7 +67,7 @@ class PitchResponse:
         if not path.is_file():
             return None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path)
             response = cls(found["checkpoint"], tuple(found["asked"]), tuple(found["measured"]))
             rising = all(a < b for row in (response.asked, response.measured) for a, b in zip(row, row[1:]))
             if not rising or not len(response.asked) == len(response.measured) > 0:

@@ -14,6 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from config.schema import PreprocessConfig
 from utils.errors import one_line
+from utils.paths import regular
 
 Array = np.ndarray
 FULL_SCALE = 0.9999  # what reaches it counts as clipped
@@ -89,7 +90,7 @@ def checked_wav(path: Path) -> Path | io.BytesIO:
     that ends before its header says without a word, as if it were shorter: for that AudioProblem is raised.
     """
     try:
-        size = path.stat().st_size
+        size = regular(path).stat().st_size
         with open(path, "rb") as file:
             head = file.read(12)
             if head[:4] != b"RIFF" or head[8:12] != b"WAVE":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from processors.text.arpabet import complete_stress
 from utils.errors import UserError
+from utils.paths import regular
 
 _DATA = Path(__file__).with_name("data")
 
@@ -41,7 +42,7 @@ def read_lexicon(path: Path | str) -> dict[str, tuple[str, ...]]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = regular(path).read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise UserError(
             f"lexicon {path} cannot be read ({error.strerror}); correct preprocess.lexicon_path or set it to null"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from config.schema import config_to_dict
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
-from models.base.experiment import TOKENS, Experiment
+from models.base.experiment import TOKENS, Experiment, beside, voice_tokens
 from models.registry import load_experiment_config
 from models.tts.exchange import espnet_options as options
 from models.tts.exchange import espnet_tensors as tensors
@@ -24,7 +24,7 @@ from models.vocoders.discriminators import Discriminators
 from processors.text.tokens import PAD, UNKNOWN, load_tokens
 from utils.errors import UserError, one_line
 from utils.layers import Layer, Merged, read_chain
-from utils.paths import PROJECT_ROOT, shown
+from utils.paths import PROJECT_ROOT, regular, shown
 from utils.strict import strict_parse
 
 # How ESPnet got from text to tokens, and what we can repeat; ours have their own entry in an exported config.
@@ -81,7 +81,7 @@ def import_voice(model: Path, config: Path, out: Path) -> list[str]:
     }
     with whole_folder(out) as folder:
         Experiment(folder, jets).write(tokens)
-        save_checkpoint(folder, 0, networks, {}, {})
+        save_checkpoint(folder, 0, networks, {}, {}, beside(folder, tokens))
     if not unlike:
         return []
     return [f"speech is the same, but training would differ in {', '.join(unlike)}, for which there is no option here"]
@@ -106,7 +106,7 @@ def export_voice(expt_dir: Path, out: Path, checkpoint: str = "last") -> None:
     for section, key in ((options.FEATURES, "feats_extract"), (options.MEL_LOSS, "tts.mel_loss.wav_to_mel")):
         state[f"{key}.logmel.melmat"] = _mel_basis(theirs, section)
     table = load_tokens(expt_dir / TOKENS)
-    tokens = list(table["tokens"])
+    tokens = voice_tokens(expt_dir, path)
     if table["phone_extractor"] == "espnet":
         theirs.update(TEXT)
     else:
@@ -133,7 +133,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     example = "give ESPnet's model, such as train.total_count.ave_5best.pth"
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = torch.load(regular(path), map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; {example}") from None
     except pickle.UnpicklingError:
@@ -154,7 +154,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def read_config(path: Path) -> dict[str, Any]:
     """ESPnet's config.yaml as a tree. Raises UserError when it is missing or no YAML."""
     try:
-        theirs = yaml.safe_load(path.read_text(encoding="utf-8"))
+        theirs = yaml.safe_load(regular(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; give the config.yaml beside ESPnet's model") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
