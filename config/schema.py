@@ -17,10 +17,14 @@ from utils.atomic import write_json
 # Name of the resolved config in the folder of an experiment.
 EXPERIMENT_CONFIG = "config.json"
 
-PositiveInt = Annotated[int, Field(gt=0)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-NonNegativeFloat = Annotated[float, Field(ge=0)]
+# The upper limits are far above what makes sense, and below what overflows or takes the machine's memory in one go.
+PositiveInt = Annotated[int, Field(gt=0, le=1_000_000_000)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Size = Annotated[int, Field(gt=0, le=65_536)]
+LayerCount = Annotated[int, Field(gt=0, le=256)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+PositiveFloat = Annotated[float, Field(gt=0, le=1e9)]
+NonNegativeFloat = Annotated[float, Field(ge=0, le=1e9)]
 SilenceSeconds = Annotated[float, Field(ge=0, le=60)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
@@ -35,7 +39,7 @@ class DownloadConfig(Section):
     """Public home of a corpus (stage 0)."""
 
     url: str
-    size: PositiveInt
+    size: Annotated[int, Field(gt=0)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -43,14 +47,14 @@ class PreprocessConfig(Section):
     """What stage 1 makes of a corpus."""
 
     processed_dir: str
-    num_workers: NonNegativeInt
+    num_workers: Annotated[int, Field(ge=0, le=1024)]
     # text
     phone_extractor: Literal["lexicon", "espeak", "espnet"]
     tokens_path: str | None
     language: str
     lexicon_path: str | None
     # audio
-    sample_rate: PositiveInt
+    sample_rate: Annotated[int, Field(gt=0, le=768_000)]
     remove_dc: bool
     highpass_hz: PositiveFloat | None
     trim_silence: bool
@@ -58,10 +62,10 @@ class PreprocessConfig(Section):
     trim_margin: NonNegativeFloat
     target_level_db: Annotated[float, Field(lt=0)] | None
     # spectra
-    n_fft: PositiveInt
-    win_size: PositiveInt
-    hop_size: PositiveInt
-    n_mel: PositiveInt
+    n_fft: Size
+    win_size: Size
+    hop_size: Size
+    n_mel: Size
     fmin: NonNegativeFloat
     fmax: PositiveFloat | None
     # pitch
@@ -77,7 +81,7 @@ class PreprocessConfig(Section):
     valid_size: NonNegativeInt
     test_size: NonNegativeInt
     max_held_out_fraction: Annotated[float, Field(gt=0, lt=0.5)]
-    split_seed: int
+    split_seed: Seed
 
     @model_validator(mode="after")
     def _consistent(self) -> PreprocessConfig:
@@ -111,9 +115,9 @@ class TrainConfig(Section):
     # length and size
     max_epoch: PositiveInt
     steps_per_epoch: PositiveInt
-    batch_size: PositiveInt
+    batch_size: Size
     max_batch_frames: PositiveInt | None
-    gradient_accumulation_step: PositiveInt
+    gradient_accumulation_step: Size
     # optimisers
     learning_rate: PositiveFloat
     AdamW: AdamWConfig
@@ -123,7 +127,7 @@ class TrainConfig(Section):
     grad_clip: PositiveFloat | None
     ema_decay: Probability
     # numbers
-    random_seed: int
+    random_seed: Seed
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     deterministic: bool
     max_bad_steps: PositiveInt
@@ -133,7 +137,7 @@ class TrainConfig(Section):
     keep_best: NonNegativeInt
     valid_interval: PositiveInt
     valid_samples: NonNegativeInt
-    log_interval: PositiveInt
+    log_interval: Size
     # speed
     corpus_on_device: Literal["auto", "always", "never"]
     cuda_graphs: bool
@@ -164,14 +168,14 @@ class EvaluateConfig(Section):
     asr_model: str | None
     asr_device: Literal["cpu", "cuda", "auto"]
     asr_compute_type: str
-    asr_beam_size: PositiveInt
+    asr_beam_size: Size
     dnsmos: bool
     distillmos: bool
     dnsmos_level_db: Annotated[float, Field(ge=-60, lt=0)]
     copy_synthesis: bool
     bootstrap_samples: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Annotated[float, Field(ge=0.5, lt=1)]
-    random_seed: NonNegativeInt
+    random_seed: Annotated[int, Field(ge=0, lt=2**63)]
     report_players: NonNegativeInt
     report_audio: Literal["flac", "mp3", "none"]
     during_training: bool

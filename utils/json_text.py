@@ -15,6 +15,7 @@ import json5
 from utils.errors import UserError
 from utils.paths import regular, shown
 
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _POSITION = re.compile(r":(\d+) (Unexpected .*) at column (\d+)$", re.DOTALL)
 
 
@@ -50,17 +51,35 @@ def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return tree
 
 
-def _constant(name: str) -> Any:
-    raise UserError(f"{name} is no usable value: give a finite number")
-
-
 def parse_value(text: str) -> Any:
-    """One JSON5 value; raises ValueError for a syntax error and UserError for values no config may hold."""
+    """One JSON5 value; raises ValueError for a syntax error and UserError for a key with two values."""
     try:
         # Most of what is read was written as plain JSON, for which there is a fast parser.
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError):
-        return json5.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        try:
+            return json5.loads(text, object_pairs_hook=_object)
+        except RecursionError:
+            raise ValueError("its brackets are nested too deeply") from None
+
+
+def check_usable(value: Any, key: str = "", depth: int = 0) -> None:
+    """UserError for what no config may hold: numbers beyond arithmetic, text beyond paths, endless nesting."""
+    name = key or "a key"
+    if depth > 20:
+        raise UserError(f"{name[:100]} is nested too deeply")
+    if isinstance(value, dict):
+        for part, item in value.items():
+            check_usable(part, key, depth + 1)
+            check_usable(item, f"{key}.{part}" if key else part, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            check_usable(item, key, depth + 1)
+    elif isinstance(value, str):
+        if _NO_TEXT.search(value):
+            raise UserError(f"{name} holds NUL, or half of a pair of characters, which no text can have")
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and not is_finite(value):
+        raise UserError(f"{name} must be a finite number below 1e300")
 
 
 # The same few defaults are read again and again, and the parser is slow.
@@ -84,9 +103,10 @@ def read_json5(path: Path) -> dict[str, Any]:
         raise UserError(f"{name}: the file is empty; it needs at least {{}}")
     try:
         tree = copy.deepcopy(_parsed(text))
+        check_usable(tree)
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{name}: {_explain(str(error), text)}") from None
     if not isinstance(tree, dict):
         raise UserError(f"{name}: a config file holds one section in {{ }}, not {type(tree).__name__}")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from utils.errors import UserError
-from utils.json_text import parse_value
+from utils.json_text import check_usable, parse_value
 from utils.layers import KeyPath, Layer
 
 
@@ -97,6 +97,7 @@ def override_layer(text: str, schema: type[BaseModel]) -> Layer:
         section = section.setdefault(part, {})
     try:
         section[path[-1]] = _value(value_text, key_type(schema, path))
+        check_usable(tree)
     except UserError as error:
         raise UserError(f"--set {key}: {error}") from None
     return Layer("--set", tree)

@@ -27,7 +27,7 @@ from models.base.device import (
     set_random_state,
 )
 from models.base.engine import Engine, Parts
-from models.base.experiment import Experiment, check_source
+from models.base.experiment import Experiment, beside, check_source
 from models.base.meter import LOSS_SCALE, NORM, SKIPPED, BadSteps, Meter
 from models.base.processes import GracefulStop, Processes
 from models.base.profiling import StepProfiler
@@ -339,7 +339,10 @@ class BaseTrainer(ABC):
         self.log.flush()  # the curves up to this step are on disk before a checkpoint says that they are
         training["engine"] = self.engine.state_dict()
         metrics = self.metrics if self._measured_step == self.step else {}
-        checkpoint = checkpoints.save_checkpoint(self.expt_dir, self.step, self.engine.tensors(), training, metrics)
+        checkpoint = checkpoints.save_checkpoint(
+            self.expt_dir, self.step, self.engine.tensors(), training, metrics,
+            beside(self.expt_dir, self.parts.tokens),
+        )  # fmt: skip
         self.retention.apply()
         self.log.quiet(f"saved {checkpoint.name}")
 

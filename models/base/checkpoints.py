@@ -2,7 +2,8 @@
 
 `<experiment>/checkpoints/step_00001000/` holds one safetensors file for each network (and the averaged weights),
 training.pt (optimisers, random states, positions; loadable with weights_only) and state.json with step, metrics and
-size and checksum of every other file. A packed voice has the network that speaks, small, and no training.pt.
+size and checksum of every other file, and of the token table that the weights go with. A packed voice has the network
+that speaks, small, and no training.pt.
 """
 
 from __future__ import annotations
@@ -68,11 +69,13 @@ def save_checkpoint(
     networks: Mapping[str, Mapping[str, Tensor]],
     training: dict[str, Any] | None,
     metrics: dict[str, float],
+    beside: Mapping[str, int] | None = None,
 ) -> Checkpoint:
     """Write a checkpoint: afterwards it is there completely, or, whatever happened, not at all.
 
-    `networks` are state dicts by file name, `training` goes to training.pt (None: there is none). Raises UserError when
-    the disk is full or not writable; older checkpoints are untouched.
+    `networks` are state dicts by file name, `training` goes to training.pt (None: there is none), and `beside` are
+    checksums of files that lie beside the checkpoints. Raises UserError when the disk is full or not writable; older
+    checkpoints are untouched.
     """
     parent = expt_dir / FOLDER
     final = parent / checkpoint_name(step)
@@ -97,7 +100,8 @@ def save_checkpoint(
             "step": step,
             "metrics": metrics,
             "files": {file.name: file.stat().st_size for file in files},
-            "crc32": {file.name: _crc32(file) for file in files},
+            "crc32": {file.name: crc32(file) for file in files},
+            "beside": dict(beside or {}),
             "complete": True,
         }
         _write(temporary / STATE, (json.dumps(state, indent=2) + "\n").encode())
@@ -134,6 +138,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         and all(is_count(size) for size in files.values())
         and isinstance(metrics, dict)
         and all(is_finite(value) for value in metrics.values())
+        and isinstance(state.get("beside", {}), dict)
     )
     if not well_formed:
         raise BrokenCheckpoint(f"checkpoint {path} is broken: {STATE} makes no sense")
@@ -251,7 +256,7 @@ def _checked(path: Path, read: Callable[[Path], Any]) -> Any:
     """Read a checkpoint's file; BrokenCheckpoint when it cannot be read or is not, to the bit, what was written."""
     try:
         expected = read_json(path.with_name(STATE)).get("crc32", {}).get(path.name)
-        found = _crc32(path)
+        found = crc32(path)
     except (OSError, ValueError, AttributeError):
         expected = None  # reading the file says what is wrong
     broken = f"checkpoint {path.parent} is broken: {path.name}"
@@ -263,7 +268,8 @@ def _checked(path: Path, read: Callable[[Path], Any]) -> Any:
         raise BrokenCheckpoint(f"{broken} cannot be read ({one_line(error)})") from error
 
 
-def _crc32(path: Path) -> int:
+def crc32(path: Path) -> int:
+    """Checksum of a file."""
     value = 0
     with open(path, "rb") as file:
         while block := file.read(1 << 20):

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from config.schema import ExperimentConfig, config_to_dict, save_config
-from models.base.checkpoints import FOLDER, Checkpoint, checkpoint_folders, find_checkpoint, has_weights
+from models.base.checkpoints import (
+    FOLDER,
+    STATE,
+    Checkpoint,
+    checkpoint_folders,
+    crc32,
+    find_checkpoint,
+    has_weights,
+)
 from processors.text.tokens import load_tokens, save_tokens
 from utils.atomic import disk_errors
 from utils.errors import UserError, one_line
@@ -31,6 +41,9 @@ _SILENT = ("log_dir", "dataset_path", "download", "inference", *_FREE_WITHIN)
 _SHARED = ("model_type", "model", "preprocess.sample_rate", "preprocess.hop_size", "preprocess.n_mel")
 # ... but for these of a model.
 _ANY_WEIGHTS = ("dropout", "stop_gradient")
+
+
+log = logging.getLogger(__name__)
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -176,6 +189,31 @@ def token_difference(one: list[str], other: list[str]) -> str:
     return "; ".join(parts)
 
 
+def beside(folder: Path, tokens: Sequence[str]) -> dict[str, int]:
+    """Checksums of a token table, and of the user lexicon in a folder, for the checkpoints trained with them."""
+    found = {TOKENS: zlib.crc32("\n".join(tokens).encode())}
+    with suppress(OSError):  # there is none, or who reads it says what is wrong
+        found[LEXICON] = crc32(folder / LEXICON)
+    return found
+
+
+def voice_tokens(folder: Path, checkpoint: Path) -> list[str]:
+    """The token table in a folder; UserError unless it is the one that the checkpoint's weights were trained with.
+
+    A lexicon may be changed by its owner, so that this is only a warning. Older checkpoints know neither.
+    """
+    tokens: list[str] = load_tokens(folder / TOKENS)["tokens"]
+    expected, found = read_json(checkpoint / STATE).get("beside", {}), beside(folder, tokens)
+    if expected and expected.get(TOKENS) != found[TOKENS]:
+        raise UserError(
+            f"{folder / TOKENS} is not the table that {checkpoint.name} was trained with, and the voice would speak "
+            "other sounds: get the file again from another copy"
+        )
+    if expected and expected.get(LEXICON) != found.get(LEXICON):
+        log.warning("%s is not the one that %s was trained with", folder / LEXICON, checkpoint.name)
+    return tokens
+
+
 def misfit(folder: Path, config: ExperimentConfig, unneeded: Sequence[str] = ()) -> str:
     """Which settings tell a config from the one that the weights in `folder` were trained with; empty if none does.
 
@@ -207,7 +245,7 @@ def check_source(source: Path, tokens: list[str], config: ExperimentConfig, netw
     advice = f"; train with its own settings: --config {source / CONFIG}"
     if details:
         raise UserError(f"--finetune_from {source} does not fit this config: {details}{advice}")
-    difference = token_difference(load_tokens(source / TOKENS)["tokens"], tokens)
+    difference = token_difference(voice_tokens(source, checkpoint.path), tokens)
     if difference:
         raise UserError(
             f"--finetune_from {source} has other tokens than this corpus ({difference}){advice}, from stage 1 on"

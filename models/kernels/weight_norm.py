@@ -150,8 +150,7 @@ class FusedWeights:
 
 def inner_size(layer: Any) -> int:
     """Input channels if they are to be the innermost axis, as in channels-last convolutions; 1 keeps the order."""
-    weight: Tensor = vars(layer)["_parameters"]["weight_v"]
-    return 1 if getattr(layer, "groups", 1) > 1 else weight.shape[1]
+    return 1 if getattr(layer, "groups", 1) > 1 else layer.weight_v.shape[1]
 
 
 class _Weights(Function):

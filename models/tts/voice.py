@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from config.schema import ExperimentConfig, InferenceConfig
 from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
 from models.base.device import out_of_memory_advice, resolve_precision
-from models.base.experiment import LEXICON, TOKENS, misfit
+from models.base.experiment import LEXICON, TOKENS, misfit, voice_tokens
 from models.registry import load_experiment_config
 from models.tts.pieces import FrameGenerator, generate_in_chunks, group_by_size, on_host, rows_of, windows
 from models.tts.pitch_response import PitchResponse, stretched
@@ -27,7 +27,6 @@ from processors.script import Controls, Line, Scriptwriter, controlled
 from processors.text.frontend import TextFrontEnd
 from processors.text.prosody import NEUTRAL
 from processors.text.text_error import TextError
-from processors.text.tokens import load_tokens
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ class Voice(ABC):
             if details := misfit(folder, loaded, cls.UNUSED):
                 advice = "speak with its own settings: leave out --config, and --set of these keys"
                 raise UserError(f"{expt_dir} does not fit this config: {details}; {advice}")
-        tokens = load_tokens(folder / TOKENS)["tokens"]
+        tokens = voice_tokens(folder, chosen.path)
         network = cls.build(loaded, len(tokens))
         # The average holds parameters only; the statistics are in the network's own file.
         weights = {**load_weights(chosen.path, prefer_ema=False), **load_weights(chosen.path)}

@@ -80,7 +80,6 @@ class ResolutionDiscriminator(nn.Module):
 
     def __init__(self, n_fft: int, channels: int) -> None:
         super().__init__()
-        self.window: Tensor
         self.n_fft, self.hop_size = n_fft, n_fft // 4
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         wide, narrow = (3, 9), (3, 3)

@@ -32,8 +32,6 @@ class MelSpectrogram(nn.Module):
         last_frame: bool = False,
     ) -> None:
         super().__init__()
-        self.basis: Tensor
-        self.window: Tensor
         self.last_frame = last_frame
         self.n_fft, self.win_size, self.hop_size = n_fft, win_size, hop_size
         basis = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mel, fmin=fmin, fmax=fmax)

@@ -34,7 +34,15 @@ from utils.errors import UserError
         ("train: 4", "exp.json: train is a section of keys in { }, but 4 is given"),
         ("train: null", "exp.json: train is a section of keys in { }, but None is given"),
         ("preprocess: {fmax: 'x'}", 'preprocess.fmax must be a number or null, but "x" is given'),
-        ("train: {learning_rate: Infinity}", "Infinity is no usable value"),
+        ("train: {learning_rate: Infinity}", "train.learning_rate must be a finite number below 1e300"),
+        ("preprocess: {fmax: 1e400}", "preprocess.fmax must be a finite number below 1e300"),
+        (f"train: {{batch_size: 0x{'f' * 50_000}}}", "train.batch_size must be a finite number"),
+        (f"train: 0x{'f' * 50_000}", "train must be a finite number"),
+        ("preprocess: {processed_dir: 'a\\0b'}", "preprocess.processed_dir holds NUL"),
+        ("dataset_path: {'\\ud800': 'x'}", "dataset_path holds NUL, or half of a pair"),
+        (f"dataset: {'[' * 30}{']' * 30}", "dataset is nested too deeply"),
+        ("model: {encoder: {layers: 1e8}}", "model.encoder.layers must be at most 256, but 100000000.0 is given"),
+        ("train: {batch_size: 1e8}", "train.batch_size must be at most 65536, but 100000000.0 is given"),
         # limits
         ("train: {batch_size: 0}", "train.batch_size must be above 0, but 0 is given"),
         ("train: {AdamW: {betas: [0.9, 1]}}", "train.AdamW.betas[1] must be below 1, but 1 is given"),
@@ -148,7 +156,9 @@ def test_circle_of_bases(write):
         ("train.batch_size.x=3", "--set: train.batch_size must be a whole number"),
         ("train=3", "--set: train is a section"),
         ("model_type=VITS", "--set model_type: model_type must be one of"),
-        ("train.learning_rate=Infinity", "--set train.learning_rate: Infinity is no usable value"),
+        ("train.learning_rate=Infinity", "--set train.learning_rate: train.learning_rate must be a finite"),
+        ("log_dir=a\0b", "--set log_dir: log_dir holds NUL"),
+        (f"dataset={'[' * 100_000}", "must be a list"),
     ],
 )
 def test_overrides(write, override, message):

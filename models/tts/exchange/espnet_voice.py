@@ -13,7 +13,7 @@ from torch import Tensor
 
 from config.schema import config_to_dict
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
-from models.base.experiment import TOKENS, Experiment
+from models.base.experiment import TOKENS, Experiment, beside, voice_tokens
 from models.registry import load_experiment_config
 from models.tts.exchange import espnet_options as options
 from models.tts.exchange import espnet_tensors as tensors
@@ -81,7 +81,7 @@ def import_voice(model: Path, config: Path, out: Path) -> list[str]:
     }
     with whole_folder(out) as folder:
         Experiment(folder, jets).write(tokens)
-        save_checkpoint(folder, 0, networks, {}, {})
+        save_checkpoint(folder, 0, networks, {}, {}, beside(folder, tokens))
     if not unlike:
         return []
     return [f"speech is the same, but training would differ in {', '.join(unlike)}, for which there is no option here"]
@@ -106,7 +106,7 @@ def export_voice(expt_dir: Path, out: Path, checkpoint: str = "last") -> None:
     for section, key in ((options.FEATURES, "feats_extract"), (options.MEL_LOSS, "tts.mel_loss.wav_to_mel")):
         state[f"{key}.logmel.melmat"] = _mel_basis(theirs, section)
     table = load_tokens(expt_dir / TOKENS)
-    tokens = list(table["tokens"])
+    tokens = voice_tokens(expt_dir, path)
     if table["phone_extractor"] == "espnet":
         theirs.update(TEXT)
     else:

@@ -23,7 +23,7 @@ from models.base.checkpoints import (
     save_checkpoint,
 )
 from models.base.compact import compact, expand
-from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS
+from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS, beside, voice_tokens
 from models.evaluation.markdown import cell, summary_table
 from models.evaluation.report import Report
 from models.registry import load_config, load_experiment_config, model_module
@@ -84,11 +84,12 @@ def pack_voice(
             )
     stored = stored_weights(chosen, precision)
     with whole_folder(out) as folder:
-        save_checkpoint(folder, chosen.step, {NETWORK: stored}, None, chosen.metrics)
         write_json(folder / CONFIG, travelling_config(config, expt_dir, out))
         for name in (TOKENS, LEXICON, PITCH_RESPONSE):
             if (expt_dir / name).is_file():
                 shutil.copyfile(expt_dir / name, folder / name)
+        bound = beside(folder, voice_tokens(expt_dir, chosen.path))
+        save_checkpoint(folder, chosen.step, {NETWORK: stored}, None, chosen.metrics, bound)
         megabytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
         if megabytes > max_megabytes:
             smaller = "" if precision == "int8" else "pack it with --precision int8 (half of that), "

@@ -10,12 +10,12 @@ from pydantic import Field, model_validator
 
 from config.schema import (
     ExperimentConfig,
+    LayerCount,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     Probability,
     Section,
+    Size,
     TrainConfig,
 )
 
@@ -23,10 +23,10 @@ from config.schema import (
 class TransformerConfig(Section):
     """A stack of pre-norm self-attention blocks with a two-layer conv feed-forward."""
 
-    layers: PositiveInt
-    heads: PositiveInt
-    ffn_channels: PositiveInt
-    ffn_kernel_size: PositiveInt
+    layers: LayerCount
+    heads: Size
+    ffn_channels: Size
+    ffn_kernel_size: Size
     dropout: Probability
     attention_dropout: Probability
     positional_dropout: Probability
@@ -35,9 +35,9 @@ class TransformerConfig(Section):
 class PredictorConfig(Section):
     """A stack of conv, ReLU, layer norm and dropout that ends in one value per token."""
 
-    layers: PositiveInt
-    channels: PositiveInt
-    kernel_size: PositiveInt
+    layers: LayerCount
+    channels: Size
+    kernel_size: Size
     dropout: Probability
 
 
@@ -45,7 +45,7 @@ class VarianceConfig(PredictorConfig):
     """A predictor together with the embedding of the value it predicts."""
 
     stop_gradient: bool
-    embed_kernel_size: PositiveInt
+    embed_kernel_size: Size
     embed_dropout: Probability
 
 
@@ -72,12 +72,12 @@ class HifiganConfig(GeneratorConfig):
     BUILDS = ("models.vocoders.hifigan", "HifiganGenerator")
     HOP = "the product of upsample_rates"
 
-    channels: PositiveInt
-    kernel_size: PositiveInt
-    upsample_rates: Annotated[list[PositiveInt], Field(min_length=1)]
-    upsample_kernel_sizes: list[PositiveInt]
-    resblock_kernel_sizes: Annotated[list[PositiveInt], Field(min_length=1)]
-    resblock_dilations: list[list[PositiveInt]]
+    channels: Size
+    kernel_size: Size
+    upsample_rates: Annotated[list[Size], Field(min_length=1)]
+    upsample_kernel_sizes: list[Size]
+    resblock_kernel_sizes: Annotated[list[Size], Field(min_length=1)]
+    resblock_dilations: list[list[Size]]
 
     @property
     def hop_size(self) -> int:
@@ -105,12 +105,12 @@ class IstftConfig(GeneratorConfig):
 
     BUILDS = ("models.vocoders.istft", "IstftGenerator")
 
-    channels: PositiveInt
-    ffn_channels: PositiveInt
-    layers: PositiveInt
-    kernel_size: PositiveInt
-    n_fft: PositiveInt
-    hop_size: PositiveInt
+    channels: Size
+    ffn_channels: Size
+    layers: LayerCount
+    kernel_size: Size
+    n_fft: Size
+    hop_size: Size
 
     @model_validator(mode="after")
     def _consistent(self) -> IstftConfig:
@@ -132,14 +132,14 @@ class GeneratorsConfig(Section):
 class DiscriminatorConfig(Section):
     """Multi-period and multi-scale discriminators (arXiv 2010.05646, section 2.3), and multi-resolution ones."""
 
-    periods: list[Annotated[int, Field(ge=2)]]
-    period_channels: PositiveInt
-    period_max_channels: PositiveInt
-    scales: NonNegativeInt
-    scale_channels: PositiveInt
-    scale_max_channels: PositiveInt
-    resolutions: list[Annotated[int, Field(ge=16, multiple_of=4)]]
-    resolution_channels: PositiveInt
+    periods: list[Annotated[int, Field(ge=2, le=65_536)]]
+    period_channels: Size
+    period_max_channels: Size
+    scales: Annotated[int, Field(ge=0, le=16)]
+    scale_channels: Size
+    scale_max_channels: Size
+    resolutions: list[Annotated[int, Field(ge=16, le=65_536, multiple_of=4)]]
+    resolution_channels: Size
 
     @model_validator(mode="after")
     def _consistent(self) -> DiscriminatorConfig:
@@ -151,7 +151,7 @@ class DiscriminatorConfig(Section):
 class JetsModelConfig(Section):
     """The JETS network (arXiv 2203.16852)."""
 
-    hidden_channels: PositiveInt
+    hidden_channels: Size
     encoder: TransformerConfig
     decoder: TransformerConfig
     duration_predictor: PredictorConfig
@@ -186,7 +186,7 @@ class LossConfig(Section):
     variance: NonNegativeFloat
     alignment: NonNegativeFloat
     multi_mel: NonNegativeFloat
-    multi_mel_n_ffts: list[Annotated[int, Field(ge=64, multiple_of=4)]]
+    multi_mel_n_ffts: list[Annotated[int, Field(ge=64, le=65_536, multiple_of=4)]]
     mel_fmin: NonNegativeFloat
     mel_fmax: PositiveFloat | None
     others: dict[str, NonNegativeFloat]
@@ -195,7 +195,7 @@ class LossConfig(Section):
 class JetsTrainConfig(TrainConfig):
     """The shared loop plus what joint training adds."""
 
-    segment_size: PositiveInt
+    segment_size: Size
     loss: LossConfig
 
 

@@ -100,6 +100,23 @@ def test_averaged_weights_and_the_wanted_checkpoint_are_taken(tmp_path: Path) ->
     assert find_checkpoint(tmp_path / "last").metrics == {"score": 2.0}
 
 
+def test_weights_are_bound_to_their_token_table_and_lexicon(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder, state = tmp_path / "voice", tmp_path / "voice/checkpoints/step_00000002/state.json"
+    pack_voice(make_experiment(tmp_path / "source"), folder, FACTS, say=quiet)
+    (folder / "lexicon.txt").write_text("jets JH EH1 T S\n")
+    Synthesizer.from_experiment(folder, "cpu")
+    assert "lexicon.txt is not the one that step_00000002 was trained with" in caplog.text
+    table = json.loads((folder / "tokens.json").read_text())
+    table["tokens"][-1], table["tokens"][-2] = table["tokens"][-2:]
+    (folder / "tokens.json").write_text(json.dumps(table))
+    with pytest.raises(UserError, match="tokens.json is not the table that step_00000002 was trained with"):
+        Synthesizer.from_experiment(folder, "cpu")
+    old = json.loads(state.read_text())
+    del old["beside"]  # as voices of before have none
+    state.write_text(json.dumps(old))
+    Synthesizer.from_experiment(folder, "cpu")
+
+
 def test_the_users_lexicon_comes_along(tmp_path: Path) -> None:
     lexicon = tmp_path / "mine.txt"
     lexicon.write_text("jets JH EH1 T S\n")
@@ -249,6 +266,10 @@ def test_what_does_not_fit_it_is_refused_with_the_way_out(train: Train, voice: P
     table = json.loads((voice / "tokens.json").read_text())
     table["tokens"][-1] = "XX"
     (voice / "tokens.json").write_text(json.dumps(table))
+    with pytest.raises(UserError, match="is not the table that step_00000004 was trained with"):
+        train("tuned", finetune_from=voice)
+    state = find_checkpoint(voice).path / "state.json"
+    state.write_text(state.read_text().replace("beside", "older"))
     with pytest.raises(UserError, match=r"has other tokens than this corpus \(only there: XX; only here: .*--config"):
         train("tuned", finetune_from=voice)
     assert not (voice.parent / "runs/tuned").exists()
