@@ -69,6 +69,14 @@ def test_one_text(folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["0001.wav"]
 
 
+def test_a_wav_that_is_replaced_is_told(speak_here: Here, tmp_path: Path) -> None:
+    (tmp_path / "0001.txt").write_text("Hello there.")
+    for flag in ("--text=Hello.", f"--text_file={tmp_path / '0001.txt'}"):
+        said = [speak_here(f"--output_dir={tmp_path / 'out'}", flag).stdout for _ in range(2)]
+        assert [b"0001.wav" in line and b"(replaced an earlier one)" in line for line in said] == [False, True]
+        (tmp_path / "out/0001.wav").unlink()
+
+
 def test_speaking_imports_only_what_it_needs(folder: Path, tmp_path: Path) -> None:
     heavy = ["numba", "scipy", "librosa", "tensorboard", "matplotlib", "accelerate", "nltk", "onnx"]
     program = (

@@ -180,16 +180,16 @@ def texts_to_wavs(voice: Voice, texts: Iterable[str], output_dir: Path, told: To
             wave, sample_rate = voice.tts(text)
             spent = time.perf_counter() - started
             path = output_dir / f"{count:04d}.wav"
+            replaced = path.exists()
             write_wav(path, wave, sample_rate)
-            seconds = len(wave) / sample_rate
-            print(f"{path}  {seconds:.2f} s  RTF {ratio(spent, seconds):.3f}", flush=True)
+            print_wav(path, len(wave) / sample_rate, spent, replaced)
     return told.status(count)
 
 
 def file_to_wav(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
     """One wav of a whole text file, written while it is being made."""
     path = output_dir / f"{file.stem}.wav"
-    started = time.perf_counter()
+    started, replaced = time.perf_counter(), path.exists()
     with (
         progress(file.stat().st_size or None, "B", file.name) as bar,  # a pipe has no size
         WavWriter(path, voice.sample_rate) as writer,
@@ -201,9 +201,14 @@ def file_to_wav(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
                 writer.write(wave)
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
-    spent = time.perf_counter() - started
-    print(f"{path}  {writer.seconds:.2f} s  RTF {ratio(spent, writer.seconds):.3f}", flush=True)
+    print_wav(path, writer.seconds, time.perf_counter() - started, replaced)
     return 0
+
+
+def print_wav(path: Path, seconds: float, spent: float, replaced: bool) -> None:
+    """Say that a wav is there, and whether an earlier one of its name is gone."""
+    note = "  (replaced an earlier one)" if replaced else ""
+    print(f"{path}  {seconds:.2f} s  RTF {ratio(spent, seconds):.3f}{note}", flush=True)
 
 
 def list_to_wavs(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:

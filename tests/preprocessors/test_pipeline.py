@@ -98,6 +98,7 @@ def test_every_reason_to_skip(
     add("nan", with_nan, subtype="FLOAT")
     add("none", np.zeros(0))
     add("short", good[: RATE // 4])
+    add("left", np.stack([good, 0 * good], axis=1), text="a good Дом")
     add("long", np.tile(good, 20))
     add("silent", np.zeros(RATE))
     add("clipped", np.clip(20 * good, -1, 1))
@@ -132,9 +133,11 @@ def test_every_reason_to_skip(
         "one column": "wrong columns",
     }
     assert all(len(row["reason"]) > 15 and "\n" not in row["reason"] for row in rows.values())
-    assert [u.id for u in ProcessedCorpus.open(corpus).utterances] == [f"u{n:03d}" for n in range(6)]
+    assert [u.id for u in ProcessedCorpus.open(corpus).utterances] == [*(f"u{n:03d}" for n in range(6)), "left"]
     report = (corpus / "report.txt").read_text()
-    assert "skipped: 17" in report and "too short           2   for instance none:" in report
+    assert "skipped: 17" in report and "too short              2   for instance none:" in report
+    assert "noted, and used all the same: 2 (each in noted.jsonl)" in report
+    assert "words left out         1   for instance left: Дом" in report and "one channel taken      1" in report
 
 
 def test_an_exception_costs_one_utterance(
@@ -143,10 +146,10 @@ def test_an_exception_costs_one_utterance(
     real, pitch = features.load_recording, features.extract_f0_batch
     troubled = real(voice_folder / "wavs/u006.wav", config_maker(voice_folder).preprocess)
 
-    def fragile(path: Path, config: object) -> np.ndarray:
+    def fragile(path: Path, *rest: object) -> np.ndarray:
         if path.stem == "u003":
             raise ZeroDivisionError("surprise")
-        return real(path, config)
+        return real(path, *rest)
 
     def fragile_pitch(waves: list, *settings: float) -> list:
         if any(np.array_equal(wave * 32768, troubled) for wave in waves):
