@@ -26,7 +26,7 @@ from utils.errors import UserError, command
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "egs/tts/Jets"
 BUNDLED = HERE / "voice"
-PACKAGES = ("torch", "json5", "pydantic")
+PACKAGES = ("torch", "accelerate", "json5", "pydantic", "pyarrow", "xxhash", "rapidfuzz")
 
 
 @command

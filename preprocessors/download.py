@@ -53,6 +53,10 @@ def download_dataset(config: ExperimentConfig, name: str) -> Path:
             f"{name}: {shown(target)} does not exist, and download.{name} gives no address to get it from; "
             f"put the corpus there or set dataset_path.{name}"
         )
+    if not hasattr(tarfile, "data_filter"):
+        raise UserError(
+            "unpacking safely needs Python 3.10.12, 3.11.4 or newer: update it, or unpack the corpus yourself"
+        )
     try:
         with disk_errors(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -48,10 +48,13 @@ def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
     folder = config.dataset_path.get(name)
     if folder is None:
         raise UserError(f"dataset {name!r} has no folder: add dataset_path.{name} to the config")
+    target = corpus_directory(preprocess, name)
+    if target.resolve() == project_path(folder).resolve():
+        where = f"the features of {name} would lie among its recordings, in {shown(target)}"
+        raise UserError(f"{where}: set preprocess.processed_dir to another folder")
     rows = [replace(row, language=preprocess.language) for row in read_ljspeech(project_path(folder), name)]
     rows = with_keys(rows, preprocess)
     source = digest([[row.id, row.key, row.kind, row.reason] for row in rows])
-    target = corpus_directory(preprocess, name)
     up_to_date = f"{name}: nothing to do, {shown(target)} is up to date (see {shown(target / REPORT)})"
     if _is_current(target, preprocess, source) and not _useless(target):
         print(up_to_date)

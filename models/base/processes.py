@@ -22,7 +22,7 @@ from utils.errors import UserError
 
 T = TypeVar("T")
 # Consumer cards without peer-to-peer transfers, on which NCCL hangs.
-_NO_P2P = re.compile(r"RTX (30|40|50)\d\d")
+_NO_P2P = re.compile(r"GeForce RTX (30|40|50)\d\d")
 # Seconds. Ctrl-C reaches a process twice, from the terminal and from the one that started it: still one request.
 SAME_REQUEST = 1.0
 # Seconds that the other processes have to end by themselves when one has failed.

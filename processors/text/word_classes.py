@@ -20,7 +20,6 @@ MODALS = frozenset(
     "helped".split()
 )
 SUBJECTS = frozenset("i you we they he she it".split())
-SINGULAR_SUBJECTS = frozenset("he she it".split())
 BE = frozenset(
     "is are was were be been being am isn't aren't wasn't weren't i'm you're we're they're he's she's it's that's "
     "there's seems "

@@ -112,6 +112,8 @@ class Losses:
         unknown = set(loss.others) - {term.weight for term in terms.values()}
         if unknown:
             raise UserError(f"train.loss.others.{min(unknown)} is the weight of no loss in models/tts/jets/losses.py")
+        if twice := set(loss.others) & set(type(loss).model_fields):
+            raise UserError(f"train.loss.others.{min(twice)} is set twice: write train.loss.{min(twice)} alone")
         weights = {name: float(known.get(term.weight, 0.0)) for name, term in terms.items()}
         # A term without weight would still cost time.
         self.weights = {name: weight for name, weight in weights.items() if weight > 0 or not terms[name].optional}
