@@ -13,6 +13,7 @@ import numpy as np
 from config.schema import PreprocessConfig
 from processors.corpus import NOTED, SKIPPED, SPLITS
 from processors.store import shard_arrays
+from processors.text.tokens import PUNCTUATION, WORD_BOUNDARY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,15 +146,19 @@ def _phone_lines(figures: CorpusFigures) -> list[str]:
     counts = {token: int(count) for token, count in zip(figures.tokens, totals) if count}
     per_second = len(numbers) / max(figures.seconds.sum(), 1e-9)
     lines = [f"tokens: {len(numbers)} of {len(counts)} kinds, {per_second:.1f} per second"]
-    cells = [f"{phone} {count}" for phone, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    # The token between words would be invisible.
+    shown = {phone: "(space)" if phone == WORD_BOUNDARY else phone for phone in counts}
+    cells = [f"{shown[phone]} {count}" for phone, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     width = max(len(cell) for cell in cells) + 2
     columns = max(1, 100 // width)
     for start in range(0, len(cells), columns):
         lines.append("  " + "".join(cell.ljust(width) for cell in cells[start : start + columns]).rstrip())
-    rare = sorted(phone for phone, count in counts.items() if count < RARE)
+    rare = sorted(shown[phone] for phone, count in counts.items() if count < RARE)
     if rare:
         lines.append(f"  fewer than {RARE} times: {' '.join(rare)}")
-    never = [token for token in figures.tokens[1:] if token not in counts]  # the first one is padding
+    # No corpus has all the sounds of all languages, but any could have all marks.
+    expected = PUNCTUATION if WORD_BOUNDARY in figures.tokens else figures.tokens[1:]
+    never = [token for token in expected if token not in counts]
     if never:
         lines.append(f"  never: {' '.join(never)}")
     return lines

@@ -25,13 +25,12 @@ from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
 from processors.script import Line, Scriptwriter
 from processors.text.text_error import TextError
-from processors.text.tokens import END, PUNCTUATION, START
+from processors.text.tokens import NO_SOUND
 from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
 from utils.errors import UserError
 
 MANIFEST = "manifest.jsonl"
 SOME_SKIPPED = 1  # exit status: of several texts that a user listed, some could not be spoken
-_SILENT_TOKENS = frozenset((START, END, " ", *PUNCTUATION))
 _SHOWN_WORDS, _SHOWN_LETTERS = 5, 30
 _Named = tuple[tuple[str, str], Line]  # id and text, and one of its lines
 
@@ -251,7 +250,7 @@ def split_to_wavs(voice: Voice, dataset: str, split: str, output_dir: Path, told
     told.status(len(utterances))
     recorded = [utterance for utterance in utterances if utterance.id in rows]
     conclude(output_dir, [rows[utterance.id] for utterance in recorded], time.perf_counter() - started)
-    count = sum(1 for utterance in recorded for phone in utterance.phones if phone not in _SILENT_TOKENS)
+    count = sum(1 for utterance in recorded for phone in utterance.phones if phone not in NO_SOUND)
     length = sum(utterance.length for utterance in recorded) / corpus.sample_rate
     spoken_seconds = sum(rows[utterance.id]["seconds"] for utterance in recorded)
     print(f"speaking rate {ratio(count, spoken_seconds):.2f} phones/s, recordings {ratio(count, length):.2f}")

@@ -66,7 +66,15 @@ def test_what_comes_out(
 
     printed = capsys.readouterr().out
     assert (folder / "report.txt").read_text() in printed
-    for words in ("train", "skipped: none", "tokens:", "F0: median", "energy (training split", "x real time"):
+    for words in (
+        "train",
+        "skipped: none",
+        "tokens:",
+        "(space)",
+        "F0: median",
+        "energy (training split",
+        "x real time",
+    ):
         assert words in printed
     assert sorted(path.name for path in (folder / "plots").iterdir()) == ["f0.png", "lengths.png", "levels.png"]
     assert [path.name for path in folder.parent.iterdir()] == ["voice"]
