@@ -108,6 +108,10 @@ def test_every_reason_to_skip(
     truncated = add("truncated", good)
     truncated.write_bytes(truncated.read_bytes()[:20000])
     add("rubbish", good).write_bytes(b"this is not a recording")
+    for name in ("pipe", "device"):
+        add(name, good).unlink()
+    os.mkfifo(folder / "wavs/pipe.wav")
+    (folder / "wavs/device.wav").symlink_to("/dev/zero")
     with open(folder / "metadata.csv", "ab") as file:
         file.write(b"absent|text\nu001|again\nu999|\n../../escape|text\nbad|caf\xe9\none column\n")
 
@@ -125,6 +129,8 @@ def test_every_reason_to_skip(
         "no_words": "text",
         "truncated": "truncated",
         "rubbish": "unreadable",
+        "pipe": "unreadable",
+        "device": "unreadable",
         "absent": "missing audio",
         "u001": "duplicate id",
         "u999": "empty text",
@@ -135,7 +141,7 @@ def test_every_reason_to_skip(
     assert all(len(row["reason"]) > 15 and "\n" not in row["reason"] for row in rows.values())
     assert [u.id for u in ProcessedCorpus.open(corpus).utterances] == [*(f"u{n:03d}" for n in range(6)), "left"]
     report = (corpus / "report.txt").read_text()
-    assert "skipped: 17" in report and "too short              2   for instance none:" in report
+    assert "skipped: 19" in report and "too short              2   for instance none:" in report
     assert "noted, and used all the same: 2 (each in noted.jsonl)" in report
     assert "words left out         1   for instance left: Дом" in report and "one channel taken      1" in report
 
