@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bins import recipe
-from utils.errors import UserError
+from utils.errors import UserError, command
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -33,6 +33,7 @@ def message_for(error: UserError, arguments: argparse.Namespace) -> str:
     return recipe.as_typed(message)
 
 
+@command
 def main() -> int:
     """Exit status: 0, 1 if some texts of a list were skipped, 2 for what the user can mend, 130 after Ctrl-C."""
     arguments = parse_arguments()
@@ -43,13 +44,10 @@ def main() -> int:
 
         return run(arguments)
     except UserError as error:
-        print(f"error: {message_for(error, arguments)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        raise UserError(message_for(error, arguments)) from None
     except BrokenPipeError:  # whoever listened has heard enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return 0
 
 
 if __name__ == "__main__":

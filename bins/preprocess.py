@@ -8,9 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.errors import UserError
+from utils.errors import UserError, command
 
 
+@command
 def main() -> int:
     """Parse the command line, prepare each corpus; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -28,12 +29,9 @@ def main() -> int:
             raise UserError(f"--dataset {unknown[0]} is not in the config's dataset list: {', '.join(config.dataset)}")
         for name in arguments.dataset or config.dataset:
             preprocess_dataset(config, name)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("stopped; run the same command again to continue", file=sys.stderr)
-        return 130
+        raise
     return 0
 
 

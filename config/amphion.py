@@ -156,7 +156,7 @@ def _adapted(name: str, values: dict[KeyPath, Any]) -> list[str]:
     if isinstance(extractor, str) and extractor.startswith("pypinyin"):
         raise UserError(
             f'{name}: preprocess.phone_extractor "{extractor}" (Mandarin) is not supported; '
-            'use "lexicon" (US English) or "espeak"'
+            'use "ipa" (US English) or "espeak"'
         )
     lexicon = values.get(("preprocess", "lexicon_path"))
     if isinstance(lexicon, str) and lexicon.endswith("librispeech-lexicon.txt") and not project_path(lexicon).exists():

@@ -49,7 +49,7 @@ class PreprocessConfig(Section):
     processed_dir: str
     num_workers: Annotated[int, Field(ge=0, le=1024)]
     # text
-    phone_extractor: Literal["lexicon", "espeak", "espnet"]
+    phone_extractor: Literal["ipa", "lexicon", "espeak", "espnet"]
     tokens_path: str | None
     language: str
     lexicon_path: str | None

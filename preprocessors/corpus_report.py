@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from config.schema import PreprocessConfig
-from processors.corpus import SKIPPED, SPLITS
+from processors.corpus import NOTED, SKIPPED, SPLITS
 from processors.store import shard_arrays
+from processors.text.tokens import PUNCTUATION, WORD_BOUNDARY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,6 +41,7 @@ class CorpusFigures:
     tokens: list[str]
     shards: list[Path]
     skipped: list[tuple[str, str, str]]  # id, kind and reason
+    noted: list[tuple[str, str, str]]  # the same of what is used all the same
     statistics: dict[str, float]
 
     def column(self, name: str) -> np.ndarray:
@@ -74,7 +77,7 @@ class CorpusFigures:
 
 def report_text(figures: CorpusFigures) -> str:
     """The report: utterances and hours, what was skipped and why, phones, F0, energy and level."""
-    parts = (_split_table, _skipped_table, _phone_lines, _signal_lines, _warnings)
+    parts = (_split_table, _skipped_table, _noted_table, _phone_lines, _signal_lines, _warnings)
     sections = [[f"corpus {figures.name}"], *(part(figures) for part in parts)]
     return "\n\n".join("\n".join(section) for section in sections if section)
 
@@ -120,12 +123,21 @@ def _split_table(figures: CorpusFigures) -> list[str]:
 def _skipped_table(figures: CorpusFigures) -> list[str]:
     if not figures.skipped:
         return ["skipped: none"]
-    lines = [f"skipped: {len(figures.skipped)} (each with its reason in {SKIPPED})"]
-    first = {kind: f"{key}: {reason}" for key, kind, reason in reversed(figures.skipped)}
-    counts = Counter(kind for _, kind, _ in figures.skipped)
+    return [f"skipped: {len(figures.skipped)} (each with its reason in {SKIPPED})", *_counts(figures.skipped)]
+
+
+def _noted_table(figures: CorpusFigures) -> list[str]:
+    if not figures.noted:
+        return []
+    return [f"noted, and used all the same: {len(figures.noted)} (each in {NOTED})", *_counts(figures.noted)]
+
+
+def _counts(rows: list[tuple[str, str, str]]) -> Iterator[str]:
+    """A line for each kind of `rows` (id, kind, reason), the most frequent first."""
+    first = {kind: f"{key}: {reason}" for key, kind, reason in reversed(rows)}
+    counts = Counter(kind for _, kind, _ in rows)
     for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        lines.append(f"  {kind:<15}{count:>6}   for instance {first[kind]}")
-    return lines
+        yield f"  {kind:<18}{count:>6}   for instance {first[kind]}"
 
 
 def _phone_lines(figures: CorpusFigures) -> list[str]:
@@ -134,15 +146,19 @@ def _phone_lines(figures: CorpusFigures) -> list[str]:
     counts = {token: int(count) for token, count in zip(figures.tokens, totals) if count}
     per_second = len(numbers) / max(figures.seconds.sum(), 1e-9)
     lines = [f"tokens: {len(numbers)} of {len(counts)} kinds, {per_second:.1f} per second"]
-    cells = [f"{phone} {count}" for phone, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    # The token between words would be invisible.
+    shown = {phone: "(space)" if phone == WORD_BOUNDARY else phone for phone in counts}
+    cells = [f"{shown[phone]} {count}" for phone, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     width = max(len(cell) for cell in cells) + 2
     columns = max(1, 100 // width)
     for start in range(0, len(cells), columns):
         lines.append("  " + "".join(cell.ljust(width) for cell in cells[start : start + columns]).rstrip())
-    rare = sorted(phone for phone, count in counts.items() if count < RARE)
+    rare = sorted(shown[phone] for phone, count in counts.items() if count < RARE)
     if rare:
         lines.append(f"  fewer than {RARE} times: {' '.join(rare)}")
-    never = [token for token in figures.tokens[1:] if token not in counts]  # the first one is padding
+    # No corpus has all the sounds of all languages, but any could have all marks.
+    expected = PUNCTUATION if WORD_BOUNDARY in figures.tokens else figures.tokens[1:]
+    never = [token for token in expected if token not in counts]
     if never:
         lines.append(f"  never: {' '.join(never)}")
     return lines

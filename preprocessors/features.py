@@ -14,7 +14,7 @@ from processors.audio.pitch import continuous_log_f0, extract_f0_batch
 from processors.audio.recording import AudioProblem, active_level_db, frame_energy, load_recording
 from processors.store import shard_batch, write_batch
 from utils.atomic import disk_errors
-from utils.errors import UserError
+from utils.errors import UserError, one_line
 from utils.paths import project_path
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ def _prepare(source: SourceRow, config: PreprocessConfig, front_end: TextFrontEn
     """Text and samples of one utterance, and the samples again as float32 (N,). Raises UserError or AudioProblem."""
     normalised = front_end.normalise(source.text)
     phones = front_end.phonemise(source.text)
-    audio = load_recording(source.audio, config)
+    words = front_end.left_out(source.text)
+    notes = [f"words left out: {one_line(', '.join(words))}"] if words else []
+    audio = load_recording(source.audio, config, notes.append)
     seconds = len(audio) / config.sample_rate
     if len(normalised) > config.max_chars_per_second * seconds:
         raise AudioProblem(
@@ -108,7 +110,7 @@ def _prepare(source: SourceRow, config: PreprocessConfig, front_end: TextFrontEn
             f"{len(normalised)} characters in {seconds:.2f} s is more than max_chars_per_second "
             f"({config.max_chars_per_second:g}): text and recording do not belong together",
         )
-    row = {"id": source.id, "normalised": normalised, "phones": phones, "audio": audio}
+    row = {"id": source.id, "normalised": normalised, "phones": phones, "audio": audio, "notes": notes}
     return row, audio.astype(np.float32) / np.float32(32768)
 
 

@@ -13,6 +13,7 @@ from config.schema import PreprocessConfig
 from preprocessors.corpus_report import CorpusFigures, report_text, write_plots
 from preprocessors.source import SourceRow
 from processors.corpus import (
+    NOTED,
     REPORT,
     SHARDS,
     SKIPPED,
@@ -47,10 +48,17 @@ def write_corpus(
         raise UserError(_nothing_left(name, skipped))
     table = table.append_column("split", pa.array(splits).dictionary_encode())
     manifest = table.select(MANIFEST.names).combine_chunks().to_batches()[0]
-    figures = CorpusFigures(name, preprocess, manifest, _tokens(target, shards), shards, skipped, _statistics(manifest))
+    remarkable = table.filter(pa.compute.greater(pa.compute.list_value_length(table.column("notes")), 0))
+    pairs = zip(remarkable.column("id").to_pylist(), remarkable.column("notes").to_pylist())
+    noted = [
+        (key, kind, details) for key, notes in pairs for kind, _, details in (note.partition(": ") for note in notes)
+    ]
+    tokens, statistics = _tokens(target, shards), _statistics(manifest)
+    figures = CorpusFigures(name, preprocess, manifest, tokens, shards, skipped, noted, statistics)
     text = report_text(figures)
     write_text(target / REPORT, text + "\n")
-    write_json_lines(target / SKIPPED, [dict(zip(("id", "kind", "reason"), row)) for row in skipped])
+    for file, listed in ((SKIPPED, skipped), (NOTED, noted)):
+        write_json_lines(target / file, [dict(zip(("id", "kind", "reason"), row)) for row in listed])
     write_plots(target / "plots", figures)
     meta = {
         "fingerprint": fingerprint(preprocess),

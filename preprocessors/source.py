@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,11 +44,8 @@ def with_keys(rows: Iterable[SourceRow], preprocess: PreprocessConfig) -> list[S
             except OSError as error:
                 row = replace(row, kind="missing audio", reason=f"{name}: {error.strerror}")
             else:
-                if stat.S_ISREG(status.st_mode):
-                    key = digest([common, row.id, row.text, name, status.st_size, status.st_mtime_ns])
-                    row = replace(row, key=key)
-                else:  # reading a pipe or a device may never end
-                    row = replace(row, kind="unreadable", reason=f"{name} is no regular file")
+                key = digest([common, row.id, row.text, name, status.st_size, status.st_mtime_ns])
+                row = replace(row, key=key)
         result.append(row)
     return result
 

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2
 # Counts changes of the code that change what stage 1 makes of the same recording and the same config.
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 
 SPLITS = ("train", "valid", "test")
-META, SHARDS, SKIPPED, REPORT = "meta.json", "shards", "skipped.jsonl", "report.txt"
+META, SHARDS, SKIPPED, NOTED, REPORT = "meta.json", "shards", "skipped.jsonl", "noted.jsonl", "report.txt"
 _MEASURED = ("log_f0", "energy")
 
 # Keys that decide what becomes of one utterance.

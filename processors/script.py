@@ -18,16 +18,15 @@ from processors.text.frontend import TextError, TextFrontEnd
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.sentences import sentence_spans, split_sentences
 from processors.text.ssml import Boundary, Pause, Span, begins_ssml, is_ssml, parse_ssml
-from processors.text.tokens import END, PAD, PUNCTUATION, START
+from processors.text.tokens import NO_SOUND, PUNCTUATION, WORD_BOUNDARY
 from utils.errors import UserError
 
 _MARKS = frozenset(PUNCTUATION)
-_BLANK = " "  # the token between words, of front-ends that have one
 _SPEAKABLE = re.compile(r"[^\W_]")
 _HEAD = 1 << 16  # characters within which an SSML document must show what it is
 # A sentence of 250 signs with long names can be minutes of speech: a line has this many tokens for each character that
 # a sentence may have.
-_TOKENS_PER_CHARACTER = 4
+_TOKENS_PER_CHARACTER = 6
 # A text may ask for this many seconds of silence, and for some more with every token that it speaks.
 _SILENCE, _SILENCE_PER_TOKEN = 600.0, 0.2
 # Argument of the Python interface -> key of config.inference, where they differ.
@@ -102,7 +101,7 @@ class Scriptwriter:
         self.ids = {token: index for index, token in enumerate(tokens)}
         # Hears of each word that is left out because the voice cannot read it, while lines are made.
         self.on_left_out: Callable[[str], None] | None = None
-        self._marks = {self.ids[token] for token in (PAD, START, END, _BLANK, *PUNCTUATION) if token in self.ids}
+        self._no_sound = {self.ids[token] for token in NO_SOUND if token in self.ids}
 
     def lines(
         self,
@@ -210,8 +209,8 @@ class Scriptwriter:
                 return BraceError(f"{error} (in {text[:80]!r})") if "{" in text or "}" in text else error
             # The start and end tokens stand once, around the whole line.
             phones = phones[len(start) : len(phones) - len(end)]
-            if tokens and _BLANK in self.ids and phones[0] not in _MARKS:
-                phones = [_BLANK, *phones]
+            if tokens and WORD_BOUNDARY in self.ids and phones[0] not in _MARKS:
+                phones = [WORD_BOUNDARY, *phones]
             tokens += phones
             prosody += [manner] * len(phones)
         if tokens[-1] not in _MARKS and end:
@@ -239,8 +238,8 @@ class Scriptwriter:
             raise TextError(f"this voice has no token {error}: it was trained with another text front-end") from None
 
     def count_phones(self, ids: Iterable[int]) -> int:
-        """How many of these tokens are sounds, not marks."""
-        return sum(1 for token in ids if token not in self._marks)
+        """How many of these tokens are sounds, not marks of prosody, stress or length."""
+        return sum(1 for token in ids if token not in self._no_sound)
 
 
 def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], str | None]:

@@ -23,6 +23,7 @@ _MEASURES = ("level_db", "log_f0_sum", "log_f0_square_sum", "energy_sum", "energ
 FEATURES = pa.schema(
     [
         *((name, pa.string()) for name in ("id", "kind", "reason", "normalised")),
+        ("notes", pa.list_(pa.string())),  # "kind: details" of what was done to use it
         ("phones", pa.list_(pa.int16())),  # numbers in the token table
         ("frames", pa.int32()),
         *((name, pa.float64()) for name in _MEASURES),  # dBFS; sums over the frames of ln(Hz) and of energy
@@ -91,5 +92,5 @@ def shard_batch(rows: list[dict[str, Any]], tokens: list[str]) -> pa.RecordBatch
     """Rows of a shard; `tokens` is the table that their phones count in."""
     schema = SHARD.with_metadata({"tokens": json.dumps(tokens)})
     empty: dict[str, Any] = {field.name: 0 if pa.types.is_primitive(field.type) else "" for field in FEATURES}
-    empty |= dict.fromkeys(("phones", *_ARRAYS), np.zeros(0, np.int16))
+    empty |= dict.fromkeys(("notes", "phones", *_ARRAYS), np.zeros(0, np.int16))
     return pa.RecordBatch.from_pylist([{**empty, **row} for row in rows], schema)

@@ -35,7 +35,6 @@ ELSEWHERE = {
     f"sh {RECIPE}/run.sh --stage 0": "downloads 2.6 GB; tests/preprocessors/test_download.py",
     ".venv/bin/tensorboard": "a server",
     ".venv/bin/python bins/calibrate.py": "needs a trained voice; tests/models/tts/test_pitch_response.py",
-    ".venv/bin/python bins/export.py --expt_dir ckpts/tts/my_espeak_voice": "tests/models/tts/exchange/onnx",
     "piper ": "another program; tests/models/tts/exchange/onnx/test_other_runtimes.py",
     ".venv/bin/python bins/convert.py --espnet_model": "needs a voice from ESPnet; tests/parity/test_convert.py",
 }

@@ -10,7 +10,7 @@ import pytest
 
 from models.base.experiment import check_source
 from models.registry import load_config
-from processors.text.tokens import lexicon_tokens
+from processors.text.tokens import ipa_tokens
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, TINY, make_experiment
 from utils.errors import UserError
@@ -55,7 +55,7 @@ def test_what_fits_needs_no_word(check: Check) -> None:
 )
 def test_settings_are_refused_in_the_words_of_stage_2(check: Check, voice: Path, setting: str) -> None:
     with pytest.raises(UserError) as refused:
-        check_source(voice, lexicon_tokens(), load_config(ROOT / "config/jets.json", [*TINY, setting]), ("network",))
+        check_source(voice, ipa_tokens(), load_config(ROOT / "config/jets.json", [*TINY, setting]), ("network",))
     status, told = check(setting)
     assert (status, told) == (2, f"error: {refused.value}\n")
     assert setting.partition("=")[0] in told and f"; train with its own settings: --config {voice}/config.json" in told
@@ -69,10 +69,14 @@ def test_a_name_that_is_taken_is_refused(check: Check, tmp_path: Path) -> None:
 
 
 def test_another_text_front_end_is_refused(check: Check, voice: Path) -> None:
-    pytest.importorskip("espeakng_loader")
-    status, told = check("preprocess.phone_extractor=espeak")
+    status, told = check("preprocess.phone_extractor=lexicon")
     assert status == 2
     assert told.startswith(f"error: --finetune_from {voice} has other tokens than this corpus (only there: ")
+
+
+def test_another_language_of_the_same_tokens_is_not(check: Check) -> None:
+    pytest.importorskip("espeakng_loader")
+    assert check("preprocess.phone_extractor=espeak", "preprocess.language=de") == (0, "")
 
 
 def test_a_folder_without_a_voice_is_refused(check: Check, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import soundfile
 
 from models.tts.text_files import has_ids, id_problem
 from preprocessors.ljspeech import _bad_id
+from processors.text.english import EnglishIpa
 from processors.text.frontend import TextFrontEnd
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, make_corpus, make_experiment
@@ -66,6 +67,14 @@ def test_one_text(folder: Path, tmp_path: Path) -> None:
     wave, rate = soundfile.read(path)
     assert rate == RATE and len(wave) / rate == pytest.approx(float(duration), abs=0.01)
     assert [p.name for p in tmp_path.iterdir()] == ["0001.wav"]
+
+
+def test_a_wav_that_is_replaced_is_told(speak_here: Here, tmp_path: Path) -> None:
+    (tmp_path / "0001.txt").write_text("Hello there.")
+    for flag in ("--text=Hello.", f"--text_file={tmp_path / '0001.txt'}"):
+        said = [speak_here(f"--output_dir={tmp_path / 'out'}", flag).stdout for _ in range(2)]
+        assert [b"0001.wav" in line and b"(replaced an earlier one)" in line for line in said] == [False, True]
+        (tmp_path / "out/0001.wav").unlink()
 
 
 def test_speaking_imports_only_what_it_needs(folder: Path, tmp_path: Path) -> None:
@@ -173,14 +182,14 @@ def test_words_in_another_script_are_left_out_with_one_note_for_each_text(speak_
 
 def test_a_split_says_what_its_texts_have_lost(speak_here: Here, tmp_path: Path) -> None:
     text = "Hello Привет."
-    make_corpus(tmp_path / "data" / "Tiny", [("u1", text, TextFrontEnd().phonemise(text))])
+    make_corpus(tmp_path / "data" / "Tiny", [("u1", text, TextFrontEnd(EnglishIpa()).phonemise(text))])
     data = f"--set=preprocess.processed_dir={tmp_path / 'data'}"
     done = speak_here("--mode=batch", "--dataset=Tiny", data, f"--output_dir={tmp_path / 'out'}")
     assert lines_of(done.stderr) == ['note: left out of u1, the voice cannot read it: "Привет"']
 
 
 def test_a_split_of_a_corpus(folder: Path, speak_here: Here, tmp_path: Path) -> None:
-    frontend = TextFrontEnd()
+    frontend = TextFrontEnd(EnglishIpa())
     texts = {"u1": "Hello there.", "u2": "A longer one, with more words in it.", "../escape": "Out!"}
     rows = [(name, text, frontend.phonemise(text)) for name, text in texts.items()]
     rows.append(("u4", "Unknown phones.", ["^", "QQ", "$"]))
@@ -307,7 +316,7 @@ def test_the_config_is_loaded_once(speak_here: Here, tmp_path: Path, monkeypatch
     loads: list[Path] = []
     load = speaking.load_experiment_config
     monkeypatch.setattr(speaking, "load_experiment_config", lambda *given: (loads.append(given[0]), load(*given))[1])
-    make_corpus(tmp_path / "data" / "Tiny", [("u1", "Hello.", TextFrontEnd().phonemise("Hello."))])
+    make_corpus(tmp_path / "data" / "Tiny", [("u1", "Hello.", TextFrontEnd(EnglishIpa()).phonemise("Hello."))])
     data = f"--set=preprocess.processed_dir={tmp_path / 'data'}"
     done = speak_here("--mode=batch", "--dataset=Tiny", data, f"--output_dir={tmp_path / 'out'}")
     assert (done.returncode, len(loads)) == (0, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -11,22 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from utils.errors import UserError
-
-_REMEDIES = {
-    errno.ENOSPC: "the disk is full: free some space and run again",
-    errno.EDQUOT: "the disk quota is used up: free some space and run again",
-    errno.EROFS: "the file system is read-only: choose another folder",
-    errno.EACCES: "permission denied: choose a folder that you may write to",
-    errno.EPERM: "permission denied: choose a folder that you may write to",
-}
-
-
-def disk_message(error: OSError, where: Path) -> str | None:
-    """Sentence for a full, read-only or forbidden disk at `where`; None for any other error."""
-    remedy = _REMEDIES.get(error.errno or 0)
-    return f"cannot write to {where}: {remedy}" if remedy else None
-
+from utils.errors import UserError, disk_message
 
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 # A file that grew within this many seconds may belong to a process on another machine.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 
 
 def one_line(error: object, limit: int = 200) -> str:
@@ -26,8 +29,26 @@ class UserError(Exception):
         return "\n".join(line if len(line) <= 1200 else f"{line[:800]} ... {line[-300:]}" for line in plain.split("\n"))
 
 
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space and run again",
+    errno.EDQUOT: "the disk quota is used up: free some space and run again",
+    errno.EFBIG: "no file may be as large there (FAT32 or `ulimit -f`): choose another disk, or raise the limit",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.EACCES: "permission denied: choose a folder that you may write to",
+    errno.EPERM: "permission denied: choose a folder that you may write to",
+}
+
+
+def disk_message(error: OSError, where: Path) -> str | None:
+    """Sentence for a full, read-only or forbidden disk at `where`; None for any other error."""
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"cannot write to {where}: {remedy}" if remedy else None
+
+
 def command(main: Callable[[], int]) -> Callable[[], int]:
     """`main` of a script that ends in a sentence and status 2 at a UserError, and without a word in 130 at Ctrl-C.
+
+    Where standard output goes to a full disk, that is a sentence, too.
 
     What takes seconds to import is imported in `main`, so that Ctrl-C ends that, too, without a traceback.
     """
@@ -35,11 +56,20 @@ def command(main: Callable[[], int]) -> Callable[[], int]:
     @wraps(main)
     def ending() -> int:
         try:
-            return main()
+            status = main()
+            sys.stdout.flush()
+            return status
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             return 130
+        except OSError as error:
+            message = disk_message(error, Path(error.filename or "the output"))
+            if message is None:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would try to write once more
+            print(f"error: {message}", file=sys.stderr)
+            return 2
 
     return ending

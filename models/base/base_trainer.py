@@ -32,8 +32,7 @@ from models.base.meter import LOSS_SCALE, NORM, SKIPPED, BadSteps, Meter
 from models.base.processes import GracefulStop, Processes
 from models.base.profiling import Pace, StepProfiler
 from models.base.run_log import RunLog, Window
-from utils.atomic import disk_message
-from utils.errors import UserError
+from utils.errors import UserError, disk_message
 from utils.paths import project_path
 
 # Processes ask each other about signals at least this often, in steps; alone, a process looks after each step.

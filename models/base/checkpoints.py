@@ -25,8 +25,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from models.base.compact import expand
-from utils.atomic import disk_message, fsync_directory, remove_leftovers, write_json
-from utils.errors import UserError, one_line
+from utils.atomic import fsync_directory, remove_leftovers, write_json
+from utils.errors import UserError, disk_message, one_line
 from utils.json_text import is_count, is_finite, read_json
 from utils.paths import remedy
 

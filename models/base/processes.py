@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor
 
 from utils.errors import UserError
@@ -131,25 +133,21 @@ class GracefulStop:
 
 
 class Processes:
-    """This process among those of the run, which torchrun's variables describe (RANK, LOCAL_RANK, WORLD_SIZE).
+    """This process among those of the run: a thin layer over accelerate, which finds device and rank.
 
-    Gradients are averaged here and not by a wrapper around the modules, so that CUDA graphs, two optimisers and
-    unused parameters need no special care.
+    `accelerate launch` and `torchrun` may start bins/train.py, too. Gradients are averaged here and not by a wrapper
+    around the modules, so that CUDA graphs, two optimisers and unused parameters need no special care.
     """
 
     def __init__(self) -> None:
-        self.rank = int(os.environ.get("RANK", "0"))
-        self.world_size = int(os.environ.get("WORLD_SIZE", "1"))
-        self.device = torch.device("cpu")
-        if torch.cuda.is_available():
-            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-            torch.cuda.set_device(self.device)
-        if self.world_size > 1:
-            if any(_NO_P2P.search(torch.cuda.get_device_name(index)) for index in range(torch.cuda.device_count())):
-                os.environ.setdefault("NCCL_P2P_DISABLE", "1")
-                os.environ.setdefault("NCCL_IB_DISABLE", "1")
-            if not dist.is_initialized():
-                dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+        if any(_NO_P2P.search(torch.cuda.get_device_name(index)) for index in range(torch.cuda.device_count())):
+            # Without these, accelerate refuses to start several processes on such cards.
+            os.environ.setdefault("NCCL_P2P_DISABLE", "1")
+            os.environ.setdefault("NCCL_IB_DISABLE", "1")
+        self.state = PartialState(cpu=not torch.cuda.is_available())
+        self.device: torch.device = self.state.device
+        self.rank: int = self.state.process_index
+        self.world_size: int = self.state.num_processes
 
     @property
     def is_main(self) -> bool:
@@ -190,10 +188,7 @@ class Processes:
 
     def gather(self, value: Any) -> list[Any]:
         """The value of every process, by rank; waits for all of them."""
-        values: list[Any] = [value] * self.world_size
-        if self.world_size > 1:
-            dist.all_gather_object(values, value)
-        return values
+        return gather_object([value]) if self.world_size > 1 else [value]
 
     def main_only(self, action: Callable[[], T]) -> T:
         """Run `action` on the main process; its result, or its error, is everybody's."""
@@ -207,9 +202,9 @@ class Processes:
                 outcome[1] = (True, str(error))
             except Exception as error:
                 outcome[1] = (False, f"{type(error).__name__}: {error}")
-                dist.broadcast_object_list(outcome)
+                broadcast_object_list(outcome)
                 raise
-        dist.broadcast_object_list(outcome)
+        broadcast_object_list(outcome)
         if outcome[1] is not None:
             by_user, message = outcome[1]
             raise UserError(message) if by_user else RuntimeError(f"the main process stopped: {message}")
@@ -217,5 +212,4 @@ class Processes:
 
     def close(self) -> None:
         """End the process group, so that the program exits without complaints."""
-        if self.world_size > 1:
-            dist.destroy_process_group()
+        self.state.destroy_process_group()

@@ -9,10 +9,8 @@ from models.evaluation.items import AlignmentRecord
 from models.evaluation.report import Value, parts
 from models.evaluation.signal_measures import correlation
 from processors.audio.recording import FULL_SCALE, active_level_db
-from processors.text.tokens import END, PUNCTUATION, START
+from processors.text.tokens import NO_SOUND
 
-# Tokens that may vanish or last: pauses, boundaries of words, and marks of stress and length.
-SILENT = (START, END, " ", "ˈ", "ˌ", "ː", *PUNCTUATION)
 LONGEST_TOKEN = 0.6  # seconds: longer than read speech holds one sound
 WORST_CER = 0.5
 DURATION_RATIOS = (0.5, 2.0)
@@ -29,7 +27,8 @@ def alignment_health(alignment: AlignmentRecord, seconds_per_frame: float) -> di
         # Geometric mean along the path: near the sharpness where the two agree.
         chosen = alignment.log_p_attn[np.arange(len(alignment.path)), alignment.path]
         values["path_probability"] = float(np.exp(chosen.mean()))
-    spoken = alignment.durations[~np.isin(alignment.tokens, SILENT)]
+    # Pauses, boundaries of words, and marks of stress and length may vanish or last.
+    spoken = alignment.durations[~np.isin(alignment.tokens, tuple(NO_SOUND))]
     values["zero_durations"] = float(np.mean(spoken <= 0)) if len(spoken) else 0.0
     values["long_durations"] = float(np.mean(spoken * seconds_per_frame > LONGEST_TOKEN)) if len(spoken) else 0.0
     return values

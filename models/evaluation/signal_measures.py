@@ -14,7 +14,15 @@ from models.evaluation.mel_cepstrum import mel_cepstral_distortion, mel_cepstrum
 from models.evaluation.report import Value
 from models.evaluation.waveform_measures import stft_distance
 from processors.audio.pitch import extract_f0
-from processors.audio.recording import AudioProblem, check_samples, frame_energy, read_channels, resample, trim_silence
+from processors.audio.recording import (
+    AudioProblem,
+    check_samples,
+    frame_energy,
+    mixed,
+    read_channels,
+    resample,
+    trim_silence,
+)
 
 MAX_SECONDS = 120.0
 MAX_CELLS = 30_000_000  # of the time warping's tables, 20 bytes each: two clips of a minute at 86 frames a second
@@ -38,7 +46,7 @@ def load_audio(path: Path, sample_rate: int) -> np.ndarray:
     """Audio (N,) of a file, mono, at sample_rate (Hz); AudioProblem when it is unreadable, not finite or endless."""
     channels, rate = read_channels(path, MAX_SECONDS)
     check_samples(channels, 1.0)
-    return resample(channels.mean(axis=1), rate, sample_rate)
+    return resample(mixed(channels), rate, sample_rate)
 
 
 def analyse(audio: np.ndarray, config: PreprocessConfig) -> Signal:

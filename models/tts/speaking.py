@@ -25,13 +25,12 @@ from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
 from processors.script import Line, Scriptwriter
 from processors.text.text_error import TextError
-from processors.text.tokens import END, PUNCTUATION, START
+from processors.text.tokens import NO_SOUND
 from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
 from utils.errors import UserError
 
 MANIFEST = "manifest.jsonl"
 SOME_SKIPPED = 1  # exit status: of several texts that a user listed, some could not be spoken
-_SILENT_TOKENS = frozenset((START, END, " ", *PUNCTUATION))
 _SHOWN_WORDS, _SHOWN_LETTERS = 5, 30
 _Named = tuple[tuple[str, str], Line]  # id and text, and one of its lines
 
@@ -160,16 +159,16 @@ def texts_to_wavs(voice: Voice, texts: Iterable[str], output_dir: Path, told: To
             wave, sample_rate = voice.tts(text)
             spent = time.perf_counter() - started
             path = output_dir / f"{count:04d}.wav"
+            replaced = path.exists()
             write_wav(path, wave, sample_rate)
-            seconds = len(wave) / sample_rate
-            print(f"{path}  {seconds:.2f} s  RTF {ratio(spent, seconds):.3f}", flush=True)
+            print_wav(path, len(wave) / sample_rate, spent, replaced)
     return told.status(count)
 
 
 def file_to_wav(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
     """One wav of a whole text file, written while it is being made."""
     path = output_dir / f"{file.stem}.wav"
-    started = time.perf_counter()
+    started, replaced = time.perf_counter(), path.exists()
     with (
         progress(file.stat().st_size or None, "B", file.name) as bar,  # a pipe has no size
         WavWriter(path, voice.sample_rate) as writer,
@@ -181,9 +180,14 @@ def file_to_wav(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
                 writer.write(wave)
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
-    spent = time.perf_counter() - started
-    print(f"{path}  {writer.seconds:.2f} s  RTF {ratio(spent, writer.seconds):.3f}", flush=True)
+    print_wav(path, writer.seconds, time.perf_counter() - started, replaced)
     return 0
+
+
+def print_wav(path: Path, seconds: float, spent: float, replaced: bool) -> None:
+    """Say that a wav is there, and whether an earlier one of its name is gone."""
+    note = "  (replaced an earlier one)" if replaced else ""
+    print(f"{path}  {seconds:.2f} s  RTF {ratio(spent, seconds):.3f}{note}", flush=True)
 
 
 def list_to_wavs(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
@@ -225,7 +229,7 @@ def split_to_wavs(voice: Voice, dataset: str, split: str, output_dir: Path, told
     told.status(len(utterances))
     recorded = [utterance for utterance in utterances if utterance.id in rows]
     conclude(output_dir, [rows[utterance.id] for utterance in recorded], time.perf_counter() - started)
-    count = sum(1 for utterance in recorded for phone in utterance.phones if phone not in _SILENT_TOKENS)
+    count = sum(1 for utterance in recorded for phone in utterance.phones if phone not in NO_SOUND)
     length = sum(utterance.length for utterance in recorded) / corpus.sample_rate
     spoken_seconds = sum(rows[utterance.id]["seconds"] for utterance in recorded)
     print(f"speaking rate {ratio(count, spoken_seconds):.2f} phones/s, recordings {ratio(count, length):.2f}")

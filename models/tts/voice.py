@@ -27,13 +27,15 @@ from processors.script import Controls, Line, Scriptwriter, controlled
 from processors.text.frontend import TextFrontEnd
 from processors.text.prosody import NEUTRAL
 from processors.text.text_error import TextError
+from processors.text.tokens import WORD_BOUNDARY
 from utils.errors import UserError
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 Key = TypeVar("Key")
-_TOKENS_PER_SECOND = 11  # of read English, about: for planning batches only
+# Of read English, about, for planning batches only: of whole phones, and of IPA with word boundaries.
+_TOKENS_PER_SECOND, _FINE_TOKENS_PER_SECOND = 11, 18
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -229,7 +231,8 @@ class Voice(ABC):
 
     def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:
         """Speak lines in order, several at once, never more frames at once than inference.max_batch_frames allows."""
-        frames_per_token = self.sample_rate / self.hop_size / _TOKENS_PER_SECOND / settings.speed
+        rate = _FINE_TOKENS_PER_SECOND if WORD_BOUNDARY in self.script.ids else _TOKENS_PER_SECOND
+        frames_per_token = self.sample_rate / self.hop_size / rate / settings.speed
         # Large windows give even batches, but delay the first result.
         limit, count = (4 * settings.max_batch_frames, 1024) if self.batches_generator else (2000, 8)
         for window in windows(lines, lambda pair: round(len(pair[1].ids) * frames_per_token), limit, count):

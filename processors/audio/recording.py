@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from math import gcd
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from utils.errors import one_line
 from utils.paths import regular
 
 Array = np.ndarray
+Note = Callable[[str], None]  # is told, as "kind: details", what was done to use a recording
 FULL_SCALE = 0.9999  # what reaches it counts as clipped
 ABSURD_PEAK = 10.0  # floating-point files may exceed full scale a little; this is damage
 ENERGY_FLOOR = 1e-10  # as in processors/audio/mel.py
@@ -36,14 +38,18 @@ class AudioProblem(Exception):
         self.kind = kind
 
 
-def load_recording(path: Path, config: PreprocessConfig) -> Array:
+def _nobody(note: str) -> None:
+    pass
+
+
+def load_recording(path: Path, config: PreprocessConfig, note: Note = _nobody) -> Array:
     """Recording at `path` as int16 samples (N,) at config.sample_rate, N a multiple of config.hop_size.
 
     Raises AudioProblem when it is unreadable, truncated, not finite, clipped, silent, too short or too long.
     """
-    channels, rate = read_channels(path, DECODE_LIMIT * config.max_seconds)
+    channels, rate = read_channels(path, DECODE_LIMIT * config.max_seconds, note)
     check_samples(channels, config.max_clipped_fraction)
-    audio = resample(channels.mean(axis=1), rate, config.sample_rate)
+    audio = resample(mixed(channels, note), rate, config.sample_rate)
     if config.remove_dc:
         audio = audio - audio.mean(dtype=np.float64).astype(np.float32)
     if config.highpass_hz is not None:
@@ -60,9 +66,10 @@ def load_recording(path: Path, config: PreprocessConfig) -> Array:
     return to_int16(whole_frames(audio, config.hop_size))
 
 
-def read_channels(path: Path, max_seconds: float) -> tuple[Array, int]:
+def read_channels(path: Path, max_seconds: float, note: Note = _nobody) -> tuple[Array, int]:
     """Samples (N, channels), float32, and the rate in Hz of any file that libsndfile reads.
 
+    Floating-point samples that go a little beyond full scale are not clipped: all are scaled down to it.
     Raises AudioProblem when it cannot be read, ends before its header says, or is longer than `max_seconds`.
     """
     source = checked_wav(path)
@@ -74,13 +81,31 @@ def read_channels(path: Path, max_seconds: float) -> tuple[Array, int]:
             if frames / rate > max_seconds:
                 raise AudioProblem("too long", f"{frames / rate:.1f} s is far above max_seconds")
             audio = file.read(dtype="float32", always_2d=True)
+            peak = float(np.abs(audio).max(initial=0)) if file.subtype in ("FLOAT", "DOUBLE") else 0.0
     except (soundfile.SoundFileError, OSError, RuntimeError, ValueError, TypeError) as error:
         raise AudioProblem("unreadable", f"{path.name} cannot be read: {one_line(error)}") from error
     if len(audio) < frames:
         raise AudioProblem("truncated", f"{path.name} has {len(audio)} samples, its header says {frames}")
     if len(audio) == 0:
         raise AudioProblem("too short", f"{path.name} has no samples")
+    if 1 < peak <= ABSURD_PEAK:
+        audio /= np.float32(peak)
+        note(f"scaled down: its peak, {peak:.3g}, lay beyond full scale (1.0)")
     return audio, rate
+
+
+def mixed(channels: Array, note: Note = _nobody) -> Array:
+    """Samples (N,) of a recording (N, channels): the mean, or the strongest channel where the mean loses over 3 dB.
+
+    It does where the others are nearly silent, or are the same upside down.
+    """
+    mean = channels.mean(axis=1)
+    powers = channels.var(axis=0, dtype=np.float64)
+    ratio = powers.max() / max(mean.var(dtype=np.float64), 1e-12)
+    if channels.shape[1] == 1 or ratio <= 2:
+        return mean
+    note(f"one channel taken: the mean of all {channels.shape[1]} is {10 * np.log10(ratio):.1f} dB weaker")
+    return channels[:, powers.argmax()]
 
 
 def checked_wav(path: Path) -> Path | io.BytesIO:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import wave as wave_format
+import struct
 from pathlib import Path
 from types import TracebackType
 
@@ -38,10 +38,8 @@ class WavWriter:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError):
                 raise UserError(f"cannot write {self.path}: part of its path is a file, not a folder") from None
-            self._file = wave_format.open(str(self._temporary), "wb")
-            self._file.setnchannels(1)
-            self._file.setsampwidth(2)
-            self._file.setframerate(self.sample_rate)
+            self._file = open(self._temporary, "wb")
+            self._file.write(self._header())
         return self
 
     def write(self, wave: np.ndarray) -> None:
@@ -53,7 +51,12 @@ class WavWriter:
         if self.samples > MAX_SAMPLES:
             raise UserError(f"{self.path} would exceed the 4 GiB that a wav file can hold; split the text")
         with disk_errors(self.path):
-            self._file.writeframesraw(to_pcm16(wave).tobytes())
+            self._file.write(to_pcm16(wave).tobytes())
+
+    def _header(self) -> bytes:
+        size, rate = 2 * self.samples, self.sample_rate
+        parts = (b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16, b"data", size)
+        return struct.pack("<4sI4s4sIHHIIHH4sI", *parts)
 
     @property
     def seconds(self) -> float:
@@ -65,7 +68,10 @@ class WavWriter:
     ) -> None:
         try:
             with disk_errors(self.path):
-                self._file.close()
+                with self._file:
+                    if kind is None:
+                        self._file.seek(0)
+                        self._file.write(self._header())
                 if kind is None:
                     os.replace(self._temporary, self.path)
         finally:

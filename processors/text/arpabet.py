@@ -1,4 +1,4 @@
-"""ARPAbet: the phones of CMUdict, and phones that people write by hand."""
+"""ARPAbet: the phones of CMUdict, phones that people write by hand, and the same as IPA."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ PHONES: tuple[str, ...] = tuple(sorted([v + s for v in VOWELS for s in "012"] + 
 _PHONE_SET = frozenset(PHONES)
 _VOWEL_SET = frozenset(VOWELS)
 
+# As espeak-ng's US English writes them, one character a token, so that voices of both share their tokens.
+_IPA = {
+    "AA": "ɑː", "AE": "æ", "AH": "ʌ", "AO": "ɔː", "AW": "aʊ", "AY": "aɪ", "EH": "ɛ", "ER": "ɜː", "EY": "eɪ",
+    "IH": "ɪ", "IY": "iː", "OW": "oʊ", "OY": "ɔɪ", "UH": "ʊ", "UW": "uː", "B": "b", "CH": "tʃ", "D": "d", "DH": "ð",
+    "F": "f", "G": "ɡ", "HH": "h", "JH": "dʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "P": "p", "R": "ɹ",
+    "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
+}  # fmt: skip
+# Vowels that are another sound, or a shorter one, without stress.
+_UNSTRESSED_IPA = {"AH0": "ə", "ER0": "ɚ", "IY0": "i"}
+_STRESS_MARKS = {"1": "ˈ", "2": "ˌ"}
+
 # One span of phones in a text: {HH AH0 L OW1}.
 SPAN = re.compile(r"\{([^{}]*)\}")
 
@@ -21,6 +32,20 @@ SPAN = re.compile(r"\{([^{}]*)\}")
 def is_vowel(phone: str) -> bool:
     """Whether a phone (with or without stress) is a vowel."""
     return phone[:2] in _VOWEL_SET
+
+
+def arpabet_to_ipa(phones: list[str]) -> list[str]:
+    """IPA symbols, one character each, of one word: HH AH0 L OW1 -> h ə l ˈ o ʊ.
+
+    A stress mark stands before its vowel, not before the syllable; long vowels have a mark of their own, diphthongs
+    and affricates are two symbols.
+    """
+    symbols: list[str] = []
+    for phone in phones:
+        if phone[-1] in _STRESS_MARKS:
+            symbols.append(_STRESS_MARKS[phone[-1]])
+        symbols += _UNSTRESSED_IPA.get(phone) or _IPA[phone.rstrip("012")]
+    return symbols
 
 
 def complete_stress(symbols: list[str]) -> list[str]:

@@ -1,15 +1,15 @@
-"""phone_extractor "lexicon": spoken English words to ARPAbet tokens."""
+"""phone_extractors "ipa" and "lexicon": spoken English words to tokens, IPA symbols or ARPAbet phones."""
 
 from __future__ import annotations
 
 import re
 
-from processors.text.arpabet import is_vowel
+from processors.text.arpabet import arpabet_to_ipa, is_vowel
 from processors.text.characters import survives
 from processors.text.homographs import homograph_phones
 from processors.text.normalise import normalise
 from processors.text.pronounce import Pronouncer, spell
-from processors.text.tokens import PUNCTUATION, lexicon_tokens
+from processors.text.tokens import PUNCTUATION, append_word, ipa_tokens, lexicon_tokens
 
 # What a normalised text consists of: spans of phones, words, marks.
 WORD_OR_MARK = re.compile(r"\{[^{}]*\}|[A-Za-z'](?:[A-Za-z'-]*[A-Za-z'])?|[,.!?;:…-]")
@@ -18,7 +18,10 @@ _SENTENCE_MARKS = frozenset(".!?;:…-")
 
 
 class EnglishPhones:
-    """CMUdict, homographs by context, and a model for unknown words."""
+    """ARPAbet phones by CMUdict, homographs by context, and a model for unknown words; nothing marks where words begin.
+
+    This is "lexicon", the tokens of older voices. EnglishIpa writes the same sounds more finely.
+    """
 
     def __init__(self, user_lexicon: dict[str, tuple[str, ...]] | None = None) -> None:
         self.tokens = lexicon_tokens()
@@ -34,25 +37,29 @@ class EnglishPhones:
 
     def phones(self, spoken: str) -> list[str]:
         """Tokens of a normalised text, without start and end."""
+        return [phone for word in self.words(spoken) for phone in word]
+
+    def words(self, spoken: str) -> list[list[str]]:
+        """ARPAbet phones of each word of a normalised text, and each mark alone, in order."""
         words = WORD_OR_MARK.findall(spoken)
         lower = [word.lower() for word in words]
         # In a text of capitals only, capitals say nothing about names and initialisms.
         capitals = any(letter.islower() for letter in spoken)
-        phones: list[str] = []
-        article = -1
+        read: list[list[str]] = []
+        after_the = False
         for index, word in enumerate(words):
-            start = len(phones)
             if word in _MARKS:
-                phones.append(word)
+                phones = [word]
             elif word[0] == "{":
-                phones += word[1:-1].split()
+                phones = word[1:-1].split()
             else:
-                phones += self._in_context(words, lower, index, capitals)
-            if article >= 0 and start < len(phones) and is_vowel(phones[start]):
+                phones = self._in_context(words, lower, index, capitals)
+            if after_the and phones and is_vowel(phones[0]):
                 # "the" before a vowel: "thee".
-                phones[article + 1] = "IY0"
-            article = start if phones[start:] == ["DH", "AH0"] and lower[index] == "the" else -1
-        return phones
+                read[-1][1] = "IY0"
+            after_the = phones == ["DH", "AH0"] and lower[index] == "the"
+            read.append(phones)
+        return read
 
     def _in_context(self, words: list[str], lower: list[str], index: int, capitals: bool) -> list[str]:
         """Phones of one word: the user's lexicon first, then homographs by context, then the word alone."""
@@ -64,6 +71,24 @@ class EnglishPhones:
             if phones:
                 return phones
         return self._pronouncer.word(word, capitals)
+
+
+class EnglishIpa(EnglishPhones):
+    """The same sounds as IPA symbols, with " " between words, so that each part of a sound has a length of its own."""
+
+    def __init__(self, user_lexicon: dict[str, tuple[str, ...]] | None = None) -> None:
+        super().__init__(user_lexicon)
+        self.tokens = ipa_tokens()
+
+    def phones(self, spoken: str) -> list[str]:
+        """Tokens of a normalised text, without start and end."""
+        tokens: list[str] = []
+        for word in self.words(spoken):
+            if word and word[0] in _MARKS:
+                tokens += word
+            else:
+                append_word(tokens, arpabet_to_ipa(word))
+        return tokens
 
 
 def _is_letter_a(words: list[str], index: int, capitals: bool) -> bool:

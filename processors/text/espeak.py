@@ -1,7 +1,7 @@
 """phone_extractor "espeak": IPA by espeak-ng, for the languages that it knows.
 
 espeak-ng is GPL-3.0-or-later, so that it stays optional: the pip package espeakng-loader brings its library and data,
-which ctypes calls here. The token table is fixed (the same for every language), so that voices can be adapted.
+which ctypes calls here.
 """
 
 from __future__ import annotations
@@ -12,40 +12,18 @@ import re
 import threading
 import unicodedata
 
+from processors.text.arpabet import arpabet_to_ipa
 from processors.text.characters import plain_marks, survives
 from processors.text.normalise import check_spans, normalise
 from processors.text.symbols import settle_marks
-from processors.text.tokens import END, PAD, PUNCTUATION, START
+from processors.text.tokens import IPA_SYMBOLS, PUNCTUATION, WORD_BOUNDARY, append_word, ipa_tokens
 from utils.errors import UserError
 
-WORD_BOUNDARY = " "
-# Decomposed (NFD): combining marks are symbols of their own.
-_LETTERS = "abcdefghijklmnopqrstuvwxyzæðøħŋœβθχɫᵻᵊᵐⁿʔʕʢʡ"
-_IPA_EXTENSIONS = "".join(chr(code) for code in range(0x250, 0x2B0))
-_MODIFIERS = "ˈˌːˑˀʰʱʲʷˠˤˡ˞ʼ˥˦˧˨˩↑↓123456789"
-_COMBINING_CODES = """
-    300 301 302 303 304 306 308 30a 30b 30c 30d 30f 318 319 31a 31c 31d 31e 31f 320 324 325 327 329 32a 32c 32f 330 334
-    339 33a 33b 33c 33d 35c 361
-"""
-_COMBINING = "".join(chr(int(code, 16)) for code in _COMBINING_CODES.split())
-IPA_SYMBOLS: tuple[str, ...] = tuple(dict.fromkeys(_LETTERS + _IPA_EXTENSIONS + _MODIFIERS + _COMBINING))
-_KNOWN = frozenset(IPA_SYMBOLS)
+_KNOWN = frozenset((*IPA_SYMBOLS, WORD_BOUNDARY))
 # "(en)word(de)": espeak's note that it changed the language.
 _SWITCH = re.compile(r"\([a-z-]{1,12}\)")
-_ARPABET_TO_IPA = {
-    "AA": "ɑː", "AE": "æ", "AH": "ʌ", "AO": "ɔː", "AW": "aʊ", "AY": "aɪ", "EH": "ɛ", "ER": "ɜː", "EY": "eɪ",
-    "IH": "ɪ", "IY": "iː", "OW": "oʊ", "OY": "ɔɪ", "UH": "ʊ", "UW": "uː", "B": "b", "CH": "tʃ", "D": "d", "DH": "ð",
-    "F": "f", "G": "ɡ", "HH": "h", "JH": "dʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "P": "p", "R": "ɹ",
-    "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
-}  # fmt: skip
-_UNSTRESSED = {"AH": "ə", "ER": "ɚ", "IY": "i"}
 _PIECE = re.compile(r"\{[^{}]*\}|[^\s{}]+")
 _CLOSING_MARK = re.compile(r"([,.!?;:…-])(?=\s|$)")
-
-
-def espeak_tokens() -> list[str]:
-    """Token table: padding, start, end, punctuation, word boundary, IPA symbols."""
-    return [PAD, START, END, *PUNCTUATION, WORD_BOUNDARY, *IPA_SYMBOLS]
 
 
 class _Library:
@@ -57,7 +35,7 @@ class _Library:
         except ImportError:
             raise UserError(
                 'preprocess.phone_extractor is "espeak", but espeak-ng is missing: run `pip install espeakng-loader` '
-                '(GPL), or set it to "lexicon"'
+                '(GPL), or set it to "ipa" (US English)'
             ) from None
         try:
             self._library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -102,22 +80,11 @@ def _shared_library() -> _Library:
     return _library
 
 
-def arpabet_to_ipa(phones: list[str]) -> list[str]:
-    """IPA symbols of ARPAbet phones of one word, stress before the vowel as espeak writes it."""
-    symbols: list[str] = []
-    for phone in phones:
-        base, stress = (phone[:-1], phone[-1]) if phone[-1].isdigit() else (phone, "")
-        if stress in ("1", "2"):
-            symbols.append("ˈ" if stress == "1" else "ˌ")
-        symbols += _UNSTRESSED[base] if stress == "0" and base in _UNSTRESSED else _ARPABET_TO_IPA[base]
-    return symbols
-
-
 class EspeakPhones:
     """IPA symbols, one token each, with " " between words; only English text goes through our own normaliser."""
 
     def __init__(self, language: str, user_lexicon: dict[str, tuple[str, ...]] | None = None) -> None:
-        self.tokens = espeak_tokens()
+        self.tokens = ipa_tokens()
         self._language = language.lower().replace("_", "-")
         self._english = self._language == "en" or self._language.startswith("en-")
         self._user = dict(user_lexicon or {})
@@ -147,7 +114,7 @@ class EspeakPhones:
 
         def close_run() -> None:
             if run:
-                self._append(tokens, self._symbols(" ".join(run)))
+                append_word(tokens, self._symbols(" ".join(run)))
                 run.clear()
 
         for piece in _PIECE.findall(_CLOSING_MARK.sub(r" \1 ", spoken)):
@@ -156,22 +123,16 @@ class EspeakPhones:
                 tokens.append(piece)
             elif piece[0] == "{":
                 close_run()
-                self._append(tokens, arpabet_to_ipa(piece[1:-1].split()))
+                append_word(tokens, arpabet_to_ipa(piece[1:-1].split()))
             elif piece.lower() in self._user:
                 close_run()
-                self._append(tokens, arpabet_to_ipa(list(self._user[piece.lower()])))
+                append_word(tokens, arpabet_to_ipa(list(self._user[piece.lower()])))
             else:
                 run.append(piece)
         close_run()
         return tokens
 
-    @staticmethod
-    def _append(tokens: list[str], symbols: list[str]) -> None:
-        if tokens and symbols:
-            tokens.append(WORD_BOUNDARY)
-        tokens += symbols
-
     def _symbols(self, text: str) -> list[str]:
         ipa = _SWITCH.sub("", _shared_library().ipa(text, self._language))
         ipa = " ".join(unicodedata.normalize("NFD", ipa).split())
-        return [symbol for symbol in ipa if symbol in _KNOWN or symbol == WORD_BOUNDARY]
+        return [symbol for symbol in ipa if symbol in _KNOWN]

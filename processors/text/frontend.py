@@ -5,12 +5,12 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from processors.text.english import EnglishPhones
+from processors.text.english import EnglishIpa, EnglishPhones
 from processors.text.espeak import EspeakPhones
 from processors.text.espnet import EspnetPhones
 from processors.text.lexicon import read_lexicon
 from processors.text.text_error import TextError
-from processors.text.tokens import END, PUNCTUATION, START
+from processors.text.tokens import END, NO_SOUND, START
 from utils.errors import UserError
 from utils.paths import project_path
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TextError", "TextFrontEnd"]
 
-_SILENT = frozenset([*PUNCTUATION, " "])
 # Categories of accents, and of what is written like a letter and is none: half rings, signs of stress and length.
 _NO_WORD = frozenset(("Mn", "Mc", "Me", "Lm"))
 
@@ -52,10 +51,10 @@ class TextFrontEnd:
             return cls(EspnetPhones.from_file(preprocess.tokens_path, lexicon))
         if preprocess.language.lower().replace("_", "-") not in ("en-us", "en"):
             raise UserError(
-                f'preprocess.language is {preprocess.language!r}, but phone_extractor "lexicon" knows "en-us" only; '
-                'set preprocess.phone_extractor to "espeak" for other languages'
+                f'preprocess.language is {preprocess.language!r}, but phone_extractor "{preprocess.phone_extractor}" '
+                'knows "en-us" only; set preprocess.phone_extractor to "espeak" for other languages'
             )
-        return cls(EnglishPhones(lexicon))
+        return cls(EnglishIpa(lexicon) if preprocess.phone_extractor == "ipa" else EnglishPhones(lexicon))
 
     def normalise(self, text: str) -> str:
         """Written text as spoken words and punctuation; empty if nothing can be spoken.
@@ -65,12 +64,12 @@ class TextFrontEnd:
         return self._phones.normalise(text)
 
     def phonemise(self, text: str) -> list[str]:
-        """Tokens of a raw text, "^" first and "$" last; only "espeak" has a token " " between words.
+        """Tokens of a raw text, "^" first and "$" last; "ipa" and "espeak" have a token " " between words.
 
         :raises TextError: nothing in the text can be spoken, or braces hold no phones.
         """
         phones = self._phones.phones(self.normalise(text))
-        if all(phone in _SILENT for phone in phones):
+        if all(phone in NO_SOUND for phone in phones):
             shown = "".join(c if c.isprintable() else " " for c in text[:40]).strip()
             raise TextError(f"the text {shown!r} holds nothing that can be spoken" if shown else "the text is empty")
         return [*self.start, *phones, *self.end]

@@ -17,11 +17,40 @@ PAD, START, END = "<pad>", "^", "$"
 UNKNOWN = "<unk>"
 # Marks that carry prosody; everything else in a text becomes words or vanishes.
 PUNCTUATION: tuple[str, ...] = (",", ".", "!", "?", ";", ":", "-", "…")
+# Stands between words where sounds are written as IPA.
+WORD_BOUNDARY = " "
+
+# IPA of all languages, decomposed (NFD): combining marks are symbols of their own.
+_LETTERS = "abcdefghijklmnopqrstuvwxyzæðøħŋœβθχɫᵻᵊᵐⁿʔʕʢʡ" + "".join(chr(code) for code in range(0x250, 0x2B0))
+_MODIFIERS = "ˈˌːˑˀʰʱʲʷˠˤˡ˞ʼ˥˦˧˨˩↑↓123456789"
+_COMBINING_CODES = """
+    300 301 302 303 304 306 308 30a 30b 30c 30d 30f 318 319 31a 31c 31d 31e 31f 320 324 325 327 329 32a 32c 32f 330 334
+    339 33a 33b 33c 33d 35c 361
+"""
+_COMBINING = "".join(chr(int(code, 16)) for code in _COMBINING_CODES.split())
+IPA_SYMBOLS: tuple[str, ...] = tuple(dict.fromkeys(_LETTERS + _MODIFIERS + _COMBINING))
+# What is no sound by itself: it bounds words and sentences, or says how the sound beside it is spoken.
+NO_SOUND = frozenset((PAD, START, END, WORD_BOUNDARY, *PUNCTUATION, *_MODIFIERS, *_COMBINING))
 
 
 def lexicon_tokens() -> list[str]:
     """Token table of phone_extractor "lexicon": padding, start, end, punctuation, ARPAbet."""
     return [PAD, START, END, *PUNCTUATION, *PHONES]
+
+
+def ipa_tokens() -> list[str]:
+    """Token table of phone_extractors "ipa" and "espeak", the same for every language, so that voices can be adapted.
+
+    Padding, start, end, punctuation, word boundary, IPA symbols.
+    """
+    return [PAD, START, END, *PUNCTUATION, WORD_BOUNDARY, *IPA_SYMBOLS]
+
+
+def append_word(tokens: list[str], symbols: list[str]) -> None:
+    """Add the symbols of a word to `tokens`, in which a boundary parts it from what stands before, be it a mark."""
+    if tokens and symbols:
+        tokens.append(WORD_BOUNDARY)
+    tokens += symbols
 
 
 def save_tokens(path: Path, tokens: list[str], phone_extractor: str, language: str) -> None:

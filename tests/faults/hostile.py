@@ -93,7 +93,7 @@ def _texts(node: ast.expr, module: ModuleType) -> list[Any]:
         tables = [value for name, value in vars(module).items() if name.endswith("_RULES")]
         if not tables:
             raise LookupError(f"{module.__name__}:{node.lineno}: make this pattern a constant, to be tested") from None
-        return [rule[0] for table in tables for rule in table]
+        return [rule if isinstance(rule, str) else rule[0] for table in tables for rule in table]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("speaking")
     override = f"preprocess.processed_dir={folder / 'data'}"
     voice = make_experiment(folder / "voice", (override, 'dataset=["tiny"]', 'dataset_path={"tiny": "x"}'), steps=(1,))
-    phones = ["^", "HH", "AH0", "L", "OW1", ".", "$"]
+    phones = list("^həlˈoʊ.$")
     make_corpus(folder / "data/tiny", [(f"u{n}", f"text {n}", phones * (n + 1)) for n in range(4)])
     (folder / "lines.txt").write_text("".join(f"line{n}|{text}\n" for n, text in enumerate(SENTENCES)))
     (folder / "long.txt").write_text(" ".join(SENTENCES))

@@ -14,7 +14,7 @@ from config.schema import PreprocessConfig
 from models.registry import load_config
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import fingerprint
-from processors.text.tokens import lexicon_tokens
+from processors.text.tokens import ipa_tokens
 from tests.stored_corpus import store_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ def write_corpus(
     """A complete processed corpus of noisy tones, `frames` long each."""
     rng = np.random.default_rng(seed)
     hop, rate = preprocess.hop_size, preprocess.sample_rate
-    tokens = tokens or lexicon_tokens()
+    tokens = tokens or ipa_tokens()
     rows, audio, log_f0 = [], [], []
     for number, (count, split) in enumerate(zip(frames, splits)):
         f0 = 150.0 * np.exp(0.2 * np.sin(np.arange(count) / 7 + number))

@@ -66,7 +66,15 @@ def test_what_comes_out(
 
     printed = capsys.readouterr().out
     assert (folder / "report.txt").read_text() in printed
-    for words in ("train", "skipped: none", "tokens:", "F0: median", "energy (training split", "x real time"):
+    for words in (
+        "train",
+        "skipped: none",
+        "tokens:",
+        "(space)",
+        "F0: median",
+        "energy (training split",
+        "x real time",
+    ):
         assert words in printed
     assert sorted(path.name for path in (folder / "plots").iterdir()) == ["f0.png", "lengths.png", "levels.png"]
     assert [path.name for path in folder.parent.iterdir()] == ["voice"]
@@ -90,6 +98,7 @@ def test_every_reason_to_skip(
     add("nan", with_nan, subtype="FLOAT")
     add("none", np.zeros(0))
     add("short", good[: RATE // 4])
+    add("left", np.stack([good, 0 * good], axis=1), text="a good Дом")
     add("long", np.tile(good, 20))
     add("silent", np.zeros(RATE))
     add("clipped", np.clip(20 * good, -1, 1))
@@ -99,6 +108,10 @@ def test_every_reason_to_skip(
     truncated = add("truncated", good)
     truncated.write_bytes(truncated.read_bytes()[:20000])
     add("rubbish", good).write_bytes(b"this is not a recording")
+    for name in ("pipe", "device"):
+        add(name, good).unlink()
+    os.mkfifo(folder / "wavs/pipe.wav")
+    (folder / "wavs/device.wav").symlink_to("/dev/zero")
     with open(folder / "metadata.csv", "ab") as file:
         file.write(b"absent|text\nu001|again\nu999|\n../../escape|text\nbad|caf\xe9\none column\n")
 
@@ -116,6 +129,8 @@ def test_every_reason_to_skip(
         "no_words": "text",
         "truncated": "truncated",
         "rubbish": "unreadable",
+        "pipe": "unreadable",
+        "device": "unreadable",
         "absent": "missing audio",
         "u001": "duplicate id",
         "u999": "empty text",
@@ -124,9 +139,11 @@ def test_every_reason_to_skip(
         "one column": "wrong columns",
     }
     assert all(len(row["reason"]) > 15 and "\n" not in row["reason"] for row in rows.values())
-    assert [u.id for u in ProcessedCorpus.open(corpus).utterances] == [f"u{n:03d}" for n in range(6)]
+    assert [u.id for u in ProcessedCorpus.open(corpus).utterances] == [*(f"u{n:03d}" for n in range(6)), "left"]
     report = (corpus / "report.txt").read_text()
-    assert "skipped: 17" in report and "too short           2   for instance none:" in report
+    assert "skipped: 19" in report and "too short              2   for instance none:" in report
+    assert "noted, and used all the same: 2 (each in noted.jsonl)" in report
+    assert "words left out         1   for instance left: Дом" in report and "one channel taken      1" in report
 
 
 def test_an_exception_costs_one_utterance(
@@ -135,10 +152,10 @@ def test_an_exception_costs_one_utterance(
     real, pitch = features.load_recording, features.extract_f0_batch
     troubled = real(voice_folder / "wavs/u006.wav", config_maker(voice_folder).preprocess)
 
-    def fragile(path: Path, config: object) -> np.ndarray:
+    def fragile(path: Path, *rest: object) -> np.ndarray:
         if path.stem == "u003":
             raise ZeroDivisionError("surprise")
-        return real(path, config)
+        return real(path, *rest)
 
     def fragile_pitch(waves: list, *settings: float) -> list:
         if any(np.array_equal(wave * 32768, troubled) for wave in waves):

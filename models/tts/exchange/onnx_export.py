@@ -77,7 +77,7 @@ def export_voice(
         reach = voice.generator.receptive_field
         content = voice_config(config, tokens, name, chosen, precision, reach, synthesizer.mean_f0)
         write_voice_files(folder, expt_dir, content)
-        has_data = not piper or write_sherpa_files(folder, tokens)
+        has_data = not piper or write_sherpa_files(folder, tokens, config.preprocess.phone_extractor)
         session = open_session(folder / MODEL)
         for batch in (1, 4):
             agreement = compare(session, network, rows, batch)

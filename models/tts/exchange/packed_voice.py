@@ -185,7 +185,7 @@ def card_rows(facts: VoiceFacts, config: ExperimentConfig, stored: str, millions
     return {
         "corpus": facts.corpus,
         "licence": facts.licence,
-        "language": f"{preprocess.language}, phonemes by {preprocess.phone_extractor}",
+        "language": f"{preprocess.language}, tokens by phone_extractor {preprocess.phone_extractor}",
         "model": f"{config.model_type}{f', generator {generator}' if generator else ''}, {millions:.1f} M weights",
         "audio": f"{preprocess.sample_rate:,} Hz, mono",
         "stored": f"{stored}, without discriminators and optimisers",

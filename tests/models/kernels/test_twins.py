@@ -129,8 +129,8 @@ def test_a_kernel_is_its_plain_function(
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         for kernel in (True, False, True):
             monkeypatch.setattr(module, "uses_triton", lambda _, kernel=kernel: kernel)
-            # The plain one in float32: half precision is to be near the truth, not near the same rounding.
-            leaves = [(x if kernel else x.float()).detach().requires_grad_() for x in inputs]
+            # The plain one in float64: kernels are to be near the truth, not near the same rounding.
+            leaves = [(x if kernel else x.double()).detach().requires_grad_() for x in inputs]
             y = function(*leaves)
             direction = torch.linspace(0.5, 1.5, y.numel(), device=DEVICE).view(y.shape).to(inputs[0].dtype)
             results.append([y.detach(), *torch.autograd.grad(y, leaves, direction.to(y.dtype))])

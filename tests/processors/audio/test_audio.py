@@ -67,6 +67,31 @@ def test_sixteen_bit_at_the_right_rate_comes_through_unchanged(tmp_path: Path, p
     np.testing.assert_array_equal(result, samples[: len(result)])
 
 
+@pytest.mark.parametrize("left, right, noted", [(1, 1, 0), (1, 0.6, 0), (1, 0.3, 1), (0, 1, 1), (1, -1, 1)])
+def test_two_channels_lose_no_level(
+    tmp_path: Path, preprocess: PreprocessConfig, left: float, right: float, noted: int
+) -> None:
+    """One that is silent, or upside down, made the mean 6 dB weaker, or nothing at all."""
+    soundfile.write(tmp_path / "a.wav", np.stack([left * voice(), right * voice()], axis=1), RATE)
+    notes: list[str] = []
+    result = audio.load_recording(tmp_path / "a.wav", preprocess, notes.append) / 32768
+    assert audio.active_level_db(result, RATE) == pytest.approx(-20, abs=2 if right == 0.6 else 0.1)
+    assert [note.partition(":")[0] for note in notes] == ["one channel taken"] * noted
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_floating_point_beyond_full_scale_is_scaled(tmp_path: Path, preprocess: PreprocessConfig, subtype: str) -> None:
+    loud = voice() * np.linspace(0.5, 1, RATE)
+    loud *= 1.5 / np.abs(loud).max()
+    soundfile.write(tmp_path / "a.wav", loud, RATE, subtype=subtype)
+    notes: list[str] = []
+    result = audio.load_recording(tmp_path / "a.wav", preprocess, notes.append) / 32768
+    assert notes == ["scaled down: its peak, 1.5, lay beyond full scale (1.0)"]
+    np.testing.assert_allclose(result, loud[: len(result)] / 1.5, atol=2e-3)
+    soundfile.write(tmp_path / "a.wav", np.clip(loud, -0.3, 0.3) * 5, RATE, subtype=subtype)
+    assert refuse(tmp_path / "a.wav", preprocess)[0] == "clipped"
+
+
 # --- what is refused, and why --------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import soundfile
 from processors.audio import wav
 from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 
 def test_samples_come_back(tmp_path: Path) -> None:
@@ -69,3 +73,28 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
         write_wav(tmp_path / "file" / "a.wav", np.zeros(1, np.float32), 22050)
+
+
+@pytest.mark.parametrize("samples", [300, 100_000])
+@pytest.mark.parametrize("how, words", [("limit", "no file may be as large"), ("full", "the disk is full")])
+def test_a_disk_error_is_one_sentence_and_leaves_nothing_half_written(
+    tmp_path: Path, samples: int, how: str, words: str
+) -> None:
+    """A limit on the size of files, and a device that is always full; short files fail at the end, long ones before."""
+    lines = [
+        "import numpy, resource, sys",
+        "from pathlib import Path",
+        "from processors.audio import wav",
+        "from utils.errors import command",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))"
+        if how == "limit"
+        else "wav.temporary_for(Path('a.wav')).symlink_to('/dev/full')",
+        f"sys.exit(command(lambda: wav.write_wav(Path('a.wav'), numpy.zeros({samples}), 22050))())",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith(f"error: cannot write to a.wav: {words}")
+    assert not list(tmp_path.iterdir())

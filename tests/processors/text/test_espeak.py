@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.text import espeak
-from processors.text.espeak import arpabet_to_ipa, espeak_tokens
+from processors.text.arpabet import arpabet_to_ipa
 from processors.text.frontend import TextFrontEnd
 from processors.text.text_error import TextError
-from processors.text.tokens import PUNCTUATION
+from processors.text.tokens import PUNCTUATION, ipa_tokens
 from utils.errors import UserError
 
 installed = pytest.mark.skipif(
@@ -30,7 +30,7 @@ def front_end(language: str = "en-us", lexicon_path: str | None = None) -> TextF
 
 
 def test_the_token_table_is_fixed() -> None:
-    tokens = espeak_tokens()
+    tokens = ipa_tokens()
     assert tokens[:3] == ["<pad>", "^", "$"] and tuple(tokens[3:11]) == PUNCTUATION and tokens[11] == " "
     assert len(tokens) == len(set(tokens)) and all(len(token) == 1 for token in tokens[1:])
     assert {"ə", "ˈ", "ː", "ʃ", "θ", "ɹ", "\u0303"} <= set(tokens)
@@ -39,7 +39,7 @@ def test_the_token_table_is_fixed() -> None:
 def test_every_arpabet_phone_has_ipa() -> None:
     from processors.text.arpabet import PHONES
 
-    known = set(espeak_tokens())
+    known = set(ipa_tokens())
     for phone in PHONES:
         assert set(arpabet_to_ipa([phone])) <= known
     assert "".join(arpabet_to_ipa("HH AH0 L OW1".split())) == "həlˈoʊ"

@@ -22,7 +22,7 @@ from models.tts.jets.dataset import (
 )
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus
-from processors.text.tokens import lexicon_tokens
+from processors.text.tokens import ipa_tokens
 from utils.errors import UserError
 
 CPU = torch.device("cpu")
@@ -147,7 +147,7 @@ def test_datasets_are_concatenated_with_joint_statistics(config, tiny_corpus, ti
 
 
 def test_datasets_that_do_not_fit_together_are_refused(config, tiny_corpus, tiny_overrides, corpus_writer) -> None:
-    tokens = [token.replace("AH1", "XX1") for token in lexicon_tokens()]
+    tokens = [token.replace("ə", "XX1") for token in ipa_tokens()]
     corpus_writer(tiny_corpus.parent / "more", config.preprocess, [30], ["train"], tokens=tokens)
     both = load_config(CONFIG, [*tiny_overrides, 'dataset=["tiny", "more"]', 'dataset_path.more="x"'])
     with pytest.raises(UserError, match="tiny and more differ in tokens"):

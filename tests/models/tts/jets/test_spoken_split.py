@@ -20,7 +20,7 @@ from models.tts.jets.spoken_split import speak_split
 from models.tts.jets.trainer import Trainer
 from models.tts.jets.variance import durations_from_log
 from processors.corpus import read_meta, write_meta
-from processors.text.tokens import lexicon_tokens, save_tokens
+from processors.text.tokens import ipa_tokens, save_tokens
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
 
@@ -34,9 +34,9 @@ def experiment(tmp_path: Path, tiny_corpus: Path, tiny_overrides: list[str]) -> 
     folder.mkdir(parents=True)
     config = load_config(PROJECT_ROOT / "config/jets.json", [*tiny_overrides, *QUICK])
     save_config(config, folder / "config.json")
-    save_tokens(folder / "tokens.json", lexicon_tokens(), "lexicon", "en-us")
+    save_tokens(folder / "tokens.json", ipa_tokens(), "ipa", "en-us")
     statistics = json.loads((tiny_corpus / "meta.json").read_text())["statistics"]
-    network = JetsNetwork(config.model, len(lexicon_tokens()), config.preprocess.n_mel, statistics)
+    network = JetsNetwork(config.model, len(ipa_tokens()), config.preprocess.n_mel, statistics)
     save_checkpoint(folder, 7, {"network": network.state_dict()}, {}, {})
     return folder
 
@@ -81,7 +81,7 @@ def test_what_does_not_fit_is_said(experiment, tiny_corpus, tmp_path):
     config = load_experiment_config(experiment)
     with pytest.raises(UserError, match="no split 'dev'"):
         speak_split(config, experiment, "dev", tmp_path / "out")
-    write_meta(tiny_corpus, {**read_meta(tiny_corpus), "tokens": [*lexicon_tokens(), "new"]})
+    write_meta(tiny_corpus, {**read_meta(tiny_corpus), "tokens": [*ipa_tokens(), "new"]})
     with pytest.raises(UserError, match="other tokens"):
         speak_split(config, experiment, "valid", tmp_path / "out")
     other = load_experiment_config(experiment, ["preprocess.f0_min=80"])

@@ -11,8 +11,7 @@ from config.schema import save_config
 from models.base.checkpoints import save_checkpoint
 from models.registry import load_config
 from models.tts.jets.network import JetsNetwork
-from processors.text.espeak import espeak_tokens
-from processors.text.tokens import lexicon_tokens, save_tokens
+from processors.text.tokens import ipa_tokens, lexicon_tokens, save_tokens
 from tests.tiny_voice import ROOT, STATISTICS, TINY
 
 GENERATORS = ("hifigan", "hifigan_light", "istft")
@@ -27,7 +26,7 @@ def make_voice(folder: Path, generator: str = "hifigan", extractor: str = "lexic
     folder.mkdir(parents=True)
     overrides = [*TINY, *SMALL_LIGHT, f"model.generator={generator}", f"preprocess.phone_extractor={extractor}"]
     config = load_config(ROOT / "config/jets.json", overrides)
-    tokens = lexicon_tokens() if extractor == "lexicon" else espeak_tokens()
+    tokens = lexicon_tokens() if extractor == "lexicon" else ipa_tokens()
     save_config(config, folder / "config.json")
     save_tokens(folder / "tokens.json", tokens, extractor, "en-us")
     torch.manual_seed(3)
