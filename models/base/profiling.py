@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -117,6 +119,8 @@ class Pace:
     def _first_step_lasts(self) -> None:
         self.stop.in_vain = True
         self._tell("more than", PATIENCE)
+        if self.stop.requested:  # before this was known
+            os.kill(os.getpid(), signal.SIGINT)
 
     def _tell(self, word: str, seconds: float) -> None:
         run = seconds * self.steps
