@@ -39,6 +39,7 @@ def main() -> int:
     arguments = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     try:
+        arguments.mode = recipe.chosen_mode(arguments)
         from models.tts.speaking import run  # torch loads only once the command line is right
 
         return run(arguments)

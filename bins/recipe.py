@@ -9,6 +9,7 @@ import argparse
 import difflib
 import os
 import re
+import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -175,24 +176,39 @@ def check_choices(flags: argparse.Namespace, *names: str) -> None:
             raise UserError(f'--{name} must be {listed}, but "{value}" is given')
 
 
-def check_speech(flags: argparse.Namespace) -> None:
-    """UserError unless the mode, which is chosen, the texts and `--infer_stream` go together."""
-    text, file = flags.infer_text, flags.infer_text_file
+def chosen_mode(flags: argparse.Namespace, prefix: str = "") -> str:
+    """ "batch" or "single"; UserError unless mode, texts and stream go together.
+
+    `prefix` is what the names of the flags, here and for whoever typed them, begin with.
+    """
+    text, file, mode, stream = (getattr(flags, prefix + name) for name in ("text", "text_file", "mode", "stream"))
+    has_text, dashes = text is not None or file is not None, f"--{prefix}"
+    mode = mode or ("single" if has_text else "batch")
     if text is not None and file is not None:
-        raise UserError("--infer_text and --infer_text_file exclude each other")
-    if flags.infer_mode == "batch":
-        if flags.infer_stream:
-            raise UserError("--infer_stream speaks a text: give --infer_text or --infer_text_file, not a split")
-        return
-    if text is None and file is None:
-        raise UserError("--infer_mode single needs --infer_text or --infer_text_file")
+        raise UserError(f"{dashes}text and {dashes}text_file exclude each other")
+    if mode == "batch" and stream:
+        raise UserError(f"{dashes}stream speaks a text: give {dashes}text or {dashes}text_file, not a split")
+    if mode == "batch" and has_text:
+        raise UserError(f"{dashes}mode batch speaks a split of a corpus: leave out {dashes}text and {dashes}text_file")
+    if mode == "single" and not has_text:
+        raise UserError(f"{dashes}mode single needs {dashes}text or {dashes}text_file")
+    if stream and sys.stdout.isatty():
+        raise UserError(
+            f"{dashes}stream writes raw audio to standard output: pipe it, as in | aplay -r 22050 -f S16_LE"
+        )
     if file is not None:
-        if os.path.isdir(file):
-            raise UserError(f"--infer_text_file {file} is a folder; give a text file")
-        if not os.path.exists(file):
-            raise UserError(f"--infer_text_file {file}: no such file")
+        kind = Path(file)
+        if kind.is_dir():
+            raise UserError(f"{dashes}text_file {file} is a folder; give a text file")
+        if not kind.exists():
+            raise UserError(f"{dashes}text_file {file}: no such file")
+        if kind.is_char_device() or kind.is_block_device():
+            raise UserError(
+                f"{dashes}text_file {file} is a device; give a text file, a pipe, or {dashes}text - for standard input"
+            )
         if not os.access(file, os.R_OK):
-            raise UserError(f"--infer_text_file {file} cannot be read")
+            raise UserError(f"{dashes}text_file {file} cannot be read")
+    return mode
 
 
 def add_flags(parser: argparse.ArgumentParser, stage: int, required: Sequence[str] = ()) -> None:

@@ -123,14 +123,11 @@ class Order:
     def _check_speech(self) -> None:
         flags = self.flags
         has_text = flags.infer_text is not None or flags.infer_text_file is not None
-        flags.infer_mode = flags.infer_mode or ("single" if has_text else "batch")
-        batch = flags.infer_mode == "batch"
-        if batch and has_text and not flags.infer_stream:
+        if flags.infer_mode == "batch" and has_text and not flags.infer_stream:
             note("the text is not used with --infer_mode batch")
-        recipe.check_speech(flags)
-        if batch:
             flags.infer_text = flags.infer_text_file = None
-        elif (flags.infer_dataset or flags.infer_testing_set) and not self.includes(4):
+        flags.infer_mode = recipe.chosen_mode(flags, recipe.PREFIX)
+        if flags.infer_mode == "single" and (flags.infer_dataset or flags.infer_testing_set) and not self.includes(4):
             note("--infer_dataset and --infer_testing_set are not used with --infer_mode single")
 
     def _check_voice(self) -> None:

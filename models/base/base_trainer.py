@@ -30,7 +30,7 @@ from models.base.engine import Engine, Parts
 from models.base.experiment import Experiment, beside, check_source
 from models.base.meter import LOSS_SCALE, NORM, SKIPPED, BadSteps, Meter
 from models.base.processes import GracefulStop, Processes
-from models.base.profiling import StepProfiler
+from models.base.profiling import Pace, StepProfiler
 from models.base.run_log import RunLog, Window
 from utils.errors import UserError, disk_message
 from utils.paths import project_path
@@ -50,6 +50,7 @@ class BaseTrainer(ABC):
     SHOWN: Mapping[str, str] = {"loss": "generator/total"}
     # Settings to lower when memory runs out.
     MEMORY_SETTINGS: Sequence[str] = ("train.batch_size", "train.max_batch_frames")
+    CPU_ADVICE = ""  # what to do when a CPU would take days
     # Entries of the first network that describe the corpus and not what was learnt: not taken in fine-tuning.
     CORPUS_ENTRIES: Sequence[str] = ()
 
@@ -110,9 +111,10 @@ class BaseTrainer(ABC):
                 self.log.info(note)
             with (
                 GracefulStop() as stop,
+                Pace(self.processes.device, self.total_steps - self.step, self.CPU_ADVICE, stop, self.log.info) as pace,
                 out_of_memory_advice("during training", self.processes.device, self.MEMORY_SETTINGS),
             ):
-                self._loop(stop)
+                self._loop(stop, pace)
         finally:
             self.parts.batches.close()
             self.log.close()
@@ -222,7 +224,7 @@ class BaseTrainer(ABC):
 
     def _opening_notes(self) -> list[str]:
         device, world = self.processes.device, self.processes.world_size
-        where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU (slow: a GPU is advised)"
+        where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
         sizes = ", ".join(f"{name} {o.flat.count() / 1e6:.1f} M" for name, o in self.engine.optimizers.items())
         train = self.config.train
         where = f"{world} x {where}" if world > 1 else where
@@ -233,7 +235,7 @@ class BaseTrainer(ABC):
             f"padding {100 * self.parts.batches.padding_waste():.1f} %; steps {self.step} to {self.total_steps}",
         ]
 
-    def _loop(self, stop: GracefulStop) -> None:
+    def _loop(self, stop: GracefulStop, pace: Pace) -> None:
         train, device = self.config.train, self.processes.device
         profiler = StepProfiler(train.profile and self.processes.is_main, self.expt_dir, device, self.log.info)
         self.window = Window(self.step, self.parts.batches.wait_seconds(), device)
@@ -242,6 +244,7 @@ class BaseTrainer(ABC):
             self.engine.step(self.parts.compute, self.parts.batches.next, self.meter, self.step + 1)
             self.step += 1
             profiler.step(self.step)
+            pace.step()
             ends, window_ends = self.step == self.total_steps, self.step % train.log_interval == 0
             if device.type == "cpu" or window_ends:
                 self.bad_steps.check(self.meter.peek())
@@ -277,11 +280,7 @@ class BaseTrainer(ABC):
     def _report(self) -> None:
         """Read the window's steps from the device, log their means and begin a new window."""
         records = self.meter.peek()
-        means = records.means()
-        if self.processes.world_size > 1:
-            shared = torch.tensor(list(means.values()), dtype=torch.float64).float().to(self.processes.device)
-            self.processes.average_([shared])
-            means = dict(zip(means, shared.tolist()))
+        means = self.processes.means(records.means())
         scalars = {
             name if name.startswith(NORM) or name == LOSS_SCALE else f"train/{name}": value
             for name, value in means.items()
@@ -339,10 +338,8 @@ class BaseTrainer(ABC):
         self.log.flush()  # the curves up to this step are on disk before a checkpoint says that they are
         training["engine"] = self.engine.state_dict()
         metrics = self.metrics if self._measured_step == self.step else {}
-        checkpoint = checkpoints.save_checkpoint(
-            self.expt_dir, self.step, self.engine.tensors(), training, metrics,
-            beside(self.expt_dir, self.parts.tokens),
-        )  # fmt: skip
+        tensors, bound = self.engine.tensors(), beside(self.expt_dir, self.parts.tokens)
+        checkpoint = checkpoints.save_checkpoint(self.expt_dir, self.step, tensors, training, metrics, bound)
         self.retention.apply()
         self.log.quiet(f"saved {checkpoint.name}")
 

@@ -96,10 +96,13 @@ def answer_requests() -> None:
 
 
 class GracefulStop:
-    """Inside the block a request to stop (Ctrl-C, SIGTERM, a closed terminal) sets `requested`; a second one ends."""
+    """Inside the block a request to stop (Ctrl-C, SIGTERM, a closed terminal) sets `requested`; a second one ends.
+
+    While `in_vain`, there is nothing to finish: the first one raises KeyboardInterrupt.
+    """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = self.in_vain = False
         self.signal_name = ""
         self._since = 0.0
         self._before: dict[signal.Signals, Any] = {}
@@ -115,6 +118,8 @@ class GracefulStop:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.in_vain:
+            raise KeyboardInterrupt
         if self.requested:
             if time.monotonic() - self._since >= SAME_REQUEST:
                 os._exit(128 + number)
@@ -158,6 +163,14 @@ class Processes:
                 dist.all_reduce(tensor, op=dist.ReduceOp.AVG)
             else:  # gloo only adds
                 dist.all_reduce(tensor.div_(self.world_size))
+
+    def means(self, values: dict[str, float]) -> dict[str, float]:
+        """The mean of each value over the processes, in float32; waits for the device."""
+        if self.world_size == 1:
+            return values
+        shared = torch.tensor(list(values.values()), dtype=torch.float64).float().to(self.device)
+        self.average_([shared])
+        return dict(zip(values, shared.tolist()))
 
     def broadcast_(self, tensors: list[Tensor]) -> None:
         """Replace each tensor by the main process's."""

@@ -1,14 +1,19 @@
-"""Where a training step's time goes: a trace for Perfetto or TensorBoard, and one line for the console."""
+"""Where a training step's time goes: a trace for Perfetto or TensorBoard, and a line for the console; and how much."""
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
 
+from models.base.processes import GracefulStop
 from utils.atomic import disk_errors
 
 WAIT, ACTIVE = 10, 20
@@ -16,6 +21,9 @@ WAIT, ACTIVE = 10, 20
 WAIT_ON_GPU = 200
 # Kernels or operators that the line names.
 NAMED = 8
+# Seconds after which the pace on a CPU is told, whether or not there was a step.
+PATIENCE = 45.0
+_UNITS = ((86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 class StepProfiler:
@@ -72,3 +80,50 @@ def busiest(averages: Any, seconds: float, device_type: str) -> str:
     named = ", ".join(f"{key[:40]} {100 * spent[key] / total:.0f} %" for key in most)
     share = min(100.0, 100 * total / 1e6 / ACTIVE / seconds)
     return f"{1000 * seconds:.1f} ms a step, {device_type} busy {share:.0f} % of it: {named}"
+
+
+class Pace:
+    """Says within the first minute how long a run on a CPU will take; call `step` after each optimiser step.
+
+    Until the first step is done, when PATIENCE is over, a request to stop need not wait for it.
+    """
+
+    def __init__(
+        self, device: torch.device, steps: int, advice: str, stop: GracefulStop, tell: Callable[[str], None]
+    ) -> None:
+        self.steps, self.advice, self.stop, self.tell = steps, advice, stop, tell
+        self._enabled = device.type == "cpu"
+        self._done, self._begin = 0, time.perf_counter()
+        self._timer = threading.Timer(PATIENCE, self._first_step_lasts)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Pace:
+        if self._enabled:
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+    def step(self) -> None:
+        """The first step, with all that it loads and compiles, is not typical: the second one is told."""
+        self._timer.cancel()
+        self.stop.in_vain = False
+        self._done += 1
+        if self._enabled and self._done == 2:
+            self._tell("about", time.perf_counter() - self._begin)
+        self._begin = time.perf_counter()
+
+    def _first_step_lasts(self) -> None:
+        self.stop.in_vain = True
+        self._tell("more than", PATIENCE)
+        if self.stop.requested:  # before this was known
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def _tell(self, word: str, seconds: float) -> None:
+        run = seconds * self.steps
+        size, unit = next((pair for pair in _UNITS if run >= 2 * pair[0]), _UNITS[-1])
+        advice = f"; {self.advice}" if run > _UNITS[0][0] and self.advice else ""
+        self.tell(f"{word} {seconds:.2g} s a step, {run / size:.0f} {unit} for the run{advice}")

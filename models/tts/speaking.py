@@ -36,13 +36,12 @@ _Named = tuple[tuple[str, str], Line]  # id and text, and one of its lines
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what the flags of bins/inference.py say; the exit status, 0 or SOME_SKIPPED."""
+    """Do what the flags of bins/inference.py, checked, say; the exit status, 0 or SOME_SKIPPED."""
     if not arguments.expt_dir.is_dir():
         raise UserError(f"--expt_dir {arguments.expt_dir}: no such folder; give an experiment, <log_dir>/<name>")
-    mode = chosen_mode(arguments)
     config = loaded_config(arguments)
     dataset = arguments.dataset or config.dataset[0]
-    if mode == "batch":  # before the voice is loaded for nothing
+    if arguments.mode == "batch":  # before the voice is loaded for nothing
         require_features(config, [dataset], arguments.config or arguments.expt_dir / EXPERIMENT_CONFIG)
     file = arguments.text_file
     listed = file is not None and has_ids(file)
@@ -50,38 +49,18 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.expt_dir, arguments.device, arguments.checkpoint, config=config
     )
     # One of several texts may fail; the only one may not.
-    told = Told(voice.script, tolerant=listed or mode == "batch" or arguments.text == "-")
+    told = Told(voice.script, tolerant=listed or arguments.mode == "batch" or arguments.text == "-")
     if arguments.stream:
         return to_standard_output(voice, streamed_texts(arguments, listed, told), told)
     output_dir = arguments.output_dir or arguments.expt_dir / "result"
     make_folder(output_dir, "--output_dir")
     with disk_errors(output_dir):
         remove_leftovers(output_dir)
-    if mode == "batch":
+    if arguments.mode == "batch":
         return split_to_wavs(voice, dataset, arguments.testing_set, output_dir, told)
     if file is None:
         return texts_to_wavs(voice, given_texts(arguments.text), output_dir, told)
     return list_to_wavs(voice, file, output_dir, told) if listed else file_to_wav(voice, file, output_dir, told)
-
-
-def chosen_mode(arguments: argparse.Namespace) -> str:
-    """ "batch" or "single"; UserError for flags that do not go together."""
-    file = arguments.text_file
-    has_text = arguments.text is not None or file is not None
-    mode = arguments.mode or ("single" if has_text or arguments.stream else "batch")
-    if mode == "single" and not has_text:
-        raise UserError("--mode single and --stream need --text (- for standard input) or --text_file")
-    if mode == "batch" and (has_text or arguments.stream):
-        raise UserError("--mode batch speaks a split of a corpus: leave out --text, --text_file and --stream")
-    if arguments.stream and sys.stdout.isatty():
-        raise UserError("--stream writes raw audio to standard output: pipe it, as in | aplay -r 22050 -f S16_LE")
-    if file is not None and file.is_dir():
-        raise UserError(f"--text_file {file} is a folder; give a text file")
-    if file is not None and not file.exists():
-        raise UserError(f"--text_file {file}: there is no such file")
-    if file is not None and (file.is_char_device() or file.is_block_device()):
-        raise UserError(f"--text_file {file} is a device; give a text file, a pipe, or --text - for standard input")
-    return mode
 
 
 def loaded_config(arguments: argparse.Namespace) -> ExperimentConfig:

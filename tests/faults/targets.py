@@ -63,6 +63,7 @@ def stage1(config: str, dataset: str) -> None:
 
 def speak(**flags: Any) -> None:
     """Stage 3, as `bins/inference.py` does it."""
+    from bins import recipe
     from models.tts.speaking import run
 
     paths = ("expt_dir", "output_dir", "text_file", "config")
@@ -72,4 +73,6 @@ def speak(**flags: Any) -> None:
     )  # fmt: skip
     values = {**dict.fromkeys(names), "testing_set": "test", "stream": False, "device": "cpu", "overrides": [], **flags}
     values = {key: Path(value) if key in paths and value is not None else value for key, value in values.items()}
-    run(argparse.Namespace(**values))
+    arguments = argparse.Namespace(**values)
+    arguments.mode = recipe.chosen_mode(arguments)
+    run(arguments)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.base import profiling
 from models.base.device import OutOfMemory, out_of_memory_advice, resolve_precision
 from models.base.processes import GracefulStop, Processes, processes_for
 from utils.errors import UserError
@@ -135,3 +136,20 @@ def test_one_that_fails_ends_the_others(ending: str, status: int) -> None:
         [sys.executable, "-c", patience + TOGETHER.replace("{body}", code)], cwd=ROOT, timeout=120, check=False
     )
     assert outer.returncode == status
+
+
+def test_a_slow_run_is_told_at_once_and_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiling, "PATIENCE", 0.2)
+    told: list[str] = []
+    with GracefulStop() as stop, profiling.Pace(CPU, 10**9, "take a small one", stop, told.append) as pace:
+        with pytest.raises(KeyboardInterrupt):  # the first step is not over
+            while not stop.in_vain:
+                time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        for _ in range(3):
+            pace.step()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested
+    assert len(told) == 2 and told[0] == "more than 0.2 s a step, 2315 days for the run; take a small one"
+    assert told[1].startswith("about ")
