@@ -88,7 +88,7 @@ VOICE
 fi
 count=$(find "$expt_dir/result" -name '*.wav' | wc -l | tr -d ' ')
 cat <<DONE
-The three stages made a demonstration: a toy network, trained for 400 steps on four minutes of a speech synthesiser.
+The three stages made a demonstration: a toy network, trained for 400 steps on four minutes of the bundled voice.
 
 $count wavs below $expt_dir/result; the new sentence, and the first of the test split:
   $expt_dir/result/single/0001.wav
