@@ -107,6 +107,13 @@ def test_commands(page: str, project: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_python(page: str, project: Path) -> None:
+    for code in re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S):
+        done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, f"{page}: {done.stderr[-2000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
