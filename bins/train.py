@@ -78,7 +78,13 @@ def train(arguments: argparse.Namespace) -> int:
         done = f"note: training was complete already: {had}, all of train.max_epoch={epochs}; {advice}"
         print(done, file=sys.stderr)
     # No further stage may follow a training that has not come to its end.
-    return 130 if trainer.stopped else 0
+    status = 130 if trainer.stopped else 0
+    if trainer.processes.world_size > 1:
+        # All is written and closed; gloo's threads now and then abort a shutdown that would join them.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 if __name__ == "__main__":

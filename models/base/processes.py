@@ -212,4 +212,6 @@ class Processes:
 
     def close(self) -> None:
         """End the process group, so that the program exits without complaints."""
+        # One process must not go while another still talks to it.
+        self.state.wait_for_everyone()
         self.state.destroy_process_group()
