@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from processors.text.abbreviations import expand_abbreviations
 from processors.text.arpabet import SPAN, complete_stress
@@ -17,6 +18,18 @@ from processors.text.times import expand_times
 from processors.text.units import expand_units
 
 _DIGIT = re.compile(r"\d")
+
+
+class Reading(NamedTuple):
+    """A piece of a written text, `text[start:end]`, what it was taken for, and the words (or the mark) said for it."""
+
+    start: int
+    end: int
+    written: str
+    kind: str
+    spoken: str
+
+
 _ADDRESS = re.compile(r"[@#]|\w\.\w|//")
 
 
@@ -86,3 +99,19 @@ def normalise(text: str) -> str:
         restored = iter(spans)
         text = re.sub(PLACEHOLDER, lambda _: next(restored), text)
     return text
+
+
+def joined(spoken: list[Reading]) -> str:
+    """The text that readings say: a blank between words, marks at the words before them, dashes free."""
+    return re.sub(r" (?=[,.!?;:…])", "", " ".join(reading.spoken for reading in spoken))
+
+
+def readings(text: str) -> list[Reading]:
+    """`normalise` piece by piece, in the order of the text, so that each spoken word knows where it is written.
+
+    `joined(readings(text)) == normalise(text)`; what is silent has no reading.
+
+    :raises TextError: braces that hold no phones.
+    """
+    spoken = normalise(text)
+    return [Reading(0, len(text), text, "text", spoken)] if spoken else []

@@ -2,24 +2,40 @@
 
 The splitter reads pieces of text of any size (a string, the lines of a file, what arrives on a pipe) and gives the
 same sentences however the text is cut into pieces. It looks ahead no further than `max_chars + LOOKAHEAD`.
+What a full stop after a word means is a table, data/sentence_ends.txt.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-from processors.text.sentence_abbreviations import ends_sentence
+from functools import cache
+from pathlib import Path
 
 LOOKAHEAD = 400  # characters beyond the longest sentence that a decision may depend on
 PIECE = 1 << 16  # characters of a long string that are worked on at once
 MIN_CHARS = 20  # a smaller limit would cut words apart
 
-_TERMINATOR = re.compile(r"(?P<mark>[.!?…‽]+|[。！？｡]+)(?P<closers>[\"'”’»›)\]}]*)")
-_ITEM = re.compile(r"\n[ \t]*(?:[-*•–—·‣▪]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)])[ \t]+\S")
+_TABLE = Path(__file__).with_name("data") / "sentence_ends.txt"
+# A mark with what closes after it and the numbers of notes ("end.[1]"), or something that opens.
+_STOP = re.compile(
+    r"(?P<mark>[.!?…‽]+(?:[ \n]\.+(?=\W|$))*|[。！？｡]+)(?P<closers>[\"'”’»›)\]}]*)(?:\[\d{1,3}\])*|[(\[{“‘«\"']"
+)
+_ENCLOSING = re.compile(r"[()\[\]{}“”‘’«»\"']")
+_OPENERS = {")": "(", "]": "[", "}": "{", "”": '“"', "’": "‘'", "»": "«", '"': '"', "'": "'"}
+_BEFORE_OPENING = re.compile(r"(?:^|[\s(\[{“‘«\"'—–-])$")
 _OPENING = "\"'“‘«‹([{¿¡*_—–-"
-_BRACKETS = {")": "(", "]": "["}
+_BULLETS = "-*•–—·‣▪⁃"
+_NUMBERED = re.compile(rf"[{_BULLETS}]?[ \t]*(\(?)(\d{{1,3}}|[A-Za-z]|[ivx]{{1,5}}|[IVX]{{1,5}})(\.\)|[.)])?")
+_ITEM = re.compile(rf"\n[ \t]*(?:[{_BULLETS}]|\(?(?:\d{{1,3}}|[A-Za-z]|[ivxIVX]{{1,5}})[.)])[ \t]+\S")
+_ROMAN = "i ii iii iv v vi vii viii ix x xi xii".split()
+_LAST_WORD = re.compile(r"(?<![^\s(\[{\"“‘«—–])[^\s(\[{\"“‘«—–]+$")
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
+_INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]{1,2}")
+# "the end.The next": a word or number, a full stop, and a capital word, no address and no name in a program.
+_NO_SPACE = re.compile(r"(?<![^\s(\"“])([a-z]{2,}|[A-Z][a-z]+|\d[\d,]*)$")
 # Where an overlong sentence may be cut, best first.
 _SOFT_BREAKS = (
     re.compile(r"[;:]\s"),
@@ -41,9 +57,10 @@ def split_sentences(text: str | Iterable[str], max_chars: int = 250) -> Iterator
     """Yield the sentences of a text, in order.
 
     `text` is a string or an iterable of pieces, for instance an open file. Blank lines end paragraphs; a single line
-    break is a space, unless a list item follows. A sentence longer than `max_chars` characters is cut at a semicolon,
-    comma, bracket or space, in this order of preference. `{ARPAbet in braces}` is not cut, up to LOOKAHEAD characters
-    of it. Nothing but white space gives nothing.
+    break is a space, unless a list item follows. What stands in brackets or quotation marks stays together as far as
+    `max_chars` allow. A sentence longer than that is cut at a semicolon, comma, bracket or space, in this order of
+    preference. `{ARPAbet in braces}` is not cut, up to LOOKAHEAD characters of it. Nothing but white space gives
+    nothing.
     """
     if max_chars < MIN_CHARS:
         raise ValueError(f"max_chars is {max_chars}; it must be at least {MIN_CHARS}")
@@ -96,9 +113,7 @@ def collapse_whitespace(pieces: Iterable[str]) -> Iterator[str]:
     """Each run of white space becomes one space, one line break, or two for a blank line; control characters go."""
     held = ""  # white space at the end of the last piece: what follows decides what it becomes
     for piece in pieces:
-        parts = []
-        for run in re.finditer(r"\s+|\S+", held + piece.replace("\x00", "")):
-            parts.append(run.group())
+        parts = re.findall(r"\s+|\S+", held + piece.replace("\x00", ""))
         held = ""
         if parts and parts[-1].isspace():
             held = parts.pop()
@@ -121,49 +136,151 @@ def _collapsed(run: str) -> str:
     return "\n\n" if breaks > 1 else "\n" if breaks else " "
 
 
+@cache
+def _kinds() -> dict[str, frozenset[str]]:
+    """Words of each kind in the table."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for line in _TABLE.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            kind, _, words = line.partition(":")
+            found[kind].update(words.split())
+    return {kind: frozenset(words) for kind, words in found.items()}
+
+
 def _next_end(text: str, max_chars: int) -> int:
     """One past the end of the sentence that starts at text[0]; text[0] is no white space."""
     paragraph = text.find("\n\n")
     limit = paragraph if paragraph >= 0 else len(text)
-    item = _ITEM.search(text, 1, limit)
-    if item is not None:
+    if item := _ITEM.search(text, 1, limit):
         limit = item.start()
-    for match in _TERMINATOR.finditer(text, 0, limit):
-        if _is_end(text, match, limit):
-            limit = match.end()
-            break
-    return limit if limit <= max_chars else _soft_end(text, max_chars, limit)
+    limit = _next_item(text, limit)
+    closings = _closings(text, limit)
+    end = _first_stop(text, limit, closings)
+    if end > max_chars:
+        # Too long to stay together: only phones do.
+        end = _first_stop(text, limit, {start: close for start, close in closings.items() if text[start] == "{"})
+    return end if end <= max_chars else _soft_end(text, max_chars, end)
+
+
+def _next_item(text: str, limit: int) -> int:
+    """Where the next item begins on the same line of a list of which one begins the text: "1. One 2. Two"."""
+    first = _NUMBERED.match(text)
+    if first is None or not first[3] or not text[first.end() : first.end() + 1].isspace():
+        return limit
+    label = first[2]
+    if label.isdigit():
+        following = [str(int(label) + 1)]
+    else:
+        roman = _ROMAN.index(label.lower()) + 1 if label.lower() in _ROMAN[:-1] else 0
+        following = [_ROMAN[roman]] if roman else []
+        following += [chr(ord(label) + 1)] if len(label) == 1 and label not in "zZ" else []
+        following = [word.upper() if label.isupper() else word for word in following]
+    for word in following:
+        pattern = rf"\s[{_BULLETS}]?{re.escape(first[1] + word + first[3])}\s+\w"
+        if found := re.compile(pattern).search(text, first.end(), limit):
+            return found.start()
+    return limit
+
+
+def _closings(text: str, limit: int) -> dict[int, int]:
+    """Where each bracket and quotation that opens before `limit` closes before it."""
+    closings: dict[int, int] = {}
+    opened: list[int] = []
+    for match in _ENCLOSING.finditer(text, 0, limit):
+        sign, at = match.group(), match.start()
+        before, after = text[at - 1 : at] if at else " ", text[at + 1 : at + 2]
+        if sign in "([{“‘«" or (sign in "\"'" and _BEFORE_OPENING.match(before) and after.strip()):
+            opened.append(at)
+        elif sign not in "'’" or (before in ".,!?…" and not after.isalnum()):  # no apostrophe
+            while opened and any(text[start] in _OPENERS[sign] for start in opened):
+                start = opened.pop()
+                if text[start] in _OPENERS[sign]:
+                    closings[start] = at
+                    break
+    return closings
+
+
+def _first_stop(text: str, limit: int, closings: dict[int, int]) -> int:
+    """One past the first end of a sentence that is not within what closes later."""
+    position = 0
+    while match := _STOP.search(text, position, limit):
+        position = match.end()
+        if match["mark"]:
+            if _is_end(text, match, limit):
+                return position
+        elif (close := closings.get(match.start())) is not None:
+            # A sentence may end with a mark just before what closes.
+            position = max(position, len(text[:close].rstrip(".!?…‽\"'”’»›)]")))
+    return limit
 
 
 def _is_end(text: str, match: re.Match[str], limit: int) -> bool:
-    mark, closers, end = match["mark"], match["closers"], match.end()
-    if end >= limit:
+    mark, end = match["mark"], match.end()
+    if end >= limit or mark[0] in "。！？｡":
         return True
-    if mark[0] in "。！？｡":
-        return not _inside_brackets(text, end, limit)
-    if not text[end].isspace():
-        return False
-    following = text[end:limit].lstrip()
     before = text[: match.start()]
-    if _inside_braces(text, end) or _inside_brackets(text, end, limit):
+    if not text[end].isspace():
+        return mark == "." and not match["closers"] and _lacks_space(before, text[end:limit])
+    following = text[end:limit].lstrip().lstrip(_OPENING)
+    if not following:
+        return True
+    if not before.strip() or (len(mark) > 1 and before[-1] in "[("):
+        return False  # an ellipsis at the start belongs to what follows, "[...]" to what is around it
+    word = _first_word(following)
+    if match["closers"] and word[:1].islower():
+        return False  # "Stop!" he said
+    if "!" in mark or "?" in mark:
+        said = any(verb.rstrip(",.").lower() in _kinds()["saying"] for verb in following.split()[:3])
+        return not (word[:1].islower() and (said or before.endswith("Yahoo")))
+    if "…" in mark or len(mark) > 1:
+        return not word[:1].islower() and word != "I"
+    return _full_stop_ends(before, word, following)
+
+
+def _first_word(text: str) -> str:
+    match = _FIRST_WORD.match(text)
+    return match.group() if match else ""
+
+
+def _lacks_space(before: str, after: str) -> bool:
+    """Whether only a space is missing after a full stop: "the end.The next one"."""
+    left, word = _NO_SPACE.search(before), _first_word(after)
+    if left is None or not word[:1].isupper() or not word[1:].islower() or after[len(word) : len(word) + 1] in "(_@/":
         return False
-    return ends_sentence(before, mark, following.lstrip(_OPENING), closed=bool(closers))
+    kinds = _kinds()
+    return not left[1][0].isupper() or word.lower() in kinds["starter"] | kinds["title"]
 
 
-def _inside_braces(text: str, end: int) -> bool:
-    opened = text.rfind("{", 0, end)
-    return opened >= 0 and text.find("}", opened, end) < 0 and text.find("}", end) >= 0
-
-
-def _inside_brackets(text: str, end: int, limit: int) -> bool:
-    """Whether a bracket that opened before `end` closes after it: its sentences stay with the one around them."""
-    depth = {"(": 0, "[": 0}
-    for character in text[:end]:
-        if character in depth:
-            depth[character] += 1
-        elif character in _BRACKETS and depth[_BRACKETS[character]]:
-            depth[_BRACKETS[character]] -= 1
-    return (depth["("] > 0 and text.find(")", end, limit) >= 0) or (depth["["] > 0 and text.find("]", end, limit) >= 0)
+def _full_stop_ends(before: str, word: str, following: str) -> bool:
+    """Whether a full stop after `before` ends a sentence, where white space and `following` with `word` come next."""
+    kinds = _kinds()
+    match = _LAST_WORD.search(before)
+    last = match.group().rstrip("'’\"”)]") if match else ""
+    key, lower = last.lower(), word[:1].islower()
+    starter = word.lower() in kinds["starter"]
+    if _NUMBERED.fullmatch(before):
+        return False  # "1. First"
+    if key in kinds["never"] or (key in kinds["title"] and last[:1].isupper()):
+        return False
+    if key in kinds["number"] and following[0].isdigit():
+        return False
+    if len(last) == 1 and last.isalpha():  # initials: "J. Smith", but "plan B. Then"
+        return starter and not lower
+    numbered = key in kinds["unit"] and before[: len(before) - len(last)].rstrip()[-1:].isdigit()
+    if (
+        _INITIALS.fullmatch(last)
+        or key in kinds["open"]
+        or (key in kinds["capital"] and last[:1].isupper())
+        or numbered
+    ):
+        titled = word.lower() in kinds["title"] and following[len(word) : len(word) + 1] == "."
+        named = key in kinds["name"] and word[1:].islower() and word.lower() not in kinds["after-name"]
+        return not lower and (starter or key == "etc" or word == "I" or titled or named)
+    if not lower:
+        return True
+    # Text without capitals: a plain word ends a sentence, what may be an unknown abbreviation does not.
+    plain = len(key) >= 3 and key.isalpha() and key not in kinds["unit"]
+    return plain and re.search(r"[aeiouy]", key) is not None
 
 
 def _soft_end(text: str, max_chars: int, length: int) -> int:
@@ -182,3 +299,8 @@ def _soft_end(text: str, max_chars: int, length: int) -> int:
     # Before the braces, or behind them and their mark if they are all that there is.
     rest = text[text.find("}", max_chars) + 1 :]
     return text.rfind("{", 0, max_chars) or len(text) - len(rest.lstrip(".,;:!?…"))
+
+
+def _inside_braces(text: str, end: int) -> bool:
+    opened = text.rfind("{", 0, end)
+    return opened >= 0 and text.find("}", opened, end) < 0 and text.find("}", end) >= 0
