@@ -75,16 +75,18 @@ class Pronouncer:
             spelt = self._initialism(word)
             if spelt:
                 return spelt
+        humps = _HUMPS.findall(word) if capitals and _CAMEL.fullmatch(word) else []
         phones = self.lookup(lower)
-        if phones:
+        # The dictionary's "ios" is no "iOS".
+        if phones and not any(len(hump) > 1 and hump.isupper() for hump in humps):
             return phones
+        if humps:
+            return [phone for hump in humps for phone in self.word(hump)]
         if "-" in word:
             head, *rest = [part for part in word.split("-") if part.strip("'")] or [word.strip("-'")]
             prefix = _HYPHEN_PREFIXES.get(head.lower()) if rest else None
             phones = prefix.split() if prefix else self.word(head, capitals)
             return [*phones, *(phone for part in rest for phone in self.word(part, capitals))]
-        if capitals and _CAMEL.fullmatch(word):
-            return [phone for hump in _HUMPS.findall(word) for phone in self.word(hump)]
         # A capital makes a name of it, whose letters sound otherwise.
         return list(self._guess(word.capitalize() if capitals and word[:1].isupper() else lower))
 
