@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2
 # Counts changes of the code that change what stage 1 makes of the same recording and the same config.
-FEATURES_VERSION = 2
+FEATURES_VERSION = 3
 
 SPLITS = ("train", "valid", "test")
 META, SHARDS, SKIPPED, NOTED, REPORT = "meta.json", "shards", "skipped.jsonl", "noted.jsonl", "report.txt"
