@@ -8,9 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.errors import UserError  # noqa: E402
+from utils.errors import command  # noqa: E402
 
 
+@command
 def main() -> int:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
@@ -22,12 +23,9 @@ def main() -> int:
         from preprocessors.download import download_datasets
 
         download_datasets(load_config(args.config, args.overrides))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("stopped; run stage 0 again to go on", file=sys.stderr)
-        return 130
+        raise
     return 0
 
 

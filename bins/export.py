@@ -9,10 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.errors import (
-    UserError,  # noqa: E402
-    command,  # noqa: E402
-)
+from utils.errors import UserError, command  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:

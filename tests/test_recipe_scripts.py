@@ -39,6 +39,7 @@ class Recipe:
             path.write_text(STUB)
             path.chmod(0o755)
         (self.root / "ckpts/tts/demo/result").mkdir(parents=True)
+        (self.here / "voice").mkdir()
         (self.root / "preprocessors").mkdir()
         (self.root / "preprocessors/demo_sentences.txt").write_text("# mine\nA lamp hums.\n\nWhy?\n")
         for name in ("demo.sh", "speedrun.sh"):
@@ -71,7 +72,6 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_the_demonstration_begins_with_the_bundled_voice(recipe: Recipe) -> None:
-    (recipe.here / "voice").mkdir()
     done = recipe.run("demo.sh", "--gpu", "cpu")
     assert (done.returncode, done.stderr) == (0, "")
     stages = [call[:2] for call in recipe.started()]
@@ -88,10 +88,12 @@ def test_the_demonstration_begins_with_the_bundled_voice(recipe: Recipe) -> None
     assert [call[1] for call in recipe.started()] == list("31233")
 
 
-def test_without_a_bundled_voice_the_demonstration_says_so(recipe: Recipe) -> None:
+def test_without_a_bundled_voice_the_demonstration_says_so_and_starts_nothing(recipe: Recipe) -> None:
+    (recipe.here / "voice").rmdir()
     done = recipe.run("demo.sh")
-    assert done.returncode == 0 and "no bundled voice in" in done.stdout and "The bundled voice:" not in done.stdout
-    assert [call[1] for call in recipe.started()] == list("31233")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"error: there is no bundled voice in {recipe.here}/voice")
+    assert recipe.started() == recipe.started("setup.sh") == []
 
 
 def test_the_demonstration_ends_with_three_of_its_wavs(recipe: Recipe) -> None:
@@ -106,7 +108,7 @@ def test_the_demonstration_ends_with_three_of_its_wavs(recipe: Recipe) -> None:
 
 def test_the_demonstration_stops_at_a_failure(recipe: Recipe) -> None:
     assert recipe.run("demo.sh", STUB_FAILS="--stage 2").returncode == 9
-    assert [call[1] for call in recipe.started()] == list("312")
+    assert [call[1] for call in recipe.started()] == list("3312")
 
 
 def test_a_speedrun_is_three_stages_with_their_times(recipe: Recipe, corpus: Path) -> None:

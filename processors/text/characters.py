@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from functools import lru_cache
@@ -80,6 +81,8 @@ def _fraction_space(match: re.Match[str]) -> str:
     return f"{match[1]} {match[2]}"
 
 
+_TYPED_DASH = re.compile(r"--+")
+_ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]{2,8});")
 _MIXED_FRACTION = re.compile(r"(\d)([⅐-⅞↉])")
 
 
@@ -89,11 +92,14 @@ def plain_characters(text: str) -> str:
     The result holds ASCII, the signs of `_KEPT` (currency, degree, section, comparison, "–" and "—" for dashes, "…")
     and nothing else; runs of blanks are one space.
     """
+    if "&" in text:
+        text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
     if _NEEDS_WORK.search(text):
         text = _MIXED_FRACTION.sub(_fraction_space, text.replace(PLACEHOLDER, " ")).translate(_TABLE)
         text = unicodedata.normalize("NFKD", text).translate(_TABLE)
         text = "".join(map(_plain, text))
-    text = text.replace("...", "…")
+    # A dash of typewriters parts what it is glued to: "1899--he", "CHAPTER III--THE FLIGHT".
+    text = _TYPED_DASH.sub(" — ", text.replace("...", "…"))
     return " ".join(text.split())
 
 

@@ -35,7 +35,7 @@ _NOON = re.compile(r"\b([Nn]oon|[Mm]idnight)[-–](?=\d)|(\d ?[AaPp]\.? ?[Mm]\.?
 _POINTED = re.compile(r"(?<![\w:.,-])([01]?\d|2[0-4])\.([0-5]\d)(?= ?[AaPp]\.? ?[Mm]\b)")
 _DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:1[5-9]|20)\d\d)(?![\d.]*\d)")
 _MONTH_DAY_YEAR = re.compile(
-    rf"\b({_MONTH})(,?) (\d{{1,2}})(st|nd|rd|th)?(?: ?[-–—] ?(\d{{1,2}})(st|nd|rd|th)?(?![\w/:-]))?"
+    rf"\b({_MONTH})(,?) (\d{{1,2}})(?:st|nd|rd|th)?(?: ?[-–—] ?(\d{{1,2}})(?:st|nd|rd|th)?(?![\w/:-]))?"
     r"(?:(,?) ([1-9]\d{2}|[12]\d{3})(?![\d,.]*\d)(?!-))?\b(?![:/]\d|\.\d|,\d)"
 )
 _DAY_MONTH = re.compile(
@@ -179,14 +179,13 @@ def _dotted(match: re.Match[str]) -> str:
 
 
 def _month_day_year(match: re.Match[str]) -> str:
-    month, comma, day, suffix, last, last_suffix, comma2, year_text = match.groups()
+    month, comma, day, last, comma2, year_text = match.groups()
     # "March 1-0" is a score.
     if int(day) > 31 or last and not int(day) < int(last) <= 31:
         return match[0]
-    # "November 22" is said "twenty-two" and "twenty-second"; LJSpeech's reader says the first.
-    words = f"{month}{comma} {ordinal(day) if suffix else cardinal(day)}"
+    words = f"{month}{comma} {ordinal(day)}"
     if last:
-        words += f" to {ordinal(last) if last_suffix else cardinal(last)}"
+        words += f" to {ordinal(last)}"
     return words + (f"{comma2} {year(year_text)}" if year_text else "")
 
 
@@ -248,7 +247,7 @@ def _year_span(match: re.Match[str]) -> str:
 
 
 def expand_times(text: str) -> str:
-    """ "10:45 a.m." -> "ten forty-five A M"; "March 9, 1937" -> "March nine, nineteen thirty-seven"."""
+    """ "10:45 a.m." -> "ten forty-five A M"; "March 9, 1937" -> "March ninth, nineteen thirty-seven"."""
     text = substitute(_ISO, lambda m: f"{_date(m[4], m[3], m[1])} ", text)
     text = _NOON.sub(lambda m: f"{m[1] or m[2]} to ", text)
     text = _POINTED.sub(r"\1:\2", text)

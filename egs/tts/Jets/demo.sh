@@ -34,18 +34,20 @@ play() {
     done
 }
 
+[ -d "$recipe/voice" ] || {
+    printf 'error: there is no bundled voice in %s, which the demonstration begins with; fetch the project anew\n' \
+        "$recipe/voice" >&2
+    exit 2
+}
+
 step "set-up"
 sh "$root/bins/setup.sh" || exit $?
 
-if [ -d "$recipe/voice" ]; then
-    step "the bundled voice, trained on a real person's recordings ($recipe/voice/CARD.md)"
-    sh "$recipe/run.sh" --stage 3 --infer_mode single --infer_output_dir "$spoken" \
-        --infer_text "Hello. I have learned to speak from a person's recordings, and I read whatever you type." \
-        "$@" || exit $?
-    play "$spoken/0001.wav"
-else
-    step "no bundled voice in $recipe/voice: nothing to hear yet"
-fi
+step "the bundled voice, trained on a real person's recordings ($recipe/voice/CARD.md)"
+sh "$recipe/run.sh" --stage 3 --infer_mode single --infer_output_dir "$spoken" \
+    --infer_text "Hello. I have learned to speak from a person's recordings, and I read whatever you type." \
+    "$@" || exit $?
+play "$spoken/0001.wav"
 
 # The demonstration's network is too small to gain from more threads.
 : "${OMP_NUM_THREADS:=1}"
@@ -77,17 +79,13 @@ sh "$recipe/run.sh" --stage 3 --infer_expt_dir "$expt_dir" --infer_output_dir "$
     --infer_mode single --infer_text "A quiet stranger asked for the way to the harbour." "$@" || exit $?
 
 step "done"
-if [ -d "$recipe/voice" ]; then
-    cat <<VOICE
+count=$(find "$expt_dir/result" -name '*.wav' | wc -l | tr -d ' ')
+cat <<DONE
 The bundled voice:
   $spoken/0001.wav
 another sentence:
   sh "$recipe/run.sh" --stage 3 --infer_mode single --infer_text "Any sentence."
 
-VOICE
-fi
-count=$(find "$expt_dir/result" -name '*.wav' | wc -l | tr -d ' ')
-cat <<DONE
 The three stages made a demonstration: a toy network, trained for 400 steps on four minutes of the bundled voice.
 
 $count wavs below $expt_dir/result; the new sentence, and the first of the test split:
