@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,13 +9,12 @@ from functools import cache
 from pathlib import Path
 
 from preprocessors.source import SourceRow
+from processors.corpus import LONGEST_ID, id_problem
 from utils.errors import UserError
 
 # In this order where one id has several recordings; all are formats that libsndfile reads.
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64")
-MAX_ID_LENGTH = 200
 MAX_TEXT_LENGTH = 10_000  # no recording is as long, and a damaged file may be one line
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def is_ljspeech(folder: Path) -> bool:
@@ -65,7 +63,7 @@ def _parse(line: bytes, where: str, find: Callable[[str], Path | None]) -> Sourc
     """One line of metadata.csv as a row, good or not."""
     columns = line.decode("utf-8", errors="replace").split("|", 3)
     identity = columns[0].strip()
-    label = "".join(c if c.isprintable() else "?" for c in identity[:MAX_ID_LENGTH]) or where
+    label = "".join(c if c.isprintable() else "?" for c in identity[:LONGEST_ID]) or where
 
     def bad(kind: str, reason: str) -> SourceRow:
         return SourceRow(label, kind=kind, reason=reason)
@@ -78,8 +76,7 @@ def _parse(line: bytes, where: str, find: Callable[[str], Path | None]) -> Sourc
         return bad("wrong columns", f"{where} has no |; id|text or id|text|normalised text is expected")
     if len(columns) > 3:
         return bad("wrong columns", f"{where} has {line.count(b'|') + 1} columns, 2 or 3 are expected")
-    problem = _bad_id(identity)
-    if problem:
+    if problem := id_problem(identity):
         return bad("bad id", f"{where}: the id {problem}")
     text = columns[-1].strip() or columns[1].strip()
     if not text:
@@ -94,20 +91,6 @@ def _parse(line: bytes, where: str, find: Callable[[str], Path | None]) -> Sourc
         if path := find(name):
             return SourceRow(name, text, path)
     return bad("missing audio", f"wavs/{label} does not exist with any of {' '.join(AUDIO_SUFFIXES)}")
-
-
-def _bad_id(identity: str) -> str | None:
-    """What is wrong with an id as the name of a file below a folder; None if nothing is."""
-    if not identity:
-        return "is empty"
-    if _CONTROL.search(identity):
-        return "has control characters"
-    if len(identity) > MAX_ID_LENGTH:
-        return f"has more than {MAX_ID_LENGTH} characters"
-    parts = re.split(r"[/\\]", identity)
-    if any(part in ("", ".", "..") for part in parts) or re.match(r"[A-Za-z]:", identity):
-        return "leads out of the wavs folder"
-    return None
 
 
 def _finder(folder: Path) -> Callable[[str], Path | None]:

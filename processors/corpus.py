@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -33,7 +34,7 @@ FEATURES_VERSION = 3
 
 SPLITS = ("train", "valid", "test")
 META, SHARDS, SKIPPED, NOTED, REPORT = "meta.json", "shards", "skipped.jsonl", "noted.jsonl", "report.txt"
-_MEASURED = ("log_f0", "energy")
+LONGEST_ID = 200  # bytes
 
 # Keys that decide what becomes of one utterance.
 UTTERANCE_KEYS = (
@@ -258,6 +259,19 @@ def digest(value: object) -> str:
 def fingerprint(preprocess: PreprocessConfig, keys: tuple[str, ...] = UTTERANCE_KEYS + SPLIT_KEYS) -> str:
     """Hash of everything in `preprocess` that changes the processed corpus, or only of some keys."""
     return digest([FORMAT_VERSION, FEATURES_VERSION, feature_values(preprocess, keys)])
+
+
+def id_problem(name: str) -> str | None:
+    """What is wrong with an utterance's id as the name of a file below a folder; None if nothing is."""
+    if not name:
+        return "is empty"
+    if re.search(r"[\x00-\x1f\x7f]", name):
+        return "has control characters"
+    if len(name.encode(errors="replace")) > LONGEST_ID:
+        return f"is longer than {LONGEST_ID} bytes"
+    if re.match(r"[A-Za-z]:", name) or any(part in ("", ".", "..") for part in re.split(r"[/\\]", name)):
+        return "leads out of the folder"
+    return None
 
 
 def _changed_keys(meta: dict[str, Any], preprocess: PreprocessConfig) -> list[str]:

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from processors.corpus import id_problem
 from processors.text.text_error import TextError
 from utils.errors import UserError
 
@@ -18,21 +19,6 @@ _PIECE = 1 << 12  # characters that are read at once
 _LONGEST_HEAD = 1 << 16  # characters of a line in which a file must show that it is a list
 _LARGEST_PIPE = 1 << 26  # bytes: 64 novels
 _LINES_THAT_SHOW = 20
-_LONGEST_ID = 200
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-def id_problem(name: str) -> str | None:
-    """What is wrong with an id as the name of a file below a folder, as stage 1 has it for the wavs of a corpus."""
-    if not name:
-        return "is empty"
-    if _CONTROL.search(name):
-        return "has control characters"
-    if len(name.encode(errors="replace")) > _LONGEST_ID:
-        return f"is longer than {_LONGEST_ID} bytes"
-    if re.match(r"[A-Za-z]:", name) or any(part in ("", ".", "..") for part in re.split(r"[/\\]", name)):
-        return "leads out of the output folder"
-    return None
 
 
 def check_id(name: str) -> None:

@@ -11,6 +11,7 @@ from processors.text.word_classes import (
     DETERMINERS,
     HAVE,
     MODALS,
+    NUMBERS,
     OBJECTS,
     PREPOSITIONS,
     SUBJECTS,
@@ -93,6 +94,9 @@ _GET = _words("get got gets getting become became grown grew")
 _STATES = _words("be have live say go come tell think like work play do")
 _LIVES_AFTER = _words("in at on near with there here alone by under for together up next")
 _WEEPING = _words("shed wiped wipe dropped single burst brought")
+_AXE_NEAR = _words(
+    "wood trees picks saws shovels hatchets hammers spears swords knives battle stone iron armed chopped cut"
+)
 _LEARNED_PEOPLE = _words("man men judge counsel friend professor gentleman society")
 
 
@@ -204,7 +208,8 @@ def _winds(c: Context) -> str:
 
 def _wound(c: Context) -> str:
     way = c.following in ("up", "round", "around", "through", "down", "along", "its", "onto", "past", "their")
-    if way and not c.determined or c.nearest in ("tightly", "closely"):
+    turned = c.nearest in BE and not {"around", "round"}.isdisjoint(c.after)
+    if way and not c.determined or turned or c.nearest in ("tightly", "closely"):
         return "P"
     return "P" if c.following in OBJECTS and (c.nearest in SUBJECTS or c.nearest == "which") else "N"
 
@@ -235,6 +240,8 @@ def _content(c: Context) -> str:
 
 
 def _learned(c: Context) -> str:
+    if c.nearest in BE and c.following in (*CONJUNCTIONS, "") and "it" not in c.before:
+        return "J"
     attribute = c.determined and c.following and c.following not in PREPOSITIONS | OBJECTS
     return "J" if attribute or c.nearest in ("very", "most") or c.following in _LEARNED_PEOPLE else "P"
 
@@ -251,6 +258,16 @@ def _blessed(c: Context) -> str:
     return "P" if done or c.following in ("with", "by", "him", "them", "her", "us", "me") else "J"
 
 
+def _does(c: Context) -> str:
+    return (
+        "N" if c.nearest in NUMBERS or c.nearest in ("several", "many", "few", "both", "the", "these", "those") else "V"
+    )
+
+
+def _axes(c: Context) -> str:
+    return "F" if _AXE_NEAR.intersection(c.around) else "N"
+
+
 def _invalid(c: Context) -> str:
     person = not c.following or c.following in BE | HAVE | MODALS | PREPOSITIONS | _PAST_WORDS
     return "N" if c.determined and person else "J"
@@ -258,6 +275,7 @@ def _invalid(c: Context) -> str:
 
 _RULES = {
     "aged": _aged,
+    "axes": _axes,
     "bass": _bass,
     "beloved": _blessed,
     "blessed": _blessed,
@@ -266,6 +284,7 @@ _RULES = {
     "close": _close,
     "content": _content,
     "cursed": _aged,
+    "does": _does,
     "dove": _dove,
     "invalid": _invalid,
     "lead": _lead,

@@ -98,10 +98,16 @@ def _weaken(phones: list[str]) -> list[str]:
     return [phone[:-1] + "2" if phone[-1] == "1" else phone for phone in phones]
 
 
-def _join(stem: list[str], sound: str) -> list[str]:
-    """Stem and ending; a consonant that both have is said once ("capital-ly")."""
+def _join(stem: list[str], sound: str, spelt: str) -> list[str]:
+    """Stem and ending; -ly says the L that both have once ("capital-ly")."""
     ending = sound.split()
-    return stem + (ending[1:] if ending[0] == stem[-1] and ending[0] == "L" else ending)
+    if ending == ["L", "IY0"]:
+        if stem[-1] == "L":
+            return stem + ending[1:]
+        if spelt.endswith("ily") and stem[-1] == "IY0":
+            # "happily": the vowel is a weaker one than in "happy".
+            return [*stem[:-1], "AH0", *ending]
+    return stem + ending
 
 
 def _inflected(word: str, lookup: Lookup) -> list[str] | None:
@@ -140,7 +146,7 @@ def _derived(word: str, lookup: Lookup) -> list[str] | None:
         if word.endswith(ending):
             stem = _first(_stems(word, ending), lookup)
             if stem:
-                return _join(stem, sound)
+                return _join(stem, sound, word)
     for prefix, sound in _PREFIXES:
         if word.startswith(prefix) and len(word) > len(prefix) + 3:
             rest = word[len(prefix) :]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from processors.text.g2p_model import LetterToPhone
+from processors.text.letters import LetterToSound
 from processors.text.lexicon import cmudict
 from processors.text.morphology import from_parts, plural_sound, with_clitic
 
@@ -17,7 +17,7 @@ _LETTERS = {
 }  # fmt: skip
 # Capitals that spell letters although a word is written the same.
 _SPELT = frozenset(
-    "US IT ID AM PM IS OR MA PA LA AD BE ET HE TV PC UK EU UN VP IQ CD DC AI ER ICU ATM".split()
+    "US IT ID AM PM IS OR MA PA LA AD BE ET HE TV PC UK EU UN VP IQ CD DC AI ER ICU ATM OS".split()
 ) - frozenset("IS OR BE HE".split())
 # Prefixes before a hyphen; CMUdict's entries are other words (the note "re", the company "co").
 _HYPHEN_PREFIXES = {
@@ -25,8 +25,11 @@ _HYPHEN_PREFIXES = {
     "anti": "AE2 N T IY0", "multi": "M AH2 L T IY0", "non": "N AA2 N", "un": "AH2 N", "mid": "M IH1 D",
     "bi": "B AY2", "tri": "T R AY2",
 }  # fmt: skip
-# The model read words of up to about 20 letters when it learned.
-_MODEL_LETTERS = 20
+# The network read words of up to 24 letters when it learned.
+_MODEL_LETTERS = 24
+# "ChatGPT", "iPhone", "macOS"; not "McAdam".
+_CAMEL = re.compile(r"(?!Mc|Mac[A-Z])[A-Za-z]*[a-z][A-Z][A-Za-z]*")
+_HUMPS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def spell(letters: str) -> list[str]:
@@ -39,7 +42,7 @@ class Pronouncer:
 
     def __init__(self, user: dict[str, tuple[str, ...]] | None = None) -> None:
         self._user = dict(user or {})
-        self._model: LetterToPhone | None = None
+        self._model: LetterToSound | None = None
         self._guess = lru_cache(maxsize=50_000)(self._unknown)
 
     def __getstate__(self) -> dict:
@@ -72,15 +75,20 @@ class Pronouncer:
             spelt = self._initialism(word)
             if spelt:
                 return spelt
+        humps = _HUMPS.findall(word) if capitals and _CAMEL.fullmatch(word) else []
         phones = self.lookup(lower)
-        if phones:
+        # The dictionary's "ios" is no "iOS".
+        if phones and not any(len(hump) > 1 and hump.isupper() for hump in humps):
             return phones
+        if humps:
+            return [phone for hump in humps for phone in self.word(hump)]
         if "-" in word:
             head, *rest = [part for part in word.split("-") if part.strip("'")] or [word.strip("-'")]
             prefix = _HYPHEN_PREFIXES.get(head.lower()) if rest else None
             phones = prefix.split() if prefix else self.word(head, capitals)
             return [*phones, *(phone for part in rest for phone in self.word(part, capitals))]
-        return list(self._guess(lower))
+        # A capital makes a name of it, whose letters sound otherwise.
+        return list(self._guess(word.capitalize() if capitals and word[:1].isupper() else lower))
 
     def _initialism(self, word: str) -> list[str] | None:
         stem, plural = (word[:-1], True) if word.endswith("s") and len(word) > 2 else (word, False)
@@ -98,8 +106,8 @@ class Pronouncer:
         return phones + plural_sound(phones) if plural else phones
 
     def _unknown(self, word: str) -> tuple[str, ...]:
-        """Phones of a word that no dictionary has."""
-        plain = word.strip("'")
+        """Phones of a word that no dictionary has; a capital first marks a name."""
+        name, plain = word[:1].isupper(), word.lower().strip("'")
         if not plain:
             return ()
         if plain.count("'") > 2:
@@ -111,7 +119,7 @@ class Pronouncer:
                 return tuple(phones)
         stem, apostrophe, ending = plain.rpartition("'")
         if apostrophe:
-            phones = with_clitic(list(self._guess(stem)), ending) if stem else None
+            phones = with_clitic(list(self._guess(stem.capitalize() if name else stem)), ending) if stem else None
             if phones:
                 return tuple(phones)
         letters = plain.replace("'", "")
@@ -119,6 +127,7 @@ class Pronouncer:
             # Nothing to say: "xkcd".
             return tuple(spell(letters))
         if self._model is None:
-            self._model = LetterToPhone()
+            self._model = LetterToSound()
         pieces = [letters[i : i + _MODEL_LETTERS] for i in range(0, len(letters), _MODEL_LETTERS)]
+        pieces[0] = pieces[0].capitalize() if name else pieces[0]
         return tuple(phone for piece in pieces for phone in self._model(piece))

@@ -69,7 +69,8 @@ def test_quotes_are_plain_characters(tmp_path: Path) -> None:
         (b"C:x|text", "C:x", "bad id", "leads out"),
         (b"b\x00|text", "b?", "bad id", "control"),
         (b"|text", "line 2 of metadata.csv", "bad id", "is empty"),
-        (b"n" * 300 + b"|text", "n" * 200, "bad id", "more than 200"),
+        (b"n" * 300 + b"|text", "n" * 200, "bad id", "longer than 200 bytes"),
+        (("é" * 150 + "|text").encode(), "é" * 150, "bad id", "longer than 200 bytes"),
         (b"b|" + b"word " * 2_000_000, "b", "text too long", "9999999 characters"),
     ],
 )

@@ -123,6 +123,9 @@ def test_dictionary_holds_only_our_phones_and_loads_fast() -> None:
         ("schoolmasters", "S K UW1 L M AE2 S T ER0 Z"),
         ("re-enter", "R IY2 EH1 N T ER0"),
         ("hand-made", "HH AE1 N D M EY1 D"),
+        # several words in one
+        ("ChatGPT", "CH AE1 T JH IY1 P IY1 T IY1"),
+        ("macOS", "M AE1 K OW1 EH1 S"),
         # contractions
         ("who'd", "HH UW1 D"),
         ("Oswald'll", "AO1 Z W AO0 L D AH0 L"),
