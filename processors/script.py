@@ -101,6 +101,8 @@ class Scriptwriter:
         self.ids = {token: index for index, token in enumerate(tokens)}
         # Hears of each word that is left out because the voice cannot read it, while lines are made.
         self.on_left_out: Callable[[str], None] | None = None
+        # Hears of what has no effect in a document, in a sentence.
+        self.on_note: Callable[[str], None] | None = None
         self._no_sound = {self.ids[token] for token in NO_SOUND if token in self.ids}
 
     def lines(
@@ -157,7 +159,7 @@ class Scriptwriter:
 
     def _ssml(self, markup: str, settings: InferenceConfig) -> Iterator[_Item]:
         spans: list[Span] = []
-        for item in [*parse_ssml(markup, self.mean_f0, self.arpabet), Boundary(paragraph=False)]:
+        for item in [*parse_ssml(markup, self.mean_f0, self.arpabet, self.on_note), Boundary(paragraph=False)]:
             if isinstance(item, Span):
                 spans.append(item)
                 continue

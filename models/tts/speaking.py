@@ -1,6 +1,6 @@
 """Stage 3 on the command line: what is spoken, where it goes, and what is said about it.
 
-Works with any model whose package has `inference.Synthesizer`, a `models.tts.voice.Voice`.
+Works with any model whose package has `synthesizer.Synthesizer`, a `models.tts.voice.Voice`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         require_features(config, [dataset], arguments.config or arguments.expt_dir / EXPERIMENT_CONFIG)
     file = arguments.text_file
     listed = file is not None and has_ids(file)
-    voice: Voice = model_module(config.model_type, "inference").Synthesizer.from_experiment(
+    voice: Voice = model_module(config.model_type, "synthesizer").Synthesizer.from_experiment(
         arguments.expt_dir, arguments.device, arguments.checkpoint, config=config
     )
     # One of several texts may fail; the only one may not.
@@ -101,7 +101,8 @@ class Told:
         self.tolerant = tolerant
         self.skipped: list[str] = []
         self._words: dict[str, None] = {}
-        script.on_left_out = self._leave_out
+        self._notes: list[str] = []
+        script.on_left_out, script.on_note = self._leave_out, self._notes.append
 
     def _leave_out(self, word: str) -> None:
         # A book may lose every word of it: no more are kept than are needed to see that there are more.
@@ -112,6 +113,7 @@ class Told:
     def about(self, name: str) -> Iterator[None]:
         """Say what is wrong with this text, or lost of it; anything else, such as a full disk, ends the run."""
         self._words.clear()
+        self._notes.clear()
         try:
             yield
         except TextError as error:
@@ -119,10 +121,12 @@ class Told:
                 raise
             self.skip(name, error)
             return
+        where = f" of {name}" if self.tolerant else ""
+        for sentence in self._notes:
+            say(f"note{where}: {sentence}")
         if self._words:
             shown = ", ".join(f'"{word}"' for word in list(self._words)[:_SHOWN_WORDS])
             more = " and more" if len(self._words) > _SHOWN_WORDS else ""
-            where = f" of {name}" if self.tolerant else ""
             say(f"note: left out{where}, the voice cannot read it: {shown}{more}")
 
     def skip(self, name: str, error: TextError) -> None:

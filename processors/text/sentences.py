@@ -28,7 +28,9 @@ _OPENERS = {")": "(", "]": "[", "}": "{", "”": '“"', "’": "‘'", "»": "�
 _BEFORE_OPENING = re.compile(r"(?:^|[\s(\[{“‘«\"'—–-])$")
 _OPENING = "\"'“‘«‹([{¿¡*_—–-"
 _BULLETS = "-*•–—·‣▪⁃"
-_NUMBERED = re.compile(rf"[{_BULLETS}]?[ \t]*(\(?)(\d{{1,3}}|[A-Za-z]|[ivx]{{1,5}}|[IVX]{{1,5}})(\.\)|[.)])?")
+_LABEL = r"(\(?)(\d{1,3}|[A-Za-z]|[ivx]{1,5}|[IVX]{1,5})"
+_NUMBERED = re.compile(rf"[{_BULLETS}]?[ \t]*{_LABEL}(\.\)|[.)])?")
+_NEXT_NUMBERED = re.compile(rf"\s[{_BULLETS}]?{_LABEL}(\.\)|[.)])(?=\s+\w)")
 _ITEM = re.compile(rf"\n[ \t]*(?:[{_BULLETS}]|\(?(?:\d{{1,3}}|[A-Za-z]|[ivxIVX]{{1,5}})[.)])[ \t]+\S")
 _ROMAN = "i ii iii iv v vi vii viii ix x xi xii".split()
 _LAST_WORD = re.compile(r"(?<![^\s(\[{\"“‘«—–])[^\s(\[{\"“‘«—–]+$")
@@ -175,10 +177,9 @@ def _next_item(text: str, limit: int) -> int:
         following = [_ROMAN[roman]] if roman else []
         following += [chr(ord(label) + 1)] if len(label) == 1 and label not in "zZ" else []
         following = [word.upper() if label.isupper() else word for word in following]
-    for word in following:
-        pattern = rf"\s[{_BULLETS}]?{re.escape(first[1] + word + first[3])}\s+\w"
-        if found := re.compile(pattern).search(text, first.end(), limit):
-            return found.start()
+    for item in _NEXT_NUMBERED.finditer(text, first.end(), limit):
+        if (item[1], item[3]) == (first[1], first[3]) and item[2] in following:
+            return item.start()
     return limit
 
 

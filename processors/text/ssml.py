@@ -1,43 +1,55 @@
-"""The part of SSML that people use, read into spans of text with their prosody, pauses and boundaries.
+"""SSML, read into spans of text with their prosody, pauses and boundaries.
 
-W3C SSML 1.1 is the reference: speak, p, s, break, prosody (rate, pitch, volume), phoneme (ARPAbet, IPA), sub and
-say-as. Whatever is malformed or not known is an error that names line and column. A document type is passed over, one
-that declares anything is refused, so that no markup can grow without bounds or read a file.
+Every element of W3C SSML 1.1 may stand in a document, and so may those of other vocabularies, such as `amazon:effect`
+or `mstts:express-as`: what has no effect here is read through, and one note names it. What is malformed is an error
+that names line and column. A document type is passed over, one that declares anything is refused, so that no markup can
+grow without bounds or read a file.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from processors.text.arpabet import complete_stress
 from processors.text.ipa import ipa_to_arpabet
 from processors.text.prosody import NEUTRAL, Prosody, adjusted
-from processors.text.say_as import say_as
+from processors.text.speak_as import KINDS, speak_as
 from processors.text.text_error import TextError
 
 MAX_BREAK_SECONDS = 60.0
 BREAK_STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.2, "medium": 0.4, "strong": 0.8, "x-strong": 1.2}
-_ATTRIBUTES: dict[str, tuple[str, ...]] = {
-    "speak": ("version", "xmlns", "xml:lang", "xml:base", "xmlns:xsi", "xsi:schemaLocation", "onlangfailure"),
-    "p": ("xml:lang",),
-    "s": ("xml:lang",),
-    "break": ("time", "strength"),
-    "prosody": ("rate", "pitch", "volume"),
-    "phoneme": ("alphabet", "ph"),
-    "sub": ("alias",),
-    "say-as": ("interpret-as", "format"),
-}
+_LEVELS = {"strong": "+4dB", "moderate": "+2dB", "none": "+0dB", "reduced": "-3dB"}  # of emphasis
+# Elements of SSML, and their attributes; any may have those with a prefix besides, such as xml:lang.
+_ATTRIBUTES = {
+    name: attributes.split()
+    for name, attributes in {
+        "speak": "version xmlns onlangfailure startmark endmark", "p": "", "s": "", "token": "role", "w": "role",
+        "break": "time strength", "emphasis": "level", "mark": "name",
+        "prosody": "rate pitch volume contour range duration", "phoneme": "alphabet ph type", "sub": "alias",
+        "say-as": "interpret-as format detail language", "lexicon": "uri type fetchtimeout maxage maxstale",
+        "lookup": "ref", "lang": "onlangfailure", "meta": "name content http-equiv", "metadata": "", "desc": "",
+        "voice": "name gender age variant languages required ordering onvoicefailure effect",
+        "audio": "src fetchtimeout fetchhint maxage maxstale clipBegin clipEnd repeatCount repeatDur soundLevel speed",
+    }.items()
+}  # fmt: skip
+# What these say is told to programs and readers, not to listeners.
+_SILENT = ("metadata", "desc")
+# Besides all that are not in the table: elements, and attributes of prosody, that are read through with a note.
+_WITHOUT_EFFECT = ("audio", "lang", "lexicon", "lookup", "voice", "contour", "range", "duration")
+_NOTED = 8  # so many names at most
+_EMPTY = ("break", "mark")
 _REQUIRED = {"phoneme": "ph", "sub": "alias", "say-as": "interpret-as"}
 _TEXT_ONLY = ("phoneme", "sub", "say-as")
 _ARPABET_NAMES = ("arpabet", "x-arpabet", "cmu", "x-cmu", "x-cmu-arpabet")
 # A sentence is never cut within braces, so that a word of many phones gets several pairs.
 _PHONES_IN_BRACES = 32
 _BLANKS = "\ufeff \t\r\n"
-_OPENINGS = ("<speak>", "<!doctype>", "<?xml ", "<!--")
-_MARKUP = re.compile(r"<speak[\s>/]|<!(?i:DOCTYPE)\b|<\?xml\s")
+_OPENINGS = ("<speak>", "<ssml:speak>", "<!doctype>", "<?xml ", "<!--")
+_MARKUP = re.compile(r"<(?:ssml:)?speak[\s>/]|<!(?i:DOCTYPE)\b|<\?xml\s")
 # What may stand before the first element, a piece at a time; of document types only those that declare nothing in [ ].
 _PROLOG = re.compile(
     r"[\s\ufeff]+|<\?.*?\?>|<!--.*?-->|(?P<doctype><!(?i:DOCTYPE)\b(?:[^<>\[\"']|\"[^\"]*\"|'[^']*')*>)", re.DOTALL
@@ -91,22 +103,29 @@ def begins_ssml(head: str) -> bool | None:
     while not _MARKUP.match(head, start):
         piece = _PROLOG.match(head, start)
         if piece is None:
-            rest = head[start : start + 10].lower()
+            rest = head[start : start + 12].lower()
             undecided = rest.startswith(("<?", "<!--")) or any(opening.startswith(rest) for opening in _OPENINGS)
             return None if undecided else False
         start = piece.end()
     return True
 
 
-def parse_ssml(markup: str, mean_f0: float = 200.0, arpabet: bool = True) -> list[Span | Pause | Boundary]:
+def parse_ssml(
+    markup: str, mean_f0: float = 200.0, arpabet: bool = True, on_note: Callable[[str], None] | None = None
+) -> list[Span | Pause | Boundary]:
     """Read a document whose root is `speak`.
 
     `mean_f0` is the voice's mean pitch in Hz, to which pitches in Hz refer; `arpabet` says that the text front-end
-    reads phones in `{ARPAbet}` braces. Texts keep their white space.
+    reads phones in `{ARPAbet}` braces; `on_note` hears once of all that has no effect. Texts keep their white space.
 
-    :raises SsmlError: malformed markup, or something that is not supported.
+    :raises SsmlError: malformed markup, or a value that means nothing.
     """
-    return _Reader(mean_f0, arpabet).read(markup)
+    reader = _Reader(mean_f0, arpabet)
+    items = reader.read(markup)
+    if reader.noted and on_note is not None:
+        more = " and more" if len(reader.noted) > _NOTED else ""
+        on_note(f"SSML without effect here: {', '.join(list(reader.noted)[:_NOTED])}{more}")
+    return items
 
 
 class _Reader:
@@ -115,6 +134,8 @@ class _Reader:
         self.items: list[Span | Pause | Boundary] = []
         self.stack: list[_Element] = []
         self.open: Counter[str] = Counter()  # how many elements of each name are open
+        self.silent = 0  # how many elements are open whose contents nobody hears
+        self.noted: dict[str, None] = {}
         self.parser = parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.StartElementHandler = self.start
@@ -146,21 +167,38 @@ class _Reader:
         """Refuse document types that declare something: entities can grow without bounds."""
         raise self.error("a document type with declarations (<!DOCTYPE ... [...]>) is not allowed; remove it")
 
+    def note(self, what: str) -> None:
+        """Keep what has no effect, as far as it will be told."""
+        if len(self.noted) <= _NOTED and not self.silent:
+            self.noted[what[:40]] = None
+
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element."""
+        name = name.removeprefix("ssml:")
         self.check_place(name)
-        self.check_attributes(name, attributes)
+        if name in _ATTRIBUTES:
+            self.check_attributes(name, attributes)
+        if name in _WITHOUT_EFFECT or name not in _ATTRIBUTES:
+            self.note(f"<{name}>")
         outer = self.stack[-1].prosody if self.stack else NEUTRAL
-        if name == "prosody":
-            try:
+        try:
+            if name == "prosody":
+                for attribute in [key for key in attributes if key in _WITHOUT_EFFECT]:
+                    self.note(f"{attribute} of <prosody>")
                 outer = adjusted(outer, attributes, self.mean_f0)
-            except ValueError as error:
-                raise self.error(str(error)) from None
-        if name in ("p", "s"):
+            elif name == "emphasis":
+                level = attributes.get("level", "moderate").strip()
+                if level not in _LEVELS:
+                    raise ValueError(f"level '{level[:40]}' is not known; known: {', '.join(_LEVELS)}")
+                outer = adjusted(outer, {"volume": _LEVELS[level]}, self.mean_f0)
+        except ValueError as error:
+            raise self.error(str(error)) from None
+        if name in ("p", "s") and not self.silent:
             self.items.append(Boundary(paragraph=name == "p"))
         line, column = self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber
         self.stack.append(_Element(name, attributes, outer, line, column))
         self.open[name] += 1
+        self.silent += name in _SILENT
 
     def check_place(self, name: str) -> None:
         """Raise if an element may not stand where it does."""
@@ -168,14 +206,11 @@ class _Reader:
             if name != "speak":
                 raise self.error(f"the first element must be <speak>, not <{name}>")
             return
-        if name not in _ATTRIBUTES:
-            known = ", ".join(f"<{known}>" for known in _ATTRIBUTES)
-            raise self.error(f"<{name}> is not supported; supported: {known}")
         around = self.stack[-1].name
-        if name == "speak":
+        if name == "speak" and around in _ATTRIBUTES:  # other vocabularies put documents into documents
             raise self.error("<speak> may stand only at the start")
-        if around == "break":
-            raise self.error("<break> must be empty: write <break/>")
+        if around in _EMPTY:
+            raise self.error(f"<{around}> must be empty: write <{around}/>")
         if around in _TEXT_ONLY:
             raise self.error(f"<{around}> may hold text only, not <{name}>")
         if name in ("p", "s") and self.open["s"]:
@@ -187,8 +222,10 @@ class _Reader:
         """Raise if an element has an attribute that is not known, or lacks one that it needs."""
         allowed = _ATTRIBUTES[name]
         for attribute in attributes:
-            if attribute not in allowed:
-                raise self.error(f"<{name}> has no attribute '{attribute}'; it has: {', '.join(allowed)}")
+            if attribute not in allowed and ":" not in attribute:
+                raise self.error(
+                    f"<{name}> has no attribute '{attribute}'; it has: {', '.join([*allowed, 'xml:lang'])}"
+                )
         required = _REQUIRED.get(name)
         if required and not attributes.get(required, "").strip():
             raise self.error(f"<{name}> needs the attribute '{required}'")
@@ -198,16 +235,20 @@ class _Reader:
         element = self.stack[-1]
         if element.name in _TEXT_ONLY:
             element.text.append(text)
-        elif element.name == "break":
+        elif element.name in _EMPTY:
             if text.strip():
-                raise self.error("<break> must be empty: write <break/>")
-        else:
+                raise self.error(f"<{element.name}> must be empty: write <{element.name}/>")
+        elif not self.silent:
             self.items.append(Span(text, element.prosody))
 
     def end(self, name: str) -> None:
         """Close an element."""
         element = self.stack.pop()
+        name = element.name
         self.open[name] -= 1
+        self.silent -= name in _SILENT
+        if self.silent:
+            return
         try:
             if name in ("p", "s"):
                 self.items.append(Boundary(paragraph=name == "p"))
@@ -226,8 +267,11 @@ class _Reader:
         if element.name == "sub":
             return attributes["alias"]
         if element.name == "say-as":
-            text = "".join(element.text)
-            return say_as(attributes["interpret-as"].strip(), text, attributes.get("format"), self.arpabet)
+            kind, text = attributes["interpret-as"].strip(), "".join(element.text)
+            if kind not in KINDS:
+                self.note(f"<say-as> of '{kind}'")
+                return text
+            return speak_as(kind, text, attributes.get("format"), attributes.get("detail"), self.arpabet)
         if not self.arpabet:
             raise ValueError("this voice's text front-end reads no phones; use <sub> with a spelling that sounds right")
         return _phones(attributes["ph"], attributes.get("alphabet", "ipa").strip().lower())

@@ -22,13 +22,26 @@ sys.path.insert(0, str(PROJECT))
 
 from processors.text.frontend import TextFrontEnd  # noqa: E402
 from processors.text.normalise import normalise  # noqa: E402
+from processors.text.number_words import cardinal, ordinal  # noqa: E402
 
 _MARKED = re.compile(r"[0-9£$&%@#+=/°]|\b(?:[A-Z]\.){1,}|\b(?:Mr|Mrs|Dr|St|Co|Jr|Messrs|No|etc|Maj|Capt)\b\.?")
 
 
+_DAYS = {cardinal(str(day)).replace("-", " "): ordinal(str(day)).replace("-", " ") for day in range(1, 32)}
+_DAYS |= {day: day for day in _DAYS.values()}
+_DAY = re.compile(
+    r"\b(january|february|march|april|may|june|july|august|september|october|november|december) "
+    rf"({'|'.join(sorted(_DAYS, key=len, reverse=True))})(?= |$)"
+)
+
+
 def words(text: str) -> list[str]:
-    """Words that are compared: lower case, hyphens split, no punctuation."""
-    return re.findall(r"[a-z']+", text.lower().replace("-", " "))
+    """Words that are compared: lower case, hyphens split, no punctuation, days of months as ordinals.
+
+    The third column says both "November twenty-two" and "November twenty-second".
+    """
+    plain = " ".join(re.findall(r"[a-z']+", text.lower().replace("-", " ")))
+    return _DAY.sub(lambda match: f"{match[1]} {_DAYS[match[2]]}", plain).split()
 
 
 def read(path: Path) -> list[list[str]]:
