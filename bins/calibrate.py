@@ -35,7 +35,7 @@ def main() -> int:
     from models.tts.calibration import measure
     from utils.atomic import disk_errors
 
-    kind = model_module(load_experiment_config(args.expt_dir).model_type, "inference").Synthesizer
+    kind = model_module(load_experiment_config(args.expt_dir).model_type, "synthesizer").Synthesizer
     voice = kind.from_experiment(args.expt_dir, args.device, args.checkpoint)
     voice.pitch_response = None
     name = find_checkpoint(args.expt_dir, args.checkpoint or voice.config.inference.checkpoint).name

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 def model_module(model_type: str, name: str) -> ModuleType:
-    """Import one module (`config`, `trainer`, `inference`) of the package behind `model_type`.
+    """Import one module (`config`, `trainer`, `synthesizer`) of the package behind `model_type`.
 
     Raises KeyError with the known names when `model_type` is not registered.
     """

@@ -79,7 +79,7 @@ class ToyVoice(Voice):
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the defaults of the toy, which is registered."""
     module = SimpleNamespace(ToyConfig=ToyConfig, Synthesizer=ToyVoice)
-    for name in ("config", "inference"):
+    for name in ("config", "synthesizer"):
         monkeypatch.setitem(sys.modules, f"toy.{name}", module)
     monkeypatch.setitem(registry.MODEL_PACKAGES, "Toy", "toy")
     (tmp_path / "config").mkdir()

@@ -1,6 +1,6 @@
 """Stage 3 on the command line: what is spoken, where it goes, and what is said about it.
 
-Works with any model whose package has `inference.Synthesizer`, a `models.tts.voice.Voice`.
+Works with any model whose package has `synthesizer.Synthesizer`, a `models.tts.voice.Voice`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         require_features(config, [dataset], arguments.config or arguments.expt_dir / EXPERIMENT_CONFIG)
     file = arguments.text_file
     listed = file is not None and has_ids(file)
-    voice: Voice = model_module(config.model_type, "inference").Synthesizer.from_experiment(
+    voice: Voice = model_module(config.model_type, "synthesizer").Synthesizer.from_experiment(
         arguments.expt_dir, arguments.device, arguments.checkpoint, config=config
     )
     # One of several texts may fail; the only one may not.

@@ -14,6 +14,7 @@ import soundfile
 from numpy.lib.stride_tricks import sliding_window_view
 
 from config.schema import PreprocessConfig
+from processors.audio.wav import to_pcm16
 from utils.errors import one_line
 from utils.paths import regular
 
@@ -38,11 +39,7 @@ class AudioProblem(Exception):
         self.kind = kind
 
 
-def _nobody(note: str) -> None:
-    pass
-
-
-def load_recording(path: Path, config: PreprocessConfig, note: Note = _nobody) -> Array:
+def load_recording(path: Path, config: PreprocessConfig, note: Note = lambda note: None) -> Array:
     """Recording at `path` as int16 samples (N,) at config.sample_rate, N a multiple of config.hop_size.
 
     Raises AudioProblem when it is unreadable, truncated, not finite, clipped, silent, too short or too long.
@@ -60,13 +57,18 @@ def load_recording(path: Path, config: PreprocessConfig, note: Note = _nobody) -
         raise AudioProblem("silent", f"its level, {level:.1f} dBFS, lies below silence_level_db ({limit:g})")
     if config.trim_silence:
         audio = trim_silence(audio, config.sample_rate, config.trim_top_db, config.trim_margin)
-    check_length(len(audio) / config.sample_rate, config.min_seconds, config.max_seconds)
+    seconds = len(audio) / config.sample_rate
+    if seconds < config.min_seconds:
+        raise AudioProblem("too short", f"{seconds:.2f} s lies below min_seconds ({config.min_seconds:g})")
+    if seconds > config.max_seconds:
+        raise AudioProblem("too long", f"{seconds:.2f} s lies above max_seconds ({config.max_seconds:g})")
     if config.target_level_db is not None:
         audio = with_gain(audio, config.target_level_db - level)
-    return to_int16(whole_frames(audio, config.hop_size))
+    # Less than a frame is lost, and no digital silence is added.
+    return to_pcm16(audio[: len(audio) // config.hop_size * config.hop_size])
 
 
-def read_channels(path: Path, max_seconds: float, note: Note = _nobody) -> tuple[Array, int]:
+def read_channels(path: Path, max_seconds: float, note: Note = lambda note: None) -> tuple[Array, int]:
     """Samples (N, channels), float32, and the rate in Hz of any file that libsndfile reads.
 
     Floating-point samples that go a little beyond full scale are not clipped: all are scaled down to it.
@@ -94,7 +96,7 @@ def read_channels(path: Path, max_seconds: float, note: Note = _nobody) -> tuple
     return audio, rate
 
 
-def mixed(channels: Array, note: Note = _nobody) -> Array:
+def mixed(channels: Array, note: Note = lambda note: None) -> Array:
     """Samples (N,) of a recording (N, channels): the mean, or the strongest channel where the mean loses over 3 dB.
 
     It does where the others are nearly silent, or are the same upside down.
@@ -151,14 +153,6 @@ def check_samples(channels: Array, max_clipped_fraction: float) -> None:
     if clipped > max_clipped_fraction:
         limit = f"max_clipped_fraction is {max_clipped_fraction:g}"
         raise AudioProblem("clipped", f"{clipped:.1%} of the samples lie at full scale, {limit}")
-
-
-def check_length(seconds: float, shortest: float, longest: float) -> None:
-    """Raise AudioProblem when `seconds` lies outside [shortest, longest]."""
-    if seconds < shortest:
-        raise AudioProblem("too short", f"{seconds:.2f} s lies below min_seconds ({shortest:g})")
-    if seconds > longest:
-        raise AudioProblem("too long", f"{seconds:.2f} s lies above max_seconds ({longest:g})")
 
 
 def resample(audio: Array, rate: int, target: int) -> Array:
@@ -264,13 +258,3 @@ def with_gain(audio: Array, gain_db: float) -> Array:
     if gain > 1 and peak > 0:
         gain = max(1.0, min(gain, PEAK_LIMIT / peak))
     return (audio * np.float32(gain)).astype(np.float32)
-
-
-def whole_frames(audio: Array, hop_size: int) -> Array:
-    """Audio (N,) cut to a multiple of hop_size: less than a frame is lost, and no digital silence is added."""
-    return audio[: len(audio) // hop_size * hop_size]
-
-
-def to_int16(audio: Array) -> Array:
-    """Audio (N,) in [-1, 1) as int16, rounded to nearest, limited to full scale."""
-    return np.clip(np.rint(audio * np.float32(32768)), -32768, 32767).astype("<i2")

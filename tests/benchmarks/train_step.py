@@ -32,7 +32,7 @@ from models.base.sampler import LengthSampler  # noqa: E402
 from models.registry import load_config  # noqa: E402
 from models.tts.jets.config import JetsConfig  # noqa: E402
 from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, open_corpora  # noqa: E402
-from models.tts.jets.fast_step import make_step  # noqa: E402
+from models.tts.jets.fast_step import FastStep  # noqa: E402
 from models.tts.jets.network import JetsNetwork  # noqa: E402
 from models.tts.jets.step import TrainStep  # noqa: E402
 from models.vocoders.discriminators import Discriminators  # noqa: E402
@@ -85,10 +85,11 @@ def build(config: JetsConfig, table: UtteranceTable, device: torch.device, plain
     network = JetsNetwork(config.model, len(table.corpora[0].tokens), config.preprocess.n_mel, STATISTICS).to(device)
     judge = Discriminators(**config.model.discriminator.model_dump()).to(device)
     optimisers = [NetworkOptimizer(module, config.train) for module in (network, judge)]
-    step = (TrainStep if plain else make_step)(network, judge, config, device, config.train.precision)
+    kind = TrainStep if plain or device.type != "cuda" else FastStep
+    step = kind(network, judge, config, config.train.precision)
     sampler = LengthSampler(table.frames, table.tokens, table.ids, config.train.batch_size)
     assembler = BatchAssembler(config.preprocess, STATISTICS, device)
-    return step, optimisers, JetsBatches(table, sampler, assembler, device, on_device=True), sampler
+    return step, optimisers, JetsBatches(table, sampler, assembler, on_device=True), sampler
 
 
 def measure(

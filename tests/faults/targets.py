@@ -22,7 +22,7 @@ def warm_up() -> None:
 
     torch.set_num_threads(1)
 
-    import models.tts.jets.inference  # noqa: F401
+    import models.tts.jets.synthesizer  # noqa: F401
     import models.tts.jets.trainer  # noqa: F401
     import models.tts.speaking  # noqa: F401
     import preprocessors.pipeline  # noqa: F401

@@ -20,7 +20,7 @@ from models.base.sampler import LengthSampler
 from models.evaluation.items import items_of, read_manifest
 from models.registry import load_experiment_config
 from models.tts.jets.dataset import UtteranceTable, merged_statistics, read_from_host
-from models.tts.jets.inference import Synthesizer
+from models.tts.jets.synthesizer import Synthesizer
 from processors.corpus import ProcessedCorpus
 from processors.text.tokens import load_tokens
 from tests.faults.fuzz import changed_json, changed_json_lines, damaged, fuzzed, only_user_errors

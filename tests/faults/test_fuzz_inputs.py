@@ -18,7 +18,7 @@ import yaml
 from models.registry import load_config
 from models.tts import text_files
 from models.tts.exchange.espnet_voice import export_voice, import_voice
-from models.tts.jets.inference import Synthesizer
+from models.tts.jets.synthesizer import Synthesizer
 from preprocessors.download import unpack_archive
 from preprocessors.ljspeech import is_ljspeech, read_ljspeech
 from processors.audio.recording import AudioProblem, load_recording

@@ -13,7 +13,7 @@ from models.base import checkpoints
 from models.base.checkpoints import latest_checkpoint, load_training
 from models.base.experiment import Experiment
 from models.registry import load_experiment_config
-from models.tts.jets.inference import Synthesizer
+from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer
 from processors import corpus
 from processors.corpus import ProcessedCorpus

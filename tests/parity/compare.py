@@ -167,7 +167,7 @@ def _add_losses(
 def run_ours(pair: Pair, batch: Batch, starts: Tensor) -> Outcome:
     """One training step of ours on the whole batch."""
     network, discriminator, outcome = pair.network, pair.discriminator, Outcome()
-    step = TrainStep(network, discriminator, pair.config, torch.device("cpu"), "fp32")
+    step = TrainStep(network, discriminator, pair.config, "fp32")
     for module in (network, discriminator):
         module.train()
         module.zero_grad()

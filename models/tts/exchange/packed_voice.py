@@ -158,7 +158,7 @@ def travelling_config(config: ExperimentConfig, expt_dir: Path, out: Path) -> di
 
 def compared(expt_dir: Path, checkpoint: str, packed: Path) -> str:
     """How much the packed voice differs from the experiment's, in a sentence; UserError when it cannot speak."""
-    kind = model_module(load_experiment_config(packed).model_type, "inference").Synthesizer
+    kind = model_module(load_experiment_config(packed).model_type, "synthesizer").Synthesizer
     exact = ("inference.precision=fp32",)
     before = kind.from_experiment(expt_dir, "cpu", checkpoint, exact)
     after = kind.from_experiment(packed, "cpu", None, exact)

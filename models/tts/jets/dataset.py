@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,15 +22,9 @@ from utils.errors import UserError
 BATCHES_AHEAD = 3  # that a thread reads where the corpus stays on the disk
 
 
-@dataclass(frozen=True)
-class RawBatch:
-    """Padded pieces of the packed arrays, nothing computed yet."""
-
-    audio: Tensor  # (B, T, hop_size) int16, anything in padding
-    log_f0: Tensor  # (B, T) natural log Hz, anything in padding
-    text: Tensor  # (B, T_text) token ids, anything in padding
-    frame_lengths: Tensor  # (B,)
-    text_lengths: Tensor  # (B,)
+# Padded pieces of stored arrays, with anything in padding: audio (B, T, hop_size) int16, log F0 (B, T) in ln(Hz), token
+# ids (B, T_text), and how many frames and tokens count (B,).
+Pieces = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
@@ -130,7 +123,7 @@ class UtteranceTable:
 
 
 class BatchAssembler:
-    """Turns raw pieces into a Batch on their device: scaling, masks, spectra, normalisation."""
+    """Turns stored pieces into a Batch on their device: scaling, masks, spectra, normalisation."""
 
     def __init__(self, preprocess: PreprocessConfig, statistics: dict[str, float], device: torch.device) -> None:
         self.statistics, self.device = statistics, device
@@ -149,24 +142,25 @@ class BatchAssembler:
         return self(upload(read_from_host(table, plan, self.device), self.device), table, plan)
 
     @torch.no_grad()
-    def __call__(self, raw: RawBatch, table: UtteranceTable, plan: BatchPlan) -> Batch:
+    def __call__(self, pieces: Pieces, table: UtteranceTable, plan: BatchPlan) -> Batch:
         """Finish a batch."""
-        size, frames, hop = raw.audio.shape
-        inside = length_mask(raw.frame_lengths, frames)
-        audio = raw.audio.new_zeros((size, frames + self.extra_frames, hop), dtype=torch.float32)
-        audio[:, :frames] = raw.audio.float() * (inside.unsqueeze(2) * (1.0 / 32768.0))
+        stored, log_f0, text, frame_lengths, text_lengths = pieces
+        size, frames, hop = stored.shape
+        inside = length_mask(frame_lengths, frames)
+        audio = stored.new_zeros((size, frames + self.extra_frames, hop), dtype=torch.float32)
+        audio[:, :frames] = stored.float() * (inside.unsqueeze(2) * (1.0 / 32768.0))
         audio = audio.view(size, -1)
-        samples = (raw.frame_lengths * hop).unsqueeze(1)
+        samples = (frame_lengths * hop).unsqueeze(1)
         mel, energy = self.spectra(self._with_tail(audio, samples))
         statistics = self.statistics
         zero = audio.new_zeros(())
-        log_f0 = (raw.log_f0 - statistics["log_f0_mean"]) / statistics["log_f0_std"]
+        log_f0 = (log_f0 - statistics["log_f0_mean"]) / statistics["log_f0_std"]
         energy = (energy[:, :frames] - statistics["energy_mean"]) / statistics["energy_std"]
         return Batch(
-            text=torch.where(length_mask(raw.text_lengths, raw.text.shape[1]), raw.text, 0),
-            text_lengths=raw.text_lengths,
+            text=torch.where(length_mask(text_lengths, text.shape[1]), text, 0),
+            text_lengths=text_lengths,
             mel=torch.where(inside.unsqueeze(2), mel[:, :frames], zero),
-            frame_lengths=raw.frame_lengths,
+            frame_lengths=frame_lengths,
             log_f0=torch.where(inside, log_f0, zero),
             energy=torch.where(inside, energy, zero),
             audio=audio[:, : frames * hop].contiguous(),
@@ -207,18 +201,16 @@ class CorpusOnDevice:
         self.text_offset = torch.from_numpy(table.text_offset).to(device)
         self.tokens = torch.from_numpy(table.tokens).to(device)
 
-    def gather(self, indices: Tensor, plan: BatchPlan) -> RawBatch:
+    def gather(self, indices: Tensor, plan: BatchPlan) -> Pieces:
         """The utterances of a plan, whose `indices` (B,) are on the device, padded with whatever follows them."""
         rows = self.first_frame[indices].unsqueeze(1) + torch.arange(plan.frames, device=self.device)
         rows = rows.clamp_max(len(self.audio) - 1)
         letters = self.text_offset[indices].unsqueeze(1) + torch.arange(plan.tokens, device=self.device)
         letters = letters.clamp_max(len(self.text) - 1)
-        return RawBatch(
-            self.audio[rows], self.log_f0[rows], self.text[letters], self.frames[indices], self.tokens[indices]
-        )
+        return self.audio[rows], self.log_f0[rows], self.text[letters], self.frames[indices], self.tokens[indices]
 
 
-def read_from_host(table: UtteranceTable, plan: BatchPlan, device: torch.device) -> RawBatch:
+def read_from_host(table: UtteranceTable, plan: BatchPlan, device: torch.device) -> Pieces:
     """The same as `CorpusOnDevice.gather` from the memory-mapped files, in pinned memory when a GPU will fetch it."""
     pin = device.type == "cuda"
     size = len(plan.indices)
@@ -232,26 +224,26 @@ def read_from_host(table: UtteranceTable, plan: BatchPlan, device: torch.device)
         text[row, :count] = torch.from_numpy(table.text[start : start + count].astype(np.int64))
     lengths = torch.from_numpy(np.stack([table.frames[plan.indices], table.tokens[plan.indices]]))
     lengths = lengths.pin_memory() if pin else lengths
-    return RawBatch(audio, log_f0, text, lengths[0], lengths[1])
+    return audio, log_f0, text, lengths[0], lengths[1]
 
 
-def upload(raw: RawBatch, device: torch.device) -> RawBatch:
+def upload(pieces: Pieces, device: torch.device) -> Pieces:
     """Copy to the device without waiting."""
-    return RawBatch(*(getattr(raw, name).to(device, non_blocking=True) for name in RawBatch.__dataclass_fields__))
+    audio, log_f0, text, frames, tokens = (piece.to(device, non_blocking=True) for piece in pieces)
+    return audio, log_f0, text, frames, tokens
 
 
 class JetsBatches:
     """Training batches without end; its state is the sampler's counters of the batches that were taken."""
 
     def __init__(
-        self, table: UtteranceTable, sampler: LengthSampler, assembler: BatchAssembler, device: torch.device,
-        on_device: bool,
-    ) -> None:  # fmt: skip
-        self.table, self.sampler, self.assembler, self.device = table, sampler, assembler, device
-        self.corpus = CorpusOnDevice(table, device) if on_device else None
+        self, table: UtteranceTable, sampler: LengthSampler, assembler: BatchAssembler, on_device: bool
+    ) -> None:
+        self.table, self.sampler, self.assembler, self.device = table, sampler, assembler, assembler.device
+        self.corpus = CorpusOnDevice(table, self.device) if on_device else None
         self._orders: dict[int, tuple[Tensor, list[int]]] = {}
         self._reader: ThreadPoolExecutor | None = None
-        self._ahead: deque[Future[tuple[BatchPlan, RawBatch, dict[str, Any]]]] = deque()
+        self._ahead: deque[Future[tuple[BatchPlan, Pieces, dict[str, Any]]]] = deque()
         self._state = sampler.state_dict()
         self._waited = 0.0
         sampler.current_pass  # noqa: B018  planned now, so that the padding is known before the first batch
@@ -266,10 +258,10 @@ class JetsBatches:
             self._reader = ThreadPoolExecutor(1, "read ahead")  # one thread, so that batches come in order
             self._ahead.extend(self._reader.submit(self._read_ahead) for _ in range(BATCHES_AHEAD))
         begin = time.perf_counter()
-        plan, raw, self._state = self._ahead.popleft().result()
+        plan, pieces, self._state = self._ahead.popleft().result()
         self._waited += time.perf_counter() - begin
         self._ahead.append(self._reader.submit(self._read_ahead))
-        return self.assembler(upload(raw, self.device), self.table, plan)
+        return self.assembler(upload(pieces, self.device), self.table, plan)
 
     def at(self, plan: BatchPlan) -> Batch:
         """Any batch, without moving the position."""
@@ -315,7 +307,7 @@ class JetsBatches:
         self._orders.clear()
         self._state = self.sampler.state_dict()
 
-    def _read_ahead(self) -> tuple[BatchPlan, RawBatch, dict[str, Any]]:
+    def _read_ahead(self) -> tuple[BatchPlan, Pieces, dict[str, Any]]:
         plan = self.sampler.next()
         return plan, read_from_host(self.table, plan, self.device), self.sampler.state_dict()
 

@@ -21,11 +21,10 @@ from models.kernels import dispatch
 from models.kernels.cuda_graphs import StepGraphs
 from models.kernels.weight_norm import FusedWeights
 from models.tts.jets.batch import Batch, length_mask
-from models.tts.jets.config import JetsConfig
 from models.tts.jets.losses import Segments
-from models.tts.jets.network import AcousticOutput, JetsNetwork
+from models.tts.jets.network import AcousticOutput
 from models.tts.jets.step import TrainStep, trainable
-from models.vocoders.discriminators import Discriminators, Features, discriminator_losses
+from models.vocoders.discriminators import Features, discriminator_losses
 
 
 class SideStream:
@@ -68,17 +67,11 @@ class SideStream:
 class FastStep(TrainStep):
     """`TrainStep` with everything above; works, without graphs and streams, on a CPU too."""
 
-    def __init__(
-        self,
-        network: JetsNetwork,
-        discriminator: Discriminators,
-        config: JetsConfig,
-        device: torch.device,
-        precision: str,
-    ) -> None:
-        super().__init__(network, discriminator, config, device, precision)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        network, discriminator = self.network, self.discriminator
         # Without Triton the alignment makes the host wait, which no graph can hold.
-        graphs = device.type == "cuda" and config.train.cuda_graphs and dispatch.tl is not None
+        graphs = self.device.type == "cuda" and self.config.train.cuda_graphs and dispatch.tl is not None
         self.side = SideStream(graphs)
         self.streams = [torch.cuda.Stream() for _ in discriminator.judges[1:]] if graphs else []
         self.fused = [
@@ -164,11 +157,3 @@ class FastStep(TrainStep):
 def sum_of(one: Tensor | None, other: Tensor | None) -> Tensor | None:
     """The sum of two gradients, either of which may be missing."""
     return one if other is None else other if one is None else one + other
-
-
-def make_step(
-    network: JetsNetwork, discriminator: Discriminators, config: JetsConfig, device: torch.device, precision: str
-) -> TrainStep:
-    """The fast step on a GPU, the plain one elsewhere."""
-    kind = FastStep if device.type == "cuda" else TrainStep
-    return kind(network, discriminator, config, device, precision)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -18,24 +17,22 @@ from models.vocoders.discriminators import Discriminators, discriminator_losses
 AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+@dataclass(eq=False)
 class TrainStep:
     """Adds the gradients of one batch to both networks; the optimisers are the caller's.
 
     Both are updated afterwards, so that both losses see the discriminators as they were before.
     """
 
-    def __init__(
-        self,
-        network: JetsNetwork,
-        discriminator: Discriminators,
-        config: JetsConfig,
-        device: torch.device,
-        precision: str,
-    ) -> None:
-        """Prepare the step for networks that are on `device` already; precision is "fp32", "bf16" or "fp16"."""
-        self.network, self.discriminator, self.device = network, discriminator, device
-        self.segment_size, self.hop_size = config.train.segment_size, config.preprocess.hop_size
-        self.losses, self.dtype = Losses(config, device), AUTOCAST_DTYPES[precision]
+    network: JetsNetwork  # both are on their device already
+    discriminator: Discriminators
+    config: JetsConfig
+    precision: str  # "fp32", "bf16" or "fp16"
+
+    def __post_init__(self) -> None:
+        self.device = self.network.log_f0_mean.device
+        self.segment_size, self.hop_size = self.config.train.segment_size, self.config.preprocess.hop_size
+        self.losses, self.dtype = Losses(self.config, self.device), AUTOCAST_DTYPES[self.precision]
 
     def __call__(
         self, batch: Batch, loss_scale: Tensor | float = 1.0, starts: Tensor | None = None
@@ -78,24 +75,10 @@ class TrainStep:
 
     @torch.no_grad()
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
-        """The same losses without gradients or dropout, on segments from the middle of each utterance."""
-        with evaluating(self.network, self.discriminator):
-            output, segments = self.speak(batch, (batch.frame_lengths - self.segment_size).clamp_min(0) // 2)
+        """The same losses without gradients, on the middle of each utterance; for networks in eval mode."""
+        output, segments = self.speak(batch, (batch.frame_lengths - self.segment_size).clamp_min(0) // 2)
         terms = self.losses.acoustic(output, batch) | self.losses.waveform(segments)
         return self.losses.report(terms, discriminator_losses(segments.features))
-
-
-@contextmanager
-def evaluating(*modules: nn.Module) -> Iterator[None]:
-    """Inside the block the modules are in eval mode."""
-    modes = [module.training for module in modules]
-    for module in modules:
-        module.eval()
-    try:
-        yield
-    finally:
-        for module, mode in zip(modules, modes):
-            module.train(mode)
 
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:

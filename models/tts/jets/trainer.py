@@ -7,8 +7,9 @@ from models.base.device import device_memory
 from models.base.sampler import LengthSampler
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, merged_statistics, open_corpora
-from models.tts.jets.fast_step import make_step
+from models.tts.jets.fast_step import FastStep
 from models.tts.jets.network import STATISTICS, JetsNetwork
+from models.tts.jets.step import TrainStep
 from models.tts.jets.validation import Validation
 from models.vocoders.discriminators import Discriminators
 
@@ -47,7 +48,8 @@ class Trainer(BaseTrainer):
         tokens = corpora[0].tokens
         network = JetsNetwork(config.model, len(tokens), config.preprocess.n_mel, statistics).to(device)
         discriminator = Discriminators(**config.model.discriminator.model_dump()).to(device)
-        self.compute = make_step(network, discriminator, config, device, self.precision)
+        kind = FastStep if device.type == "cuda" else TrainStep
+        self.compute = kind(network, discriminator, config, self.precision)
 
         table = UtteranceTable(corpora, "train")
         sampler = LengthSampler(
@@ -55,11 +57,11 @@ class Trainer(BaseTrainer):
             self.processes.rank, self.processes.world_size,
         )  # fmt: skip
         self.assembler = BatchAssembler(config.preprocess, statistics, device)
-        batches = JetsBatches(table, sampler, self.assembler, device, self._on_device(table))
+        batches = JetsBatches(table, sampler, self.assembler, self._on_device(table))
         largest = sampler.largest()
         self.validation = Validation(
-            UtteranceTable(corpora, "valid"), self.assembler, tokens, config.preprocess.sample_rate, self.processes,
-            len(largest.indices) * largest.frames, train.valid_samples,
+            UtteranceTable(corpora, "valid"), self.assembler, self.processes, len(largest.indices) * largest.frames,
+            train.valid_samples,
         )  # fmt: skip
         self.network = network
         return Parts(dict(zip(self.NETWORKS, (network, discriminator))), self.compute, batches, tokens)
@@ -70,10 +72,14 @@ class Trainer(BaseTrainer):
 
     def validate(self) -> dict[str, float]:
         """Losses and measures on the validation split, and its sounds and pictures."""
+        for network in self.parts.networks.values():
+            network.eval()
         values = self.validation.losses(self.compute)
         if self.config.evaluate.during_training:
             values |= self.validation.measures(self.network)
         self.validation.show(self.network, self.log, self.step)
+        for network in self.parts.networks.values():
+            network.train()
         return values
 
     def _on_device(self, table: UtteranceTable) -> bool:

@@ -15,7 +15,7 @@ from models.evaluation.waveform_measures import VALIDATION_MEASURES, validation_
 from models.tts.jets.batch import Batch
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable
 from models.tts.jets.network import JetsNetwork
-from models.tts.jets.step import TrainStep, evaluating
+from models.tts.jets.step import TrainStep
 from models.tts.jets.variance import durations_from_log
 from processors import plots
 from processors.audio.mel import MelSpectrogram
@@ -25,27 +25,15 @@ MEASURED, MEASURED_FRAMES = 64, 4000
 
 
 class Validation:
-    """The validation split, read from disk batch by batch (it is small, and rarely needed)."""
+    """The validation split, for networks in eval mode; read from disk batch by batch: it is small and rarely needed."""
 
     def __init__(
-        self,
-        table: UtteranceTable,
-        assembler: BatchAssembler,
-        tokens: Sequence[str],
-        sample_rate: int,
-        processes: Processes,
-        max_frames: int,
-        samples: int,
+        self, table: UtteranceTable, assembler: BatchAssembler, processes: Processes, max_frames: int, samples: int
     ) -> None:
         """Batches hold at most `max_frames` padded frames; `samples` utterances are shown, always the same."""
-        self.table, self.assembler, self.tokens = table, assembler, list(tokens)
-        self.sample_rate, self.processes = sample_rate, processes
+        self.table, self.assembler, self.processes = table, assembler, processes
         self.plans = table.in_order(max_frames) if len(table) else []
         self.shown = fixed_samples(table, samples)
-
-    def batch(self, plan: BatchPlan) -> Batch:
-        """One batch of the split, on the device."""
-        return self.assembler.read(self.table, plan)
 
     def losses(self, step: TrainStep) -> dict[str, float]:
         """Mean of every loss over the split's utterances, shared by all processes; empty without utterances."""
@@ -57,8 +45,7 @@ class Validation:
         Keys are "measures/<name>"; empty without utterances.
         """
         chosen = self.table.in_order(MEASURED_FRAMES, fixed_samples(self.table, MEASURED)) if self.plans else []
-        with evaluating(network):
-            return self._mean(chosen, lambda batch: self._measured(network, batch))
+        return self._mean(chosen, lambda batch: self._measured(network, batch))
 
     def _measured(self, network: JetsNetwork, batch: Batch) -> dict[str, Tensor]:
         output, spoken = network.copy(batch)
@@ -79,7 +66,7 @@ class Validation:
         names, rows = [], []
         # A process without a batch of its own takes part in the sum with weight 0.
         for plan, weight in [(plan, len(plan.indices)) for plan in own] or [(plans[0], 0)]:
-            values = measure(self.batch(plan))
+            values = measure(self.assembler.read(self.table, plan))
             names = list(values)
             row = torch.stack([value.double() for value in values.values()])
             rows.append(torch.cat([row, torch.ones_like(row[:1])]) * weight)
@@ -91,33 +78,33 @@ class Validation:
     def show(self, network: JetsNetwork, log: RunLog, step: int) -> None:
         """Sounds and pictures of the fixed utterances in TensorBoard; on the main process only."""
         if self.processes.is_main:
-            with evaluating(network):
-                for index in self.shown:
-                    self._show(int(index), network, log, step)
+            for index in self.shown:
+                self._show(int(index), network, log, step)
 
     def _show(self, index: int, network: JetsNetwork, log: RunLog, step: int) -> None:
         frames, count = int(self.table.frames[index]), int(self.table.tokens[index])
         plan = BatchPlan(np.array([index]), frames, padded(count, TEXT_MULTIPLE))
-        batch = self.batch(plan)
+        batch, tokens = self.assembler.read(self.table, plan), self.table.corpora[0].tokens
+        rate, hop_size = self.assembler.sample_rate, self.table.hop_size
         output, copied = network.copy(batch)
         aligned, hat = output.aligned, output.predicted
         free = network.infer(batch.text, batch.text_lengths)
         sounds = {
             "recording": batch.audio[0],
-            "speech": free.waveform[0, : int(free.frame_lengths[0]) * self.table.hop_size],
-            "copy": copied.waveform[0, : frames * self.table.hop_size],
+            "speech": free.waveform[0, : int(free.frame_lengths[0]) * hop_size],
+            "copy": copied.waveform[0, : frames * hop_size],
         }
         (name,), (text,) = self.table.ids(plan.indices), self.table.texts(plan.indices)
         for kind, sound in sounds.items():
-            log.audio(f"{name}/{kind}", sound.float().cpu().numpy(), step, self.sample_rate)
+            log.audio(f"{name}/{kind}", sound.float().cpu().numpy(), step, rate)
         mels = [mel_of(self.assembler.spectra, sound) for sound in sounds.values()]
         titles = (
             f"recording: {text if len(text) <= 110 else text[:107] + '...'}",
             "speech from text",
             "with the recording's durations, pitch and energy",
         )
-        log.image(f"{name}/mel", plots.spectrogram_pair(titles, mels, self.table.hop_size / self.sample_rate), step)
-        letters = [self.tokens[token] for token in batch.text[0, :count].tolist()]
+        log.image(f"{name}/mel", plots.spectrogram_pair(titles, mels, hop_size / rate), step)
+        letters = [tokens[token] for token in batch.text[0, :count].tolist()]
         log_p = aligned.log_p_attn[0, :frames, :count].float().cpu().numpy()
         log.image(f"{name}/alignment", plots.alignment(log_p, aligned.path[0, :frames].cpu().numpy(), letters), step)
         durations = aligned.durations[0, :count].float().cpu().numpy()

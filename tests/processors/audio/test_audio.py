@@ -14,6 +14,7 @@ from config.schema import PreprocessConfig
 from processors.audio import recording as audio
 from processors.audio.mel import MelSpectrogram
 from processors.audio.recording import AudioProblem
+from processors.audio.wav import to_pcm16
 
 RATE = 22050
 
@@ -61,7 +62,7 @@ def test_rates_and_channels(tmp_path: Path, preprocess: PreprocessConfig, rate: 
 
 
 def test_sixteen_bit_at_the_right_rate_comes_through_unchanged(tmp_path: Path, preprocess: PreprocessConfig) -> None:
-    samples = audio.to_int16(voice())
+    samples = to_pcm16(voice())
     soundfile.write(tmp_path / "a.wav", samples, RATE)
     result = audio.load_recording(tmp_path / "a.wav", settings(preprocess, remove_dc=False))
     np.testing.assert_array_equal(result, samples[: len(result)])
@@ -252,12 +253,6 @@ def test_gain_reaches_the_target_or_stops_at_the_peak(tmp_path: Path, preprocess
     loudest = audio.load_recording(tmp_path / "a.wav", settings(preprocess, target_level_db=-1.0)) / 32768
     assert np.abs(loudest).max() == pytest.approx(audio.PEAK_LIMIT, abs=1e-3)
     np.testing.assert_array_equal(audio.with_gain(np.float32([0.995, 0]), 6.0), np.float32([0.995, 0]))
-
-
-def test_quantising_and_whole_frames() -> None:
-    values = np.float32([0, 0.4 / 32768, 0.6 / 32768, -0.6 / 32768, 1.0, -1.0, 3.0, -3.0])
-    assert audio.to_int16(values).tolist() == [0, 0, 1, -1, 32767, -32768, 32767, -32768]
-    assert [len(audio.whole_frames(np.zeros(n), 256)) for n in (0, 255, 256, 600)] == [0, 0, 256, 512]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from processors.audio.loudness import CEILING_DB, apply_gain, limit_peaks, to_level
+from processors.audio.finish import CEILING_DB, apply_gain, limit_peaks, to_level
 from processors.audio.recording import active_level_db
 
 RATE = 22050

@@ -67,7 +67,7 @@ def make_step(small_config: JetsConfig, make_network: Callable[[], JetsNetwork])
         judges = Discriminators(**small_config.model.discriminator.model_dump()).to(device)
         weights = small_config.train.loss.model_copy(update=loss)
         config = small_config.model_copy(update={"train": small_config.train.model_copy(update={"loss": weights})})
-        return kind(network, judges, config, torch.device(device), "fp32")
+        return kind(network, judges, config, "fp32")
 
     return make
 

@@ -41,7 +41,7 @@ def make_batches(config, tiny_corpus: Path) -> Callable[..., JetsBatches]:
         table = UtteranceTable(corpora, "train")
         sampler = LengthSampler(table.frames, table.tokens, table.ids, 4, None, seed, rank, world_size)
         assembler = BatchAssembler(config.preprocess, merged_statistics(corpora), CPU)
-        return JetsBatches(table, sampler, assembler, CPU, on_device)
+        return JetsBatches(table, sampler, assembler, on_device)
 
     return make
 

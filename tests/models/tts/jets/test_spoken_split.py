@@ -100,11 +100,12 @@ def test_training_measures_copy_synthesis_and_ranks_by_it(tiny_corpus, tiny_over
     assert best["metric"] == "measures/stft_distance"
     values = [checkpoint.metrics["measures/stft_distance"] for checkpoint in list_checkpoints(experiment.directory)]
     assert best["best"][0]["value"] == min(values)
-    found = trainer.validation.measures(trainer.network)
     trainer.network.eval()
+    found = trainer.validation.measures(trainer.network)
     alone = []
     for index in range(2):
-        batch = trainer.validation.batch(trainer.validation.table.in_order(10**6, np.array([index]))[0])
+        table = trainer.validation.table
+        batch = trainer.assembler.read(table, table.in_order(10**6, np.array([index]))[0])
         output, spoken = trainer.network.copy(batch)
         durations = durations_from_log(output.predicted.log_durations, output.text_mask)
         alone.append(((durations - output.aligned.durations).abs().sum() / output.aligned.durations.sum()).item())
