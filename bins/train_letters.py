@@ -237,7 +237,7 @@ def save(path: Path, weights: dict[str, Tensor], groups: list[str]) -> None:
             arrays[name + ".scale"] = scale.astype(np.float32)
         else:
             arrays[name] = array.astype(np.float16)
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    np.savez_compressed(path, **arrays)
 
 
 def main() -> None:
