@@ -32,14 +32,14 @@ def g2p_en_folder() -> Path:
 
     :raises UserError: g2p_en, or what else reads texts for ESPnet's voices, is not installed.
     """
-    for name in ("nltk", "inflect", "g2p_en"):
-        spec = importlib.util.find_spec(name)
-        if spec is None:
+    for name in ("g2p_en", "inflect", "nltk"):
+        if importlib.util.find_spec(name) is None:
             raise UserError(
                 f"a voice from ESPnet needs the package {name}: "
                 "run `pip install -r egs/tts/Jets/requirements-espnet.txt`"
             )
-    return Path(str(spec.origin)).parent
+    spec = importlib.util.find_spec("g2p_en")
+    return Path(str(spec and spec.origin)).parent
 
 
 class _Cell:
