@@ -32,16 +32,6 @@ def read_json(path: Path) -> Any:
     return parse_json(regular(path).read_text(encoding="utf-8"))
 
 
-def is_count(value: object) -> bool:
-    """Whether a JSON value is a whole number from 0 on (true and false are none) that an array index can hold."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
-
-
-def is_finite(value: object) -> bool:
-    """Whether a JSON value is a number that floating-point arithmetic can use."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e300 < value < 1e300
-
-
 def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for key, value in pairs:
@@ -78,7 +68,7 @@ def check_usable(value: Any, key: str = "", depth: int = 0) -> None:
     elif isinstance(value, str):
         if _NO_TEXT.search(value):
             raise UserError(f"{name} holds NUL, or half of a pair of characters, which no text can have")
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and not is_finite(value):
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and not -1e300 < value < 1e300:
         raise UserError(f"{name} must be a finite number below 1e300")
 
 

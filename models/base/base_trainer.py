@@ -30,8 +30,7 @@ from models.base.engine import Engine, Parts
 from models.base.experiment import Experiment, beside, check_source
 from models.base.meter import LOSS_SCALE, NORM, SKIPPED, BadSteps, Meter
 from models.base.processes import GracefulStop, Processes
-from models.base.profiling import Pace, StepProfiler
-from models.base.run_log import RunLog, Window
+from models.base.run_log import Pace, RunLog, StepProfiler, Window
 from utils.errors import UserError, disk_message
 from utils.paths import project_path
 
@@ -130,7 +129,7 @@ class BaseTrainer(ABC):
         self.engine.broadcast()
         # From here on every process draws its own dropout masks and segments.
         seed_everything(train.random_seed + 1 + self.processes.rank)
-        self.meter = Meter(train.log_interval, device)
+        self.meter = Meter(device)
         self.bad_steps = BadSteps(train.max_bad_steps, lambda text: self.log.warning(text), self._checkpoint_note)
         self.retention = checkpoints.Retention(self.expt_dir, train.keep_last, train.keep_best, self.METRIC)
 
@@ -269,7 +268,6 @@ class BaseTrainer(ABC):
             self.log.info(f"training is complete: {self.step} steps, in {self.expt_dir}")
         else:
             self.log.warning(f"the last steps were not finite and are not saved; {self._checkpoint_note()}")
-        self.log.progress(self.step)
         profiler.close()
 
     def _is_bad(self) -> bool:
@@ -293,10 +291,8 @@ class BaseTrainer(ABC):
         scalars["skipped_steps"] = float(records.column(SKIPPED).sum())
         self.log.scalars(scalars, self.step)
         shown = {label: f"{means[name]:.3f}" for label, name in self.SHOWN.items() if name in means}
-        self.log.progress(self.step, shown)
-        text = " ".join(f"{label} {value}" for label, value in shown.items())
         speed = f"{scalars['speed/steps_per_second']:.2f} steps/s, learning rate {next(iter(rates.values())):.3g}"
-        self.log.quiet(f"step {self.step}/{self.total_steps} {text} ({speed})")
+        self.log.progress(self.step, shown, speed)
         self.meter.clear()
         self.window = Window(self.step, self.parts.batches.wait_seconds(), self.processes.device)
 

@@ -8,7 +8,6 @@ that speaks, small, and no training.pt.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -17,9 +16,10 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import BaseModel, Field, FiniteFloat
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from models.base.compact import expand
 from utils.atomic import fsync_directory, remove_leftovers, write_json
 from utils.errors import UserError, disk_message, one_line
-from utils.json_text import is_count, is_finite, read_json
-from utils.paths import remedy
+from utils.json_text import read_json
+from utils.paths import regular, remedy
 
 FORMAT_VERSION = 1
 FOLDER, STATE, TRAINING, BEST = "checkpoints", "state.json", "training.pt", "best.json"
@@ -42,6 +42,21 @@ log = logging.getLogger(__name__)
 
 class BrokenCheckpoint(UserError):
     """A checkpoint whose files are missing, shortened or unreadable."""
+
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class State(BaseModel, strict=True):
+    """state.json; `beside` are checksums of files that lie beside the checkpoints. Older ones know no checksums."""
+
+    format_version: Count
+    step: Count
+    metrics: dict[str, FiniteFloat]
+    files: dict[str, Count]  # sizes
+    crc32: dict[str, Count] = {}
+    beside: dict[str, Count] = {}
+    complete: Literal[True]
 
 
 @dataclass(frozen=True)
@@ -95,16 +110,16 @@ def save_checkpoint(
                 file.flush()
                 os.fsync(file.fileno())
         files = sorted(temporary.iterdir())
-        state = {
-            "format_version": FORMAT_VERSION,
-            "step": step,
-            "metrics": metrics,
-            "files": {file.name: file.stat().st_size for file in files},
-            "crc32": {file.name: crc32(file) for file in files},
-            "beside": dict(beside or {}),
-            "complete": True,
-        }
-        _write(temporary / STATE, (json.dumps(state, indent=2) + "\n").encode())
+        state = State(
+            format_version=FORMAT_VERSION,
+            step=step,
+            metrics=metrics,
+            files={file.name: file.stat().st_size for file in files},
+            crc32={file.name: crc32(file) for file in files},
+            beside=dict(beside or {}),
+            complete=True,
+        )
+        _write(temporary / STATE, (state.model_dump_json(indent=2) + "\n").encode())
         fsync_directory(temporary)
         if final.exists():
             _delete(final)
@@ -123,32 +138,24 @@ def save_checkpoint(
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Check that a checkpoint folder is complete; raise BrokenCheckpoint otherwise."""
-    try:
-        state = read_json(path / STATE)
-        version, step, files, metrics = (state[key] for key in ("format_version", "step", "files", "metrics"))
-        complete = state["complete"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BrokenCheckpoint(f"checkpoint {path} is broken: {STATE} cannot be read ({one_line(error)})") from error
-    if is_count(version) and version > FORMAT_VERSION:
-        raise UserError(f"checkpoint {path} has format version {version}; this program reads up to {FORMAT_VERSION}")
-    well_formed = (
-        is_count(version)
-        and is_count(step)
-        and isinstance(files, dict)
-        and all(is_count(size) for size in files.values())
-        and isinstance(metrics, dict)
-        and all(is_finite(value) for value in metrics.values())
-        and isinstance(state.get("beside", {}), dict)
-    )
-    if not well_formed:
-        raise BrokenCheckpoint(f"checkpoint {path} is broken: {STATE} makes no sense")
-    if complete is not True:
-        raise BrokenCheckpoint(f"checkpoint {path} is broken: it is not marked complete")
-    for name, size in files.items():
+    state = read_state(path)
+    for name, size in state.files.items():
         file = path / name
         if not file.is_file() or file.stat().st_size != size:
             raise BrokenCheckpoint(f"checkpoint {path} is broken: {name} is missing or not {size} bytes long")
-    return Checkpoint(path, step, metrics)
+    return Checkpoint(path, state.step, state.metrics)
+
+
+def read_state(path: Path) -> State:
+    """What state.json of a checkpoint folder says; BrokenCheckpoint where that makes no sense."""
+    try:
+        state = State.model_validate_json(regular(path / STATE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise BrokenCheckpoint(f"checkpoint {path} is broken: {STATE} makes no sense ({one_line(error)})") from error
+    if state.format_version > FORMAT_VERSION:
+        version = state.format_version
+        raise UserError(f"checkpoint {path} has format version {version}; this program reads up to {FORMAT_VERSION}")
+    return state
 
 
 def checkpoint_folders(expt_dir: Path) -> list[Path]:
@@ -217,7 +224,7 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) 
 
 def has_weights(checkpoint: Path, name: str) -> bool:
     """Whether a checkpoint folder was written with this network; that its file is there now is another question."""
-    return _was_written(checkpoint, f"{name}.safetensors")
+    return f"{name}.safetensors" in read_state(checkpoint).files
 
 
 def load_training(checkpoint: Path) -> dict[str, Any]:
@@ -225,7 +232,7 @@ def load_training(checkpoint: Path) -> dict[str, Any]:
 
     Raises BrokenCheckpoint when the file is missing or cannot be read.
     """
-    if not _was_written(checkpoint, TRAINING):
+    if TRAINING not in read_state(checkpoint).files:
         return {}
     return _checked(checkpoint / TRAINING, load_plain)
 
@@ -244,25 +251,13 @@ def load_plain(path: Path) -> Any:
         raise ValueError(first) from error
 
 
-def _was_written(checkpoint: Path, name: str) -> bool:
-    """Whether state.json lists a file; true where that cannot be told, so that reading the file says what is wrong."""
-    try:
-        return name in read_json(checkpoint / STATE)["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return True
-
-
 def _checked(path: Path, read: Callable[[Path], Any]) -> Any:
     """Read a checkpoint's file; BrokenCheckpoint when it cannot be read or is not, to the bit, what was written."""
-    try:
-        expected = read_json(path.with_name(STATE)).get("crc32", {}).get(path.name)
-        found = crc32(path)
-    except (OSError, ValueError, AttributeError):
-        expected = None  # reading the file says what is wrong
+    expected = read_state(path.parent).crc32.get(path.name)
     broken = f"checkpoint {path.parent} is broken: {path.name}"
-    if expected is not None and found != expected:
-        raise BrokenCheckpoint(f"{broken} has changed since it was written")
     try:
+        if expected is not None and crc32(path) != expected:
+            raise BrokenCheckpoint(f"{broken} has changed since it was written")
         return read(path)
     except (OSError, ValueError, SafetensorError) as error:
         raise BrokenCheckpoint(f"{broken} cannot be read ({one_line(error)})") from error

@@ -13,12 +13,12 @@ from typing import Any
 from config.schema import ExperimentConfig, config_to_dict, save_config
 from models.base.checkpoints import (
     FOLDER,
-    STATE,
     Checkpoint,
     checkpoint_folders,
     crc32,
     find_checkpoint,
     has_weights,
+    read_state,
 )
 from processors.text.tokens import load_tokens, save_tokens
 from utils.atomic import disk_errors
@@ -203,7 +203,7 @@ def voice_tokens(folder: Path, checkpoint: Path) -> list[str]:
     A lexicon may be changed by its owner, so that this is only a warning. Older checkpoints know neither.
     """
     tokens: list[str] = load_tokens(folder / TOKENS)["tokens"]
-    expected, found = read_json(checkpoint / STATE).get("beside", {}), beside(folder, tokens)
+    expected, found = read_state(checkpoint).beside, beside(folder, tokens)
     if expected and expected.get(TOKENS) != found[TOKENS]:
         raise UserError(
             f"{folder / TOKENS} is not the table that {checkpoint.name} was trained with, and the voice would speak "

@@ -43,27 +43,24 @@ class StepRecords:
 
 
 class Meter:
-    """A table of the latest steps on the device: one row a step, read with a single transfer."""
+    """Values of the steps since the last `clear`, on the device until `peek` reads them with a single transfer."""
 
-    def __init__(self, capacity: int, device: torch.device) -> None:
-        self.capacity, self.device = capacity, device
-        self.names: list[str] = []
-        self._table: Tensor | None = None
-        self._rows = 0
-        self._first_step = 0
-        self._ids: list[tuple[str, ...]] = []
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._losses: list[str] = []
         self._pending: Tensor | None = None
         self._pending_ids: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return self._rows
+        self._names: list[str] = []
+        self._rows: list[Tensor] = []
+        self._ids: list[tuple[str, ...]] = []
+        self._first_step = 0
 
     @torch.no_grad()
     def add(self, values: Mapping[str, Tensor], share: float, ids: Sequence[str]) -> Tensor:
         """Add `share` times one micro-batch's scalars to the step under way; returns them stacked (names,)."""
-        if not self.names:
-            self.names = list(values)
-        row = torch.stack([_scalar(values[name]) for name in self.names])
+        if not self._losses:
+            self._losses = list(values)
+        row = torch.stack([_scalar(values[name]) for name in self._losses])
         part = row if share == 1.0 else row * share
         self._pending = part if self._pending is None else self._pending + part
         self._pending_ids = (*self._pending_ids, *ids)
@@ -72,50 +69,33 @@ class Meter:
     def end_step(self, step: int, extras: Mapping[str, Tensor]) -> None:
         """Close the step numbered `step` with values that exist once per step."""
         assert self._pending is not None, "end_step without add"
-        names = [*self.names, *extras]
-        row = torch.cat([self._pending, torch.stack([_scalar(value) for value in extras.values()])])
-        if self._table is None or self._table.shape[1] != len(names):
-            self._table = torch.zeros((self.capacity, len(names)), device=self.device)
-            self._rows = 0
-        if self._rows == 0:
-            self._first_step, self._ids = step, []
-        self._columns = names
-        self._table[self._rows].copy_(row)
-        self._rows += 1
+        names = [*self._losses, *extras]
+        if len(names) != len(self._names):  # a window that another version of the program began
+            self.clear()
+        if not self._rows:
+            self._first_step, self._names = step, names
+        self._rows.append(torch.cat([self._pending, torch.stack([_scalar(value) for value in extras.values()])]))
         self._ids.append(self._pending_ids)
         self._pending, self._pending_ids = None, ()
 
     def peek(self) -> StepRecords:
         """Everything since the last `clear`; waits for the device."""
-        if self._table is None or self._rows == 0:
-            return StepRecords(0, [], torch.zeros(0, 0))
-        return StepRecords(self._first_step, self._columns, self._table[: self._rows].cpu(), list(self._ids))
+        values = torch.stack(self._rows).cpu() if self._rows else torch.zeros(0, 0)
+        return StepRecords(self._first_step, list(self._names), values, list(self._ids))
 
     def clear(self) -> None:
         """Begin a new window."""
-        self._rows = 0
+        self._rows, self._ids = [], []
 
     def state_dict(self) -> dict[str, Any]:
         """The window under way, so that a resumed run logs the same means."""
-        records = self.peek()
-        return {
-            "capacity": self.capacity,
-            "first_step": records.first_step,
-            "names": list(records.names),
-            "values": records.values.clone(),
-            "ids": [list(ids) for ids in records.ids],
-        }
+        return {**vars(self.peek()), "ids": [list(ids) for ids in self._ids]}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Continue the window of `state_dict`; a window of another size is dropped."""
-        values = saved["values"]
-        self._rows = 0
-        if len(values) and saved["capacity"] == self.capacity:
-            self._columns = list(saved["names"])
-            self._table = torch.zeros((self.capacity, values.shape[1]), device=self.device)
-            self._table[: len(values)].copy_(values)
-            self._rows, self._first_step = len(values), saved["first_step"]
-            self._ids = [tuple(ids) for ids in saved["ids"]]
+        """Continue the window of `state_dict`."""
+        self._first_step, self._names = saved["first_step"], list(saved["names"])
+        self._rows = list(saved["values"].to(self.device))
+        self._ids = [tuple(ids) for ids in saved["ids"]]
 
 
 def _scalar(value: Tensor) -> Tensor:

@@ -1,25 +1,40 @@
-"""What a run tells: progress bar, train.log and TensorBoard, from the main process only; and how fast it was."""
+"""What a run tells, from its main process: progress bar, train.log, TensorBoard, its pace, where a step's time goes."""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+from models.base.processes import GracefulStop
 from utils.atomic import disk_errors
 
 LOG_FILE, TENSORBOARD = "train.log", "tensorboard"
-# Seconds between two progress lines where no terminal overwrites them.
+# Seconds between two lines about progress where there is no terminal, and so no bar.
 QUIET_INTERVAL = 60.0
 # Seconds that a run waits at most for its clock to pass that of the run before, perhaps on another machine.
 CLOCK_PATIENCE = 5.0
+# Steps before the profiler's trace and in it.
+WAIT, ACTIVE = 10, 20
+# On a GPU the first steps of each shape capture graphs; by then most shapes have come.
+WAIT_ON_GPU = 200
+# Kernels or operators that the line names.
+NAMED = 8
+# Seconds after which the pace on a CPU is told, whether or not there was a step.
+PATIENCE = 45.0
+_UNITS = ((86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 _logger = logging.getLogger("train")
 
@@ -63,11 +78,11 @@ class RunLog:
         # Warnings of other parts (checkpoints, config) go the same way.
         for name in ("models", "utils", "processors"):
             logging.getLogger(name).handlers[:] = [self._file, self._console]
-        terminal = sys.stderr.isatty()
         self.bar = tqdm(
-            total=total_steps, initial=first_step, desc="training", unit="step", dynamic_ncols=terminal,
-            mininterval=0.5 if terminal else QUIET_INTERVAL, miniters=1, file=sys.stderr,
+            total=total_steps, initial=first_step, desc="training", unit="step", dynamic_ncols=True, mininterval=0.5,
+            miniters=1, file=sys.stderr, disable=None,
         )  # fmt: skip
+        self._told = 0.0
 
     def info(self, message: str) -> None:
         """One line on the console and in train.log."""
@@ -85,12 +100,16 @@ class RunLog:
             record = _logger.makeRecord(_logger.name, logging.INFO, "", 0, message, (), None)
             self._file.emit(record)
 
-    def progress(self, step: int, shown: Mapping[str, str] | None = None) -> None:
-        """Move the bar to `step`, and show these beside it."""
-        if self.is_main:
-            if shown is not None:
-                self.bar.set_postfix(shown, refresh=False)
-            self.bar.update(step - self.bar.n)
+    def progress(self, step: int, shown: Mapping[str, str], speed: str) -> None:
+        """Move the bar to `step` and show losses beside it; a line in train.log, now and then where there is no bar."""
+        if not self.is_main:
+            return
+        self.bar.set_postfix(shown, refresh=False)
+        self.bar.update(step - self.bar.n)
+        line = f"step {step}/{self.bar.total} {' '.join(map(' '.join, shown.items()))} ({speed})"
+        due = self.bar.disable and time.monotonic() - self._told >= QUIET_INTERVAL
+        (self.info if due else self.quiet)(line)
+        self._told = time.monotonic() if due else self._told
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Points of TensorBoard curves; values that are not finite are left out."""
@@ -163,3 +182,106 @@ def _wait_for_a_later_second(folder: Path) -> None:
     seconds = [path.name.split(".")[3] for path in folder.glob("events.out.tfevents.*")]
     newest = max((int(second) for second in seconds if second.isdigit()), default=0)
     time.sleep(max(0.0, min(newest + 1 - time.time(), CLOCK_PATIENCE)))
+
+
+class StepProfiler:
+    """Traces ACTIVE steps after WAIT others (more on a GPU); call `step` after each optimiser step."""
+
+    def __init__(self, enabled: bool, expt_dir: Path, device: torch.device, tell: Callable[[str], None]) -> None:
+        self.enabled, self.folder, self.device, self.tell = enabled, expt_dir / "profile", device, tell
+        self._wait = WAIT_ON_GPU if device.type == "cuda" else WAIT
+        self._count, self._begin = 0, 0.0
+        self._profile: torch.profiler.profile | None = None
+
+    def step(self, number: int) -> None:
+        """Start, or end and report, when it is time; `number` is the step that has just ended."""
+        if not self.enabled:
+            return
+        self._count += 1
+        if self._count == self._wait:
+            self._wait_for_device()
+            self._profile = torch.profiler.profile()  # of whatever devices there are
+            self._profile.start()
+            self._begin = time.perf_counter()
+        elif self._profile is not None and self._count == self._wait + ACTIVE:
+            self._wait_for_device()
+            seconds = (time.perf_counter() - self._begin) / ACTIVE
+            self._profile.stop()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / f"trace_{number - ACTIVE + 1}_{number}.json"
+            with disk_errors(self.folder):
+                self._profile.export_chrome_trace(str(path))
+            self.tell(f"profile: {busiest(self._profile.key_averages(), seconds, self.device.type)}; trace: {path}")
+            self._profile, self.enabled = None, False
+
+    def close(self) -> None:
+        """Drop an unfinished trace, and say so when the run was too short for one."""
+        if self.enabled:
+            needed = self._wait + ACTIVE
+            self.tell(f"profile: no trace, since the run ended after {self._count} steps: it takes {needed}")
+        if self._profile is not None:
+            self._profile.stop()
+        self._profile, self.enabled = None, False
+
+    def _wait_for_device(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def busiest(averages: Any, seconds: float, device_type: str) -> str:
+    """One line: time of a step, how much of it the device worked, and on what most."""
+    on_gpu = device_type == "cuda"
+    events = [event for event in averages if (event.device_type == torch.autograd.DeviceType.CUDA) == on_gpu]
+    spent = {event.key: event.self_device_time_total if on_gpu else event.self_cpu_time_total for event in events}
+    total = max(sum(spent.values()), 1e-9)
+    most = sorted(spent, key=lambda key: -spent[key])[:NAMED]
+    named = ", ".join(f"{key[:40]} {100 * spent[key] / total:.0f} %" for key in most)
+    share = min(100.0, 100 * total / 1e6 / ACTIVE / seconds)
+    return f"{1000 * seconds:.1f} ms a step, {device_type} busy {share:.0f} % of it: {named}"
+
+
+class Pace:
+    """Says within the first minute how long a run on a CPU will take; call `step` after each optimiser step.
+
+    Until the first step is done, when PATIENCE is over, a request to stop need not wait for it.
+    """
+
+    def __init__(
+        self, device: torch.device, steps: int, advice: str, stop: GracefulStop, tell: Callable[[str], None]
+    ) -> None:
+        self.steps, self.advice, self.stop, self.tell = steps, advice, stop, tell
+        self._enabled = device.type == "cpu"
+        self._done, self._begin = 0, time.perf_counter()
+        self._timer = threading.Timer(PATIENCE, self._first_step_lasts)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Pace:
+        if self._enabled:
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+    def step(self) -> None:
+        """The first step, with all that it loads and compiles, is not typical: the second one is told."""
+        self._timer.cancel()
+        self.stop.in_vain = False
+        self._done += 1
+        if self._enabled and self._done == 2:
+            self._tell("about", time.perf_counter() - self._begin)
+        self._begin = time.perf_counter()
+
+    def _first_step_lasts(self) -> None:
+        self.stop.in_vain = True
+        self._tell("more than", PATIENCE)
+        if self.stop.requested:  # before this was known
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def _tell(self, word: str, seconds: float) -> None:
+        run = seconds * self.steps
+        size, unit = next((pair for pair in _UNITS if run >= 2 * pair[0]), _UNITS[-1])
+        advice = f"; {self.advice}" if run > _UNITS[0][0] and self.advice else ""
+        self.tell(f"{word} {seconds:.2g} s a step, {run / size:.0f} {unit} for the run{advice}")

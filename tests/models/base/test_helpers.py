@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.base import profiling
+from models.base import run_log
 from models.base.device import OutOfMemory, out_of_memory_advice, resolve_precision
 from models.base.processes import GracefulStop, Processes, processes_for
 from utils.errors import UserError
@@ -139,9 +139,9 @@ def test_one_that_fails_ends_the_others(ending: str, status: int) -> None:
 
 
 def test_a_slow_run_is_told_at_once_and_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiling, "PATIENCE", 0.2)
+    monkeypatch.setattr(run_log, "PATIENCE", 0.2)
     told: list[str] = []
-    with GracefulStop() as stop, profiling.Pace(CPU, 10**9, "take a small one", stop, told.append) as pace:
+    with GracefulStop() as stop, run_log.Pace(CPU, 10**9, "take a small one", stop, told.append) as pace:
         with pytest.raises(KeyboardInterrupt):  # the first step is not over
             while not stop.in_vain:
                 time.sleep(0.05)

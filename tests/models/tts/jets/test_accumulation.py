@@ -36,7 +36,7 @@ def test_micro_batches_equal_one_large_batch(
         train = TrainConfig(**{**settings, "gradient_accumulation_step": count, "learning_rate": 0.01})
         engine = Engine({"network": step.network, "discriminator": step.discriminator}, train, "fp32", Processes())
         parts = [slice(i * 4 // count, (i + 1) * 4 // count) for i in range(count)]
-        upcoming, starts, meter = iter(parts), iter(parts), Meter(1, torch.device("cpu"))
+        upcoming, starts, meter = iter(parts), iter(parts), Meter(torch.device("cpu"))
 
         def compute(batch: Batch, scale: torch.Tensor, step=step, starts=starts) -> dict[str, torch.Tensor]:
             return step(batch, scale, STARTS[next(starts)])

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from models.base import checkpoints, profiling
+from models.base import checkpoints, run_log
 from models.base.checkpoints import latest_checkpoint, list_checkpoints, load_training, load_weights
 from models.base.experiment import Experiment
 from models.registry import load_config
@@ -280,8 +280,8 @@ def test_corpus_from_disk_trains_the_same(train) -> None:
 
 
 def test_profile_leaves_a_trace_and_one_line(train, monkeypatch) -> None:
-    monkeypatch.setattr(profiling, "WAIT", 2)
-    monkeypatch.setattr(profiling, "ACTIVE", 2)
+    monkeypatch.setattr(run_log, "WAIT", 2)
+    monkeypatch.setattr(run_log, "ACTIVE", 2)
     folder = train("voice", "train.profile=true", "train.valid_interval=100")
     assert len(list((folder / "profile").glob("trace_*.json"))) == 1
     lines = [line for line in (folder / "train.log").read_text().splitlines() if "profile:" in line]
