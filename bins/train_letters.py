@@ -16,6 +16,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -228,7 +229,7 @@ def train(
 
 def save(path: Path, weights: dict[str, Tensor], groups: list[str]) -> None:
     """Matrices as int8 with a scale for each row, the rest as float16."""
-    arrays: dict[str, np.ndarray] = {"groups": np.array(groups)}
+    arrays: dict[str, Any] = {"groups": np.array(groups)}
     for name, value in weights.items():
         array = value.numpy()
         if array.ndim == 2 and "distance" not in name:
@@ -237,7 +238,7 @@ def save(path: Path, weights: dict[str, Tensor], groups: list[str]) -> None:
             arrays[name + ".scale"] = scale.astype(np.float32)
         else:
             arrays[name] = array.astype(np.float16)
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    np.savez_compressed(path, **arrays)
 
 
 def main() -> None:

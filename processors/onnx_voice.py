@@ -10,21 +10,18 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from config.schema import InferenceConfig, PreprocessConfig
-from processors.audio.finish import FADE_SECONDS, fade_edges, finished, gain_of
+from processors.audio.finish import finished, gain_of
 from processors.audio.wav import WavWriter, to_pcm16
-from processors.script import Controls, Line, Scriptwriter, controlled
+from processors.script import Line, Scriptwriter
+from processors.speaker import Key, Speaker, Spoken
 from processors.text.frontend import TextFrontEnd
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
 from utils.json_text import read_json
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 MODEL = "voice.onnx"
 FIRST_FRAMES = 24  # of the first streamed piece: 0.28 s at 22,050 Hz and hop 256
@@ -32,8 +29,8 @@ _MEAN_F0 = 200.0  # Hz, to which pitches in Hz refer in SSML, for voices that do
 _UNUSED = {"checkpoint": MODEL, "max_batch_frames": 1, "precision": "fp32", "cuda_graphs": False}
 
 
-class OnnxVoice:
-    """A folder that `bins/export.py` wrote; its methods are those of models.tts.voice.Voice."""
+class OnnxVoice(Speaker):
+    """A folder that `bins/export.py` wrote; in SSML, rate and pitch may change between sentences only."""
 
     def __init__(self, directory: Path | str, threads: int = 0) -> None:
         """Load a voice; `threads` of the CPU at most, 0 for all.
@@ -75,50 +72,30 @@ class OnnxVoice:
         except Exception as error:  # onnxruntime's own classes derive from nothing more precise
             raise UserError(f"{folder / MODEL} cannot be loaded ({error}); export the voice again") from None
 
-    def tts(self, text: str, **controls: Unpack[Controls]) -> tuple[np.ndarray, int]:
-        """Speak a text or SSML: a waveform (N,) float32 in [-1, 1], and its sample rate in Hz.
+    def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:
+        """Speak lines one after the other.
 
-        Controls are those of `models.tts.voice.Voice.tts`; in SSML, rate and pitch may change between sentences only.
-
-        :raises TextError: there is nothing to speak, or phones in braces are wrong.
-        :raises UserError: a control is out of range, or SSML is malformed.
+        :raises UserError: rate or pitch change within a sentence.
         """
-        return np.concatenate(list(self.narrate(text, **controls))), self.sample_rate
+        for key, line in lines:
+            started, wave = time.perf_counter(), self.silence(0)
+            if line.ids:
+                wave, durations = self._run(line, settings)
+                gain = gain_of(line.prosody, durations * self.hop_size, self.sample_rate)
+                wave = finished(wave, gain, settings.target_level_db, self.sample_rate)
+            yield Spoken(key, line, wave, time.perf_counter() - started)
 
-    def narrate(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
-        """Speak a text of any length, sentence by sentence: waveforms (N,) float32, silences included."""
-        settings = controlled(self.settings, controls)
-        for line in self.script.lines(text, settings):
-            yield np.concatenate([self._silence(line.silence), *([self._whole(line, settings)] if line.ids else [])])
-
-    def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
-        """Speak a text in pieces (n,) float32, the first one as soon as possible; together they are that of `tts`."""
-        settings = controlled(self.settings, controls)
-        for line in self.script.lines(text, settings):
-            if line.silence > 0:
-                yield self._silence(line.silence)
-            if not line.ids:
-                continue
-            if settings.target_level_db is not None or any(p.gain_db != 0 for p in line.prosody):
-                yield self._whole(line, settings)
-                continue
-            start, total, count = 0, 1, FIRST_FRAMES
-            while start < total:
-                began = time.perf_counter()
-                wave, durations = self._run(line, settings, start, count)
-                total = int(durations.sum())
-                ramp = round(FADE_SECONDS * self.sample_rate)
-                yield fade_edges(wave, start * self.hop_size, total * self.hop_size, ramp)
-                # The next piece is as long as can be made while this one plays (the text part is made again each time).
-                speed = (count + 2 * self._reach) / (time.perf_counter() - began)
-                start += count
-                count = max(2 * count, round(0.7 * speed * len(wave) / self.sample_rate))
-
-    def _whole(self, line: Line, settings: InferenceConfig) -> np.ndarray:
-        """Waveform (N,) of a line, without the silence in front of it."""
-        wave, durations = self._run(line, settings)
-        gain = gain_of(line.prosody, durations * self.hop_size, self.sample_rate)
-        return finished(wave, gain, settings.target_level_db, self.sample_rate)
+    def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pieces (n,) of a line's waveform, and its tokens' frames (T_text,); the text part is made again each time."""
+        start, total, count = 0, 1, FIRST_FRAMES
+        while start < total:
+            began = time.perf_counter()
+            wave, durations = self._run(line, settings, start, count)
+            speed = (count + 2 * self._reach) / (time.perf_counter() - began)
+            yield wave, durations
+            # The next piece is as long as can be made while this one plays.
+            start, total = start + count, int(durations.sum())
+            count = max(2 * count, round(0.7 * speed * len(wave) / self.sample_rate))
 
     def _run(self, line: Line, settings: InferenceConfig, first: int = 0, frames: int = 0) -> tuple[np.ndarray, ...]:
         """Waveform (N,) of a line, or of `frames` frames of it from `first`, and each token's duration in frames."""
@@ -134,9 +111,6 @@ class OnnxVoice:
         feeds = {"input": np.array([line.ids]), "input_lengths": np.array([len(line.ids)]), "scales": scales}
         wave, durations = self._session.run(None, feeds)
         return np.clip(wave.reshape(-1), -1, 1), durations[0]
-
-    def _silence(self, seconds: float) -> np.ndarray:
-        return np.zeros(round(seconds * self.sample_rate), dtype=np.float32)
 
 
 def main() -> int:

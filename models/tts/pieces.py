@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -24,17 +24,17 @@ class FrameGenerator(Protocol):
     def __call__(self, frames: Tensor) -> Tensor: ...
 
 
-def group_by_size(sizes: Sequence[int], limit: int) -> list[list[int]]:
-    """Indices grouped by falling size, each group's count times its largest size at most `limit`.
+def group_by_size(sizes: Mapping[int, int], limit: int) -> list[list[int]]:
+    """Numbers grouped by falling size, each group's count times its largest size at most `limit`.
 
     A size beyond the limit makes a group of its own.
     """
     groups: list[list[int]] = []
-    for index in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
+    for number in sorted(sizes, key=lambda number: -sizes[number]):
         if groups and (len(groups[-1]) + 1) * sizes[groups[-1][0]] <= limit:
-            groups[-1].append(index)
+            groups[-1].append(number)
         else:
-            groups.append([index])
+            groups.append([number])
     return groups
 
 

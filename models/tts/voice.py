@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -22,18 +21,17 @@ from models.base.experiment import LEXICON, TOKENS, misfit, voice_tokens
 from models.registry import load_experiment_config
 from models.tts.pieces import FrameGenerator, generate_in_chunks, group_by_size, on_host, rows_of, windows
 from models.tts.pitch_response import PitchResponse, stretched
-from processors.audio.finish import FADE_SECONDS, fade_edges, finished, gain_of
+from processors.audio.finish import finished, gain_of
 from processors.script import Controls, Line, Scriptwriter, controlled
+from processors.speaker import Key, Speaker, Spoken, checked
 from processors.text.frontend import TextFrontEnd
 from processors.text.prosody import NEUTRAL
-from processors.text.text_error import TextError
 from processors.text.tokens import WORD_BOUNDARY, load_tokens
 from utils.errors import UserError
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-Key = TypeVar("Key")
 # Of read English, about, for planning batches only: of whole phones, and of IPA with word boundaries.
 _TOKENS_PER_SECOND, _FINE_TOKENS_PER_SECOND = 11, 18
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -47,17 +45,7 @@ class Plan(Protocol):
     host_frame_lengths: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Spoken(Generic[Key]):
-    """One line's speech."""
-
-    key: Key
-    line: Line
-    wave: np.ndarray  # (N,) float32, without the silence in front
-    seconds_spent: float  # its share of the time that its batch took
-
-
-class Voice(ABC):
+class Voice(Speaker):
     """Speaks with one trained voice; a model adds `build`, `plan`, `generate` and `generator`.
 
     The same text gives the same samples each time, alone or in a batch (within 1e-4 in fp32). A voice's speed is its
@@ -76,7 +64,8 @@ class Voice(ABC):
         """Take over a network, for good; `tokens` is the table of its ids."""
         if config.inference.precision == "fp16" and device.type == "cpu":
             raise UserError("inference.precision fp16 needs a GPU: set it to fp32, bf16 or auto")
-        self.config, self.device, self.network = config, device, network.eval().to(device)
+        self.config, self.settings, self.device = config, config.inference, device
+        self.network = network.eval().to(device)
         self.sample_rate, self.hop_size = config.preprocess.sample_rate, config.preprocess.hop_size
         self.precision = resolve_precision(config.inference.precision, device)
         self.half = _HALF.get(self.precision)
@@ -152,80 +141,24 @@ class Voice(ABC):
         voice.pitch_response = PitchResponse.load(folder, chosen.name)
         return voice
 
-    def tts(self, text: str, **controls: Unpack[Controls]) -> tuple[np.ndarray, int]:
-        """Speak a text of any length: a waveform (N,) float32 in [-1, 1], and its sample rate in Hz.
-
-        Text that starts with `<speak` is SSML. Controls (default: the config's values): speed (2.0 is twice as fast),
-        pitch (semitones), energy (vocal effort in dB), leading_silence, trailing_silence, sentence_silence,
-        paragraph_silence (seconds), target_level_db (level of the active speech of each sentence in dBFS, or None).
-
-        :raises TextError: there is nothing to speak, or phones in braces are wrong.
-        :raises UserError: a control is out of range, SSML is malformed, memory ran out.
-        """
-        return self.tts_batch([text], **controls)[0], self.sample_rate
-
-    def tts_batch(self, texts: Sequence[str], **controls: Unpack[Controls]) -> list[np.ndarray]:
-        """Speak several texts at once: a waveform (N,) float32 each, the same as one at a time, but faster on a GPU."""
-        settings = controlled(self.config.inference, controls)
-        lines = [(i, line) for i, text in enumerate(texts) for line in self.script.lines(text, settings)]
-        parts: list[list[np.ndarray]] = [[] for _ in texts]
-        for spoken in self.speak_lines(lines, settings):
-            parts[spoken.key] += [self.silence(spoken.line.silence), checked(spoken.wave)]
-        return [np.concatenate(part) for part in parts]
-
-    def narrate(
-        self,
-        text: str | Iterable[str],
-        on_refused: Callable[[TextError], None] | None = None,
-        **controls: Unpack[Controls],
-    ) -> Iterator[np.ndarray]:
-        """Speak a text of any length sentence by sentence: waveforms (N,) float32, silences included.
-
-        `text` may be an iterable of pieces, such as an open file: memory does not grow with its length. Sentences with
-        wrong phones in braces are left out if `on_refused` is given to hear of them. For speed, several sentences are
-        made at once; for the first sound as soon as possible, use `stream`.
-        """
-        settings = controlled(self.config.inference, controls)
-        lines = ((None, line) for line in self.script.lines(text, settings, on_refused))
-        for spoken in self.speak_lines(lines, settings):
-            yield np.concatenate([self.silence(spoken.line.silence), checked(spoken.wave)])
-
-    def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
-        """Speak a text while it is being made: pieces (n,) float32 whose concatenation is the waveform of `tts`.
-
-        The first piece is short, so that it comes soon. With target_level_db, SSML that raises the volume, or a pitch
-        beyond the voice's own range, a sentence comes as one piece.
-        """
-        settings = controlled(self.config.inference, controls)
-        for line in self.script.lines(text, settings):
-            if line.silence > 0:
-                yield self.silence(line.silence)
-            if not line.ids:
-                continue
-            whole = settings.target_level_db is not None or any(p.gain_db > 0 for p in line.prosody)
-            if whole or self._rest(line, settings) != 0:
-                yield checked(next(self.speak_lines([(None, line)], settings)).wave)
-                continue
-            with self._computing():
-                planned = self.plan([line], settings)
-            gain = self._gain(line, planned.durations[0])
-            start, total = 0, planned.decoder_states.shape[1] * self.hop_size
-            pieces = generate_in_chunks(self.generator, planned.decoder_states)
-            while True:
-                with self._computing(), self.autocast():
-                    piece = next(pieces, None)
-                if piece is None:
-                    break
-                wave = fade_edges(checked(on_host(piece)), start, total, round(FADE_SECONDS * self.sample_rate))
-                yield wave if gain is None else wave * gain[start : start + len(wave)]
-                start += len(wave)
+    def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pieces (n,) of a line's waveform, each made when it is asked for, and its tokens' frames (T_text,)."""
+        with self._computing():
+            planned = self.plan([line], settings)
+        pieces = generate_in_chunks(self.generator, planned.decoder_states)
+        while True:
+            with self._computing(), self.autocast():
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield on_host(piece), planned.durations[0].cpu().numpy()
 
     def synthesize_ids(self, ids: Sequence[Sequence[int]], **controls: Unpack[Controls]) -> list[np.ndarray]:
         """Speak token ids, start and end tokens included: a waveform (frames * hop_size,) float32 each.
 
         Nothing is added: no silence, no mark. Level and tempo controls apply.
         """
-        settings = controlled(self.config.inference, controls)
+        settings = controlled(self.settings, controls)
         lines = [(i, Line("", tuple(row), (NEUTRAL,) * len(row), 0.0)) for i, row in enumerate(ids)]
         waves = {spoken.key: checked(spoken.wave) for spoken in self.speak_lines(lines, settings)}
         return [waves[i] for i in range(len(ids))]
@@ -238,42 +171,40 @@ class Voice(ABC):
         limit, count = (4 * settings.max_batch_frames, 1024) if self.batches_generator else (2000, 8)
         for window in windows(lines, lambda pair: round(len(pair[1].ids) * frames_per_token), limit, count):
             started = time.perf_counter()
-            waves = self._speak_window([line for _, line in window], frames_per_token, settings)
+            counts = {i: len(line.ids) for i, (_, line) in enumerate(window) if line.ids}
+            sizes = {i: max(1, round(count * frames_per_token)) for i, count in counts.items()}
+            waves = dict.fromkeys(range(len(window)), self.silence(0))
+            for group in group_by_size(sizes, settings.max_batch_frames):
+                with self._computing():
+                    waves.update(zip(group, self._speak_batch([window[i][1] for i in group], settings)))
             spent = time.perf_counter() - started
-            total = sum(map(len, waves)) or 1
-            for (key, line), wave in zip(window, waves):
-                yield Spoken(key, line, wave, spent * len(wave) / total)
+            total = sum(map(len, waves.values())) or 1
+            for i, (key, line) in enumerate(window):
+                yield Spoken(key, line, waves[i], spent * len(waves[i]) / total)
 
-    def _speak_window(self, lines: list[Line], frames_per_token: float, settings: InferenceConfig) -> list[np.ndarray]:
-        waves: list[np.ndarray] = [self.silence(0)] * len(lines)
-        speaking = [i for i, line in enumerate(lines) if line.ids]
-        sizes = [max(1, round(len(lines[i].ids) * frames_per_token)) for i in speaking]
-        for group in group_by_size(sizes, settings.max_batch_frames):
-            members = [lines[speaking[i]] for i in group]
-            with self._computing():
-                planned = self.plan(members, settings)
-                for i, wave in self._generated(planned, [self._rest(line, settings) for line in members], settings):
-                    gain = self._gain(members[i], planned.durations[i])
-                    waves[speaking[group[i]]] = finished(wave, gain, settings.target_level_db, self.sample_rate)
-        return waves
+    def _speak_batch(self, lines: list[Line], settings: InferenceConfig) -> list[np.ndarray]:
+        """The finished waveform (N,) of each line."""
+        planned = self.plan(lines, settings)
+        lengths, rests = planned.host_frame_lengths, [self._rest(line, settings) for line in lines]
+        waves: dict[int, np.ndarray] = {}
 
-    def _generated(
-        self, planned: Plan, rests: list[float], settings: InferenceConfig
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Number and wave (N,) of each utterance of a plan; `rests` are semitones that its network leaves undone."""
-        lengths = planned.host_frame_lengths
+        def finish(i: int, wave: np.ndarray) -> None:
+            gain = None
+            if any(p.gain_db != 0 for p in lines[i].prosody):  # otherwise nobody waits for the durations
+                samples = planned.durations[i].cpu().numpy() * self.hop_size
+                gain = gain_of(lines[i].prosody, samples, self.sample_rate)
+            waves[i] = finished(wave, gain, settings.target_level_db, self.sample_rate)
+
         for i, rest in enumerate(rests):
             if rest != 0:
-                yield i, self._moved(planned.decoder_states[i : i + 1, : lengths[i]], rest)
+                finish(i, self._moved(planned.decoder_states[i : i + 1, : lengths[i]], rest))
         # The generator takes nearly all the memory, and by now the lengths are exact.
-        plain = [i for i, rest in enumerate(rests) if rest == 0]
-        limit = settings.max_batch_frames if self.batches_generator else 1
-        for similar in group_by_size([lengths[i] for i in plain], limit):
-            part = [plain[i] for i in similar]
-            states = rows_of(planned.decoder_states, part)[:, : lengths[part[0]]]
-            made = on_host(self.generate(states, [lengths[i] for i in part]))
-            for row, i in zip(made, part):
-                yield i, row[: lengths[i] * self.hop_size]
+        plain = {i: lengths[i] for i, rest in enumerate(rests) if rest == 0}
+        for group in group_by_size(plain, settings.max_batch_frames if self.batches_generator else 1):
+            states = rows_of(planned.decoder_states, group)[:, : lengths[group[0]]]
+            for i, wave in zip(group, on_host(self.generate(states, [lengths[i] for i in group]))):
+                finish(i, wave[: lengths[i] * self.hop_size])
+        return [waves[i] for i in range(len(lines))]
 
     def _moved(self, states: Tensor, semitones: float) -> np.ndarray:
         """Waveform (T * hop_size,) of decoder states (1, T, C), moved by semitones that the network leaves undone."""
@@ -282,6 +213,10 @@ class Voice(ABC):
         slower = stretched(states, semitones)
         wave = on_host(self.generate(slower, [slower.shape[1]]))[0]
         return squeezed(wave, states.shape[1] * self.hop_size, self.sample_rate).clip(-1, 1)
+
+    def comes_in_pieces(self, line: Line, settings: InferenceConfig) -> bool:
+        """Whether a line can be made piece by piece: not where its whole must be known, or stretched."""
+        return super().comes_in_pieces(line, settings) and self._rest(line, settings) == 0
 
     def _rest(self, line: Line, settings: InferenceConfig) -> float:
         """Semitones that the network leaves undone of what is asked for in a line."""
@@ -293,16 +228,6 @@ class Voice(ABC):
         """Shifts of the pitch input that move the voice by `semitones`, as far as that was measured."""
         return semitones if self.pitch_response is None else self.pitch_response.needed(semitones)
 
-    def _gain(self, line: Line, durations: Tensor) -> np.ndarray | None:
-        """Amplitude factor of each sample (N,) of a line with these durations (T_text,), where it asks for one."""
-        if all(p.gain_db == 0 for p in line.prosody):
-            return None  # without waiting for the durations
-        return gain_of(line.prosody, durations.cpu().numpy() * self.hop_size, self.sample_rate)
-
-    def silence(self, seconds: float) -> np.ndarray:
-        """Zeros (N,) float32."""
-        return np.zeros(round(seconds * self.sample_rate), dtype=np.float32)
-
     def autocast(self) -> AbstractContextManager[object]:
         """Half precision, if the voice has it, for what makes samples."""
         return nullcontext() if self.half is None else torch.autocast(self.device.type, dtype=self.half)
@@ -313,13 +238,6 @@ class Voice(ABC):
         lower = [f"inference.max_batch_frames (now {inference.max_batch_frames})", "inference.max_sentence_chars"]
         with out_of_memory_advice("while speaking", self.device, lower), torch.inference_mode():
             yield
-
-
-def checked(wave: np.ndarray) -> np.ndarray:
-    """The wave; TextError, so that of a list the others are spoken, if it holds anything but finite numbers."""
-    if not np.isfinite(wave).all():
-        raise TextError("the voice gave samples that are no numbers; use another checkpoint, or precision fp32")
-    return wave
 
 
 def resolved_device(device: str | torch.device | None) -> torch.device:

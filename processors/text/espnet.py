@@ -160,7 +160,11 @@ class EspnetPhones:
     """Raw text -> the tokens that ESPnet's preprocessor gives it; nothing stands around an utterance."""
 
     def __init__(self, tokens: list[str], user_lexicon: dict[str, tuple[str, ...]] | None = None) -> None:
-        """`tokens` is the voice's token_list, whose first entry pads."""
+        """`tokens` is the voice's token_list, whose first entry pads.
+
+        :raises UserError: a package that only these voices need is missing.
+        """
+        g2p_en_folder()
         self.tokens = list(tokens)
         self._known = frozenset(tokens)
         self._user = dict(user_lexicon or {})

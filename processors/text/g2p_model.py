@@ -1,4 +1,4 @@
-"""Pronunciation of unknown words by g2p_en's network, without g2p_en's code.
+"""Pronunciation of unknown words by g2p_en's network, without g2p_en's code, for voices from ESPnet.
 
 `import g2p_en` downloads NLTK data and dies where there is no network, so that only the package's folder is looked up,
 and its weights (a letter-to-phone GRU encoder and decoder, 128 units, Apache-2.0) are read as data.
@@ -30,12 +30,16 @@ _MAX_PHONES = 20
 def g2p_en_folder() -> Path:
     """Folder of the installed g2p_en, found without running any of its code.
 
-    :raises UserError: g2p_en is not installed.
+    :raises UserError: g2p_en, or what else reads texts for ESPnet's voices, is not installed.
     """
+    for name in ("g2p_en", "inflect", "nltk"):
+        if importlib.util.find_spec(name) is None:
+            raise UserError(
+                f"a voice from ESPnet needs the package {name}: "
+                "run `pip install -r egs/tts/Jets/requirements-espnet.txt`"
+            )
     spec = importlib.util.find_spec("g2p_en")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError("g2p_en, whose model reads unknown words, is missing: run `pip install g2p_en`")
-    return Path(next(iter(spec.submodule_search_locations)))
+    return Path(str(spec and spec.origin)).parent
 
 
 class _Cell:

@@ -15,6 +15,7 @@ import torch
 
 from models.registry import load_experiment_config
 from models.tts.jets.synthesizer import Synthesizer
+from processors.audio.finish import gain_of
 from processors.audio.recording import active_level_db
 from processors.script import Scriptwriter
 from processors.text.text_error import TextError
@@ -173,7 +174,7 @@ def test_prosody_of_ssml_acts_on_its_own_words_only(voice: Synthesizer) -> None:
     halved = with_prosody.durations[0][inside].sum() / without.durations[0][inside].sum()
     assert halved == pytest.approx(2.0, rel=0.05)
     assert with_prosody.durations[0][~inside].sum() == pytest.approx(without.durations[0][~inside].sum(), abs=2)
-    gain = voice._gain(line, with_prosody.durations[0])
+    gain = gain_of(line.prosody, with_prosody.durations[0].numpy() * HOP, RATE)
     assert gain is not None and len(gain) == int(with_prosody.durations.sum()) * HOP
     assert gain[0] == pytest.approx(1.0, abs=1e-4) and gain.min() == pytest.approx(10 ** (-6 / 20), abs=1e-4)
     assert np.abs(np.diff(gain)).max() < 0.01, "no clicks where the gain changes"

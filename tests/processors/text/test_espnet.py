@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from models.registry import load_config
 from processors.text.espnet import EspnetPhones, clean
 from processors.text.frontend import TextFrontEnd
+from processors.text.g2p_model import g2p_en_folder
 from processors.text.tokens import load_tokens, save_tokens
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
@@ -59,3 +61,11 @@ def test_a_table_without_the_unknown_token_is_damaged(tmp_path: Path) -> None:
     save_tokens(tmp_path / "tokens.json", ["<blank>", "AA1"], "espnet", "en-us")
     with pytest.raises(UserError, match="damaged"):
         load_tokens(tmp_path / "tokens.json")
+
+
+@pytest.mark.parametrize("package", ["g2p_en", "inflect", "nltk"])
+def test_a_missing_package_is_named_with_its_file(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else ModuleSpec(name, None))
+    g2p_en_folder.cache_clear()
+    with pytest.raises(UserError, match=f"needs the package {package}: .*requirements-espnet.txt"):
+        EspnetPhones(TOKENS)

@@ -1,0 +1,127 @@
+"""What every voice does with a text, whether a network of torch or an exported graph makes its samples."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+
+from config.schema import InferenceConfig
+from processors.audio.finish import FADE_SECONDS, fade_edges, gain_of
+from processors.script import Controls, Line, Scriptwriter, controlled
+from processors.text.text_error import TextError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Spoken(Generic[Key]):
+    """One line's speech."""
+
+    key: Key
+    line: Line
+    wave: np.ndarray  # (N,) float32, without the silence in front
+    seconds_spent: float  # its share of the time that its batch took
+
+
+class Speaker(ABC):
+    """Text in, waveform out; a voice adds `speak_lines` and `pieces`."""
+
+    sample_rate: int
+    hop_size: int  # samples of a frame
+    settings: InferenceConfig  # for what a caller leaves open
+    script: Scriptwriter
+
+    @abstractmethod
+    def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:
+        """Speak lines, each with whatever key it has, in order."""
+
+    @abstractmethod
+    def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pieces (n,) of a line's waveform, without soft ends, and each time the frames of its tokens (T_text,)."""
+
+    def comes_in_pieces(self, line: Line, settings: InferenceConfig) -> bool:
+        """Whether a line can be made piece by piece: not where its whole must be known."""
+        return settings.target_level_db is None and all(p.gain_db <= 0 for p in line.prosody)
+
+    def tts(self, text: str, **controls: Unpack[Controls]) -> tuple[np.ndarray, int]:
+        """Speak a text of any length: a waveform (N,) float32 in [-1, 1], and its sample rate in Hz.
+
+        Text that starts with `<speak` is SSML. Controls (default: the config's values): speed (2.0 is twice as fast),
+        pitch (semitones), energy (vocal effort in dB), leading_silence, trailing_silence, sentence_silence,
+        paragraph_silence (seconds), target_level_db (level of the active speech of each sentence in dBFS, or None).
+
+        :raises TextError: there is nothing to speak, or phones in braces are wrong.
+        :raises UserError: a control is out of range, SSML is malformed, memory ran out.
+        """
+        return self.tts_batch([text], **controls)[0], self.sample_rate
+
+    def tts_batch(self, texts: Sequence[str], **controls: Unpack[Controls]) -> list[np.ndarray]:
+        """Speak several texts at once: a waveform (N,) float32 each, the same as one at a time, but faster on a GPU."""
+        settings = controlled(self.settings, controls)
+        lines = [(i, line) for i, text in enumerate(texts) for line in self.script.lines(text, settings)]
+        parts: list[list[np.ndarray]] = [[] for _ in texts]
+        for spoken in self.speak_lines(lines, settings):
+            parts[spoken.key].append(self.with_silence(spoken))
+        return [np.concatenate(part) for part in parts]
+
+    def narrate(
+        self,
+        text: str | Iterable[str],
+        on_refused: Callable[[TextError], None] | None = None,
+        **controls: Unpack[Controls],
+    ) -> Iterator[np.ndarray]:
+        """Speak a text of any length sentence by sentence: waveforms (N,) float32, silences included.
+
+        `text` may be an iterable of pieces, such as an open file: memory does not grow with its length. Sentences with
+        wrong phones in braces are left out if `on_refused` is given to hear of them. For speed, several sentences are
+        made at once; for the first sound as soon as possible, use `stream`.
+        """
+        settings = controlled(self.settings, controls)
+        lines = ((None, line) for line in self.script.lines(text, settings, on_refused))
+        yield from map(self.with_silence, self.speak_lines(lines, settings))
+
+    def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
+        """Speak a text while it is being made: pieces (n,) float32 whose concatenation is the waveform of `tts`.
+
+        The first piece is short, so that it comes soon. With target_level_db, SSML that raises the volume, or a pitch
+        beyond the voice's own range, a sentence comes as one piece.
+        """
+        settings = controlled(self.settings, controls)
+        for line in self.script.lines(text, settings):
+            if line.silence > 0:
+                yield self.silence(line.silence)
+            if not line.ids:
+                continue
+            if not self.comes_in_pieces(line, settings):
+                yield from (checked(spoken.wave) for spoken in self.speak_lines([(None, line)], settings))
+                continue
+            start = 0
+            for piece, durations in self.pieces(line, settings):
+                samples = durations * self.hop_size
+                gain = gain_of(line.prosody, samples, self.sample_rate)
+                ramp = round(FADE_SECONDS * self.sample_rate)
+                wave = fade_edges(checked(piece), start, int(samples.sum()), ramp)
+                yield wave if gain is None else wave * gain[start : start + len(wave)]
+                start += len(wave)
+
+    def silence(self, seconds: float) -> np.ndarray:
+        """Zeros (N,) float32."""
+        return np.zeros(round(seconds * self.sample_rate), dtype=np.float32)
+
+    def with_silence(self, spoken: Spoken[Key]) -> np.ndarray:
+        """Waveform (N,) of a line, behind the silence in front of it."""
+        return np.concatenate([self.silence(spoken.line.silence), checked(spoken.wave)])
+
+
+def checked(wave: np.ndarray) -> np.ndarray:
+    """The wave; TextError, so that of a list the others are spoken, if it holds anything but finite numbers."""
+    if not np.isfinite(wave).all():
+        raise TextError("the voice gave samples that are no numbers; use another checkpoint, or precision fp32")
+    return wave
