@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from config.schema import EvaluateConfig
-from models.evaluation.report import MEASURES, Estimate, Report, finite, parts
+from models.evaluation.report import MEASURES, Estimate, Report, cell, finite, interval, named, number, parts
 from utils.errors import UserError
 
 CHUNK = 1_000_000  # numbers drawn at a time: a few MB
@@ -192,3 +192,28 @@ def _notes(first: Report, second: Report, shared: int, differing: list[str]) -> 
     if changed:
         notes.append(f"Measured with different settings ({', '.join(changed)}): differences may be theirs.")
     return notes
+
+
+def comparison_markdown(table: ComparisonTable) -> str:
+    """Differences of two systems with their intervals and p values, and which of them are real."""
+    first, second = cell(table.first), cell(table.second)
+    lines = [f"# {first} against {second}", "", f"{table.utterances} utterances that both have.", ""]
+    lines += [*(f"> {cell(note)}" for note in table.notes), ""] if table.notes else []
+    lines += [f"| | {first} | {second} | difference [{table.confidence:.0%}] | p (corrected) | |"]
+    lines += ["| --- |" + " ---: |" * 4 + " --- |"]
+    for row in table.rows:
+        measure, result = MEASURES[row.key], row.result
+        difference = f"{number(result.difference, measure, sign=True)} {interval(result.low, result.high, measure)}"
+        verdict = "no difference shown"
+        if row.real:
+            verdict = f"**{cell(row.better)} is better**" if row.better else "they differ"
+        p = "< 0.001" if row.corrected_p < 0.001 else f"{row.corrected_p:.3f}"
+        cells = [number(result.first, measure), number(result.second, measure), difference, p]
+        lines.append(f"| {named(measure)} | {' | '.join(cells)} | {verdict} |")
+    lines += [
+        "",
+        "Paired over utterances: intervals by bootstrap, p values by approximate randomisation, corrected for the "
+        "number of measures (Holm). Half an interval's width is about the smallest difference that this set can show.",
+        "",
+    ]
+    return "\n".join(lines)

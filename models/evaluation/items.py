@@ -11,8 +11,7 @@ import numpy as np
 import soundfile
 from pydantic import BaseModel, ValidationError
 
-from config.schema import ExperimentConfig
-from processors.corpus import ProcessedCorpus, Utterance, corpus_directory
+from processors.corpus import ProcessedCorpus, Utterance
 from utils.atomic import disk_errors, write_json_lines
 from utils.errors import UserError, one_line
 from utils.paths import regular, shown
@@ -43,14 +42,13 @@ class Item:
 
 
 class SplitRecordings:
-    """Utterances of one split of all of config.dataset, by id; their audio is written where it is asked for."""
+    """Utterances of one split of opened corpora, by id; their audio is written where it is asked for."""
 
-    def __init__(self, config: ExperimentConfig, split: str, folder: Path) -> None:
-        """`folder` is the report's. Raises UserError for a corpus that is missing or stale, or an unknown split."""
+    def __init__(self, corpora: Sequence[ProcessedCorpus], split: str, folder: Path) -> None:
+        """`folder` is the report's. Raises UserError for an unknown split."""
         self.folder = folder / "recordings"
         self.utterances: dict[str, tuple[ProcessedCorpus, Utterance]] = {}
-        for name in config.dataset:
-            corpus = ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess)
+        for corpus in corpora:
             self.utterances |= {utterance.id: (corpus, utterance) for utterance in corpus.split(split)}
 
     def rows(self) -> list[ManifestRow]:

@@ -20,11 +20,9 @@ from PIL import Image
 
 from config.schema import EvaluateConfig, ExperimentConfig
 from models.evaluation.items import AlignmentRecord
-from models.evaluation.markdown import shown_measures
-from models.evaluation.mel_cepstrum import frame_power
-from models.evaluation.report import ASSETS, MEASURES, Report, UtteranceRecord
-from models.evaluation.signal_measures import Signal, load_audio
-from models.evaluation.text_measures import align
+from models.evaluation.listening import align
+from models.evaluation.report import ASSETS, MEASURES, Report, UtteranceRecord, shown_measures
+from models.evaluation.signal_measures import Signal, frame_power, load_audio
 from processors.audio.recording import AudioProblem
 
 SPECTROGRAM_BANDS = 96

@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
-from models.evaluation.comparison import compare_reports
+from models.evaluation.comparison import compare_reports, comparison_markdown
 from models.evaluation.items import Item, SplitRecordings, items_of, read_manifest, write_manifest
 from models.evaluation.judge import evaluate
-from models.evaluation.markdown import comparison_markdown, report_markdown, summary_table
 from models.evaluation.page import Media, add_other_clips, report_html
-from models.evaluation.report import Report, read_report, write_report_json
+from models.evaluation.report import Report, read_report, report_markdown, summary_table, write_report_json
 from models.registry import load_config, load_experiment_config, model_module
-from processors.corpus import META, corpus_directory, require_features
+from processors.corpus import META, ProcessedCorpus, corpus_directory, require_features
 from utils.atomic import disk_errors, make_folder, write_json, write_text
 from utils.errors import UserError
 from utils.paths import project_path, shown
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to judge, as the command line asks for it."""
-
-    output_dir: Path | None
-    testing_set: str
-    expt_dir: Path | None = None
-    wavs: Path | None = None
-    manifest: Path | None = None
-    system: str | None = None
-    systems: Sequence[str] = ()  # others to show beside it, NAME=REPORT
-    limit: int | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where the report goes: below the experiment unless another folder is given."""
-        if self.output_dir is not None:
-            return self.output_dir
-        if self.expt_dir is None:
-            raise UserError("give --output_dir, the folder of the report")
-        return self.expt_dir / "evaluation"
 
 
 def run(args: argparse.Namespace) -> str:
@@ -56,19 +32,42 @@ def run(args: argparse.Namespace) -> str:
     if args.expt_dir is not None and not (args.wavs or args.manifest):
         require_features(config, corpora, Path(args.config or args.expt_dir / EXPERIMENT_CONFIG))
     config = config.model_copy(update={"dataset": corpora})
-    return run_evaluation(config, Request(**{name: getattr(args, name) for name in Request.__dataclass_fields__}))
+    return run_evaluation(
+        config, args.output_dir, args.testing_set, expt_dir=args.expt_dir, wavs=args.wavs, manifest=args.manifest,
+        system=args.system, systems=args.systems, limit=args.limit,
+    )  # fmt: skip
 
 
-def run_evaluation(config: ExperimentConfig, request: Request) -> str:
+def run_evaluation(
+    config: ExperimentConfig,
+    output_dir: Path | None,
+    testing_set: str,
+    expt_dir: Path | None = None,
+    wavs: Path | None = None,
+    manifest: Path | None = None,
+    system: str | None = None,
+    systems: Sequence[str] = (),
+    limit: int | None = None,
+) -> str:
     """Judge a voice or a folder of wavs and write report.json, report.md and report.html; the summary to print.
 
-    Raises UserError for options that do not fit, or when nothing can be judged.
+    The report is called `system` and goes below the experiment unless another folder is given; `systems` are others to
+    show beside it, NAME=REPORT. Raises UserError for options that do not fit, or when nothing can be judged.
     """
-    others = [_other(argument) for argument in request.systems]  # before the work, which a typing error would lose
-    folder = request.folder
+    others = [_other(argument) for argument in systems]  # before the work, which a typing error would lose
+    folder = output_dir or (expt_dir / "evaluation" if expt_dir else None)
+    if folder is None:
+        raise UserError("give --output_dir, the folder of the report")
     make_folder(folder, "--output_dir")
-    items, source = collect_items(config, request)
-    name = request.system or source.get("experiment") or (request.wavs or request.manifest or folder).stem
+    if wavs or manifest:
+        items, source = given_items(config, folder, testing_set, wavs, manifest, limit)
+    elif expt_dir:
+        speak = model_module(config.model_type, "spoken_split").speak_split
+        items, source = speak(config, expt_dir, testing_set, folder, limit)
+        write_manifest(items, folder / "manifest.jsonl")
+    else:
+        raise UserError("nothing to judge: give --expt_dir, or --wavs and --manifest, or --compare")
+    name = system or source.get("experiment") or (wavs or manifest or folder).stem
     report = Report(name, source=source)
     media = evaluate(items, config, report, folder)
     for other, place in others:
@@ -81,31 +80,26 @@ def run_evaluation(config: ExperimentConfig, request: Request) -> str:
     return "\n".join(lines)
 
 
-def collect_items(config: ExperimentConfig, request: Request) -> tuple[list[Item], dict[str, str]]:
-    """The utterances to judge, and where they come from: wavs that exist, or the experiment's voice."""
-    if request.wavs is None and request.manifest is None:
-        if request.expt_dir is None:
-            raise UserError("nothing to judge: give --expt_dir, or --wavs and --manifest, or --compare")
-        speak = model_module(config.model_type, "spoken_split").speak_split
-        items, source = speak(config, request.expt_dir, request.testing_set, request.folder, request.limit)
-        write_manifest(items, request.folder / "manifest.jsonl")
-        return items, source
-    source = {} if request.wavs is None else {"wavs": request.wavs.name}
-    if request.wavs is not None and not request.wavs.is_dir():
-        raise UserError(f"there is no folder {shown(request.wavs)}")
+def given_items(
+    config: ExperimentConfig, folder: Path, split: str, wavs: Path | None, manifest: Path | None, limit: int | None
+) -> tuple[list[Item], dict[str, str]]:
+    """Speech that exists already, in a folder of wavs or a manifest or both, and what the report says of it."""
+    if wavs is not None and not wavs.is_dir():
+        raise UserError(f"there is no folder {shown(wavs)}")
+    source = {"wavs": wavs.name} if wavs else {}
     # The corpus is a help here, not a need: it has the texts and recordings of wavs that are named by its ids.
-    corpora = [corpus_directory(config.preprocess, name) / META for name in config.dataset]
     recordings = None
-    if request.manifest is None or all(path.is_file() for path in corpora):
-        recordings = SplitRecordings(config, request.testing_set, request.folder)
-        source["split"] = request.testing_set
-    if request.manifest is not None:
-        source["manifest"] = request.manifest.name
-        rows = read_manifest(request.manifest)
+    directories = [corpus_directory(config.preprocess, name) for name in config.dataset]
+    if manifest is None or all((directory / META).is_file() for directory in directories):
+        corpora = [ProcessedCorpus.open(directory, config.preprocess) for directory in directories]
+        recordings = SplitRecordings(corpora, split, folder)
+        source["split"] = split
+    if manifest is not None:
+        source["manifest"] = manifest.name
+        rows = read_manifest(manifest)
     elif recordings is not None:
         rows = recordings.rows()
-    place = request.wavs or (request.manifest or request.folder).parent
-    return items_of(rows[: request.limit], place, recordings or (lambda key: None)), source
+    return items_of(rows[:limit], wavs or (manifest or folder).parent, recordings or (lambda key: None)), source
 
 
 def write_report(

@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from models.evaluation.listening import align  # noqa: E402
 from models.evaluation.report import read_report  # noqa: E402
-from models.evaluation.text_measures import align  # noqa: E402
 from processors.text.arpabet import CONSONANTS, VOWELS  # noqa: E402
 from processors.text.frontend import TextFrontEnd  # noqa: E402
 from processors.text.text_error import TextError  # noqa: E402

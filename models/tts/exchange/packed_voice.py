@@ -24,8 +24,7 @@ from models.base.checkpoints import (
 )
 from models.base.compact import compact, expand
 from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS, beside, voice_tokens
-from models.evaluation.markdown import cell, summary_table
-from models.evaluation.report import Report
+from models.evaluation.report import Report, cell, summary_table
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.exchange.folders import from_root, whole_folder
 from utils.atomic import write_json, write_text

@@ -50,7 +50,7 @@ def speak_split(
         raise UserError(f"the {split} split is empty: choose another one, or raise preprocess.{split}_size")
     statistics = {name: float(getattr(voice.network, name)) for name in STATISTICS}
     assembler = BatchAssembler(config.preprocess, statistics, voice.device)
-    recordings = SplitRecordings(config, split, folder)
+    recordings = SplitRecordings(corpora, split, folder)
     wanted = list(recordings.utterances)[:limit]
     frames = config.inference.max_batch_frames if voice.device.type == "cuda" else MAX_FRAMES_CPU
     items: dict[str, Item] = {}

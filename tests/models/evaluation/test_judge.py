@@ -17,7 +17,7 @@ from config.schema import EvaluateConfig, ExperimentConfig
 from models.evaluation import judge
 from models.evaluation.items import read_manifest
 from models.evaluation.report import Report, read_report
-from models.evaluation.stage import Request, run_comparison, run_evaluation
+from models.evaluation.stage import run_comparison, run_evaluation
 from tests.scripts import load_script
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
@@ -63,7 +63,7 @@ def run(wavs: Path, tmp_path: Path, config: ExperimentConfig) -> Run:
     def judged(rows: list[dict[str, str]], **settings: object) -> Report:
         manifest = tmp_path / "list.jsonl"
         manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        run_evaluation(changed(config, **settings), Request(tmp_path / "out", "test", wavs=wavs, manifest=manifest))
+        run_evaluation(changed(config, **settings), tmp_path / "out", "test", wavs=wavs, manifest=manifest)
         return read_report(tmp_path / "out")[0]
 
     return judged
@@ -94,15 +94,16 @@ def test_nothing_to_judge_is_an_error(config, run, tmp_path):
     with pytest.raises(UserError, match=r"none of 1 .* gone.wav is missing"):
         run([ROWS[2]])
     assert not (tmp_path / "out/report.json").exists()
-    for request, message in (
-        (Request(tmp_path / "out", "test"), "nothing to judge"),
-        (Request(None, "test", wavs=tmp_path), "--output_dir"),
-        (Request(tmp_path / "out", "test", wavs=tmp_path / "no"), "there is no folder"),
-        (Request(tmp_path / "out", "test", wavs=tmp_path, systems=["baseline"]), "NAME=REPORT"),
-        (Request(tmp_path / "out", "test", wavs=tmp_path, systems=[f"old={tmp_path / 'no'}"]), "no report at"),
+    out = tmp_path / "out"
+    for folder, options, message in (
+        (out, {}, "nothing to judge"),
+        (None, {"wavs": tmp_path}, "--output_dir"),
+        (out, {"wavs": tmp_path / "no"}, "there is no folder"),
+        (out, {"wavs": tmp_path, "systems": ["baseline"]}, "NAME=REPORT"),
+        (out, {"wavs": tmp_path, "systems": [f"old={tmp_path / 'no'}"]}, "no report at"),
     ):
         with pytest.raises(UserError, match=message):
-            run_evaluation(config, request)
+            run_evaluation(config, folder, "test", **options)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.evaluation import mel_cepstrum as mcd
+from models.evaluation import signal_measures as mcd
 
 
 def power_of(cepstra: np.ndarray, bins: int, alpha: float) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from config.schema import EvaluateConfig
-from models.evaluation.quality_networks import QualityNetworks
+from models.evaluation.listening import QualityNetworks
 from processors.audio.recording import AudioProblem
 
 

@@ -14,10 +14,17 @@ import pytest
 import soundfile
 
 from config.schema import EvaluateConfig, ExperimentConfig
-from models.evaluation.comparison import compare_reports, summarise
-from models.evaluation.markdown import comparison_markdown, report_markdown
+from models.evaluation.comparison import compare_reports, comparison_markdown, summarise
 from models.evaluation.page import add_other_clips, make_clip, report_html, warped
-from models.evaluation.report import ASSETS, MEASURES, Report, UtteranceRecord, read_report, write_report_json
+from models.evaluation.report import (
+    ASSETS,
+    MEASURES,
+    Report,
+    UtteranceRecord,
+    read_report,
+    report_markdown,
+    write_report_json,
+)
 from utils.errors import UserError
 from utils.paths import PROJECT_ROOT
 

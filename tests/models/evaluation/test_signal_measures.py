@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.evaluation.mel_cepstrum import mel_cepstral_distortion
 from models.evaluation.signal_measures import (
     analyse,
     energy_correlation,
@@ -15,6 +14,7 @@ from models.evaluation.signal_measures import (
     measure_against,
     measure_alone,
     measure_copy,
+    mel_cepstral_distortion,
     pitch_range,
     speech_seconds,
     warp,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.evaluation.text_measures import align, text_errors, whisper_normaliser
+from models.evaluation.listening import align, text_errors, whisper_normaliser
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from models.base.checkpoints import find_checkpoint, has_weights, load_weights, 
 from models.base.experiment import Experiment
 from models.evaluation.comparison import summarise
 from models.evaluation.report import Report, UtteranceRecord, write_report_json
-from models.evaluation.stage import Request, run_evaluation
+from models.evaluation.stage import run_evaluation
 from models.registry import load_config, load_experiment_config
 from models.tts.exchange import packed_voice as packing
 from models.tts.exchange.espnet_voice import export_voice as to_espnet
@@ -244,7 +244,7 @@ def test_the_other_stages_take_it_as_it_is(tiny_corpus: Path, voice: Path, tmp_p
     assert find_checkpoint(tmp_path / "runs/tuned").step == 4
     quick = ["evaluate.dnsmos=false", "evaluate.bootstrap_samples=200", "evaluate.report_audio=none"]
     config = load_experiment_config(voice, [f"preprocess.processed_dir={tiny_corpus.parent}", *quick])
-    told = run_evaluation(config, Request(tmp_path / "out", "test", voice))
+    told = run_evaluation(config, tmp_path / "out", "test", voice)
     assert "packed" in told and (tmp_path / "out/report.json").is_file()
     pack_voice(voice, tmp_path / "again", FACTS, say=quiet)
     for folder in (voice, tmp_path / "again"):

@@ -13,7 +13,7 @@ from config.schema import save_config
 from models.base.checkpoints import list_checkpoints, save_checkpoint
 from models.base.experiment import Experiment
 from models.evaluation.report import read_report
-from models.evaluation.stage import Request, run_evaluation
+from models.evaluation.stage import run_evaluation
 from models.registry import load_config, load_experiment_config
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.spoken_split import speak_split
@@ -60,7 +60,7 @@ def test_the_split_is_spoken_with_its_alignments(experiment, tmp_path):
 
 def test_report_of_a_voice(experiment, tmp_path):
     config = load_experiment_config(experiment, ["inference.speed=0.5"])
-    run_evaluation(config, Request(None, "valid", expt_dir=experiment, limit=1))
+    run_evaluation(config, None, "valid", expt_dir=experiment, limit=1)
     report, folder = read_report(experiment / "evaluation")
     assert report.system == "voice" and len(report.utterances) == 1 and not report.skipped
     record = report.utterances[0]
@@ -68,7 +68,7 @@ def test_report_of_a_voice(experiment, tmp_path):
     assert {"mcd", "copy_stft_distance", "diagonality", "sharpness", "zero_durations"} <= record.values.keys()
     # What was spoken can be judged again without the voice, with the same figures, by a manifest or by its ids.
     for name, given in (("ids", {"wavs": folder / "synthesis"}), ("list", {"manifest": folder / "manifest.jsonl"})):
-        run_evaluation(config, Request(tmp_path / name, "valid", limit=1, **given))
+        run_evaluation(config, tmp_path / name, "valid", limit=1, **given)
         again = read_report(tmp_path / name)[0].utterances[0]
         assert again.text == record.text == "text 14" and "diagonality" not in again.values
         assert again.values["mcd"] == pytest.approx(record.values["mcd"], rel=1e-6)
