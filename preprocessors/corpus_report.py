@@ -13,13 +13,11 @@ import numpy as np
 from config.schema import PreprocessConfig
 from processors.corpus import NOTED, SKIPPED, SPLITS
 from processors.store import shard_arrays
-from processors.text.tokens import PUNCTUATION, WORD_BOUNDARY
+from processors.text.tokens import PUNCTUATION, RARE, WORD_BOUNDARY
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# A phone that occurs less often than this is hardly learnt.
-RARE = 10
 FEW_UTTERANCES = 10
 # Slower texts hardly belong to their recordings; characters of the normalised text per second.
 SLOW = 2.0

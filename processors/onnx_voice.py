@@ -56,8 +56,9 @@ class OnnxVoice(Speaker):
             )
         )
         front_end.phonemise("a")  # dictionaries load at the first text: let that be part of loading
-        table, mean_f0 = load_tokens(tokens)["tokens"], own.get("mean_f0", _MEAN_F0)
-        self.script = Scriptwriter(front_end, table, mean_f0, extractor != "espnet")
+        table, mean_f0 = load_tokens(tokens), own.get("mean_f0", _MEAN_F0)
+        self.script = Scriptwriter(front_end, table["tokens"], mean_f0, extractor != "espnet")
+        self.script.hear(table.get("counts"))
         try:
             import onnxruntime
         except ImportError:

@@ -6,7 +6,7 @@ Needs no torch: voices of any model speak lines, and so does the runner of expor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypedDict
@@ -18,7 +18,7 @@ from processors.text.frontend import TextError, TextFrontEnd
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.sentences import sentence_spans, split_sentences
 from processors.text.ssml import Boundary, Pause, Span, begins_ssml, is_ssml, parse_ssml
-from processors.text.tokens import NO_SOUND, PUNCTUATION, WORD_BOUNDARY
+from processors.text.tokens import NO_SOUND, PUNCTUATION, RARE, WORD_BOUNDARY
 from utils.errors import UserError
 
 _MARKS = frozenset(PUNCTUATION)
@@ -104,6 +104,17 @@ class Scriptwriter:
         # Hears of what has no effect in a document, in a sentence.
         self.on_note: Callable[[str], None] | None = None
         self._no_sound = {self.ids[token] for token in NO_SOUND if token in self.ids}
+        self._within: dict[str, str] = {}  # what is spoken for marks that the voice does not know, within a line ...
+        self._at_end: dict[str, str] = {}  # ... and at its end
+
+    def hear(self, counts: Mapping[str, int] | None) -> None:
+        """Speak marks that the voice was hardly trained on as commas, or full stops at the end of a line.
+
+        `counts` says how often it was trained on each token; a voice without them speaks marks as they are.
+        """
+        unheard = {mark for mark in PUNCTUATION if counts is not None and counts.get(mark, 0) < RARE}
+        self._within = dict.fromkeys(unheard, ",") if "," not in unheard else {}
+        self._at_end = dict.fromkeys(unheard, ".") if "." not in unheard else {}
 
     def lines(
         self,
@@ -233,9 +244,14 @@ class Scriptwriter:
                 self.on_left_out(word)
 
     def encode(self, tokens: Iterable[str]) -> tuple[int, ...]:
-        """Ids of tokens; TextError for one that the voice does not know."""
+        """Ids of tokens, marks as the voice knows them; TextError for a token that it does not know."""
+        tokens = list(tokens)
+        last = len(tokens) - len(self.frontend.end) - 1
         try:
-            return tuple(self.ids[token] for token in tokens)
+            return tuple(
+                self.ids[(self._at_end if place == last else self._within).get(token, token)]
+                for place, token in enumerate(tokens)
+            )
         except KeyError as error:
             raise TextError(f"this voice has no token {error}: it was trained with another text front-end") from None
 

@@ -15,6 +15,7 @@ import soundfile
 
 from models.tts.exchange.packed_voice import VoiceFacts, is_packed, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
+from processors.audio.recording import active_level_db
 from tests.tiny_voice import ROOT, make_experiment
 
 VOICE = ROOT / "egs/tts/Jets/voice"
@@ -70,3 +71,28 @@ def test_the_committed_voice_is_small_and_speaks(folder: Path) -> None:
     assert not re.search(r'"(/|~|\.\./)', (folder / "config.json").read_text(encoding="utf-8")), "a path of one machine"
     wave, rate = Synthesizer.from_experiment(folder, "cpu").tts("The harbour was quiet, and nobody was there.")
     assert 1.5 < len(wave) / rate < 5 and np.isfinite(wave).all() and np.abs(wave).max() > 0.02
+
+
+@pytest.fixture(scope="module")
+def committed() -> Synthesizer:
+    return Synthesizer.from_experiment(VOICE, "cpu")
+
+
+@pytest.mark.skipif(not COMMITTED, reason="no voice is bundled")
+@pytest.mark.parametrize("text", ["Why!", "Where to?", "I see...", "Stop!"])
+def test_every_mark_ends_a_sentence_of_the_committed_voice(committed: Synthesizer, text: str) -> None:
+    wave, rate = committed.tts(text)
+    end = wave[-round(0.05 * rate) :]
+    assert 10 * np.log10(np.mean(end**2)) < active_level_db(wave, rate) - 20
+
+
+@pytest.mark.skipif(not COMMITTED, reason="no voice is bundled")
+@pytest.mark.parametrize(
+    "text", ["He left \u2014 then came back.", "Note: this is new.", "It was late; we left.", "Wait... what?"]
+)
+def test_every_mark_within_a_sentence_of_the_committed_voice_is_a_pause(committed: Synthesizer, text: str) -> None:
+    wave, rate = committed.tts(text)
+    size = rate // 100
+    power = np.square(wave[: len(wave) // size * size]).reshape(-1, size).mean(axis=1)
+    loud = np.flatnonzero(10 * np.log10(power + 1e-12) > active_level_db(wave, rate) - 25)
+    assert np.diff(loud).max() > 10  # steps of 10 ms

@@ -27,7 +27,7 @@ from models.base.device import (
     set_random_state,
 )
 from models.base.engine import Engine, Parts
-from models.base.experiment import Experiment, beside, check_source
+from models.base.experiment import Experiment, beside, check_source, counts_with
 from models.base.meter import LOSS_SCALE, NORM, SKIPPED, BadSteps, Meter
 from models.base.processes import GracefulStop, Processes
 from models.base.run_log import Pace, RunLog, StepProfiler, Window
@@ -103,7 +103,7 @@ class BaseTrainer(ABC):
         self._set_up()
         notes += self._start_weights()
         self._dry_step()
-        self.processes.main_only(lambda: self.experiment.write(self.parts.tokens))
+        self.processes.main_only(lambda: self.experiment.write(self.parts.tokens, self.parts.counts))
         self.log = RunLog(self.expt_dir, self.processes.is_main, self.step, self.total_steps)
         try:
             for note in [*notes, *self._opening_notes()]:
@@ -143,6 +143,7 @@ class BaseTrainer(ABC):
             if name is not None:
                 if not self.processes.is_main:
                     self._load(checkpoints.read_checkpoint(self.expt_dir / checkpoints.FOLDER / name))
+                self.parts.counts = counts_with(self.expt_dir, self.parts.counts)
                 notes.append(f"going on from {name}")
         elif self.finetune_from is not None:
             notes += self._load_source(self.finetune_from)
@@ -208,6 +209,7 @@ class BaseTrainer(ABC):
                 state.update({entry: own[entry] for entry in self.CORPUS_ENTRIES})
             checkpoints.load_strictly(network, state, f"--finetune_from {checkpoint.path}")
         self.engine.load_average(None)
+        self.parts.counts = counts_with(source, self.parts.counts)
         return notes
 
     def _dry_step(self) -> None:

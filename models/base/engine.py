@@ -43,6 +43,7 @@ class Parts:
     compute: StepFunction
     batches: Batches
     tokens: list[str]
+    counts: Mapping[str, int] | None = None  # how often each occurs in the training split
 
 
 class Engine:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -126,13 +127,14 @@ class Experiment:
             if not _is_within(key, _SILENT)
         ]
 
-    def write(self, tokens: list[str]) -> None:
-        """Put config, token table and user lexicon into the folder."""
+    def write(self, tokens: list[str], counts: Mapping[str, int] | None = None) -> None:
+        """Put config, token table and user lexicon into the folder; `counts` as in `save_tokens`."""
         preprocess = self.config.preprocess
         with disk_errors(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
             save_config(self.config, self.directory / CONFIG)
-            save_tokens(self.directory / TOKENS, tokens, preprocess.phone_extractor, preprocess.language)
+            path = self.directory / TOKENS
+            save_tokens(path, tokens, preprocess.phone_extractor, preprocess.language, counts)
             if preprocess.lexicon_path is not None:
                 shutil.copyfile(project_path(preprocess.lexicon_path), self.directory / LEXICON)
 
@@ -212,6 +214,15 @@ def voice_tokens(folder: Path, checkpoint: Path) -> list[str]:
     if expected and expected.get(LEXICON) != found.get(LEXICON):
         log.warning("%s is not the one that %s was trained with", folder / LEXICON, checkpoint.name)
     return tokens
+
+
+def counts_with(folder: Path, counts: Mapping[str, int] | None) -> Mapping[str, int] | None:
+    """How often each token was trained on by who goes on, with `counts`, from the weights in a folder; None: unknown.
+
+    It is the larger number, as a run that goes on counts the same corpus.
+    """
+    before = load_tokens(folder / TOKENS).get("counts") if (folder / TOKENS).is_file() else None
+    return None if before is None or counts is None else Counter(counts) | Counter(before)
 
 
 def misfit(folder: Path, config: ExperimentConfig, unneeded: Sequence[str] = ()) -> str:

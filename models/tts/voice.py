@@ -26,7 +26,7 @@ from processors.script import Controls, Line, Scriptwriter, controlled
 from processors.speaker import Key, Speaker, Spoken, checked
 from processors.text.frontend import TextFrontEnd
 from processors.text.prosody import NEUTRAL
-from processors.text.tokens import WORD_BOUNDARY
+from processors.text.tokens import WORD_BOUNDARY, load_tokens
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ class Voice(Speaker):
         frontend = TextFrontEnd.from_config(preprocess)
         frontend.phonemise("one word")  # dictionaries load at the first text: let that be part of loading
         voice = cls(network, frontend, tokens, loaded, resolved_device(device))
+        voice.script.hear(load_tokens(folder / TOKENS).get("counts"))
         voice.pitch_response = PitchResponse.load(folder, chosen.name)
         return voice
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from processors.text.arpabet import PHONES
@@ -19,6 +20,8 @@ UNKNOWN = "<unk>"
 PUNCTUATION: tuple[str, ...] = (",", ".", "!", "?", ";", ":", "-", "…")
 # Stands between words where sounds are written as IPA.
 WORD_BOUNDARY = " "
+# What is heard less often than this in training is hardly learnt.
+RARE = 10
 
 # IPA of all languages, decomposed (NFD): combining marks are symbols of their own.
 _LETTERS = "abcdefghijklmnopqrstuvwxyzæðøħŋœβθχɫᵻᵊᵐⁿʔʕʢʡ" + "".join(chr(code) for code in range(0x250, 0x2B0))
@@ -53,19 +56,22 @@ def append_word(tokens: list[str], symbols: list[str]) -> None:
     tokens += symbols
 
 
-def save_tokens(path: Path, tokens: list[str], phone_extractor: str, language: str) -> None:
-    """Write a token table beside the data or the voice that uses it (atomically)."""
+def save_tokens(
+    path: Path, tokens: list[str], phone_extractor: str, language: str, counts: Mapping[str, int] | None = None
+) -> None:
+    """Write a token table beside the voice that uses it (atomically); `counts`: how often it was trained on each."""
     content = {
         "format_version": FORMAT_VERSION,
         "phone_extractor": phone_extractor,
         "language": language,
         "tokens": tokens,
+        **({} if counts is None else {"counts": {token: counts[token] for token in tokens if counts.get(token)}}),
     }
     write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def load_tokens(path: Path) -> dict:
-    """Read what `save_tokens` wrote: keys format_version, phone_extractor, language, tokens.
+    """Read what `save_tokens` wrote: keys format_version, phone_extractor, language, tokens, and perhaps counts.
 
     :raises UserError: the file is missing, is no token table, or has another version.
     """
@@ -81,7 +87,7 @@ def load_tokens(path: Path) -> dict:
         raise UserError(
             f"token table {path} has format version {one_line(version)}, this program reads {FORMAT_VERSION}; {advice}"
         )
-    tokens = content.get("tokens")
+    tokens, counts = content.get("tokens"), content.get("counts", {})
     well_formed = (
         isinstance(tokens, list)
         and all(isinstance(token, str) for token in tokens)
@@ -89,7 +95,9 @@ def load_tokens(path: Path) -> dict:
         and (UNKNOWN in tokens if content.get("phone_extractor") == "espnet" else tokens[:3] == [PAD, START, END])
         and isinstance(content.get("phone_extractor"), str)
         and isinstance(content.get("language"), str)
+        and isinstance(counts, dict)
+        and all(token in tokens and type(count) is int and count > 0 for token, count in counts.items())
     )
     if not well_formed:
-        raise UserError(f"token table {path} is damaged (tokens, phone_extractor or language); {advice}")
+        raise UserError(f"token table {path} is damaged (tokens, counts, phone_extractor or language); {advice}")
     return content

@@ -11,6 +11,7 @@ from models.registry import load_config
 from processors.script import Line, Scriptwriter
 from processors.text.frontend import TextFrontEnd
 from processors.text.text_error import TextError
+from processors.text.tokens import PUNCTUATION
 from utils.paths import PROJECT_ROOT
 
 SETTINGS = load_config(PROJECT_ROOT / "config/jets.json").inference
@@ -20,6 +21,27 @@ SCRIPT = Scriptwriter(FRONT_END, FRONT_END.tokens, 200.0, arpabet=True)
 
 def lines(text: str | list[str], **changed: object) -> list[Line]:
     return list(SCRIPT.lines(text, SETTINGS.model_copy(update=changed)))
+
+
+@pytest.mark.parametrize(
+    ("unheard", "text", "marks"),
+    [
+        ("!?;:-…", "Why! Where to?", ". ."),
+        ("!?;:-…", "Wait... what... He left - then: so; it was.", ", . , , , ."),
+        ("!?;:-…", "He said: {K AE1 T}? No", ", . ."),
+        (";", "Why! Is it; so?", "! , ?"),
+        ("!?;:-…,", "One, two! Three - four?", ", . - ."),
+        ("!.", "Go! Stop.", "! ."),
+        (None, "Why! Wait... what?", "! … ?"),
+    ],
+)
+def test_marks_that_a_voice_never_heard_are_spoken_as_commas_and_full_stops(
+    unheard: str | None, text: str, marks: str
+) -> None:
+    script = Scriptwriter(FRONT_END, FRONT_END.tokens, 200.0, arpabet=True)
+    script.hear(None if unheard is None else {mark: 9 if mark in unheard else 10 for mark in PUNCTUATION})
+    spoken = [FRONT_END.tokens[token] for line in script.lines(text, SETTINGS) for token in line.ids]
+    assert " ".join(token for token in spoken if token in PUNCTUATION) == marks
 
 
 @pytest.mark.parametrize("limit", [20, 250])

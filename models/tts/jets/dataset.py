@@ -97,6 +97,12 @@ class UtteranceTable:
             found[mine] = corpus.strings(name, self.rows[indices[mine]])
         return found.tolist()
 
+    def token_counts(self) -> dict[str, int]:
+        """How often each token occurs in the split."""
+        places = np.repeat(self.text_offset - np.cumsum(self.tokens) + self.tokens, self.tokens)
+        numbers = self.text[places + np.arange(len(places))]
+        return dict(zip(self.corpora[0].tokens, np.bincount(numbers, minlength=len(self.corpora[0].tokens)).tolist()))
+
     def size_in_bytes(self) -> int:
         """Memory that the whole split takes on a device: int16 audio and float32 log F0."""
         return int(self.frames.sum()) * (2 * self.hop_size + 4)

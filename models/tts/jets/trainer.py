@@ -64,7 +64,8 @@ class Trainer(BaseTrainer):
             train.valid_samples,
         )  # fmt: skip
         self.network = network
-        return Parts(dict(zip(self.NETWORKS, (network, discriminator))), self.compute, batches, tokens)
+        networks = dict(zip(self.NETWORKS, (network, discriminator)))
+        return Parts(networks, self.compute, batches, tokens, table.token_counts())
 
     def loaded(self) -> None:
         """Normalise as the loaded network does, even if the corpus has grown since."""

@@ -196,6 +196,7 @@ def test_token_table_round_trip(tmp_path: Path) -> None:
         '{"format_version": 2}',
         '{"format_version": 1, "tokens": ["a"]}',
         '{"format_version": 1, "phone_extractor": "lexicon", "language": "en", "tokens": ["<pad>", "^", "$", "", ""]}',
+        '{"format_version": 1, "phone_extractor": "", "language": "", "tokens": ["<pad>", "^", "$"], "counts": []}',
     ],
 )
 def test_bad_token_tables_are_refused(tmp_path: Path, content: str) -> None:

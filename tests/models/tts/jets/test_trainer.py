@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from models.base.checkpoints import latest_checkpoint, list_checkpoints, load_tr
 from models.base.experiment import Experiment
 from models.registry import load_config
 from models.tts.jets.trainer import Trainer
+from processors.text.tokens import load_tokens
 from utils.errors import UserError
 
 CONFIG = Path(__file__).resolve().parents[4] / "config/jets.json"
@@ -121,6 +123,7 @@ def test_a_stopped_and_a_killed_run_continue_exactly(train, capfd) -> None:
     train("stopped", *EXACT, resume=True)
     assert curves(stopped) == expected
     same_weights(whole, stopped)
+    assert (stopped / "tokens.json").read_bytes() == (whole / "tokens.json").read_bytes()
 
     with pytest.raises(RuntimeError, match="killed"):
         train("killed", *EXACT, hook=die_at(7))
@@ -244,6 +247,10 @@ def test_finetuning_takes_weights_and_keeps_the_new_corpus_statistics(train, cor
         else:
             torch.testing.assert_close(value, before[name], atol=1e-6, rtol=1e-6)
     assert not seen and "starting from the weights of" in (tuned / "train.log").read_text()
+    counts = [
+        Counter(load_tokens(folder / "tokens.json")["counts"]) for folder in (source, train("alone", *other), tuned)
+    ]
+    assert counts[0] != counts[1] and counts[2] == counts[0] | counts[1]
 
 
 def test_weights_alone_cannot_be_resumed(train) -> None:
