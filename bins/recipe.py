@@ -85,6 +85,8 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("infer_text_file", "FILE", "plain text or SSML (one wav), or lines of id|text (a wav for each)",
              stages="3"),
         Flag("infer_stream", "", "raw 16-bit mono audio to standard output while it is made, for aplay", "off", "3"),
+        Flag("infer_explain", "", "print what each piece of the text is taken for, the words for it, and their phones",
+             "speak", "3"),
         Flag("infer_speed", "X", "tempo, 2 is twice as fast", "inference.speed of the config, 1.0", "3"),
         Flag("infer_pitch", "X", "pitch shift in semitones", "inference.pitch_semitones of the config, 0.0", "3"),
         Flag("infer_energy", "X", "vocal effort in dB", "inference.energy_db of the config, 0.0", "3"),
@@ -187,13 +189,17 @@ def chosen_mode(flags: argparse.Namespace, prefix: str = "") -> str:
 
     `prefix` is what the names of the flags, here and for whoever typed them, begin with.
     """
-    text, file, mode, stream = (getattr(flags, prefix + name) for name in ("text", "text_file", "mode", "stream"))
+    text, file, mode, stream, explain = (
+        getattr(flags, prefix + name) for name in ("text", "text_file", "mode", "stream", "explain")
+    )
     has_text, dashes = text is not None or file is not None, f"--{prefix}"
     mode = mode or ("single" if has_text else "batch")
     if text is not None and file is not None:
         raise UserError(f"{dashes}text and {dashes}text_file exclude each other")
     if mode == "batch" and stream:
         raise UserError(f"{dashes}stream speaks a text: give {dashes}text or {dashes}text_file, not a split")
+    if explain and (stream or mode == "batch"):
+        raise UserError(f"{dashes}explain prints: give {dashes}text or {dashes}text_file, without {dashes}stream")
     if mode == "batch" and has_text:
         raise UserError(f"{dashes}mode batch speaks a split of a corpus: leave out {dashes}text and {dashes}text_file")
     if mode == "single" and not has_text:

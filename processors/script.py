@@ -5,16 +5,17 @@ Needs no torch: voices of any model speak lines, and so does the runner of expor
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, groupby
 from typing import TypedDict
 
 from pydantic import ValidationError
 
 from config.schema import InferenceConfig
-from processors.text.frontend import TextError, TextFrontEnd
+from processors.text.frontend import Explained, TextError, TextFrontEnd
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.sentences import sentence_spans, split_sentences
 from processors.text.ssml import Boundary, Pause, Span, begins_ssml, is_ssml, parse_ssml
@@ -102,7 +103,7 @@ class Scriptwriter:
         # Hears of each word that is left out because the voice cannot read it, while lines are made.
         self.on_left_out: Callable[[str], None] | None = None
         # Hears of what has no effect in a document, in a sentence.
-        self.on_note: Callable[[str], None] | None = None
+        self.on_note: Callable[[str], None] = logging.getLogger(__name__).warning
         self._no_sound = {self.ids[token] for token in NO_SOUND if token in self.ids}
         self._within: dict[str, str] = {}  # what is spoken for marks that the voice does not know, within a line ...
         self._at_end: dict[str, str] = {}  # ... and at its end
@@ -258,6 +259,21 @@ class Scriptwriter:
     def count_phones(self, ids: Iterable[int]) -> int:
         """How many of these tokens are sounds, not marks of prosody, stress or length."""
         return sum(1 for token in ids if token not in self._no_sound)
+
+
+def explained(frontend: TextFrontEnd, text: str | Iterable[str]) -> Iterator[Explained]:
+    """Every piece of a text, plain or SSML, of any length: what it was taken for, and what is said for it.
+
+    :raises TextError: phones in braces are wrong.
+    :raises SsmlError: malformed markup.
+    """
+    text, markup = _examined(text)
+    texts = [text]
+    if markup is not None:
+        stretches = groupby(parse_ssml(markup), lambda item: isinstance(item, Span))
+        texts = ["".join(item.text for item in items if isinstance(item, Span)) for _, items in stretches]
+    for sentence in chain.from_iterable(map(split_sentences, texts)):
+        yield from frontend.explain(sentence.text)
 
 
 def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], str | None]:

@@ -68,6 +68,18 @@ def test_one_text(folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["0001.wav"]
 
 
+def test_texts_are_explained_without_speaking(speak_here: Here, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "two.txt").write_text("1|Go.\nno line\n2|Stop.\n")
+    for flag in ("--text=Go. Stop.", f"--text_file={tmp_path / 'two.txt'}"):
+        done = speak_here("--explain", f"--output_dir={tmp_path / 'out'}", "--checkpoint=none", flag)
+        assert done.returncode == 0 and not (tmp_path / "out").exists()
+        assert "{G OW1} ." in lines_of(done.stdout)[0] and "{S T AA1 P} ." in lines_of(done.stdout)[-1]
+    assert done.stderr.startswith(b"skipped ")
+    for flags in (["--explain"], ["--explain", "--stream", "--text=Go."]):
+        done = speak_here(*flags)
+        assert (done.returncode, done.stderr[:24]) == (2, b"error: --explain prints:")
+
+
 def test_a_wav_that_is_replaced_is_told(speak_here: Here, tmp_path: Path) -> None:
     (tmp_path / "0001.txt").write_text("Hello there.")
     for flag in ("--text=Hello.", f"--text_file={tmp_path / '0001.txt'}"):

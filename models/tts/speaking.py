@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -20,10 +20,10 @@ from tqdm import tqdm
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.text_files import check_id, has_ids, id_lines, pieces_of
-from models.tts.voice import Spoken, Voice
+from models.tts.voice import Spoken, Voice, frontend_of
 from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
-from processors.script import Line, Scriptwriter
+from processors.script import Line, Scriptwriter, explained
 from processors.text.text_error import TextError
 from processors.text.tokens import NO_SOUND
 from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
@@ -45,13 +45,19 @@ def run(arguments: argparse.Namespace) -> int:
         require_features(config, [dataset], arguments.config or arguments.expt_dir / EXPERIMENT_CONFIG)
     file = arguments.text_file
     listed = file is not None and has_ids(file)
+    if arguments.explain:
+        frontend = frontend_of(arguments.expt_dir, config.preprocess)
+        for text in streamed_texts(arguments, listed, lambda name, error: say(f"skipped {name}: {error}")):
+            for row in explained(frontend, text):
+                print(row)
+        return 0
     voice: Voice = model_module(config.model_type, "synthesizer").Synthesizer.from_experiment(
         arguments.expt_dir, arguments.device, arguments.checkpoint, config=config
     )
     # One of several texts may fail; the only one may not.
     told = Told(voice.script, tolerant=listed or arguments.mode == "batch" or arguments.text == "-")
     if arguments.stream:
-        return to_standard_output(voice, streamed_texts(arguments, listed, told), told)
+        return to_standard_output(voice, streamed_texts(arguments, listed, told.skip), told)
     output_dir = arguments.output_dir or arguments.expt_dir / "result"
     make_folder(output_dir, "--output_dir")
     with disk_errors(output_dir):
@@ -83,12 +89,14 @@ def given_texts(text: str) -> Iterator[str]:
         yield text.encode("utf-8", errors="replace").decode("utf-8")
 
 
-def streamed_texts(arguments: argparse.Namespace, listed: bool, told: Told) -> Iterator[str | Iterable[str]]:
-    """What the flags give to speak, one text after the other."""
+def streamed_texts(
+    arguments: argparse.Namespace, listed: bool, skip: Callable[[str, TextError], None]
+) -> Iterator[str | Iterable[str]]:
+    """What the flags give to speak, one text after the other; `skip` hears of lines of a list that are none."""
     if arguments.text_file is None:
         yield from given_texts(arguments.text)
     elif listed:
-        yield from (text for _, text in id_lines(arguments.text_file, told.skip))
+        yield from (text for _, text in id_lines(arguments.text_file, skip))
     else:
         yield pieces_of(arguments.text_file)
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from config.schema import ExperimentConfig, InferenceConfig
+from config.schema import ExperimentConfig, InferenceConfig, PreprocessConfig
 from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
 from models.base.device import out_of_memory_advice, resolve_precision
 from models.base.experiment import LEXICON, TOKENS, misfit, voice_tokens
@@ -129,12 +129,7 @@ class Voice(Speaker):
         # The average holds parameters only; the statistics are in the network's own file.
         weights = {**load_weights(chosen.path, prefer_ema=False), **load_weights(chosen.path)}
         load_strictly(network, weights, f"checkpoint {chosen.path}")
-        preprocess = loaded.preprocess
-        if (folder / LEXICON).is_file():
-            preprocess = preprocess.model_copy(update={"lexicon_path": str((folder / LEXICON).resolve())})
-        if preprocess.phone_extractor == "espnet":
-            preprocess = preprocess.model_copy(update={"tokens_path": str((folder / TOKENS).resolve())})
-        frontend = TextFrontEnd.from_config(preprocess)
+        frontend = frontend_of(folder, loaded.preprocess)
         frontend.phonemise("one word")  # dictionaries load at the first text: let that be part of loading
         voice = cls(network, frontend, tokens, loaded, resolved_device(device))
         voice.script.hear(load_tokens(folder / TOKENS).get("counts"))
@@ -238,6 +233,16 @@ class Voice(Speaker):
         lower = [f"inference.max_batch_frames (now {inference.max_batch_frames})", "inference.max_sentence_chars"]
         with out_of_memory_advice("while speaking", self.device, lower), torch.inference_mode():
             yield
+
+
+def frontend_of(folder: Path, preprocess: PreprocessConfig) -> TextFrontEnd:
+    """The text front-end of an experiment, with the lexicon and the token table in its folder."""
+    paths = {}
+    if (folder / LEXICON).is_file():
+        paths["lexicon_path"] = str((folder / LEXICON).resolve())
+    if preprocess.phone_extractor == "espnet":
+        paths["tokens_path"] = str((folder / TOKENS).resolve())
+    return TextFrontEnd.from_config(preprocess.model_copy(update=paths))
 
 
 def resolved_device(device: str | torch.device | None) -> torch.device:

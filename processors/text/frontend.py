@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from processors.text.english import EnglishIpa, EnglishPhones
+from processors.text.english import WORD_OR_MARK, EnglishIpa, EnglishPhones
 from processors.text.espeak import EspeakPhones
 from processors.text.espnet import EspnetPhones
 from processors.text.lexicon import read_lexicon
+from processors.text.normalise import Reading, joined, readings
 from processors.text.text_error import TextError
-from processors.text.tokens import END, NO_SOUND, START
+from processors.text.tokens import END, NO_SOUND, PUNCTUATION, START
 from utils.errors import UserError
 from utils.paths import project_path
 
@@ -21,6 +22,18 @@ __all__ = ["TextError", "TextFrontEnd"]
 
 # Categories of accents, and of what is written like a letter and is none: half rings, signs of stress and length.
 _NO_WORD = frozenset(("Mn", "Mc", "Me", "Lm"))
+
+
+class Explained(NamedTuple):
+    """A piece of a written text, what it was taken for, what is said for it, and the phones of that."""
+
+    written: str
+    kind: str
+    spoken: str
+    phones: str
+
+    def __str__(self) -> str:
+        return f"{self.written:<20} {self.kind:<12} {self.spoken:<32} {self.phones}".rstrip()
 
 
 class TextFrontEnd:
@@ -73,6 +86,35 @@ class TextFrontEnd:
             shown = "".join(c if c.isprintable() else " " for c in text[:40]).strip()
             raise TextError(f"the text {shown!r} holds nothing that can be spoken" if shown else "the text is empty")
         return [*self.start, *phones, *self.end]
+
+    def explain(self, text: str) -> list[Explained]:
+        """Why a raw text is spoken as it is, piece by piece; what is silent is there, too.
+
+        Phones of English are ARPAbet, as in braces and lexicons; those of espeak and of ESPnet's voices are theirs.
+
+        :raises TextError: braces that hold no phones.
+        """
+        spoken = self.normalise(text)
+        found = [] if isinstance(self._phones, EspnetPhones) else readings(text)
+        if joined(found) != spoken:
+            found = [Reading(0, len(text), text, "text", spoken)]
+        words = self._phones.words(spoken) if isinstance(self._phones, EnglishPhones) else []
+        rows, place = [], 0
+        for piece in [*found, Reading(len(text), len(text), "", "", "")]:
+            if silent := text[place : piece.start].strip():
+                rows.append(Explained(silent, "silent", "", ""))
+            place = max(place, piece.end)
+            if isinstance(self._phones, EnglishPhones):
+                count = len(WORD_OR_MARK.findall(piece.spoken))
+                mine, words = words[:count], words[count:]
+                phones = " ".join(
+                    " ".join(word) if word[0] in PUNCTUATION else f"{{{' '.join(word)}}}" for word in mine if word
+                )
+            else:
+                phones = " ".join(self._phones.phones(piece.spoken))
+            if piece.spoken:
+                rows.append(Explained(piece.written, piece.kind, piece.spoken, phones))
+        return rows
 
     def left_out(self, text: str) -> list[str]:
         """Words of a raw text, or parts of words, that are not spoken because nobody taught the voice their letters.

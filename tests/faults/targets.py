@@ -71,7 +71,15 @@ def speak(**flags: Any) -> None:
         "expt_dir", "output_dir", "mode", "dataset", "testing_set", "text", "text_file", "stream", "speed", "pitch",
         "energy", "checkpoint", "device", "config",
     )  # fmt: skip
-    values = {**dict.fromkeys(names), "testing_set": "test", "stream": False, "device": "cpu", "overrides": [], **flags}
+    values = {
+        **dict.fromkeys(names),
+        "testing_set": "test",
+        "stream": False,
+        "explain": False,
+        "device": "cpu",
+        "overrides": [],
+        **flags,
+    }
     values = {key: Path(value) if key in paths and value is not None else value for key, value in values.items()}
     arguments = argparse.Namespace(**values)
     arguments.mode = recipe.chosen_mode(arguments)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 import tracemalloc
 
 import pytest
 
 from models.registry import load_config
-from processors.script import Line, Scriptwriter
+from processors.script import Line, Scriptwriter, explained
 from processors.text.frontend import TextFrontEnd
 from processors.text.text_error import TextError
 from processors.text.tokens import PUNCTUATION
@@ -106,3 +107,24 @@ def test_hostile_texts_take_no_time(text: str) -> None:
     except TextError as error:
         assert "\n" not in str(error)
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken", "phones"),
+    [
+        ("The lead pipe!", "The lead pipe!", "{DH AH0} {L EH1 D} {P AY1 P} !"),
+        ("It is 3, {K AE1 T}.", "It is three, {K AE1 T}.", "{IH1 T} {IH1 Z} {TH R IY1} , {K AE1 T} ."),
+        ("<speak>A <sub alias='cat'>dog</sub></speak>", "A cat", "{AH0} {K AE1 T}"),
+        (["On", "e. Tw", "o."], "One. Two.", "{W AH1 N} . {T UW1} ."),
+    ],
+)
+def test_a_text_is_explained_piece_by_piece(text: str | list[str], spoken: str, phones: str) -> None:
+    rows = list(explained(FRONT_END, text))
+    heard = " ".join(row.spoken for row in rows if row.spoken)
+    assert re.sub(r" (?=[,.!])", "", heard) == spoken
+    assert " ".join(row.phones for row in rows if row.phones) == phones
+    assert all(row.kind and row.written in str(row) for row in rows)
+
+
+def test_what_is_silent_is_explained_too() -> None:
+    assert [(row.written, row.kind) for row in FRONT_END.explain("***")] == [("***", "silent")]

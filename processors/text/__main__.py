@@ -1,0 +1,35 @@
+"""Why is a text spoken as it is? A line for each piece of it: written, taken for, spoken, phones.
+
+usage: python -m processors.text "Dr. Smith left at 10:30." (without a text: standard input)
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from processors.script import explained
+from processors.text.english import EnglishPhones
+from processors.text.frontend import TextFrontEnd
+from processors.text.lexicon import read_lexicon
+from utils.errors import command
+
+
+@command
+def main() -> int:
+    """Exit status: 0, or 2 for what the user can mend."""
+    parser = argparse.ArgumentParser(
+        prog="python -m processors.text", description=(__doc__ or "").splitlines()[0], allow_abbrev=False
+    )
+    parser.add_argument("text", nargs="*", help="English, plain or SSML (default: standard input)")
+    parser.add_argument("--lexicon", type=Path, help="your own words, as preprocess.lexicon_path")
+    arguments = parser.parse_args()
+    frontend = TextFrontEnd(EnglishPhones(read_lexicon(arguments.lexicon) if arguments.lexicon else None))
+    for row in explained(frontend, " ".join(arguments.text) or sys.stdin):
+        print(row)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
