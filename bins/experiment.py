@@ -23,6 +23,7 @@ def main() -> int:
     recipe.add_flags(parser, 2, required=("config",))
     parser.add_argument("--name", help="name of the experiment")
     args = parser.parse_args()
+    recipe.check_name(args.name)
     from models.registry import load_config, model_module
     from utils.paths import project_path
 

@@ -176,6 +176,12 @@ def check_choices(flags: argparse.Namespace, *names: str) -> None:
             raise UserError(f'--{name} must be {listed}, but "{value}" is given')
 
 
+def check_name(name: str | None) -> None:
+    """UserError unless --name, where it is given, is that of a plain folder."""
+    if name is not None and (not name or name[0] in ".-" or "/" in name or "\\" in name):
+        raise UserError(f'--name "{name}" names a folder below log_dir: no slash, and no dot or dash in front')
+
+
 def chosen_mode(flags: argparse.Namespace, prefix: str = "") -> str:
     """ "batch" or "single"; UserError unless mode, texts and stream go together.
 

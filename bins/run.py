@@ -84,10 +84,7 @@ class Order:
             raise UserError(f"--config {flags.config}: no such file")
         if flags.gpu is not None and flags.gpu.lower() != "cpu" and not re.fullmatch(r"[0-9]+(,[0-9]+)*", flags.gpu):
             raise UserError(f'--gpu must be device numbers such as 0 or 0,1, or cpu, but "{flags.gpu}" is given')
-        if flags.name is not None and ("/" in flags.name or flags.name[0] in ".-"):
-            raise UserError(
-                f'--name "{flags.name}" names a folder below log_dir: no slash, and no dot or dash in front'
-            )
+        recipe.check_name(flags.name)
         if self.includes(2) and flags.name is None:
             raise UserError("stage 2 needs --name, the name of the experiment")
         if self.serves(2):

@@ -40,6 +40,7 @@ def newest_step(expt_dir: Path) -> int:
 def main() -> int:
     """Exit status: 0, 2 for what the user can mend, or 130 when it was asked to stop before its end."""
     arguments = parse_arguments()
+    recipe.check_name(arguments.name)
     # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
     from models.base.processes import answer_requests, processes_for, run_together
 

@@ -17,10 +17,9 @@ from typing import Any
 from config.amphion import check_upsample_factor, translate, warn_ignored
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig, Section
 from utils.errors import UserError
-from utils.keys import key_type, override_layers, plain_type, split_override
-from utils.layers import KeyPath, Layer, Merged, read_chain
+from utils.layers import KeyPath, Layer, read_chain
 from utils.paths import PROJECT_ROOT, remedy, shown
-from utils.strict import strict_parse
+from utils.strict import key_type, override_layer, plain_type, split_override, strict_parse
 
 MODEL_PACKAGES: dict[str, str] = {
     "Jets": "models.tts.jets",
@@ -88,11 +87,8 @@ def _current(layer: Layer, strict: bool = True) -> Layer:
 
 def _parse(layers: list[Layer], overrides: Sequence[str]) -> ExperimentConfig:
     schema = _schema(_model_type(layers, overrides))
-    layers = [*layers, *(translate(_current(layer)) for layer in override_layers(overrides, schema))]
-    merged = Merged()
-    for layer in layers:
-        merged.add(layer)
-    config = strict_parse(merged, schema)
+    layers = [*layers, *(translate(_current(override_layer(text, schema))) for text in overrides)]
+    config = strict_parse(layers, schema)
     check_upsample_factor(layers, config.preprocess.hop_size)
     warn_ignored(layers, _log)
     return config

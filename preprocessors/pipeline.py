@@ -26,9 +26,8 @@ from preprocessors.pool import run_jobs
 from preprocessors.source import SourceRow, group_key, grouped, with_keys
 from processors.corpus import REPORT, SHARDS, SKIPPED, ProcessedCorpus, corpus_directory, digest
 from processors.store import is_whole, read_batch
-from utils.atomic import disk_errors, remove_leftovers
+from utils.atomic import FileLock, disk_errors, remove_leftovers
 from utils.errors import UserError
-from utils.lock import FileLock
 from utils.paths import project_path, shown
 
 LOCK = ".lock"

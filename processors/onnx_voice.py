@@ -78,7 +78,7 @@ class OnnxVoice(Speaker):
         :raises UserError: rate or pitch change within a sentence.
         """
         for key, line in lines:
-            started, wave = time.perf_counter(), self.silence(0)
+            started, wave = time.perf_counter(), np.zeros(0, dtype=np.float32)
             if line.ids:
                 wave, durations = self._run(line, settings)
                 gain = gain_of(line.prosody, durations * self.hop_size, self.sample_rate)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from config.schema import InferenceConfig
-from processors.audio.finish import FADE_SECONDS, fade_edges, gain_of
+from processors.audio.finish import FADE_SECONDS, fade_edges, gain_of, pause_before
 from processors.script import Controls, Line, Scriptwriter, controlled
 from processors.text.text_error import TextError
 
@@ -95,12 +95,8 @@ class Speaker(ABC):
         """
         settings = controlled(self.settings, controls)
         for line in self.script.lines(text, settings):
-            if line.silence > 0:
-                yield self.silence(line.silence)
-            if not line.ids:
-                continue
-            if not self.comes_in_pieces(line, settings):
-                yield from (checked(spoken.wave) for spoken in self.speak_lines([(None, line)], settings))
+            if not line.ids or not self.comes_in_pieces(line, settings):
+                yield from map(self.with_silence, self.speak_lines([(None, line)], settings))
                 continue
             start = 0
             for piece, durations in self.pieces(line, settings):
@@ -108,16 +104,16 @@ class Speaker(ABC):
                 gain = gain_of(line.prosody, samples, self.sample_rate)
                 ramp = round(FADE_SECONDS * self.sample_rate)
                 wave = fade_edges(checked(piece), start, int(samples.sum()), ramp)
-                yield wave if gain is None else wave * gain[start : start + len(wave)]
+                wave = wave if gain is None else wave * gain[start : start + len(wave)]
+                if start == 0 and line.silence > 0:
+                    yield pause_before(wave, line.silence, self.sample_rate)
+                yield wave
                 start += len(wave)
-
-    def silence(self, seconds: float) -> np.ndarray:
-        """Zeros (N,) float32."""
-        return np.zeros(round(seconds * self.sample_rate), dtype=np.float32)
 
     def with_silence(self, spoken: Spoken[Key]) -> np.ndarray:
         """Waveform (N,) of a line, behind the silence in front of it."""
-        return np.concatenate([self.silence(spoken.line.silence), checked(spoken.wave)])
+        wave = checked(spoken.wave)
+        return np.concatenate([pause_before(wave, spoken.line.silence, self.sample_rate), wave])
 
 
 def checked(wave: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""The sources of a config, merged key by key, with a note of which of them each value came from."""
+"""The sources of a config, merged key by key, and which of them each value came from."""
 
 from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,44 +32,51 @@ class Layer:
     upsample_factor: Any = None
 
 
-@dataclass
 class Merged:
-    """Values of all layers, and the layer (its index) that set each key path last."""
+    """The values of all layers; a later layer overrides: sections merge, everything else replaces.
 
-    layers: list[Layer] = field(default_factory=list)
-    tree: dict[str, Any] = field(default_factory=dict)
-    origins: dict[KeyPath, int] = field(default_factory=dict)
+    Raises UserError that names the layer which gives a plain value to a section.
+    """
 
-    def add(self, layer: Layer) -> None:
-        """Let a layer override what is there: sections merge, everything else replaces."""
-        self.layers.append(layer)
-        self._merge(self.tree, layer.tree, ())
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = layers
+        self.tree: dict[str, Any] = {}
+        for layer in layers:
+            _merge(self.tree, layer.tree, (), layer.name)
 
-    def _merge(self, target: dict[str, Any], source: dict[str, Any], at: KeyPath) -> None:
-        for key, value in source.items():
-            path = (*at, key)
-            self.origins[path] = len(self.layers) - 1
-            if isinstance(value, dict):
-                if not isinstance(target.get(key), dict):
-                    target[key] = {}
-                self._merge(target[key], value, path)
-            elif isinstance(target.get(key), dict):
-                raise UserError(
-                    f"{self.layers[-1].name}: {'.'.join(path)} is a section of keys in {{ }}, but {value!r} is given"
-                )
-            else:
-                target[key] = copy.deepcopy(value)
+    def index(self, path: KeyPath) -> int:
+        """Number of the layer that set this key last; -1 where none has."""
+        return max((i for i, layer in enumerate(self.layers) if _holds(layer.tree, path)), default=-1)
 
     def origin(self, path: KeyPath) -> Layer:
         """The layer that set this key last, or the nearest section around it."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.origins:
-                return self.layers[self.origins[path[:length]]]
-        return self.layers[-1]
+        found = (self.index(path[:length]) for length in range(len(path), 0, -1))
+        return self.layers[next((index for index in found if index >= 0), -1)]
 
     def name_of(self, path: KeyPath) -> str:
         """The key as its source calls it."""
         return self.origin(path).renamed.get(path, ".".join(path))
+
+
+def _merge(target: dict[str, Any], source: dict[str, Any], at: KeyPath, name: str) -> None:
+    for key, value in source.items():
+        if isinstance(value, dict):
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
+            _merge(target[key], value, (*at, key), name)
+        elif isinstance(target.get(key), dict):
+            path = ".".join((*at, key))
+            raise UserError(f"{name}: {path} is a section of keys in {{ }}, but {value!r} is given")
+        else:
+            target[key] = copy.deepcopy(value)
+
+
+def _holds(tree: Any, path: KeyPath) -> bool:
+    for part in path:
+        if not isinstance(tree, dict) or part not in tree:
+            return False
+        tree = tree[part]
+    return True
 
 
 def read_chain(path: Path) -> list[Layer]:

@@ -22,10 +22,9 @@ from models.base.checkpoints import (
     read_state,
 )
 from processors.text.tokens import load_tokens, save_tokens
-from utils.atomic import disk_errors
+from utils.atomic import FileLock, disk_errors
 from utils.errors import UserError, one_line
 from utils.json_text import read_json
-from utils.lock import FileLock
 from utils.paths import project_path
 
 CONFIG, TOKENS, LEXICON, LOCK = "config.json", "tokens.json", "lexicon.txt", ".lock"
@@ -84,9 +83,7 @@ class Experiment:
 
     @classmethod
     def named(cls, name: str, config: ExperimentConfig) -> Experiment:
-        """The experiment `name`; UserError when that is not a plain folder name."""
-        if not name or name in (".", "..") or "/" in name or "\\" in name or name.startswith("-"):
-            raise UserError(f"--name {name!r} must be a plain folder name, such as my_voice")
+        """The experiment `name`, a plain folder name."""
         return cls(project_path(config.log_dir) / name, config)
 
     def open(self, resume: bool) -> list[str]:

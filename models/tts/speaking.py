@@ -20,7 +20,7 @@ from tqdm import tqdm
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.text_files import check_id, has_ids, id_lines, pieces_of
-from models.tts.voice import Spoken, Voice, checked
+from models.tts.voice import Spoken, Voice
 from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
 from processors.script import Line, Scriptwriter
@@ -258,7 +258,7 @@ def saved(
     voice: Voice, output_dir: Path, name: str, text: str, spoken: list[Spoken[tuple[str, str]]]
 ) -> dict[str, Any]:
     """Write the wav of one text; its row of the manifest."""
-    wave = np.concatenate([part for one in spoken for part in (voice.silence(one.line.silence), checked(one.wave))])
+    wave = np.concatenate([voice.with_silence(one) for one in spoken])
     write_wav(output_dir / f"{name}.wav", wave, voice.sample_rate)
     seconds = len(wave) / voice.sample_rate
     return {

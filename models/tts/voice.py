@@ -173,7 +173,7 @@ class Voice(Speaker):
             started = time.perf_counter()
             counts = {i: len(line.ids) for i, (_, line) in enumerate(window) if line.ids}
             sizes = {i: max(1, round(count * frames_per_token)) for i, count in counts.items()}
-            waves = dict.fromkeys(range(len(window)), self.silence(0))
+            waves = dict.fromkeys(range(len(window)), np.zeros(0, dtype=np.float32))
             for group in group_by_size(sizes, settings.max_batch_frames):
                 with self._computing():
                     waves.update(zip(group, self._speak_batch([window[i][1] for i in group], settings)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -13,6 +14,9 @@ FADE_SECONDS = 0.003  # at both ends of a sentence, against clicks
 _GAIN_RAMP_SECONDS = 0.01
 CEILING_DB = -0.5  # peaks stay below this
 _LIMITER_SECONDS = 0.005
+# A line's floor is what is quiet among so many pieces of this length at its start; a louder one is no floor.
+_FLOOR_PIECES, _FLOOR_SECONDS, _LOUDEST_FLOOR_DB = 4, 0.01, -50.0
+_NOISE_SAMPLES = 1 << 14  # after which a pause repeats itself
 
 
 def fade_edges(piece: np.ndarray, start: int, total: int, ramp: int) -> np.ndarray:
@@ -28,6 +32,33 @@ def fade_edges(piece: np.ndarray, start: int, total: int, ramp: int) -> np.ndarr
         position = np.arange(start, end)[part] + 0.5
         faded[part] = piece[part] * np.clip(np.minimum(position, total - position) / ramp, 0, 1)
     return faded
+
+
+def pause_before(wave: np.ndarray, seconds: float, rate: int) -> np.ndarray:
+    """A pause (N,) float32 that sounds as a line (n,) does before its first word: noise of that level and spectrum.
+
+    Digital silence between sentences would be heard as a switch. The same line always has the same pause, and its
+    first 43 ms decide about it.
+    """
+    size, count = round(_FLOOR_SECONDS * rate), round(seconds * rate)
+    head = wave[round(FADE_SECONDS * rate) :][: _FLOOR_PIECES * size]
+    pieces = head[: len(head) // size * size].reshape(-1, size)
+    levels = np.square(pieces, dtype=np.float64).mean(axis=1)
+    level = levels.min(initial=math.inf)
+    if count == 0 or not 0 < level < math.inf:
+        return np.zeros(count, dtype=np.float32)
+    # Not just the quietest piece: which one that is must not hang on the last bit of a sample.
+    weights = (level / levels) ** 4
+    power = weights @ np.square(np.abs(np.fft.rfft(pieces * np.hanning(size))))
+    bins = np.linspace(0, len(power) - 1, _NOISE_SAMPLES // 2 + 1)
+    noise = np.fft.irfft(np.sqrt(np.interp(bins, np.arange(len(power)), power)) * _phases())
+    wanted = min(weights @ levels / weights.sum(), 10 ** (_LOUDEST_FLOOR_DB / 10))
+    return np.resize(noise * np.sqrt(wanted / np.mean(np.square(noise))), count).astype(np.float32)
+
+
+@cache
+def _phases() -> np.ndarray:
+    return np.exp(2j * np.pi * np.random.default_rng(0).random(_NOISE_SAMPLES // 2 + 1))
 
 
 def gain_of(prosody: Sequence[Prosody], samples: np.ndarray, sample_rate: int) -> np.ndarray | None:

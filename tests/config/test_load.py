@@ -6,13 +6,10 @@ import json
 import logging
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from config.schema import config_to_dict, save_config
 from models.registry import load_config, load_experiment_config
 from utils.errors import UserError
-from utils.layers import Layer, Merged
 from utils.paths import PROJECT_ROOT, project_path
 
 RECIPE = PROJECT_ROOT / "egs/tts/Jets/exp_config.json"
@@ -140,33 +137,3 @@ def test_keys_that_are_gone_load_where_they_changed_nothing(write, tmp_path, cap
 def test_folder_without_an_experiment(tmp_path):
     with pytest.raises(UserError, match="is no experiment folder: it has no config.json"):
         load_experiment_config(tmp_path)
-
-
-_SECTIONS = st.recursive(
-    st.integers() | st.lists(st.integers(), max_size=2),
-    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def _leaves(tree: dict, at: tuple = ()) -> dict:
-    found = {}
-    for key, value in tree.items():
-        found |= _leaves(value, (*at, key)) if isinstance(value, dict) else {(*at, key): value}
-    return found
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60, deadline=None)
-@given(st.lists(st.dictionaries(st.sampled_from("abc"), _SECTIONS, max_size=3), min_size=1, max_size=3))
-def test_merged_values_come_from_the_layer_that_is_named_as_their_origin(trees):
-    merged = Merged()
-    for index, tree in enumerate(trees):
-        try:
-            merged.add(Layer(str(index), tree))
-        except UserError as error:
-            assert str(error).startswith(f"{index}: ")
-            return
-    for path, value in _leaves(merged.tree).items():
-        source = trees[int(merged.origin(path).name)]
-        assert _leaves(source)[path] == value
-        assert not any(path in _leaves(tree) for tree in trees[int(merged.origin(path).name) + 1 :])

@@ -21,8 +21,8 @@ from processors import store
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus, read_meta
 from processors.text.frontend import TextFrontEnd
+from utils.atomic import FileLock
 from utils.errors import UserError
-from utils.lock import FileLock
 from utils.paths import PROJECT_ROOT
 
 RATE = 22050

@@ -23,7 +23,7 @@ from models.tts.jets.network import JetsNetwork
 from models.vocoders.discriminators import Discriminators
 from processors.text.tokens import PAD, UNKNOWN, load_tokens
 from utils.errors import UserError, one_line
-from utils.layers import Layer, Merged, read_chain
+from utils.layers import Layer, read_chain
 from utils.paths import PROJECT_ROOT, regular, shown
 from utils.strict import strict_parse
 
@@ -201,13 +201,10 @@ def _front_end(theirs: dict[str, Any], config: Path) -> dict[str, Any]:
 
 
 def _parsed(tree: dict[str, Any], source: str) -> JetsConfig:
-    merged = Merged()
-    for layer in read_chain(PROJECT_ROOT / "config" / "jets.json"):
-        merged.add(layer)
     shared = {ours: key for key, _, targets in options.SHARED for ours in targets}
     names = {**shared, **{ours: key for key, ours in options.TABLE["open"].items()}}
-    merged.add(Layer(source, tree, renamed={tuple(ours.split(".")): key for ours, key in names.items()}))
-    return strict_parse(merged, JetsConfig)
+    own = Layer(source, tree, renamed={tuple(ours.split(".")): key for ours, key in names.items()})
+    return strict_parse([*read_chain(PROJECT_ROOT / "config" / "jets.json"), own], JetsConfig)
 
 
 def _mel_basis(theirs: dict[str, Any], section: str) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from models.base.checkpoints import save_checkpoint
 from models.base.experiment import Experiment, check_source, token_difference
 from models.registry import load_config
 from processors.text.tokens import lexicon_tokens
+from tests.scripts import load_script
 from utils.errors import UserError
 
 CONFIG = Path(__file__).resolve().parents[3] / "config/jets.json"
@@ -109,6 +111,7 @@ def test_lexicon_travels_with_the_experiment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "-x", "a\\b"])
-def test_names_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match="plain folder name"):
-        Experiment.named(name, load_config(CONFIG, []))
+def test_names_that_leave_the_folder_are_refused_at_once(name: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["train.py", "--config", "nowhere.json", f"--name={name}"])
+    assert load_script("train").main() == 2
+    assert "names a folder below log_dir" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from processors.audio.finish import CEILING_DB, apply_gain, limit_peaks, to_level
+from processors.audio.finish import CEILING_DB, apply_gain, limit_peaks, pause_before, to_level
 from processors.audio.recording import active_level_db
 
 RATE = 22050
@@ -58,3 +58,19 @@ def test_the_limiter_acts_around_a_peak_only() -> None:
     assert abs(limited[RATE]) <= CEILING + 1e-6
     far = np.abs(np.arange(wave.size) - RATE) > 0.011 * RATE
     assert np.array_equal(limited[far], wave[far])
+
+
+@pytest.mark.parametrize(("quiet", "expected"), [(0.001, 0.001), (0.0003, 0.0003), (0.1, 10 ** (-50 / 20)), (0.0, 0.0)])
+def test_a_pause_has_the_level_of_the_floor_before_it_and_never_more_than_50_dbfs(
+    quiet: float, expected: float
+) -> None:
+    wave = speechlike()
+    wave[: RATE // 20] = quiet * np.random.default_rng(1).standard_normal(RATE // 20)
+    pause = pause_before(wave, 1.5, RATE)
+    assert pause.shape == (round(1.5 * RATE),) and pause.dtype == np.float32
+    assert np.sqrt(np.square(pause).mean()) == pytest.approx(expected, rel=0.1)
+    assert np.array_equal(pause, pause_before(wave[: round(0.043 * RATE)], 1.5, RATE)), "its first 43 ms decide"
+
+
+def test_what_is_too_short_for_a_floor_has_digital_silence_before_it() -> None:
+    assert not pause_before(np.ones(9, np.float32), 0.1, RATE).any() and len(pause_before(np.ones(9), 0, RATE)) == 0
