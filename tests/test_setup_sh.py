@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 HELPFUL = ("egs/tts/Jets/demo.sh", "egs/tts/Jets/speedrun.sh", "egs/tts/Jets/run.sh", "tests/run.sh")
@@ -112,3 +113,15 @@ def test_help_installs_nothing(machine):
         assert (done.returncode, done.stderr) == (0, "") and len(done.stdout.splitlines()) > 1, script
         assert "set -u" not in done.stdout
     assert machine.installed() == [] and not (machine.root / ".venv").exists()
+
+
+def test_the_lock_holds_every_requirement_within_its_range() -> None:
+    locked: dict[str, list[str]] = {}
+    for line in (ROOT / "requirements.lock").read_text().splitlines():
+        if "==" in line:
+            name, version = line.split(";")[0].rstrip("\\ ").split("==")
+            locked.setdefault(name, []).append(version.strip())
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            wanted = Requirement(line)
+            assert all(wanted.specifier.contains(v) for v in locked[wanted.name.lower()]), line

@@ -42,13 +42,24 @@ _REMEDIES = {
 def disk_message(error: OSError, where: Path) -> str | None:
     """Sentence for a full, read-only or forbidden disk at `where`; None for any other error."""
     remedy = _REMEDIES.get(error.errno or 0)
-    return f"cannot write to {where}: {remedy}" if remedy else None
+    if remedy is None:
+        return None
+    return f"cannot write to {where if _output_works() else 'standard output'}: {remedy}"
+
+
+def _output_works() -> bool:
+    """Whether standard output takes what is printed; one that does not is let go, or Python would try once more."""
+    try:
+        sys.stdout.flush()
+        os.write(1, b"\n")  # what failed to be written is not kept where Python does not buffer
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return False
+    return True
 
 
 def command(main: Callable[[], int]) -> Callable[[], int]:
     """`main` of a script that ends in a sentence and status 2 at a UserError, and without a word in 130 at Ctrl-C.
-
-    Where standard output goes to a full disk, that is a sentence, too.
 
     What takes seconds to import is imported in `main`, so that Ctrl-C ends that, too, without a traceback.
     """
@@ -68,7 +79,6 @@ def command(main: Callable[[], int]) -> Callable[[], int]:
             message = disk_message(error, Path(error.filename or "the output"))
             if message is None:
                 raise
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would try to write once more
             print(f"error: {message}", file=sys.stderr)
             return 2
 

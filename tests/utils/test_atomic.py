@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from utils import atomic
 from utils.errors import UserError
+from utils.paths import PROJECT_ROOT
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +41,23 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeyp
 def test_disk_errors_become_a_sentence(number: int, words: str) -> None:
     with pytest.raises(UserError, match=f"cannot write to .*data: .*{words}"), atomic.disk_errors(Path("data")):
         raise OSError(number, "x")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", [[], ["-u"]])
+def test_full_standard_output_is_told_from_a_full_folder(unbuffered: list[str]) -> None:
+    program = (
+        "from pathlib import Path; from utils.atomic import disk_errors; from utils.errors import command\n"
+        "def main():\n    with disk_errors(Path('data')):\n        print('done', flush=True)\n"
+        "raise SystemExit(command(main)())"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, *unbuffered, "-c", program], stdout=full, stderr=subprocess.PIPE, cwd=PROJECT_ROOT
+        )
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith("error: cannot write to standard output: the disk is full")
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_other_errors_stay_what_they_are() -> None:

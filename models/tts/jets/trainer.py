@@ -31,7 +31,7 @@ class Trainer(BaseTrainer):
     }
     MEMORY_SETTINGS = ("train.batch_size", "train.max_batch_frames", "train.segment_size")
     CPU_ADVICE = (
-        "on a CPU take small networks, as in egs/tts/Jets/demo_config.json, or start from a trained voice "
+        "on a CPU take small networks, --config egs/tts/Jets/cpu_config.json, or start from a trained voice "
         "(--finetune_from) and train it less (train.max_epoch)"
     )
     CORPUS_ENTRIES = STATISTICS
