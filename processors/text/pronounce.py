@@ -111,8 +111,8 @@ class Pronouncer:
         if not plain:
             return ()
         if plain.count("'") > 2:
-            # "couldn't've" is the longest that anyone writes.
-            plain = plain.replace("'", "")
+            # "couldn't've" is the longest that anyone writes; the rest are words without blanks.
+            return tuple(phone for part in plain.split("'") if part for phone in self.word(part))
         for candidate in dict.fromkeys((plain, plain.replace("'", ""))):
             phones = self.lookup(candidate) or from_parts(candidate, self.lookup)
             if phones:
