@@ -27,6 +27,7 @@ _HYPHEN_PREFIXES = {
 }  # fmt: skip
 # The network read words of up to 24 letters when it learned.
 _MODEL_LETTERS = 24
+_LONGEST = 3 * _MODEL_LETTERS
 # "ChatGPT", "iPhone", "macOS"; not "McAdam".
 _CAMEL = re.compile(r"(?!Mc|Mac[A-Z])[A-Za-z]*[a-z][A-Z][A-Za-z]*")
 _HUMPS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -123,8 +124,8 @@ class Pronouncer:
             if phones:
                 return tuple(phones)
         letters = plain.replace("'", "")
-        if len(letters) == 1 or not re.search("[aeiouy]", letters):
-            # Nothing to say: "xkcd".
+        if len(letters) == 1 or len(letters) > _LONGEST or not re.search("[aeiouy]", letters):
+            # Nothing to say: "xkcd", or a key pasted into a text.
             return tuple(spell(letters))
         if self._model is None:
             self._model = LetterToSound()
