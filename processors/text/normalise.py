@@ -1,117 +1,198 @@
-"""Written English to spoken words: the order in which the parts work."""
+"""Written English to spoken words: one pass, in which the first class that knows what stands at a place says it."""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
 
-from processors.text.abbreviations import expand_abbreviations
-from processors.text.arpabet import SPAN, complete_stress
-from processors.text.characters import PLACEHOLDER, plain_characters
-from processors.text.internet import expand_internet
-from processors.text.money import expand_money
-from processors.text.numbers import expand_numbers
-from processors.text.roman import expand_roman
-from processors.text.symbols import expand_number_signs, expand_powers, expand_symbols, settle_punctuation
+from processors.text.arpabet import SPAN, complete_stress, is_vowel
+from processors.text.characters import plain_characters
 from processors.text.text_error import TextError
-from processors.text.times import expand_times
-from processors.text.units import expand_units
+from processors.text.written import abbreviations, clock, codes, dates, electronic, measures, money, numbers, places, roman, signs
+from processors.text.written.scan import Reading, Scan, Written
 
-_DIGIT = re.compile(r"\d")
+__all__ = ["Reading", "joined", "normalise", "readings"]
+
+_LETTER = r"[^\W\d_]"
+# Words that need no look: nothing written in small letters between blanks or marks is anything but a word, except these.
+_PLAIN_WORD = re.compile(r"[a-z]+(?:[-'][a-z]+){0,8}(?=[ ,;:!?]|$)")
+_WATCHED = frozenset("no vol etc vs pp per may march noon midnight v".split()) | {f"{a}" for a in ("a", "s")} - {"a", "s"}
+_WORD = re.compile(rf"{_LETTER}+(?:['-]{_LETTER}+)*(?:-(?=\d))?|-{_LETTER}+(?:['-]{_LETTER}+)*")
+_ELIDED = re.compile(
+    r"'(?:em|tis|twas|twill|twere|til|till|cause|bout|round|neath|tween|gainst|cept|n|im|er|ere|fraid|spect|scuse|cos|cuz|"
+    r"nother|nuff|gin|mongst|fore|pon|lectric|prentice)\b",
+    re.I,
+)
+_OPENS = re.compile(r"[(\[]")
+_PLURAL_OPTION = re.compile(r"(?<=[a-z])\((e?s)\)")
+_DASH = re.compile(r"[—–]|-(?=\s|$)|(?<=\s)-")
+_HANGING = re.compile(r"(?<=[^\W_])-(?= (?:and|or|to) \w+-\w)")
+_MARKS = ",.!?;:…-"
+_STRENGTH = {",": 0, "-": 1, ":": 2, ";": 3, ".": 4, "…": 5, "!": 6, "?": 7}
+_BY_LETTER: list[Written] = [
+    *electronic.CLASSES, *dates.CLASSES, *clock.CLASSES, *places.CLASSES, *abbreviations.CLASSES, *roman.CLASSES,
+    *measures.CLASSES, *money.CLASSES, *codes.CLASSES, *signs.CLASSES,
+]  # fmt: skip
+_BY_DIGIT: list[Written] = [
+    *electronic.CLASSES, *codes.CLASSES[:-1], *dates.CLASSES, *clock.CLASSES, *money.CLASSES, *places.CLASSES,
+    *measures.CLASSES, *numbers.CLASSES[:-1], codes.CLASSES[-1], numbers.CLASSES[-1], *signs.CLASSES,
+]  # fmt: skip
+_PHONES_MEANT = re.compile(r"\{[^{}]*\b(?:AA|AE|AH|AO|AW|AY|EH|ER|EY|IH|IY|OW|OY|UH|UW)[012]\b", re.I)
 
 
-class Reading(NamedTuple):
-    """A piece of a written text, `text[start:end]`, what it was taken for, and the words (or the mark) said for it."""
+def phone_spans(text: str) -> dict[int, tuple[int, str]]:
+    """Spans of phones in a text: start -> end and "{HH AH0 L OW1}" with its stresses complete; other braces are none.
 
-    start: int
-    end: int
-    written: str
-    kind: str
-    spoken: str
-
-
-_ADDRESS = re.compile(r"[@#]|\w\.\w|//")
-
-
-def check_spans(text: str) -> list[str]:
-    """The spans of phones in a text, each as "{HH AH0 L OW1}" with its stresses complete.
-
-    :raises TextError: an unknown symbol, an empty span or a brace without its partner, with its position (from 1).
+    :raises TextError: phones with an unknown symbol, or without the closing brace, with their position (from 1).
     """
-    spans = []
-    position = 0
+    spans = {}
     for match in SPAN.finditer(text):
-        _no_brace(text, position, match.start())
         symbols = match[1].split()
-        if not symbols:
-            raise TextError(
-                f"the braces at character {match.start() + 1} hold no phones; write them as {{HH AH0 L OW1}}"
-            )
         try:
-            spans.append("{" + " ".join(complete_stress(symbols)) + "}")
+            if symbols:
+                spans[match.start()] = (match.end(), "{" + " ".join(complete_stress(symbols)) + "}")
         except ValueError as error:
-            raise TextError(
-                f"{str(error)[:20]!r} in the braces at character {match.start() + 1} is no ARPAbet phone; "
-                "write phones as {HH AH0 L OW1}"
-            ) from None
-        position = match.end()
-    _no_brace(text, position, len(text))
+            if _PHONES_MEANT.match(text, match.start()):
+                raise TextError(
+                    f"{str(error)[:20]!r} in the braces at character {match.start() + 1} is no ARPAbet phone; "
+                    "write phones as {HH AH0 L OW1}"
+                ) from None
+    for match in _PHONES_MEANT.finditer(text):
+        if match.start() not in spans:
+            raise TextError(f"the brace '{{' at character {match.start() + 1} has no partner; write phones as {{HH AH0 L OW1}}")
     return spans
 
 
-def _no_brace(text: str, start: int, end: int) -> None:
-    for index in range(start, end):
-        if text[index] in "{}":
-            raise TextError(
-                f"the brace {text[index]!r} at character {index + 1} has no partner; write phones as {{HH AH0 L OW1}}"
-            )
-
-
-def normalise(text: str) -> str:
+def normalise(text: str, own: Mapping[str, str] | None = None) -> str:
     """Written text as spoken words and marks of prosody.
 
     The result holds letters, apostrophes, hyphens inside words, spaces, the marks , . ! ? ; : - … and the input's spans
     of phones. It is empty if nothing can be spoken. Linear in the length of the text.
 
-    :raises TextError: braces that hold no phones.
+    :param own: the user's own abbreviations, written -> spoken.
+    :raises TextError: phones in braces with an unknown symbol.
     """
-    spans: list[str] = []
-    if "{" in text or "}" in text:
-        spans = check_spans(text)
-        text = SPAN.sub(f" {PLACEHOLDER} ", text.replace(PLACEHOLDER, " "))
-        text = PLACEHOLDER.join(plain_characters(f" {part} ") for part in text.split(PLACEHOLDER))
-        text = text.replace(PLACEHOLDER, f" {PLACEHOLDER} ").strip()
-    else:
-        text = plain_characters(text)
-    if _ADDRESS.search(text):
-        text = expand_internet(text)
-    text = expand_abbreviations(text)
-    text = expand_roman(text)
-    if _DIGIT.search(text):
-        text = expand_number_signs(text)
-        text = expand_money(text)
-        text = expand_times(text)
-        text = expand_units(text)
-        text = expand_powers(text)
-        text = expand_numbers(text)
-    text = settle_punctuation(expand_symbols(text))
-    if spans:
-        restored = iter(spans)
-        text = re.sub(PLACEHOLDER, lambda _: next(restored), text)
-    return text
+    return joined(readings(text, own))
 
 
 def joined(spoken: list[Reading]) -> str:
     """The text that readings say: a blank between words, marks at the words before them, dashes free."""
-    return re.sub(r" (?=[,.!?;:…])", "", " ".join(reading.spoken for reading in spoken))
+    text = " ".join(reading.spoken for reading in spoken)
+    # "mid-eighteen", "two thousand-year".
+    return re.sub(r" (?=[,.!?;:…])|(?<=[^\W_]-) | (?=-[^\W_])", "", text)
 
 
-def readings(text: str) -> list[Reading]:
+def readings(text: str, own: Mapping[str, str] | None = None) -> list[Reading]:
     """`normalise` piece by piece, in the order of the text, so that each spoken word knows where it is written.
 
     `joined(readings(text)) == normalise(text)`; what is silent has no reading.
 
-    :raises TextError: braces that hold no phones.
+    :raises TextError: phones in braces with an unknown symbol.
     """
-    spoken = normalise(text)
-    return [Reading(0, len(text), text, "text", spoken)] if spoken else []
+    plain = plain_characters(text)
+    scan = Scan(plain.text)
+    spans = phone_spans(scan.text) if "{" in scan.text else {}
+    mine = _own_pattern(own) if own else None
+    position, length = 0, len(scan.text)
+    while position < length:
+        if scan.text[position].isspace():
+            position += 1
+            continue
+        if position in spans:
+            end, phones = spans[position]
+            scan.add(position, end, "phones", phones)
+            position = end
+            continue
+        if mine and (match := mine.match(scan.text, position)):
+            scan.add(position, match.end(), "own", (own or {})[match[0]])
+            position = match.end()
+            continue
+        position = _step(scan, position)
+    settled = _settled(scan.found)
+    return [_place(reading, plain.written(reading.start, reading.end), text) for reading in settled]
+
+
+def _place(reading: Reading, place: tuple[int, int], text: str) -> Reading:
+    start, end = place
+    return Reading(start, end, text[start:end], reading.kind, reading.spoken)
+
+
+def _own_pattern(own: Mapping[str, str]) -> re.Pattern[str]:
+    keys = "|".join(sorted(map(re.escape, own), key=len, reverse=True))
+    return re.compile(rf"(?<!\w)(?:{keys})(?!\w)")
+
+
+def _step(scan: Scan, position: int) -> int:
+    """Say what stands at a place that is no blank; where the next thing begins."""
+    text = scan.text
+    plain = _PLAIN_WORD.match(text, position)
+    if plain and plain[0] not in _WATCHED and not text[position - 1 : position].isalnum():
+        scan.add(position, plain.end(), "word", plain[0])
+        return plain.end()
+    for kind, pattern, speak in _BY_LETTER if text[position].isalpha() else _BY_DIGIT:
+        match = pattern.match(text, position)
+        if match and match.end() > position and (said := speak(match, scan)) is not None:
+            if said:
+                scan.add(position, match.end(), kind, said)
+            return match.end()
+    return _word_or_mark(scan, position)
+
+
+def _word_or_mark(scan: Scan, position: int) -> int:
+    """A plain word with its apostrophes, or a mark; other characters are silent."""
+    text, char = scan.text, scan.text[position]
+    elided = _ELIDED.match(text, position) if char == "'" else None
+    word = elided or (_WORD.match(text, position) if char.isalpha() or char == "-" and text[position - 1 : position].isalnum() else None)
+    if word:
+        end = word.end()
+        # The apostrophe of "boys'" and "rock 'n'", if no quotation is open.
+        if text[end : end + 1] == "'" and not text[end + 1 : end + 2].isalpha():
+            if scan.singles:
+                scan.singles -= 1
+            elif text[end - 1] in "sSnoOfFhH":
+                scan.add(position, end + 1, "word", word[0] + "'")
+                return end + 1
+        scan.add(position, end, "word", word[0])
+        return end
+    if char == "'":
+        opens = text[position + 1 : position + 2].isalpha() and not text[position - 1 : position].isalpha()
+        scan.singles = scan.singles + 1 if opens else max(0, scan.singles - 1)
+    elif char == '"':
+        scan.doubles += 1
+    elif option := _PLURAL_OPTION.match(text, position):
+        scan.found[-1] = scan.found[-1]._replace(end=option.end(), spoken=scan.found[-1].spoken + option[1])
+        return option.end()
+    elif hanging := _HANGING.match(text, position):
+        return hanging.end()
+    elif char in "()[]":
+        scan.add(position, position + 1, "mark", ",")
+    elif _DASH.match(text, position):
+        scan.add(position, position + 1, "mark", "-")
+    elif char in ",.!?;:…":
+        scan.add(position, position + 1, "mark", char)
+    return position + 1
+
+
+def _settled(found: list[Reading]) -> list[Reading]:
+    """Marks after one another become the strongest, and none begins a text or follows a dash."""
+    settled: list[Reading] = []
+    for reading in found:
+        if reading.kind != "mark":
+            settled.append(reading)
+            continue
+        before = settled[-1] if settled else None
+        if before is None or before.spoken == "-" and reading.spoken == "-":
+            continue
+        last = before.spoken[-1]
+        if last not in ",.!?;:…" and before.spoken != "-":
+            settled.append(reading)
+        elif reading.spoken != "-" and _STRENGTH[reading.spoken] > _STRENGTH[last]:
+            # "?!" is "?"; the stop of an abbreviation yields to a stronger mark.
+            if before.kind == "mark":
+                settled[-1] = Reading(before.start, reading.end, "", "mark", reading.spoken)
+            else:
+                settled[-1] = before._replace(spoken=before.spoken[:-1])
+                settled.append(reading)
+    while settled and settled[-1].spoken == "-":
+        settled.pop()
+    return settled

@@ -12,8 +12,8 @@ from processors.text.text_error import TextError
 CASES = [
     # characters
     ("“Quoted” ‘text’ isn’t odd", "Quoted text isn't odd"),
-    ("naïve café Zürich Ångström", "naive cafe Zurich Angstrom"),
-    ("ﬁnal ﬂoor œuvre encyclopædia", "final floor oeuvre encyclopaedia"),
+    ("naïve café Zürich Ångström", "naïve café Zürich Ångström"),
+    ("ﬁnal ﬂoor œuvre encyclopædia", "final floor œuvre encyclopædia"),
     ("Ｆｕｌｌ ｗｉｄｔｈ １２", "Full width twelve"),
     ("a\u200bb soft\u00adly", "ab softly"),
     ("one\ttwo\nthree\u2028four\x00five", "one two three four five"),
@@ -26,7 +26,7 @@ CASES = [
     ("Tom &amp; Jerry, it&#39;s", "Tom and Jerry, it's"),
     ("wait...", "wait…"),
     ("wait....", "wait…"),
-    ("Straße in Łódź", "Strasse in Lodz"),
+    ("Straße in Łódź", "Straße in Łódź"),
     ("α and β", "alpha and beta"),
     ("日本 Japan", "Japan"),
     ("١٢ apples", "twelve apples"),
