@@ -87,7 +87,7 @@ def plain_characters(text: str) -> Plain:
     pieces, starts, places = [], [], []
     length = place = 0
     for match in _ODD.finditer(text):
-        for piece, start in ((text[place : match.start()], place), (_plain(match[0], text[place - 1 : place]), match.start())):
+        for piece, start in ((text[place : match.start()], place), (_plain(match[0], text[: match.start()][-1:]), match.start())):
             pieces.append(piece)
             starts.append(length)
             places.append(start)

@@ -15,7 +15,7 @@ __all__ = ["Reading", "joined", "normalise", "readings"]
 
 _LETTER = r"[^\W\d_]"
 # Words that need no look: nothing written in small letters between blanks or marks is anything but a word, except these.
-_PLAIN_WORD = re.compile(r"[a-z]+(?:[-'][a-z]+){0,8}(?=[ ,;:!?]|$)")
+_PLAIN_WORD = re.compile(r"(?![ivx]+\b)[a-z]+(?:[-'][a-z]+){0,8}(?=[ ,;!?]|:(?!//)|$)")
 _WATCHED = frozenset("no vol etc vs pp per may march noon midnight v".split()) | {f"{a}" for a in ("a", "s")} - {"a", "s"}
 _WORD = re.compile(rf"{_LETTER}+(?:['-]{_LETTER}+)*(?:-(?=\d))?|-{_LETTER}+(?:['-]{_LETTER}+)*")
 _ELIDED = re.compile(
@@ -23,7 +23,7 @@ _ELIDED = re.compile(
     r"nother|nuff|gin|mongst|fore|pon|lectric|prentice)\b",
     re.I,
 )
-_OPENS = re.compile(r"[(\[]")
+_ENDING = re.compile(r"(?<=[^\W_])'(?:s|d|ll|re|ve)\b")
 _PLURAL_OPTION = re.compile(r"(?<=[a-z])\((e?s)\)")
 _DASH = re.compile(r"[—–]|-(?=\s|$)|(?<=\s)-")
 _HANGING = re.compile(r"(?<=[^\W_])-(?= (?:and|or|to) \w+-\w)")
@@ -34,7 +34,7 @@ _BY_LETTER: list[Written] = [
     *measures.CLASSES, *money.CLASSES, *codes.CLASSES, *signs.CLASSES,
 ]  # fmt: skip
 _BY_DIGIT: list[Written] = [
-    *electronic.CLASSES, *codes.CLASSES[:-1], *dates.CLASSES, *clock.CLASSES, *money.CLASSES, *places.CLASSES,
+    *electronic.CLASSES, *dates.NUMERIC, *codes.CLASSES[:-1], *dates.CLASSES[len(dates.NUMERIC) :], *clock.CLASSES, *money.CLASSES, *places.CLASSES,
     *measures.CLASSES, *numbers.CLASSES[:-1], codes.CLASSES[-1], numbers.CLASSES[-1], *signs.CLASSES,
 ]  # fmt: skip
 _PHONES_MEANT = re.compile(r"\{[^{}]*\b(?:AA|AE|AH|AO|AW|AY|EH|ER|EY|IH|IY|OW|OY|UH|UW)[012]\b", re.I)
@@ -154,6 +154,10 @@ def _word_or_mark(scan: Scan, position: int) -> int:
                 return end + 1
         scan.add(position, end, "word", word[0])
         return end
+    if char == "'" and (ending := _ENDING.match(text, position)) and scan.found:
+        # "Elizabeth II's"
+        scan.found[-1] = scan.found[-1]._replace(end=ending.end(), spoken=scan.found[-1].spoken + ending[0])
+        return ending.end()
     if char == "'":
         opens = text[position + 1 : position + 2].isalpha() and not text[position - 1 : position].isalpha()
         scan.singles = scan.singles + 1 if opens else max(0, scan.singles - 1)

@@ -47,6 +47,8 @@ def _abbreviation(match: re.Match[str], scan: Scan) -> str | None:
     if kinds == {"number"} or kinds == {"number", "free"} and not stop:
         return None
     if "title" in kinds:
+        if following.isdigit():
+            return None
         if stop and word[0].isupper() and (following or lower in ("mr", "mrs", "ms", "dr")):
             return _as_written(word, spoken)
         return _as_written(word, spoken) if "free" in kinds and not stop and gap and following.isupper() and word[1:].islower() else None
@@ -73,6 +75,8 @@ def _dotted(match: re.Match[str], scan: Scan) -> str | None:
 def _initial(match: re.Match[str], scan: Scan) -> str | None:
     # "plan B. The" ends a sentence, "John F. The" hardly does; so does a numeral.
     follows_name = scan.last[:1].isupper()
+    if match[1] in "IVX" and scan.last.lower() in words("rulers.txt"):
+        return None
     if _STARTER.match(scan.text, match.end()) and scan.text[match.end() : match.end() + 1].isspace():
         counted = match[1] in "IVX" and scan.last.lower() in words("counted.txt")
         if counted or not follows_name:
@@ -104,12 +108,11 @@ def _either(match: re.Match[str], scan: Scan) -> str | None:
 
 
 CLASSES = [
+    Written("letters", re.compile(r"(?<![\w.'])((?:[A-Z]\.){2,8}|Ph\.D\.)s\b"), lambda m, s: f"{' '.join(m[1].upper().replace('.', ''))}'s"),
     Written("abbreviation", re.compile(
         r"(?<![\w.])(?:i\. ?e\.|e\. ?g\.|i\.e\b|e\.g\b|et al\.|a\.k\.a\.|ph\. ?d\b\.?(?!s)|[bm]\. ?sc\b\.?|&c\.|w/o\b|c/o\b|n/a\b|w/(?=\s)|and/or\b)(?!\w)", re.I), _phrase),
     Written("abbreviation", re.compile(r"(?<![\w.])([cbd])\. ?(?=(?:1\d|20)\d\d\b)"), _circa),
-    Written("letters", re.compile(r"(?<![\w.'])((?:[A-Z]\.){2,8}|Ph\.D\.)s\b"), lambda m, s: f"{' '.join(m[1].upper().replace('.', ''))}'s"),
-    Written("letters", re.compile(r"(?<![\w.'])((?:[A-Za-z]\. ?){1,10}[A-Za-z])\.(?!\w)()"), _dotted),
-    Written("letters", re.compile(r"(?<![\w.'])((?:[A-Za-z]\. ?){1,10}[A-Za-z])\.('s)(?!\w)"), _dotted),
+    Written("letters", re.compile(r"(?<![\w.'])((?:[A-Za-z]\.){1,10}[A-Za-z]|(?:[A-Z]\. ){1,4}[A-Z])\.('s)?(?!\w)"), _dotted),
     Written("letters", re.compile(r"(?<![\w.'])(?<![A-Z] )([A-Z])\.(?=\s+[A-Z\"']|,|;|-[A-Z])"), _initial),
     Written("versus", re.compile(r"v\.?(?= [A-Z])"), lambda m, s: _against(m, s)),
     Written("abbreviation", re.compile(r"(?<![\w'.])([A-Za-z]{1,9}(?:'y)?)(?![\w'-])(\.?)(?=(\s*)(\S?))"), _abbreviation),

@@ -12,7 +12,7 @@ _HALF_DAY = r"(?: ?[AaPp]\.? ?[Mm]\b\.?)"
 _CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d"
 _HOUR = r"(?:1?\d|2[0-4])"
 # A dash before another time, before an hour of the day, or noon.
-_TO = rf"( ?[-–—] ?(?={_CLOCK}(?!\d)|{_HOUR}{_HALF_DAY}|noon\b|midnight\b)|[-–](?={_HOUR}(?![\w:.,/%-]*\w)))?"
+_TO = rf"( ?[-–—] ?(?=\d{{1,3}}:[0-5]\d(?!\d)|{_HOUR}{_HALF_DAY}|noon\b|midnight\b)|[-–](?={_HOUR}(?![\w:.,/%-]*\w)))?"
 
 
 def minutes(text: str) -> str:

@@ -59,6 +59,9 @@ def _code(match: re.Match[str], scan: Scan) -> str | None:
         return "-".join([integer(pieces[0], scan, match.start() + len(pieces[0])), *pieces[1:]])
     if len(pieces) == 2 and re.fullmatch(r"pre|post|mid|circa|early|late|FY|CY", pieces[0], re.I) and re.fullmatch(r"1[1-9]\d\d|20\d\d", pieces[1]):
         return f"{_piece(pieces[0], False)} {year(pieces[1])}"
+    decade = re.fullmatch(r"((?:1\d|20)\d0|[2-9]0)s", pieces[-1])
+    if len(pieces) == 2 and decade and pieces[0].isalpha():
+        return f"{pieces[0]}-{plural_of(year(decade[1]))}"
     short = re.fullmatch(r"(FY|CY)(1[1-9]\d\d|20\d\d)", text)
     if short:
         return f"{' '.join(short[1])} {year(short[2])}"
@@ -81,11 +84,11 @@ CLASSES = [
     Written("telephone", re.compile(
         r"(?<![\w-])(?:\+?\d{1,3}[ .-]?)?(?:\(\d{3}\)[ .-]?|(?<!\d)\d{3}[ .-])\d{3}[-. ]\d{4}(?:,? ?(?:ext\.?|x|extension) ?\d{1,6})?(?![\w-])"
         r"|(?<![\w.,-])\d{3}-\d{4}(?![\w-])", re.I), _groups),
-    Written("telephone", re.compile(r"(?<![\w+])\+\d{1,4}(?: ?\(0\))?(?:[ -]\d{2,6}){1,6}(?![\w-])"), _groups),
+    Written("telephone", re.compile(r"(?<![\w+])\+\d{1,4}(?: ?\(0\) ?|[ -])\d{2,6}(?:[ -]\d{2,6}){0,6}(?![\w-])"), _groups),
     Written("telephone", re.compile(r"(?<![\w.,+-])0\d{2,4}[ -]\d{3,4}[ -]\d{3,4}(?![\w-])"), _groups),
     Written("card", re.compile(r"(?<![\w.,-])\d{4}(?:[ -]\d{4}){3}(?![\w-]|[.,]\d)"), _groups),
     Written("digits", re.compile(r"(?<![\w.-])\d{1,20}(?:-\d{1,20}){2,20}(?![\w-])"), _groups),
-    Written("version", re.compile(r"(?<![\w.])\d{1,6}(?:\.\d{1,6}){2,20}(?!\.?\w)"), _version),
+    Written("version", re.compile(r"(?<![\w.])(?!\d{1,3}(?:\.000)+\b)\d{1,6}(?:\.\d{1,6}){2,20}(?!\.?\w)"), _version),
     Written("version", re.compile(r"(?<![\w.])\d{1,4}\.\d{2}(?![\w.]*\w)"), _release),
     Written("table", re.compile(r"(?<![\w-])(\d{1,2})-(\d{1,2})(?![\w-])"), _table),
     Written("code", re.compile(r"\b(401|403|501)\(([kbc])\)"), _screen),

@@ -79,7 +79,7 @@ def _day_in(match: re.Match[str], scan: Scan) -> str | None:
 
 
 _MEASURED = re.compile(
-    r"[ -](?:scale|size|inch(?:es)?|in\.|of (?!this|last|next|that|each|every|[12]\d{3}\b)|to \d{1,2}/|"
+    r"[ -](?:scale|size|inch(?:es)?|in\.|of (?!this|last|next|that|each|every|[12]\d{3}\b)|to \d{1,2}/(?:16|20|24)\b|"
     r"(?:cup|mile|second|pound|ounce|acre|share|yard|note|point)s?\b)|\""
 )
 _CHANGED = re.compile(r"\b(?:(?:reduc|decreas|increas|lower|rais|divid|multipl|grow|dropp|fall|cut|ris)\w*|less|more|\w+er) by$")
@@ -107,7 +107,7 @@ def _day_month(match: re.Match[str], scan: Scan) -> str | None:
         joint = joint if joint.strip() in ("to", "and", "or") else " to "
         words = f"{ordinal(first) if days else first}{joint}{words}"
     ending = f"{comma or ''} {year(last)}" if last else (comma or "")
-    return f"{words}{ending}{stop}{' to' if to else ''}"
+    return f"{words}{ending}{stop}{' to' if to is not None else ''}"
 
 
 def _month_day(match: re.Match[str], scan: Scan) -> str | None:
@@ -118,7 +118,7 @@ def _month_day(match: re.Match[str], scan: Scan) -> str | None:
     if said_month is None:
         return None
     words = f"{said_month} {ordinal(day)}{f' to {ordinal(last)}' if last else ''}"
-    return f"{words}{f'{comma or str()} {year(year_text)}' if year_text else ''}{' to' if to else ''}"
+    return f"{words}{f'{comma or str()} {year(year_text)}' if year_text else ''}{' to' if to is not None else ''}"
 
 
 def _month_year(match: re.Match[str], scan: Scan) -> str | None:
@@ -141,7 +141,7 @@ def _alone(match: re.Match[str], scan: Scan) -> str | None:
     name = match[1]
     if name == "Wed" and scan.said.endswith("newly") or name in ("Mar", "Sat", "Sun", "Jun", "Jul", "May", "June", "July", "March"):
         return None
-    return _SHORT[name.lower()] + ("." if match[2] else "")
+    return _SHORT[name.lower()] + ("." if match[2] is not None else "")
 
 
 def _weekdays(match: re.Match[str], scan: Scan) -> str | None:
@@ -149,7 +149,7 @@ def _weekdays(match: re.Match[str], scan: Scan) -> str | None:
     days = [_SHORT[day.lower()] for day in re.findall(rf"\b(?:{_ANY_DAY})\b", match[0], re.I)]
     if "/" in match[0]:
         return f"{', '.join(days[:-1])} and {days[-1]}"
-    return f" {'through' if 'thr' in match[0] else 'and' if ' and ' in match[0] else 'to'} ".join(days)
+    return f" {'through' if 'thr' in match[0] else 'to'} ".join(days)
 
 
 def _weekday(match: re.Match[str], scan: Scan) -> str | None:
@@ -181,11 +181,9 @@ CLASSES = [
     Written("date", re.compile(rf"(?<![\w.])({_MONTH})(,? of |, | )([12]\d{{3}})\b(?![,.]?\d)", re.I), _month_year),
     Written("date", re.compile(rf"(?<![\w.])(?:({_MONTH})[-/]({_DAY})(?:[-/](\d{{4}}|\d\d))?|({_DAY})[-/]({_MONTH})(?:[-/](\d{{4}}|\d\d))?)" + _DATE_END, re.I), _hyphened),
     Written("date", re.compile(rf"(?<![\w.])({_MONTH})[-–](?={_MONTH}(?!\w))", re.I), _months_to),
-    Written("weekday", re.compile(rf"\b(?:{_ANY_DAY})\b\.?(?:(?: ?[-–—/] ?| to | and | through | thru )(?:{_ANY_DAY})\b(?:\.(?=,? [a-z\d]))?){{1,6}}(?!\w)"), lambda m, s: None),
-]  # fmt: skip
-CLASSES[-1] = Written("weekday", re.compile(
-    rf"\b(?:{_ANY_DAY})\b\.?(?:(?: ?[-–—/] ?| to | and | through | thru )(?:{_ANY_DAY})\b(?:\.(?=,? [a-z\d]))?){{1,6}}(?!\w)", re.I), _weekdays)  # fmt: skip
-CLASSES += [
-    Written("weekday", re.compile(rf"\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\.?(?=, ?{_MONTH} \d|,? {_DAY}(?:st|nd|rd|th)? {_MONTH})"), _weekday),
+    Written("weekday", re.compile(rf"\b(?:{_ANY_DAY})(?:/(?:{_ANY_DAY})){{1,6}}\b", re.I), _weekdays),
+    Written("weekday", re.compile(
+        rf"\b(?:{_ANY_DAY})\b\.?(?: ?[-–—] ?| to | through | thru )(?:{_ANY_DAY})\b(?:\.(?=,? [a-z\d]))?(?!\w)", re.I), _weekdays),
+    Written("weekday", re.compile(rf"\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\.?(?=, ?{_MONTH} \d|,? {_DAY}(?:st|nd|rd|th)? {_MONTH})", re.I), _weekday),
     Written("date", re.compile(rf"(?<![\w.])((?:{_ANY_MONTH}|Mon|Tues?|Wed|Thu(?:rs?)?|Fri)\b)\.(?:(?=\s*$|\s+[A-Z](?!\w*\s*\d))()|)"), _alone),
 ]  # fmt: skip

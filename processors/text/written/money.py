@@ -18,6 +18,7 @@ def _currencies() -> dict[str, tuple[str, str, str, str]]:
 
 
 _SIGN = "|".join(sorted(map(re.escape, _currencies()), key=len, reverse=True))
+_BEHIND = _SIGN.replace("Rs\\.|", "").replace("Rs|", "").replace("Frs\\.|", "").replace("Fr\\.|", "")
 _SHORT_SCALE = r"(?: ?(?:[kKmMbB]|bn|BN|mn|MN|mm|tn|TN)\b(?!\.\w))"
 _AMOUNT = rf"({WHOLE}|(?=\.\d))(?:\.(\d{{1,12}}))?(?: ?-? ?({SCALE})\b|({_SHORT_SCALE}))?"
 # The lower and the upper end: "$5-10", "$5 to $10", "$1-2 million".
@@ -32,7 +33,7 @@ def amount(sign: str, whole: str, part: str | None, scale: str | None, one: bool
     """
     single, many, cent, cents = _currencies()[sign]
     value = whole.replace(",", "").lstrip("0")
-    unit = single if one or value == "1" and not scale and not (part or "").strip("0") else many
+    unit = single if one or value == "1" and not scale and len(part or "") < 3 else many
     if scale or part and len(part) > 2:
         decimals = f"point {digits(part)} " if part and part.strip("0") else ""
         return f"{cardinal(value) if whole else ''} {decimals}{scale + ' ' if scale else ''}{unit}".strip()
@@ -100,7 +101,7 @@ CLASSES = [
     Written("money", re.compile(r"[$£€](\d{1,3})s\b"), lambda m, s: plural_of(cardinal(m[1]))),
     Written("money", re.compile(
         rf"(?:(?<![\w)\]])([-−]))?(?<![A-Za-z])({_SIGN})[ -]?{_AMOUNT}(?:({_TO}){_AMOUNT}(?=[ ,;:.!?)]|$))?(?![\w])"), _money),
-    Written("money", re.compile(rf"(?<![\w.])(?<!\d,){_AMOUNT} ?({_SIGN})(?![\w$])"), _behind),
+    Written("money", re.compile(rf"(?<![\w.])(?<!\d,){_AMOUNT} ?({_BEHIND})(?![\w$])"), _behind),
     Written("money", re.compile(r"(?<![\w.,])(\d{1,20})(?:\.(\d{1,9}))? ?¢"), _cents),
     Written("money", re.compile(r"(?<![\w.,'])(\d{1,4})s\.(?: ?(\d{1,2})(?: ?(1/2|1/4|3/4))?d\.?)?(?!\w)"), _shillings),
     Written("money", re.compile(r"(?<![\w.,])(\d{1,3})(?: ?(1/2|1/4|3/4))?d\.(?!\w)"), lambda m, s: _pence_words(m[1], m[2])),

@@ -11,7 +11,7 @@ from processors.text.written.tables import words
 WHOLE = r"(?:\d{1,3}(?:,\d{3}){1,10}(?![\d]|,\d)|\d{1,40}(?!\d))"
 VALUE = rf"(?:{WHOLE}(?:\.\d{{1,40}}(?!\d))?|\.\d{{1,40}}(?!\d))"
 # Where a number can begin.
-START = r"(?<![\w.])(?<!\d,)"
+START = r"(?<!\w)(?<!\d[.,])"
 SCALE = r"(?:hundred|thousand|million|billion|trillion|quadrillion)"
 SHORT_SCALES = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "bn": "billion", "b": "billion",
                 "tn": "trillion", "t": "trillion"}  # fmt: skip
@@ -36,7 +36,7 @@ _BEFORE_YEAR = re.compile(
     re.I,
 )
 _YEAR_NEXT = re.compile(r"(?:^|\W)(?:in|year|since|until|till|A D)$", re.I)
-_STARTS_WITH_YEAR = re.compile(r"(?:^|[.!?;:] )In$")
+_STARTS_WITH_YEAR = re.compile(r"(?:^|[.!?;:] )In$|\bQ \w+(?: of)?$")
 _QUANTITY = re.compile(
     r"\b(?:than|over|under|nearly|almost|approximately|some|only|total of|contained|exactly|another|were|was|are|"
     r"amounted to|upwards of|exceed|exceeded|exceeding|least|most|maximum of|minimum of|average of|sum of|worth|paid|"
@@ -61,7 +61,7 @@ _AFTER_SHORT_YEAR = re.compile(r"[,;)]|\.?$|\.? [A-Z]| (?:he|she|it|they|when|th
 _ADDRESS = re.compile(r"\baddress(?:es)?(?: of|:)?$", re.I)
 _CALLED = re.compile(r"\b(?:call|calls|called|calling|dial|dials|dialed|dialled|dialing|phoned)$", re.I)
 _CALL = re.compile(r" (?:calls?|callers?|operators?|dispatch\w*|emergency|emergencies)\b")
-_PEOPLE_CALLED = re.compile(r" (?:[a-z]+ )?(?!times\b|minutes\b|hours\b)(?:[a-z]{3,}s|people|men|women)\b")
+_PEOPLE_CALLED = re.compile(r" (?!for\b|to\b|and\b|in\b|on\b|at\b)(?:[a-z]+ )?(?!times\b|minutes\b|hours\b)(?:[a-z]{3,}s|people|men|women)\b")
 _FAILURE = re.compile(r" (?:errors?|response|not found|page(?= [^a-z]|$))\b|$", re.I)
 
 
@@ -135,18 +135,19 @@ def value(text: str, scan: Scan, end: int) -> str:
 
 
 def _cardinal(match: re.Match[str], scan: Scan) -> str | None:
-    sign, number, scale, joint = match["sign"] or "", match["number"], match["scale"], match["to"]
+    sign, number, scale, joint = (match["sign"] or "").strip(), match["number"], match["scale"], match["to"]
     sign = {"-": "minus", "−": "minus", "+": "plus", "±": "plus or minus", "~": "about", "": ""}[sign]
     if scale and len(scale.strip()) < 3:
         short = SHORT_SCALES.get(scale.strip().lower())
-        if not short or not re.match(r" (?!races?\b|run\b|runs\b|walk\b|plan\b|video\b|screen\b)", scan.text[match.end() : match.end() + 8] + " "):
+        counts = re.match(r" (?:of|people|men|women|children|(?!races|runs|walks|times|events|videos|screens|displays)[a-z]+s)\b", scan.text[match.end() : match.end() + 14])
+        if not short or not ("." in number or counts and scale.strip() != "B"):
             return None
         scale = " " + short
     caliber = re.match(r"[- ](?:caliber|calibre|magnum|special|revolver|automatic|pistol|rifle)\b", scan.text[match.end("number") :][:14], re.I)
     if caliber and re.fullmatch(r"\.\d{2,3}", number):
         return pairs(number[1:]) if len(number) == 4 else cardinal(number[1:])
     said = decimal(number) if scale else value(number, scan, match.end("number"))
-    return f"{sign} {said}{scale or ''}{' to' if joint else ''}".strip()
+    return f"{sign} {said}{scale or ''}{' to' if joint is not None else ''}".strip()
 
 
 def _fraction(match: re.Match[str], scan: Scan) -> str | None:
@@ -158,7 +159,7 @@ def _fraction(match: re.Match[str], scan: Scan) -> str | None:
     if whole:
         said = re.sub("^one (?=half|quarter)", "a ", said)
         said = f"{cardinal(whole.replace(',', ''))} and {said}"
-    return f"{'minus ' if match['sign'] else ''}{said}{' to' if joint else ''}"
+    return f"{'minus ' if match['sign'] else ''}{said}{' to' if joint is not None else ''}"
 
 
 def _ordinal(match: re.Match[str], scan: Scan) -> str | None:
@@ -169,7 +170,7 @@ def _ordinal(match: re.Match[str], scan: Scan) -> str | None:
 def _ratio(match: re.Match[str], scan: Scan) -> str | None:
     one, other, rest = match[1], match[2], match[3]
     cited = scan.last.lower() in words("books.txt")
-    if cited or (rest or "").strip(" -–—") and ":" in (rest or ""):
+    if cited or rest and re.match(r"\d{1,3}:\d\d", scan.text[match.end() :]) and int(one) < 200:
         joint = " to" if rest else ""
         return f"{cardinal(one)} {_clock_part(other, cited)}{joint}"
     clocked = re.search(r"\b(?:in|at|took|takes?|lasts?|lasted|after|under|until|till|time of|then|mark|ran|to|watch)$", scan.said, re.I)
@@ -213,20 +214,22 @@ def _exponent(match: re.Match[str], scan: Scan) -> str | None:
 def _decades(match: re.Match[str], scan: Scan) -> str | None:
     text, start, end = scan.text, match.start(), match.end()
     number = match[2]
+    joint = " to" if match[4] else ""
     if len(number) == 4:
-        return plural_of(year(number))
+        return plural_of(year(number)) + joint
     tens = number[-1] == "0" and len(number) == 2 and "2" <= number[0]
     if not match[1] and not match[3]:
         # "it took 30s", "a 30s clip" are seconds.
         timed = _FOR_SECONDS.search(scan.said) and not _NAMED_DECADE.match(text, end)
         timed = timed or re.search(r"\b[Ii]n$", scan.said) and re.match(r"$|[.;:!?)]", text[end : end + 1])
-        timed = timed or _TIMED.match(text, end) and re.search(r"\b(?:an?|one|each|every|another|this|per|the)$", scan.said, re.I)
+        timed = timed or _TIMED.match(text, end) and re.search(r"\b(?:an?|one|each|every|another|this|per)$", scan.said, re.I)
+        timed = timed or re.match(r" (?:mark|timer|limit|delay|timeout|interval)s?\b", text[end : end + 10])
         several = re.search(r"\b(?:the|these|those|many|several|two|three|four|five|six|seven|eight|nine|ten|and|boeing|airbus)$", scan.said, re.I)
         if timed or not tens and not several:
             one = re.search(r"\ban?$", scan.said, re.I) is not None
             return f"{cardinal(number)} {'second' if one or number == '1' else 'seconds'}"
     if tens or match[1]:
-        return plural_of("oh oh" if number == "00" else cardinal(number)).replace("oh ohs", "two thousands")
+        return ("two thousands" if number == "00" else plural_of(cardinal(number))) + joint
     if number.strip("0") == "1" and len(number) > 2:
         return plural_of(cardinal(number).removeprefix("one "))
     return plural_of(pairs(number) if len(number) > 2 else cardinal(number))
@@ -251,7 +254,7 @@ def _years(match: re.Match[str], scan: Scan) -> str | None:
 
 def _short_year(match: re.Match[str], scan: Scan) -> str | None:
     said = "oh oh" if match[1] == "00" else f"oh {cardinal(match[1])}" if match[1][0] == "0" else cardinal(match[1])
-    return said + (" to" if match[2] else "")
+    return said + (" to" if match[2] is not None else "")
 
 
 def _equation(match: re.Match[str], scan: Scan) -> str | None:
@@ -282,10 +285,11 @@ def _fold(match: re.Match[str], scan: Scan) -> str | None:
 
 CLASSES = [
     Written("comparison", re.compile(r"(?<![\w)])(?<![\w)] )([<>≤≥]=?) ?(?=[$£€]?[\d.])"), _compared),
-    Written("decade", re.compile(rf"{START}(')?(\d{{1,4}})(')?s\b(?!\.? ?\d{{1,2}}d\b)(?<!1d)"), _decades),
+    Written("decade", re.compile(rf"{START}(')?(\d{{1,4}})(')?s\b(?!\.? ?\d{{1,2}}d\b)([-–](?='?\d{{2}}'?s\b))?"), _decades),
     Written("year", re.compile(r"(?<!\w)'(\d\d)(?![\d\w])(?:[-–](?='\d\d\b)|(?!'))()"), lambda m, s: _short_year(m, s)),
     Written("years", re.compile(rf"{START}(?<![-/$£€])(1[1-9]\d\d|20\d\d)[-–/](\d\d|1[1-9]\d\d|20\d\d)(?![\w-]|[.,]\d)"), _years),
     Written("years", re.compile(rf"{START}((?:1\d|20)\d\d)[-–](?=(?:present|now|today)\b)"), lambda m, s: f"{year(m[1])} to"),
+    Written("number", re.compile(r"(?<![\w.,-])([123])(?= [A-Z][a-z]+ \d{1,3}:\d)"), lambda m, s: ordinal(m[1]).capitalize()),
     Written("fraction", re.compile(
         rf"(?<![\w.,/])(?P<sign>-)?(?:(?P<whole>{WHOLE})(?: |-| and ))?(?P<upper>\d{{1,9}})/(?P<lower>\d{{1,3}}|\d{{1,3}},000|\d{{4,6}})"
         r"(?![\d/]|,\d)(?:(?:st|nd|rd|th)s?\b)?(?:[-–](?=\d{1,2}(?:/\d{1,2})?(?![\w/-]))(?P<to>)|(?P<none>))"), _fraction),
@@ -297,8 +301,8 @@ CLASSES = [
     Written("fold", re.compile(rf"{START}(?:({VALUE})[-–])?({VALUE})x\b(?= [a-z]|[.,;:!?]|$)"), _fold),
     Written("ratio", re.compile(rf"{START}({VALUE}):(\d{{1,6}})(?![\d:])( ?[-–—] ?(?=\d{{1,3}}(?::\d\d)?(?![\w/–—-]|[.,]\d)))?"), _ratio),
     Written("equation", re.compile(rf"{START}({VALUE}) ?[-–—] ?(?=\d[^=]{{0,12}}=)"), _equation),
-    Written("range", re.compile(rf"{START}(?<![\w,-])({VALUE}) ?[-–—] ?({VALUE})(?![\w-]|[.,]\d)"), _range),
+    Written("range", re.compile(rf"{START}(?<![\w,-])({VALUE})(?: [-–—] |[-–—]|[–—] ?)({VALUE})(?![\w-]|[.,]\d)"), _range),
     Written("number", re.compile(
-        rf"(?<![\w.])(?:(?<![)\]] )(?P<sign>[-−+±~]) ?)?(?P<number>{VALUE})(?P<scale>[ -]{SCALE}\b| ?(?:[kKMB]|bn|tn|mn)\b(?!\.\w))?(?:(?P<to>)(?!))?"), _cardinal),
+        rf"(?<![\w.])(?:(?P<sign>[-−+±]|~ ?))?(?P<number>{VALUE})(?P<scale>[ -]{SCALE}\b| ?(?:[kKMB]|bn|tn|mn)\b(?!\.\w))?(?:(?P<to>)(?!))?"), _cardinal),
     Written("number", re.compile(rf"(?P<sign>[-−+±~])?(?P<number>{VALUE}|\d+)(?P<scale>(?!))?(?P<to>(?!))?"), _cardinal),
 ]  # fmt: skip

@@ -80,7 +80,7 @@ def _numeral(match: re.Match[str], scan: Scan) -> str | None:
     capitals = word.isupper() and len(word) > 1
     if word[:1].isupper() and name in words("rulers.txt"):
         if len(numeral) == 1 and _PRIVATE.search(scan.said) and not re.match(r" of (?:the )?[A-Z]", text[end : end + 8]):
-            return None
+            return numeral + stop
         pronoun = numeral == "I" and not stop and re.match(r" ?[A-Za-z]", rest) and not _AFTER_RULER.match(text, end)
         return None if pronoun else f"the {ordinal(count)}{stop}"
     if len(numeral) == 1:

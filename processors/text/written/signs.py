@@ -41,7 +41,7 @@ CLASSES = [
     Written("markup", re.compile(_MARKUP, re.I), lambda m, s: ""),
     Written("sign", re.compile(r"[!=<>]=|=[=>]|[-]>(?= )"), _sign),
     Written("sign", re.compile(r"#(?= ?\d)"), _hash),
-    Written("sign", re.compile(r"(?<=[\w)]) ?[<>](?= ?[\w($£€.-])(?![A-Za-z][\w ]{0,40}>)"), _greater),
+    Written("sign", re.compile(r"(?:(?<=[\w)\]])|(?<=[\w)\]] ))[<>](?= ?[\w($£€.-])(?![A-Za-z][\w ]{0,40}>)"), _greater),
     Written("sign", re.compile(r"(?<=[\w)])\^(-?\d{1,4})"), _power),
     Written("sign", re.compile(r"[Nn]°(?= ?\d)"), lambda m, s: "number"),
     Written("sign", re.compile(r"(?<=\w)/(?=\w)"), _slash),
