@@ -112,8 +112,6 @@ def _plain(odd: str, before: str) -> str:
     if odd[0] <= " " or odd[0] == "\x7f":
         return " "
     odd = unicodedata.normalize("NFC", _MIXED_FRACTION.sub(r" \1", odd))
-    if odd[0] in _FRACTIONS and before.isdigit():
-        odd = " " + odd
     return "".join(map(_letter, odd)).translate(_TABLE)
 
 

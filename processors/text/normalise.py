@@ -15,8 +15,8 @@ __all__ = ["Reading", "joined", "normalise", "readings"]
 
 _LETTER = r"[^\W\d_]"
 # Words that need no look: nothing written in small letters between blanks or marks is anything but a word, except these.
-_PLAIN_WORD = re.compile(r"(?![ivx]+\b)[a-z]+(?:[-'][a-z]+){0,8}(?=[ ,;!?]|:(?!//)|$)")
-_WATCHED = frozenset("no vol etc vs pp per may march noon midnight v".split()) | {f"{a}" for a in ("a", "s")} - {"a", "s"}
+_PLAIN_WORD = re.compile(r"(?![ivx]+\b)[a-z]+(?:[-'][a-z]+){0,8}(?=[ ,;!?]|:(?![/\d])|$)")
+_WATCHED = dates.NAMES | abbreviations.free() | frozenset(("per", "noon", "midnight", "v", "localhost"))
 _WORD = re.compile(rf"{_LETTER}+(?:['-]{_LETTER}+)*(?:-(?=\d))?|-{_LETTER}+(?:['-]{_LETTER}+)*")
 _ELIDED = re.compile(
     r"'(?:em|tis|twas|twill|twere|til|till|cause|bout|round|neath|tween|gainst|cept|n|im|er|ere|fraid|spect|scuse|cos|cuz|"

@@ -24,6 +24,11 @@ def _table() -> dict[str, tuple[str, frozenset[str]]]:
     return {row[0]: (row[1], frozenset(row[2].split())) for row in rows("abbreviations.tsv")}
 
 
+def free() -> frozenset[str]:
+    """Abbreviations, in small letters, that need no full stop."""
+    return frozenset(written for written, (_, kinds) in _table().items() if "free" in kinds)
+
+
 def closing_stop(text: str, end: int) -> str:
     """ "." if the stop of an abbreviation, which ends at `end`, also closes a sentence."""
     rest = text[end : end + 16]
@@ -49,7 +54,7 @@ def _abbreviation(match: re.Match[str], scan: Scan) -> str | None:
     if "title" in kinds:
         if following.isdigit():
             return None
-        if stop and word[0].isupper() and (following or lower in ("mr", "mrs", "ms", "dr")):
+        if stop and word[0].isupper():
             return _as_written(word, spoken)
         return _as_written(word, spoken) if "free" in kinds and not stop and gap and following.isupper() and word[1:].islower() else None
     if not stop and "free" not in kinds:

@@ -11,6 +11,7 @@ MONTHS = "January February March April May June July August September October No
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _SHORT = {name[:3].lower(): name for name in [*MONTHS, *_DAYS]} | {name.lower(): name for name in [*MONTHS, *_DAYS]}
 _SHORT |= {"sept": "September", "tues": "Tuesday", "thur": "Thursday", "thurs": "Thursday"}
+NAMES = frozenset(_SHORT) - {"sun", "sat", "wed", "mon"}
 _ANY_MONTH = "|".join(sorted((k for k, v in _SHORT.items() if v in MONTHS), key=len, reverse=True))
 _ANY_DAY = "|".join(sorted((k for k, v in _SHORT.items() if v in _DAYS), key=len, reverse=True))
 _MONTH = rf"(?:(?:{_ANY_MONTH})\b\.?)"
@@ -139,7 +140,7 @@ def _months_to(match: re.Match[str], scan: Scan) -> str | None:
 def _alone(match: re.Match[str], scan: Scan) -> str | None:
     """ "Jan." and "Mon." with their stop."""
     name = match[1]
-    if name == "Wed" and scan.said.endswith("newly") or name in ("Mar", "Sat", "Sun", "Jun", "Jul", "May", "June", "July", "March"):
+    if not name[0].isupper() or name == "Wed" and scan.said.endswith("newly") or name.capitalize() in ("Mar", "Sat", "Sun", "Jun", "Jul", "May", "June", "July", "March"):
         return None
     return _SHORT[name.lower()] + ("." if match[2] is not None else "")
 
@@ -174,7 +175,7 @@ CLASSES = [
     *NUMERIC,
     Written("date", re.compile(
         rf"(?<![\w.,:/-])(?:({_DAY})(?:st|nd|rd|th)?( ?[-–—] ?| to | and | or ))?({_DAY})(st|nd|rd|th)?( of)? ({_MONTH})(?!\w)(?:(,?) ({_YEAR}))?"
-        rf"(?: ?[-–—] ?(?={_DAY}(?:st|nd|rd|th)? {_MONTH})()|)", re.I), _day_month),
+        rf"(?:(?: [-–—] |[-–—])(?={_DAY}(?:st|nd|rd|th)? {_MONTH}(?!\w))()|)", re.I), _day_month),
     Written("date", re.compile(
         rf"(?<![\w.])({_MONTH}),? ({_DAY})(st|nd|rd|th)?\b(?: ?[-–—] ?({_DAY})(?:st|nd|rd|th)?(?![\w/:-]))?(?![%:/°]|[.,]\d){_COUNTED}"
         rf"(?:(,?) ({_YEAR})(?!-))?(?:(?: ?[-–—] ?(?={_MONTH} \d))()|)", re.I), _month_day),
@@ -185,5 +186,5 @@ CLASSES = [
     Written("weekday", re.compile(
         rf"\b(?:{_ANY_DAY})\b\.?(?: ?[-–—] ?| to | through | thru )(?:{_ANY_DAY})\b(?:\.(?=,? [a-z\d]))?(?!\w)", re.I), _weekdays),
     Written("weekday", re.compile(rf"\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\.?(?=, ?{_MONTH} \d|,? {_DAY}(?:st|nd|rd|th)? {_MONTH})", re.I), _weekday),
-    Written("date", re.compile(rf"(?<![\w.])((?:{_ANY_MONTH}|Mon|Tues?|Wed|Thu(?:rs?)?|Fri)\b)\.(?:(?=\s*$|\s+[A-Z](?!\w*\s*\d))()|)"), _alone),
+    Written("date", re.compile(rf"(?<![\w.])((?:{_ANY_MONTH}|Mon|Tues?|Wed|Thu(?:rs?)?|Fri)\b)\.(?:(?=\s*$|\s+(?-i:[A-Z])(?!\w*\s*\d))()|)", re.I), _alone),
 ]  # fmt: skip

@@ -32,6 +32,8 @@ def amount(sign: str, whole: str, part: str | None, scale: str | None, one: bool
     :param one: whether a thing of that price follows: "a ten dollar bill".
     """
     single, many, cent, cents = _currencies()[sign]
+    if part and not scale:
+        part = part[:2] + part[2:].rstrip("0")
     value = whole.replace(",", "").lstrip("0")
     unit = single if one or value == "1" and not scale and len(part or "") < 3 else many
     if scale or part and len(part) > 2:

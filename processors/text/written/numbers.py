@@ -254,7 +254,7 @@ def _years(match: re.Match[str], scan: Scan) -> str | None:
 
 def _short_year(match: re.Match[str], scan: Scan) -> str | None:
     said = "oh oh" if match[1] == "00" else f"oh {cardinal(match[1])}" if match[1][0] == "0" else cardinal(match[1])
-    return said + (" to" if match[2] is not None else "")
+    return said + (" to" if match["to"] else "")
 
 
 def _equation(match: re.Match[str], scan: Scan) -> str | None:
@@ -266,12 +266,11 @@ def _grouped(match: re.Match[str], scan: Scan) -> str | None:
 
 
 def _range(match: re.Match[str], scan: Scan) -> str | None:
-    if match[0] in ("50-50", "24-7"):
-        return {"50-50": "fifty fifty", "24-7": "twenty-four seven"}[match[0]]
     first, second = match[1], match[2]
     if first[0] == "0" and len(first) > 1 and "." not in first:
         return None
-    return f"{value(first, scan, match.end(1))} to {value(second, scan, match.end())}"
+    joint = "" if (first, second) in (("50", "50"), ("24", "7")) else " to"
+    return f"{value(first, scan, match.end(2))}{joint}"
 
 
 def _compared(match: re.Match[str], scan: Scan) -> str | None:
@@ -285,14 +284,14 @@ def _fold(match: re.Match[str], scan: Scan) -> str | None:
 
 CLASSES = [
     Written("comparison", re.compile(r"(?<![\w)])(?<![\w)] )([<>≤≥]=?) ?(?=[$£€]?[\d.])"), _compared),
-    Written("decade", re.compile(rf"{START}(')?(\d{{1,4}})(')?s\b(?!\.? ?\d{{1,2}}d\b)([-–](?='?\d{{2}}'?s\b))?"), _decades),
-    Written("year", re.compile(r"(?<!\w)'(\d\d)(?![\d\w])(?:[-–](?='\d\d\b)|(?!'))()"), lambda m, s: _short_year(m, s)),
+    Written("decade", re.compile(rf"{START}(')?(\d{{1,4}})(')?s\b(?!\.? ?\d{{1,2}}d\b)([-–](?='?\d{{2,4}}'?s\b))?"), _decades),
+    Written("year", re.compile(r"(?<!\w)'(\d\d)(?![\d\w])(?:(?P<to>[-–])(?='\d\d\b)|(?!'))"), _short_year),
     Written("years", re.compile(rf"{START}(?<![-/$£€])(1[1-9]\d\d|20\d\d)[-–/](\d\d|1[1-9]\d\d|20\d\d)(?![\w-]|[.,]\d)"), _years),
     Written("years", re.compile(rf"{START}((?:1\d|20)\d\d)[-–](?=(?:present|now|today)\b)"), lambda m, s: f"{year(m[1])} to"),
     Written("number", re.compile(r"(?<![\w.,-])([123])(?= [A-Z][a-z]+ \d{1,3}:\d)"), lambda m, s: ordinal(m[1]).capitalize()),
     Written("fraction", re.compile(
-        rf"(?<![\w.,/])(?P<sign>-)?(?:(?P<whole>{WHOLE})(?: |-| and ))?(?P<upper>\d{{1,9}})/(?P<lower>\d{{1,3}}|\d{{1,3}},000|\d{{4,6}})"
-        r"(?![\d/]|,\d)(?:(?:st|nd|rd|th)s?\b)?(?:[-–](?=\d{1,2}(?:/\d{1,2})?(?![\w/-]))(?P<to>)|(?P<none>))"), _fraction),
+        rf"(?<![\w.,/])(?P<sign>-)?(?:(?P<whole>{WHOLE})(?: {{1,2}}|-| and ))?(?P<upper>\d{{1,9}})/(?P<lower>\d{{1,3}}|\d{{1,3}},000|\d{{4,6}})"
+        r"(?![\d/]|,\d)(?:(?i:st|nd|rd|th)s?\b)?(?:[-–](?=\d{1,2}(?:/\d{1,2})?(?![\w/-]))(?P<to>)|(?P<none>))"), _fraction),
     Written("ordinal", re.compile(
         rf"{START}({WHOLE})(?:(?:st|nd|rd|th)\b|d\b(?<=[23]d)(?= [A-Z]))(?:( ?[-–] ?)(?=\d{{1,6}}(?:st|nd|rd|th)\b))?", re.I), _ordinal),
     Written("number", re.compile(rf"{START}(?:\d{{1,2}}(?: \d{{3}}){{2,5}}|\d{{1,3}}(?:(?: \d{{3}}){{0,4}} 000|(?:\.000){{2,5}}))(?![\w.,-]*\w)(?! \d)"), _grouped),
@@ -301,8 +300,8 @@ CLASSES = [
     Written("fold", re.compile(rf"{START}(?:({VALUE})[-–])?({VALUE})x\b(?= [a-z]|[.,;:!?]|$)"), _fold),
     Written("ratio", re.compile(rf"{START}({VALUE}):(\d{{1,6}})(?![\d:])( ?[-–—] ?(?=\d{{1,3}}(?::\d\d)?(?![\w/–—-]|[.,]\d)))?"), _ratio),
     Written("equation", re.compile(rf"{START}({VALUE}) ?[-–—] ?(?=\d[^=]{{0,12}}=)"), _equation),
-    Written("range", re.compile(rf"{START}(?<![\w,-])({VALUE})(?: [-–—] |[-–—]|[–—] ?)({VALUE})(?![\w-]|[.,]\d)"), _range),
+    Written("range", re.compile(rf"{START}(?<![\w,-])({VALUE})(?: [-–—] |[-–—]|[–—] ?)(?=({VALUE})(?! ?[-–—=\d]| ?\w+-|[.,]\d))"), _range),
     Written("number", re.compile(
         rf"(?<![\w.])(?:(?P<sign>[-−+±]|~ ?))?(?P<number>{VALUE})(?P<scale>[ -]{SCALE}\b| ?(?:[kKMB]|bn|tn|mn)\b(?!\.\w))?(?:(?P<to>)(?!))?"), _cardinal),
-    Written("number", re.compile(rf"(?P<sign>[-−+±~])?(?P<number>{VALUE}|\d+)(?P<scale>(?!))?(?P<to>(?!))?"), _cardinal),
+    Written("number", re.compile(rf"(?P<sign>(?!))?(?P<number>{VALUE}|\d+)(?P<scale>(?!))?(?P<to>(?!))?"), _cardinal),
 ]  # fmt: skip

@@ -71,6 +71,8 @@ def _numeral(match: re.Match[str], scan: Scan) -> str | None:
         if not letter or first or several:
             return None if numeral == "I" and not stop and _is_pronoun(word, scan, end) else cardinal(count) + stop
         return None
+    if len(numeral) == 1 and numeral not in "IVX":
+        return None
     if small:
         return cardinal(count) if re.search(r"\($", text[: match.start()][-1:]) and text[end : end + 1] == ")" and set(numeral) <= set("IVX") and numeral not in "VX" else None
     if numeral == "IV" and (name == "an" or re.match(r" (?:drip|fluids?|line|bag|antibiotics?|therapy|needle|injections?|infusion)\b", text[end : end + 13])):

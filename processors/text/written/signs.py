@@ -39,6 +39,7 @@ _MARKUP = (
 )
 CLASSES = [
     Written("markup", re.compile(_MARKUP, re.I), lambda m, s: ""),
+    Written("markup", re.compile(r"</[A-Za-z][\w:-]{0,40}\s*>|<[A-Za-z][\w:-]{0,40}(?:\s[^<>]{0,200})?/>"), lambda m, s: ""),
     Written("sign", re.compile(r"[!=<>]=|=[=>]|[-]>(?= )"), _sign),
     Written("sign", re.compile(r"#(?= ?\d)"), _hash),
     Written("sign", re.compile(r"(?:(?<=[\w)\]])|(?<=[\w)\]] ))[<>](?= ?[\w($£€.-])(?![A-Za-z][\w ]{0,40}>)"), _greater),
