@@ -137,7 +137,8 @@ def _letter(char: str) -> str:
     if char.lower() in _GREEK or char == "ς":
         return f" {_GREEK.get(char.lower(), 'sigma')} "
     compatible = unicodedata.normalize("NFKC", char)
-    return "".join(map(_letter, compatible)) if compatible != char else " "
+    gap = " " if "\u2044" in compatible else ""
+    return gap + "".join(map(_letter, compatible)) if compatible != char else " "
 
 
 @lru_cache(maxsize=1 << 14)

@@ -35,7 +35,7 @@ _BY_LETTER: list[Written] = [
 ]  # fmt: skip
 _BY_DIGIT: list[Written] = [
     *electronic.CLASSES, *dates.NUMERIC, *codes.CLASSES[:-1], *dates.CLASSES[len(dates.NUMERIC) :], *clock.CLASSES, *money.CLASSES, *places.CLASSES,
-    *measures.CLASSES, *numbers.CLASSES[:-1], codes.CLASSES[-1], numbers.CLASSES[-1], *signs.CLASSES,
+    *measures.CLASSES, *numbers.CLASSES[:-2], codes.CLASSES[-1], *numbers.CLASSES[-2:], *signs.CLASSES,
 ]  # fmt: skip
 _PHONES_MEANT = re.compile(r"\{[^{}]*\b(?:AA|AE|AH|AO|AW|AY|EH|ER|EY|IH|IY|OW|OY|UH|UW)[012]\b", re.I)
 

@@ -61,7 +61,7 @@ def _abbreviation(match: re.Match[str], scan: Scan) -> str | None:
         return None
     if lower == "vs" and word.isupper() and re.match(r" ?(?:Code|Studio)\b", text[end:]):
         return None
-    if not stop and lower == "etc" and (text[max(0, match.start() - 1) : match.start()] in ("/", ".", "\\") or following == "/"):
+    if not stop and lower == "etc" and (text[max(0, match.start() - 1) : match.start()] in ("/", ".", "\\") or re.match(r"/| slash\b", text[end:])):
         return None
     return _as_written(word, spoken) + (closing_stop(text, end) if stop else "")
 

@@ -174,7 +174,7 @@ NUMERIC = [
 CLASSES = [
     *NUMERIC,
     Written("date", re.compile(
-        rf"(?<![\w.,:/-])(?:({_DAY})(?:st|nd|rd|th)?( ?[-–—] ?| to | and | or ))?({_DAY})(st|nd|rd|th)?( of)? ({_MONTH})(?!\w)(?:(,?) ({_YEAR}))?"
+        rf"(?<![\w.,:/])(?<!\d-)(?:({_DAY})(?:st|nd|rd|th)?( ?[-–—] ?| to | and | or ))?({_DAY})(st|nd|rd|th)?( of)? ({_MONTH})(?!\w)(?:(,?) ({_YEAR}))?"
         rf"(?:(?: [-–—] |[-–—])(?={_DAY}(?:st|nd|rd|th)? {_MONTH}(?!\w))()|)", re.I), _day_month),
     Written("date", re.compile(
         rf"(?<![\w.])({_MONTH}),? ({_DAY})(st|nd|rd|th)?\b(?: ?[-–—] ?({_DAY})(?:st|nd|rd|th)?(?![\w/:-]))?(?![%:/°]|[.,]\d){_COUNTED}"

@@ -155,11 +155,17 @@ def _fraction(match: re.Match[str], scan: Scan) -> str | None:
     special = {"9/11": "nine eleven", "24/7": "twenty-four seven", "50/50": "fifty fifty", "20/20": "twenty twenty"}
     if not whole and match[0] in special:
         return special[match[0]]
+    lower = lower.replace(",", "")
     said = fraction(upper, lower)
     if whole:
         said = re.sub("^one (?=half|quarter)", "a ", said)
         said = f"{cardinal(whole.replace(',', ''))} and {said}"
     return f"{'minus ' if match['sign'] else ''}{said}{' to' if joint is not None else ''}"
+
+
+def _over(match: re.Match[str], scan: Scan) -> str | None:
+    """ "120/80" of a pulse is no fraction."""
+    return f"{cardinal(match[1])} over" if int(match[1]) > int(match[2]) > 20 else None
 
 
 def _ordinal(match: re.Match[str], scan: Scan) -> str | None:
@@ -273,22 +279,18 @@ def _range(match: re.Match[str], scan: Scan) -> str | None:
     return f"{value(first, scan, match.end(2))}{joint}"
 
 
-def _compared(match: re.Match[str], scan: Scan) -> str | None:
-    return {"<": "less than", ">": "more than", "≤": "at most", "≥": "at least", "<=": "at most", ">=": "at least"}[match[1]]
-
-
 def _fold(match: re.Match[str], scan: Scan) -> str | None:
     first = f"{decimal(match[1])} to " if match[1] else ""
     return f"{first}{decimal(match[2])} times"
 
 
 CLASSES = [
-    Written("comparison", re.compile(r"(?<![\w)])(?<![\w)] )([<>≤≥]=?) ?(?=[$£€]?[\d.])"), _compared),
     Written("decade", re.compile(rf"{START}(')?(\d{{1,4}})(')?s\b(?!\.? ?\d{{1,2}}d\b)([-–](?='?\d{{2,4}}'?s\b))?"), _decades),
     Written("year", re.compile(r"(?<!\w)'(\d\d)(?![\d\w])(?:(?P<to>[-–])(?='\d\d\b)|(?!'))"), _short_year),
     Written("years", re.compile(rf"{START}(?<![-/$£€])(1[1-9]\d\d|20\d\d)[-–/](\d\d|1[1-9]\d\d|20\d\d)(?![\w-]|[.,]\d)"), _years),
     Written("years", re.compile(rf"{START}((?:1\d|20)\d\d)[-–](?=(?:present|now|today)\b)"), lambda m, s: f"{year(m[1])} to"),
     Written("number", re.compile(r"(?<![\w.,-])([123])(?= [A-Z][a-z]+ \d{1,3}:\d)"), lambda m, s: ordinal(m[1]).capitalize()),
+    Written("fraction", re.compile(r"(?<![\w.,/])(\d{2,3})/(?=(\d{2,3})(?![\d/]|,\d))"), _over),
     Written("fraction", re.compile(
         rf"(?<![\w.,/])(?P<sign>-)?(?:(?P<whole>{WHOLE})(?: {{1,2}}|-| and ))?(?P<upper>\d{{1,9}})/(?P<lower>\d{{1,3}}|\d{{1,3}},000|\d{{4,6}})"
         r"(?![\d/]|,\d)(?:(?i:st|nd|rd|th)s?\b)?(?:[-–](?=\d{1,2}(?:/\d{1,2})?(?![\w/-]))(?P<to>)|(?P<none>))"), _fraction),

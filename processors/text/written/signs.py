@@ -16,9 +16,17 @@ def _hash(match: re.Match[str], scan: Scan) -> str | None:
     return "number"
 
 
-def _greater(match: re.Match[str], scan: Scan) -> str | None:
-    """ "a < b", "x > 5": between two things it compares, else it is markup."""
-    return "is less than" if match[0].strip() == "<" else "is greater than"
+_COMPARED = {"<": "less than", ">": "greater than", "≤": "at most", "≥": "at least", "<=": "at most", ">=": "at least"}
+
+
+def _compare(match: re.Match[str], scan: Scan) -> str | None:
+    """ "a < b" is a statement, "<5%" and "be >= 18" are not; "<Enter>" is a word in brackets."""
+    text, start = scan.text, match.start()
+    if re.match(r"<[A-Za-z][\w -]{0,40}>", text[start : start + 43]) or re.search(r"<[A-Za-z][\w -]{0,40}$", text[max(0, start - 42) : start]):
+        return None
+    states = scan.found and (scan.found[-1].kind not in ("word", "mark", "abbreviation") or len(scan.last) == 1 and scan.last.isalpha())
+    words = _COMPARED[match[0].strip()]
+    return f"is {words}" if states else words.replace("greater", "more")
 
 
 def _slash(match: re.Match[str], scan: Scan) -> str | None:
@@ -40,9 +48,9 @@ _MARKUP = (
 CLASSES = [
     Written("markup", re.compile(_MARKUP, re.I), lambda m, s: ""),
     Written("markup", re.compile(r"</[A-Za-z][\w:-]{0,40}\s*>|<[A-Za-z][\w:-]{0,40}(?:\s[^<>]{0,200})?/>"), lambda m, s: ""),
-    Written("sign", re.compile(r"[!=<>]=|=[=>]|[-]>(?= )"), _sign),
+    Written("comparison", re.compile(r"[<>]=?|[≤≥]"), _compare),
+    Written("sign", re.compile(r"[!=]=|=>|[-]>(?= )"), _sign),
     Written("sign", re.compile(r"#(?= ?\d)"), _hash),
-    Written("sign", re.compile(r"(?:(?<=[\w)\]])|(?<=[\w)\]] ))[<>](?= ?[\w($£€.-])(?![A-Za-z][\w ]{0,40}>)"), _greater),
     Written("sign", re.compile(r"(?<=[\w)])\^(-?\d{1,4})"), _power),
     Written("sign", re.compile(r"[Nn]°(?= ?\d)"), lambda m, s: "number"),
     Written("sign", re.compile(r"(?<=\w)/(?=\w)"), _slash),
