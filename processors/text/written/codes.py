@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits, pairs, plural_of, year
-from processors.text.written.numbers import integer
+from processors.text.written.numbers import counts_many, integer
 from processors.text.written.scan import Scan, Written
 
 _PART = re.compile(r"\d+|[^\W\d_]+")
@@ -53,6 +53,8 @@ def _piece(part: str, in_chain: bool) -> str:
 def _code(match: re.Match[str], scan: Scan) -> str | None:
     """ "C2766", "133-A", "F-16", "B-52s"; "1-day" is a number and words."""
     text = match[0]
+    if re.fullmatch(r"\d+[kKM]", text) and counts_many(scan.text, match.end()):
+        return None
     plural = _PLURAL.fullmatch(text) is not None
     pieces = text.removesuffix("s" if plural else "").split("-")
     if len(pieces) > 1 and pieces[0].isdigit() and all(len(piece) > 1 and piece.isalpha() for piece in pieces[1:]):

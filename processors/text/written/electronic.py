@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from processors.text.number_words import digits
+from processors.text.number_words import cardinal, digits
 from processors.text.written.scan import Scan, Written
 from processors.text.written.tables import spoken, words
 
@@ -20,7 +20,7 @@ def _say(text: str) -> str:
             letters = piece.isupper() and len(piece) < 5 or piece.lower() in words("spelt.txt")
             said.append(" ".join(piece.upper()) if letters else piece)
         elif piece.isdigit():
-            said.append(digits(piece))
+            said.append(cardinal(piece) if piece.endswith("000") else digits(piece))
         else:
             said.append(spoken("characters.tsv").get(piece, ""))
     return " ".join(word for word in said if word)

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from processors.text.number_words import cardinal
-from processors.text.written.numbers import SCALE, VALUE, decimal, value
+from processors.text.written.numbers import SCALE, VALUE, decimal, quantity, value
 from processors.text.written.scan import Scan, Written
 from processors.text.written.tables import rows
 
@@ -92,7 +92,7 @@ def _measure(match: re.Match[str], scan: Scan) -> str | None:
     words = unit_words(match, single or gap == "-" or bool(article) or small)
     if words is None:
         return None
-    said = value(number, scan, len(text)) if number and match["scale"] is None else decimal(number or "")
+    said = quantity(number) if number and match["scale"] is None else decimal(number or "")
     if part:
         fraction = part_words(part)
         said = f"{said} and {re.sub('^one (?=half|quarter)', 'a ', fraction)}" if number else fraction

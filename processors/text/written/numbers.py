@@ -129,9 +129,21 @@ def decimal(text: str) -> str:
     return f"{cardinal(whole) if whole else ''} {'point ' + digits(part) if part else ''}".strip()
 
 
+def quantity(text: str) -> str:
+    """Words of a number that is counted or measured: "1234" kilograms are no year."""
+    rounded = re.fullmatch(r"1[1-9]00", text.replace(",", "", 1))
+    return hundreds(text.replace(",", "")) if rounded else decimal(text)
+
+
 def value(text: str, scan: Scan, end: int) -> str:
     """Words of a number with or without decimals that ends at `end`."""
     return decimal(text) if "." in text else integer(text, scan, end)
+
+
+def counts_many(text: str, end: int) -> bool:
+    """Whether many of something follow: "3K followers", but no "10K run"."""
+    following = r" (?:of|people|men|women|children|(?!races|runs|walks|times|events|videos|screens|displays)[a-z]+s)\b"
+    return re.match(following, text[end : end + 16]) is not None
 
 
 def _cardinal(match: re.Match[str], scan: Scan) -> str | None:
@@ -139,8 +151,7 @@ def _cardinal(match: re.Match[str], scan: Scan) -> str | None:
     sign = {"-": "minus", "−": "minus", "+": "plus", "±": "plus or minus", "~": "about", "": ""}[sign]
     if scale and len(scale.strip()) < 3:
         short = SHORT_SCALES.get(scale.strip().lower())
-        counts = re.match(r" (?:of|people|men|women|children|(?!races|runs|walks|times|events|videos|screens|displays)[a-z]+s)\b", scan.text[match.end() : match.end() + 14])
-        if not short or not ("." in number or counts and scale.strip() != "B"):
+        if not short or not ("." in number or counts_many(scan.text, match.end()) and scale.strip() != "B"):
             return None
         scale = " " + short
     caliber = re.match(r"[- ](?:caliber|calibre|magnum|special|revolver|automatic|pistol|rifle)\b", scan.text[match.end("number") :][:14], re.I)
@@ -169,7 +180,9 @@ def _over(match: re.Match[str], scan: Scan) -> str | None:
 
 
 def _ordinal(match: re.Match[str], scan: Scan) -> str | None:
-    number, joint = match[1].replace(",", ""), match[2]
+    number, joint = match[1].replace(",", ""), match[3]
+    if match[2].lower() != "d" and ordinal(number[-2:])[-2:] != match[2].lower():
+        return None
     return ordinal(number) + (" to" if joint else "")
 
 
@@ -276,7 +289,8 @@ def _range(match: re.Match[str], scan: Scan) -> str | None:
     if first[0] == "0" and len(first) > 1 and "." not in first:
         return None
     joint = "" if (first, second) in (("50", "50"), ("24", "7")) else " to"
-    return f"{value(first, scan, match.end(2))}{joint}"
+    measured = re.match(r" ?[a-zA-Z%°]{1,3}\b(?! (?:in|on|at|of)\b)", scan.text[match.end(2) :][:8]) is not None
+    return f"{quantity(first) if measured and len(first) < 5 and match[0].strip().find(' ') < 0 else value(first, scan, match.end(2))}{joint}"
 
 
 def _fold(match: re.Match[str], scan: Scan) -> str | None:
@@ -295,7 +309,7 @@ CLASSES = [
         rf"(?<![\w.,/])(?P<sign>-)?(?:(?P<whole>{WHOLE})(?: {{1,2}}|-| and ))?(?P<upper>\d{{1,9}})/(?P<lower>\d{{1,3}}|\d{{1,3}},000|\d{{4,6}})"
         r"(?![\d/]|,\d)(?:(?i:st|nd|rd|th)s?\b)?(?:[-–](?=\d{1,2}(?:/\d{1,2})?(?![\w/-]))(?P<to>)|(?P<none>))"), _fraction),
     Written("ordinal", re.compile(
-        rf"{START}({WHOLE})(?:(?:st|nd|rd|th)\b|d\b(?<=[23]d)(?= [A-Z]))(?:( ?[-–] ?)(?=\d{{1,6}}(?:st|nd|rd|th)\b))?", re.I), _ordinal),
+        rf"{START}({WHOLE})(?:(st|nd|rd|th|(?<=[23])d(?= (?-i:[A-Z])))\b)(?:( ?[-–] ?)(?=\d{{1,6}}(?:st|nd|rd|th)\b))?", re.I), _ordinal),
     Written("number", re.compile(rf"{START}(?:\d{{1,2}}(?: \d{{3}}){{2,5}}|\d{{1,3}}(?:(?: \d{{3}}){{0,4}} 000|(?:\.000){{2,5}}))(?![\w.,-]*\w)(?! \d)"), _grouped),
     Written("product", re.compile(rf"{START}{VALUE}(?:(?: ?x ?| ?\* ?){VALUE}(?:\^-?\d{{1,4}})?){{1,5}}(?!\w)"), _times),
     Written("power", re.compile(rf"{START}({VALUE})(?:[eE]([+-]?\d{{1,3}})\b(?![.-])|\^(-?\d{{1,4}}))"), _exponent),
@@ -304,6 +318,6 @@ CLASSES = [
     Written("equation", re.compile(rf"{START}({VALUE}) ?[-–—] ?(?=\d[^=]{{0,12}}=)"), _equation),
     Written("range", re.compile(rf"{START}(?<![\w,-])({VALUE})(?: [-–—] |[-–—]|[–—] ?)(?=({VALUE})(?! ?[-–—=\d]| ?\w+-|[.,]\d))"), _range),
     Written("number", re.compile(
-        rf"(?<![\w.])(?:(?P<sign>[-−+±]|~ ?))?(?P<number>{VALUE})(?P<scale>[ -]{SCALE}\b| ?(?:[kKMB]|bn|tn|mn)\b(?!\.\w))?(?:(?P<to>)(?!))?"), _cardinal),
+        rf"(?<![\w.])(?:(?P<sign>[-−+±]|~ ?))?(?P<number>{VALUE})(?P<scale>[ -]{SCALE}\b|(?:[kKMB]|bn|tn|mn)\b(?!\.\w))?(?:(?P<to>)(?!))?"), _cardinal),
     Written("number", re.compile(rf"(?P<sign>(?!))?(?P<number>{VALUE}|\d+)(?P<scale>(?!))?(?P<to>(?!))?"), _cardinal),
 ]  # fmt: skip

@@ -89,7 +89,8 @@ def _numeral(match: re.Match[str], scan: Scan) -> str | None:
         return None
     if name == "the" or re.match(r" (?:century|centuries|dynasty)\b", text[end : end + 11], re.I):
         return ordinal(count) + stop
-    if word[:1].isupper() and not capitals and word.isalpha() and name not in _NOT_NAMES and text[match.start() - 1] == " ":
+    named = re.search(r"\b[A-Z][a-z'.-]+ [A-Z][a-z'-]+$", scan.said) and word[:1].isupper() and name not in _NOT_NAMES
+    if named and not capitals and number < 5:
         return f"the {ordinal(count)}{stop}"
     return cardinal(count) + stop
 
