@@ -56,7 +56,8 @@ def _abbreviation(match: re.Match[str], scan: Scan) -> str | None:
             return None
         if stop and word[0].isupper():
             return _as_written(word, spoken)
-        return _as_written(word, spoken) if "free" in kinds and not stop and gap and following.isupper() and word[1:].islower() else None
+        free_title = "free" in kinds and not stop and gap and following.isupper()
+        return _as_written(word, spoken) if free_title and word[1:].islower() else None
     if not stop and "free" not in kinds:
         return None
     if lower == "vs" and word.isupper() and re.match(r" ?(?:Code|Studio)\b", text[end:]):

@@ -77,6 +77,7 @@ CLASSES = [
     Written("time", re.compile(rf"(?<![\w:.,/])([01]?\d|2[0-4]):([0-5]\d)()(?![\d:]|\.\d){_HALF}?{_TO}"), _time),
     Written("time", re.compile(rf"(?<![\w:.,-])([01]?\d|2[0-4])\.([0-5]\d)()(?={_HALF_DAY}){_HALF}{_TO}"), _time),
     Written("time", re.compile(rf"(?<![\w:.,/$£€])(\d{{1,2}})(?: ?[-–] ?(\d{{1,2}}))?{_HALF}{_TO}"), _hour),
+    Written("time", re.compile(rf"(?<![\w:.,/$£€-])(1[0-2]|[1-9])([0-5]\d)()(?={_HALF_DAY}){_HALF}{_TO}"), _time),
     Written("time", re.compile(rf"(?<![\w:.,/$£€-])({_HOUR})[-–](?={_CLOCK}(?!\d))"), _bare_hour),
     Written("time", re.compile(r"(?<![\w.,:-])(0\d)([0-5]\d)(?= ?(?:hours|hrs)\b)"), _military),
     Written("time", re.compile(r"\b([Nn]oon|[Mm]idnight)[-–](?=\d)"), lambda m, s: f"{m[1]} to"),

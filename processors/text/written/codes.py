@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits, pairs, plural_of, year
-from processors.text.written.numbers import counts_many, integer
+from processors.text.written.numbers import IDENTIFIES, counts_many, integer
 from processors.text.written.scan import Scan, Written
 
 _PART = re.compile(r"\d+|[^\W\d_]+")
@@ -90,6 +90,7 @@ CLASSES = [
     Written("telephone", re.compile(r"(?<![\w.,+-])0\d{2,4}[ -]\d{3,4}[ -]\d{3,4}(?![\w-])"), _groups),
     Written("card", re.compile(r"(?<![\w.,-])\d{4}(?:[ -]\d{4}){3}(?![\w-]|[.,]\d)"), _groups),
     Written("digits", re.compile(r"(?<![\w.-])\d{1,20}(?:-\d{1,20}){2,20}(?![\w-])"), _groups),
+    Written("digits", re.compile(r"(?<![\w.-])\d{3,20}-\d{3,20}(?![\w-])"), lambda m, s: _groups(m, s) if IDENTIFIES.search(s.said) else None),
     Written("version", re.compile(r"(?<![\w.])(?!\d{1,3}(?:\.000)+\b)\d{1,6}(?:\.\d{1,6}){2,20}(?!\.?\w)"), _version),
     Written("version", re.compile(r"(?<![\w.])\d{1,4}\.\d{2}(?![\w.]*\w)"), _release),
     Written("table", re.compile(r"(?<![\w-])(\d{1,2})-(\d{1,2})(?![\w-])"), _table),

@@ -156,7 +156,8 @@ def _bare_to(match: re.Match[str], scan: Scan) -> str | None:
 
 def _per(match: re.Match[str], scan: Scan) -> str | None:
     words = _PER.get(match[1]) or (_units()[match[1]].one if match[1] in _units() else None)
-    return words and f"per {words}"
+    square = f"{_POWERS[match[2][1]]} " if match.re.groups > 1 and match[2] else ""
+    return words and f"per {square}{words}"
 
 
 _SIGN = r"(?<![\w)\]])[-−+±~]"
@@ -173,7 +174,7 @@ CLASSES = [
         rf"(?<=[\d\w -]){_UNIT}(?P<to>[-–](?=\d[\d.,]{{0,9}} ?(?P=unit)(?![\w/])))?"), _measure),
     Written("measure", re.compile(r"(?<![\w.,])(\d{1,4}(?:\.\d{1,3})?)\"(?!\w)"), _inches),
     Written("measure", re.compile(r"\bper (kg|km|lb|hr|sec|min|oz|cm|mm|ml|mg|kWh)\b"), _per),
-    Written("measure", re.compile(r"(?<=[\w.])/ ?(kg|km|lb|hr|hour|day|month|year|week|wk|yr|mo|min|sec|night|gallon|gal|person|minute|second|piece|mile|oz)\b"), lambda m, s: _rate(m, s)),
+    Written("measure", re.compile(r"(?<=[\w.])/ ?(kg|km|lb|hr|hour|day|month|year|week|wk|yr|mo|min|sec|night|gallon|gal|person|minute|second|piece|mile|oz)(\^[23])?(?!\w)"), lambda m, s: _rate(m, s)),
 ]  # fmt: skip
 
 

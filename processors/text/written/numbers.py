@@ -17,7 +17,7 @@ SHORT_SCALES = {"k": "thousand", "m": "million", "mn": "million", "mm": "million
                 "tn": "trillion", "t": "trillion"}  # fmt: skip
 
 # Digits that identify are read one by one: "post office box 2915".
-_IDENTIFIES = re.compile(
+IDENTIFIES = re.compile(
     r"\b(?:box|(?:zip |post|area )?code|pin|zip|extension|serial number|serial|account(?: number)?|licen[sc]e(?: plate)?|"
     r"flight|docket|badge|tag number|phone|telephone|password|isbn|issn|oclc|doi|ending in|ends in|passcode|card(?: number)?|"
     r"I S B N|I S S N)(?: number)?(?: is|:|,)?$",
@@ -81,7 +81,7 @@ def integer(text: str, scan: Scan, end: int) -> str:
         return digits(text, "oh" if len(text) < 4 else "zero")
     if len(text) > 12 and text.rstrip("0") != text[0]:
         return digits(text)
-    if len(text) >= 3 and _IDENTIFIES.search(before) or len(text) >= 5 and _NUMBERED.search(before):
+    if len(text) >= 3 and IDENTIFIES.search(before) or len(text) >= 5 and _NUMBERED.search(before):
         return digits(text)
     if len(text) == 4:
         return _four(text, whole, before, end)
@@ -181,7 +181,7 @@ def _over(match: re.Match[str], scan: Scan) -> str | None:
 
 def _ordinal(match: re.Match[str], scan: Scan) -> str | None:
     number, joint = match[1].replace(",", ""), match[3]
-    if match[2].lower() != "d" and ordinal(number[-2:])[-2:] != match[2].lower():
+    if match[2].lower() != "d" and len(number) < 3 and ordinal(number[-2:])[-2:] != match[2].lower():
         return None
     return ordinal(number) + (" to" if joint else "")
 
