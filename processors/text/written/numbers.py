@@ -97,7 +97,7 @@ def _four(text: str, whole: str, before: str, end: int) -> str:
         plural = _PLURAL.match(whole, end) and not _AFTER_ARTICLE.search(before)
         if _STARTS_WITH_YEAR.search(before) or _YEAR_NEXT.search(before) and not plural:
             return year(text)
-        if text >= "1100" and not plural and not _QUANTITY.search(before):
+        if text >= "1010" and not plural and not _QUANTITY.search(before):
             return year(text)
         if text >= "1100" and _BEFORE_YEAR.search(before) and not _PLURAL.match(whole, end):
             return year(text)
