@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -59,7 +60,6 @@ _ODD = re.compile(
     r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]{2,8});|--+|\.{3,}|(?:\. ){2,}\.|(?<=[a-z])[-\u2010\u00ad][ \t]*\r?\n[ \t]*(?=[a-z])"
     r"|[A-Za-z]?[^\x00-\x7f]+|[\x00-\x20\x7f]{2,}|[\x00-\x1f\x7f]"
 )
-_MIXED_FRACTION = re.compile(r"(?<=\d)([½¼¾⅐-⅞↉])")
 
 
 class Plain(NamedTuple):
@@ -78,16 +78,17 @@ class Plain(NamedTuple):
         return begin, self.places[last + 1] if last % 2 else self.places[last] + end - self.starts[last]
 
 
-def plain_characters(text: str) -> Plain:
+def plain_characters(text: str, every_script: bool = False) -> Plain:
     """Quotes, dashes, full-width forms, controls and emoji as plain text, in one pass.
 
     The result holds ASCII, Latin letters with accents, and signs that are read (currency, degree, comparison, "–" and
-    "—" for dashes, "…"), and nothing else.
+    "—" for dashes, "…"), and nothing else; letters, digits and signs of all scripts with `every_script`.
     """
+    kept = _any_letter if every_script else _letter
     pieces, starts, places = [], [], []
     length = place = 0
     for match in _ODD.finditer(text):
-        for piece, start in ((text[place : match.start()], place), (_plain(match[0], text[: match.start()][-1:]), match.start())):
+        for piece, start in ((text[place : match.start()], place), (_plain(match[0], kept), match.start())):
             pieces.append(piece)
             starts.append(length)
             places.append(start)
@@ -97,11 +98,11 @@ def plain_characters(text: str) -> Plain:
     return Plain("".join(pieces), [*starts, length], [*places, place])
 
 
-def _plain(odd: str, before: str) -> str:
+def _plain(odd: str, kept: Callable[[str], str]) -> str:
     """A stretch of odd characters as plain text."""
     if odd[0] == "&":
         said = html.unescape(odd)
-        return odd if said == odd else said if said.isascii() and said.isprintable() else _plain(said, before)
+        return odd if said == odd else said if said.isascii() and said.isprintable() else _plain(said, kept)
     if odd[0] == "-" and len(odd) > 1 and odd.strip("-") == "":
         # A dash of typewriters parts what it is glued to: "1899--he".
         return " — "
@@ -111,11 +112,8 @@ def _plain(odd: str, before: str) -> str:
         return ""
     if odd[0] <= " " or odd[0] == "\x7f":
         return " "
-    odd = unicodedata.normalize("NFC", _MIXED_FRACTION.sub(r" \1", odd))
-    return "".join(map(_letter, odd)).translate(_TABLE)
-
-
-_FRACTIONS = frozenset("½¼¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞↉")
+    odd = unicodedata.normalize("NFC", odd)
+    return "".join(map(kept, odd))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -130,7 +128,12 @@ def _letter(char: str) -> str:
     if category in ("Mn", "Me", "Cf"):
         # Combining accents, joiners, direction marks.
         return ""
-    if category == "Sc" or category in ("Ll", "Lu") and unicodedata.name(char, "").startswith("LATIN") and ord(char) < 0x1F00:
+    if (
+        category == "Sc"
+        or category in ("Ll", "Lu")
+        and unicodedata.name(char, "").startswith("LATIN")
+        and ord(char) < 0x1F00
+    ):
         return char
     if category == "Nd":
         return str(unicodedata.decimal(char))
@@ -139,6 +142,20 @@ def _letter(char: str) -> str:
     compatible = unicodedata.normalize("NFKC", char)
     gap = " " if "\u2044" in compatible else ""
     return gap + "".join(map(_letter, compatible)) if compatible != char else " "
+
+
+@lru_cache(maxsize=1 << 14)
+def _any_letter(char: str) -> str:
+    """The same for a text of another language: letters, digits and signs of any script stay."""
+    char = _MARKS.get(ord(char), char)
+    category = unicodedata.category(char)
+    if category in ("Cf", "Co", "Cn", "Cs"):
+        return ""
+    return char if category[0] in "LMNPS" and category != "So" else " "
+
+
+_MARKS = {ord(c): "'" for c in _SINGLE_QUOTES} | {ord(c): '"' for c in _DOUBLE_QUOTES} | {ord(c): "—" for c in _DASHES}
+_MARKS |= {ord(c): _SIGNS[c] for c in "。、，！；：؟،؛।〈〉「」『』【】｛｝？" if len(_SIGNS[c]) == 1}
 
 
 @lru_cache(maxsize=1 << 14)
@@ -156,17 +173,3 @@ def without_accents(word: str) -> str:
 
 
 _PLAIN_LETTERS = {ord(c): r for c, r in _SPECIAL_LETTERS.items()}
-
-
-def plain_marks(text: str) -> str:
-    """Quotes, dashes, spaces and controls as plain marks; letters and digits of any script stay (NFC)."""
-    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cn", "Cs"))
-    text = unicodedata.normalize("NFC", text.translate(_MARK_TABLE))
-    kept = (c if unicodedata.category(c)[0] in "LMNPS" and unicodedata.category(c) != "So" else " " for c in text)
-    return " ".join("".join(kept).replace("...", "…").split())
-
-
-_MARK_TABLE = (
-    {ord(c): "'" for c in _SINGLE_QUOTES} | {ord(c): '"' for c in _DOUBLE_QUOTES} | {ord(c): "—" for c in _DASHES}
-)
-_MARK_TABLE |= {ord(c): _SIGNS[c] for c in "。、，！？；：؟،؛।〈〉「」『』【】｛｝"}

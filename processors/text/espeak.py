@@ -13,9 +13,8 @@ import threading
 import unicodedata
 
 from processors.text.arpabet import arpabet_to_ipa
-from processors.text.characters import plain_marks, survives
-from processors.text.normalise import check_spans, normalise
-from processors.text.symbols import settle_marks
+from processors.text.characters import survives
+from processors.text.normalise import ENGLISH, OTHER, normalise
 from processors.text.tokens import IPA_SYMBOLS, PUNCTUATION, WORD_BOUNDARY, append_word, ipa_tokens
 from utils.errors import UserError
 
@@ -93,15 +92,7 @@ class EspeakPhones:
 
     def normalise(self, text: str) -> str:
         """Spoken words and punctuation; for other languages than English numbers and signs stay as written."""
-        if self._english:
-            return normalise(text)
-        if "{" in text or "}" in text:
-            spans = iter(check_spans(text))
-            return " ".join(
-                next(spans) if piece.startswith("{") else settle_marks(plain_marks(piece))
-                for piece in re.findall(r"\{[^{}]*\}|[^{}]+", text)
-            )
-        return settle_marks(plain_marks(text))
+        return normalise(text, language=ENGLISH if self._english else OTHER)
 
     def reads(self, letter: str) -> bool:
         """Whether a letter makes any difference to what is spoken; espeak at least names those of other scripts."""

@@ -5,18 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from processors.text.arpabet import SPAN, complete_stress, is_vowel
+from processors.text.arpabet import SPAN, complete_stress
 from processors.text.characters import plain_characters
 from processors.text.text_error import TextError
-from processors.text.written import abbreviations, clock, codes, dates, electronic, measures, money, numbers, places, roman, signs
-from processors.text.written.scan import Reading, Scan, Written
+from processors.text.written import (
+    abbreviations,
+    clock,
+    codes,
+    dates,
+    electronic,
+    measures,
+    money,
+    numbers,
+    places,
+    roman,
+    signs,
+)
+from processors.text.written.scan import Language, Reading, Scan, Written
 
 __all__ = ["Reading", "joined", "normalise", "readings"]
 
 _LETTER = r"[^\W\d_]"
 # Words that need no look: nothing written in small letters between blanks or marks is anything but a word, except these.
 _PLAIN_WORD = re.compile(r"(?![ivx]+\b)[a-z]+(?:[-'][a-z]+){0,8}(?=[ ,;!?]|:(?![/\d])|$)")
-_WATCHED = dates.NAMES | abbreviations.free() | frozenset(("per", "noon", "midnight", "v", "localhost"))
 _WORD = re.compile(rf"{_LETTER}+(?:['-]{_LETTER}+)*(?:-(?=\d))?|-{_LETTER}+(?:['-]{_LETTER}+)*")
 _ELIDED = re.compile(
     r"'(?:em|tis|twas|twill|twere|til|till|cause|bout|round|neath|tween|gainst|cept|n|im|er|ere|fraid|spect|scuse|cos|cuz|"
@@ -29,14 +40,18 @@ _DASH = re.compile(r"[—–]|-(?=\s|$)|(?<=\s)-")
 _HANGING = re.compile(r"(?<=[^\W_])-(?= (?:and|or|to) \w+-\w)")
 _MARKS = ",.!?;:…-"
 _STRENGTH = {",": 0, "-": 1, ":": 2, ";": 3, ".": 4, "…": 5, "!": 6, "?": 7}
-_BY_LETTER: list[Written] = [
+ENGLISH = Language([
     *electronic.CLASSES, *dates.CLASSES, *clock.CLASSES, *places.CLASSES, *abbreviations.CLASSES, *roman.CLASSES,
     *measures.CLASSES, *money.CLASSES, *codes.CLASSES, *signs.CLASSES,
-]  # fmt: skip
-_BY_DIGIT: list[Written] = [
+], [
     *electronic.CLASSES, *dates.NUMERIC, *codes.CLASSES[:-1], *dates.CLASSES[len(dates.NUMERIC) :], *clock.CLASSES, *money.CLASSES, *places.CLASSES,
     *measures.CLASSES, *numbers.CLASSES[:-2], codes.CLASSES[-1], *numbers.CLASSES[-2:], *signs.CLASSES,
-]  # fmt: skip
+], dates.NAMES | abbreviations.free() | frozenset(("per", "noon", "midnight", "v", "localhost")))  # fmt: skip
+_AS_WRITTEN = Written(
+    "word", re.compile(r"(?:(?<=\d)[.,:]\d|[-']?[^\s,.!?;:…\"'()\[\]—–\\|_{}<>~^`-])+"), lambda match, scan: match[0]
+)
+# A language that nobody wrote classes for: marks are settled, everything else is left to its own reader.
+OTHER = Language([_AS_WRITTEN], [_AS_WRITTEN], frozenset(), any_script=True)
 _PHONES_MEANT = re.compile(r"\{[^{}]*\b(?:AA|AE|AH|AO|AW|AY|EH|ER|EY|IH|IY|OW|OY|UH|UW)[012]\b", re.I)
 
 
@@ -59,11 +74,13 @@ def phone_spans(text: str) -> dict[int, tuple[int, str]]:
                 ) from None
     for match in _PHONES_MEANT.finditer(text):
         if match.start() not in spans:
-            raise TextError(f"the brace '{{' at character {match.start() + 1} has no partner; write phones as {{HH AH0 L OW1}}")
+            raise TextError(
+                f"the brace '{{' at character {match.start() + 1} has no partner; write phones as {{HH AH0 L OW1}}"
+            )
     return spans
 
 
-def normalise(text: str, own: Mapping[str, str] | None = None) -> str:
+def normalise(text: str, own: Mapping[str, str] | None = None, language: Language = ENGLISH) -> str:
     """Written text as spoken words and marks of prosody.
 
     The result holds letters, apostrophes, hyphens inside words, spaces, the marks , . ! ? ; : - … and the input's spans
@@ -72,7 +89,7 @@ def normalise(text: str, own: Mapping[str, str] | None = None) -> str:
     :param own: the user's own abbreviations, written -> spoken.
     :raises TextError: phones in braces with an unknown symbol.
     """
-    return joined(readings(text, own))
+    return joined(readings(text, own, language))
 
 
 def joined(spoken: list[Reading]) -> str:
@@ -82,14 +99,14 @@ def joined(spoken: list[Reading]) -> str:
     return re.sub(r" (?=[,.!?;:…])|(?<=[^\W_]-) | (?=-[^\W_])", "", text)
 
 
-def readings(text: str, own: Mapping[str, str] | None = None) -> list[Reading]:
+def readings(text: str, own: Mapping[str, str] | None = None, language: Language = ENGLISH) -> list[Reading]:
     """`normalise` piece by piece, in the order of the text, so that each spoken word knows where it is written.
 
     `joined(readings(text)) == normalise(text)`; what is silent has no reading.
 
     :raises TextError: phones in braces with an unknown symbol.
     """
-    plain = plain_characters(text)
+    plain = plain_characters(text, language.any_script)
     scan = Scan(plain.text)
     spans = phone_spans(scan.text) if "{" in scan.text else {}
     mine = _own_pattern(own) if own else None
@@ -107,7 +124,7 @@ def readings(text: str, own: Mapping[str, str] | None = None) -> list[Reading]:
             scan.add(position, match.end(), "own", (own or {})[match[0]])
             position = match.end()
             continue
-        position = _step(scan, position)
+        position = _step(scan, position, language)
     settled = _settled(scan.found)
     return [_place(reading, plain.written(reading.start, reading.end), text) for reading in settled]
 
@@ -122,14 +139,14 @@ def _own_pattern(own: Mapping[str, str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{keys})(?!\w)")
 
 
-def _step(scan: Scan, position: int) -> int:
+def _step(scan: Scan, position: int, language: Language) -> int:
     """Say what stands at a place that is no blank; where the next thing begins."""
     text = scan.text
     plain = _PLAIN_WORD.match(text, position)
-    if plain and plain[0] not in _WATCHED and not text[position - 1 : position].isalnum():
+    if plain and plain[0] not in language.watched and not text[position - 1 : position].isalnum():
         scan.add(position, plain.end(), "word", plain[0])
         return plain.end()
-    for kind, pattern, speak in _BY_LETTER if text[position].isalpha() else _BY_DIGIT:
+    for kind, pattern, speak in language.at_letters if text[position].isalpha() else language.elsewhere:
         match = pattern.match(text, position)
         if match and match.end() > position and (said := speak(match, scan)) is not None:
             if said:
@@ -142,7 +159,11 @@ def _word_or_mark(scan: Scan, position: int) -> int:
     """A plain word with its apostrophes, or a mark; other characters are silent."""
     text, char = scan.text, scan.text[position]
     elided = _ELIDED.match(text, position) if char == "'" else None
-    word = elided or (_WORD.match(text, position) if char.isalpha() or char == "-" and text[position - 1 : position].isalnum() else None)
+    word = elided or (
+        _WORD.match(text, position)
+        if char.isalpha() or char == "-" and text[position - 1 : position].isalnum()
+        else None
+    )
     if word:
         end = word.end()
         # The apostrophe of "boys'" and "rock 'n'", if no quotation is open.

@@ -16,7 +16,9 @@ _STARTER = re.compile(
     r"However|Some|Such|No|All)\b"
 )
 # Capitals before "St." that are no name of a street.
-_FUNCTION_WORDS = frozenset("The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split())
+_FUNCTION_WORDS = frozenset(
+    "The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split()
+)
 
 
 @lru_cache(maxsize=1)
@@ -42,12 +44,21 @@ def _abbreviation(match: re.Match[str], scan: Scan) -> str | None:
     text, end, lower = scan.text, match.end(), word.lower()
     named = scan.last[:1].isupper() and scan.last not in _FUNCTION_WORDS and scan.last.isalpha()
     if lower in STREETS and word[0].isupper() and (stop or lower in ("blvd", "hwy", "expy", "pkwy", "fwy")):
-        if named and not (lower in ("st", "dr") and following.isupper() and not _STARTER.match(text, end)) or lower not in _table() and lower not in ("pl", "ct", "ter", "cir", "av", "sq", "ste"):
+        if (
+            named
+            and not (lower in ("st", "dr") and following.isupper() and not _STARTER.match(text, end))
+            or lower not in _table()
+            and lower not in ("pl", "ct", "ter", "cir", "av", "sq", "ste")
+        ):
             return STREETS[lower] + (closing_stop(text, end) if stop else "")
     if lower not in _table():
         return None
     spoken, kinds = _table()[lower]
-    if "number" in kinds and (following.isdigit() or stop and re.match(r"\s*[A-Z]?[\dIVXLC]+\b", text[end:][:8])) and (stop or "free" in kinds):
+    if (
+        "number" in kinds
+        and (following.isdigit() or stop and re.match(r"\s*[A-Z]?[\dIVXLC]+\b", text[end:][:8]))
+        and (stop or "free" in kinds)
+    ):
         return _as_written(word, spoken)
     if kinds == {"number"} or kinds == {"number", "free"} and not stop:
         return None
@@ -62,7 +73,11 @@ def _abbreviation(match: re.Match[str], scan: Scan) -> str | None:
         return None
     if lower == "vs" and word.isupper() and re.match(r" ?(?:Code|Studio)\b", text[end:]):
         return None
-    if not stop and lower == "etc" and (text[max(0, match.start() - 1) : match.start()] in ("/", ".", "\\") or re.match(r"/| slash\b", text[end:])):
+    if (
+        not stop
+        and lower == "etc"
+        and (text[max(0, match.start() - 1) : match.start()] in ("/", ".", "\\") or re.match(r"/| slash\b", text[end:]))
+    ):
         return None
     return _as_written(word, spoken) + (closing_stop(text, end) if stop else "")
 

@@ -27,12 +27,18 @@ def _machine(match: re.Match[str], scan: Scan) -> str | None:
 
 
 def _version(match: re.Match[str], scan: Scan) -> str | None:
-    return " point ".join(digits(part, "oh") if part[0] == "0" and len(part) > 1 else cardinal(part) for part in match[0].split("."))
+    return " point ".join(
+        digits(part, "oh") if part[0] == "0" and len(part) > 1 else cardinal(part) for part in match[0].split(".")
+    )
 
 
 def _release(match: re.Match[str], scan: Scan) -> str | None:
     # "Python 3.10" is a later release than 3.9.
-    return _version(match, scan) if re.search(r"\b(?:[Vv]ersion|Python|Ubuntu|macOS|Android|Linux|iOS|[Vv])$", scan.said) else None
+    return (
+        _version(match, scan)
+        if re.search(r"\b(?:[Vv]ersion|Python|Ubuntu|macOS|Android|Linux|iOS|[Vv])$", scan.said)
+        else None
+    )
 
 
 def _table(match: re.Match[str], scan: Scan) -> str | None:
@@ -59,7 +65,11 @@ def _code(match: re.Match[str], scan: Scan) -> str | None:
     pieces = text.removesuffix("s" if plural else "").split("-")
     if len(pieces) > 1 and pieces[0].isdigit() and all(len(piece) > 1 and piece.isalpha() for piece in pieces[1:]):
         return "-".join([integer(pieces[0], scan, match.start() + len(pieces[0])), *pieces[1:]])
-    if len(pieces) == 2 and re.fullmatch(r"pre|post|mid|circa|early|late|FY|CY", pieces[0], re.I) and re.fullmatch(r"1[1-9]\d\d|20\d\d", pieces[1]):
+    if (
+        len(pieces) == 2
+        and re.fullmatch(r"pre|post|mid|circa|early|late|FY|CY", pieces[0], re.I)
+        and re.fullmatch(r"1[1-9]\d\d|20\d\d", pieces[1])
+    ):
         return f"{_piece(pieces[0], False)} {year(pieces[1])}"
     decade = re.fullmatch(r"((?:1\d|20)\d0|[2-9]0)s", pieces[-1])
     if len(pieces) == 2 and decade and pieces[0].isalpha():

@@ -22,7 +22,9 @@ _COUNTED = (
     r"(?! (?:times?|percent|people|men|women|children|(?:second|minute|hour|day|week|month|year|page|point|mile|meter|"
     r"dollar|pound)s?)\b)"
 )
-_WORDS_BEFORE = re.compile(r"\b(?:on|in|of|since|until|till|by|from|to|before|after|dated|and|the|this|last|next)$", re.I)
+_WORDS_BEFORE = re.compile(
+    r"\b(?:on|in|of|since|until|till|by|from|to|before|after|dated|and|the|this|last|next)$", re.I
+)
 
 
 def month(text: str) -> str:
@@ -47,7 +49,12 @@ def short_year(text: str) -> str:
 def _word(text: str, scan: Scan, start: int, beside: str | None = None) -> str | None:
     """A month as it is written, or None if the word is another: "may 5 people", "Jan said"."""
     bare = text.rstrip(".")
-    if bare.lower() in ("may", "march", "mar") and bare.islower() and not beside and not _WORDS_BEFORE.search(scan.said):
+    if (
+        bare.lower() in ("may", "march", "mar")
+        and bare.islower()
+        and not beside
+        and not _WORDS_BEFORE.search(scan.said)
+    ):
         return None
     return month(text)
 
@@ -83,7 +90,9 @@ _MEASURED = re.compile(
     r"[ -](?:scale|size|inch(?:es)?|in\.|of (?!this|last|next|that|each|every|[12]\d{3}\b)|to \d{1,2}/(?:16|20|24)\b|"
     r"(?:cup|mile|second|pound|ounce|acre|share|yard|note|point)s?\b)|\""
 )
-_CHANGED = re.compile(r"\b(?:(?:reduc|decreas|increas|lower|rais|divid|multipl|grow|dropp|fall|cut|ris)\w*|less|more|\w+er) by$")
+_CHANGED = re.compile(
+    r"\b(?:(?:reduc|decreas|increas|lower|rais|divid|multipl|grow|dropp|fall|cut|ris)\w*|less|more|\w+er) by$"
+)
 
 
 def _day_month(match: re.Match[str], scan: Scan) -> str | None:
@@ -97,7 +106,8 @@ def _day_month(match: re.Match[str], scan: Scan) -> str | None:
         # "5 Feb", "on 5 Mar we left", but "the 5 Jan bought".
         following = scan.text[match.end() : match.end() + 9]
         if name in ("Jan", "Mar", "Jun") and not re.match(
-            r"$|[.,;:!?)]| (?:at|in|on|to(?! go\b)|from|by|until|and|or|for|we|he|she|they|it|I|the|is|was|had|will|with)\b", following
+            r"$|[.,;:!?)]| (?:at|in|on|to(?! go\b)|from|by|until|and|or|for|we|he|she|they|it|I|the|is|was|had|will|with)\b",
+            following,
         ):
             return None
     stop = "." if name.endswith(".") and not last and re.match(r"\s*$| [A-Z]", scan.text[match.end() :][:3]) else ""
@@ -140,7 +150,12 @@ def _months_to(match: re.Match[str], scan: Scan) -> str | None:
 def _alone(match: re.Match[str], scan: Scan) -> str | None:
     """ "Jan." and "Mon." with their stop."""
     name = match[1]
-    if not name[0].isupper() or name == "Wed" and scan.said.endswith("newly") or name.capitalize() in ("Mar", "Sat", "Sun", "Jun", "Jul", "May", "June", "July", "March"):
+    if (
+        not name[0].isupper()
+        or name == "Wed"
+        and scan.said.endswith("newly")
+        or name.capitalize() in ("Mar", "Sat", "Sun", "Jun", "Jul", "May", "June", "July", "March")
+    ):
         return None
     return _SHORT[name.lower()] + ("." if match[2] is not None else "")
 

@@ -9,7 +9,9 @@ from processors.text.written.scan import Scan, Written
 from processors.text.written.tables import spoken, words
 
 _PATH = r"[^\s<>\"{}|\\^`\[\]]"
-_DOMAIN = r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.(?:TLDS)\b".replace("TLDS", "|".join(sorted(words("domains.txt"))))
+_DOMAIN = r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.(?:TLDS)\b".replace(
+    "TLDS", "|".join(sorted(words("domains.txt")))
+)
 _PIECE = re.compile(r"[^\W\d_]+|\d+|\W|_")
 
 

@@ -96,7 +96,9 @@ def _measure(match: re.Match[str], scan: Scan) -> str | None:
     if part:
         fraction = part_words(part)
         said = f"{said} and {re.sub('^one (?=half|quarter)', 'a ', fraction)}" if number else fraction
-    sign = {"-": "minus ", "−": "minus ", "±": "plus or minus ", "+": "plus ", "~": "about "}.get(match["sign"] or "", "")
+    sign = {"-": "minus ", "−": "minus ", "±": "plus or minus ", "+": "plus ", "~": "about "}.get(
+        match["sign"] or "", ""
+    )
     ends = stop and re.match(r"\s*(?:$|[A-Z\"'])", text[match.end() :][:3])
     joint = " to" if match["to"] else ""
     return f"{sign}{said}{match['scale'] or ''}{'-' if gap == '-' else ' '}{words}{'.' if ends and not joint else ''}{joint}"
@@ -132,7 +134,9 @@ def _inches(match: re.Match[str], scan: Scan) -> str | None:
 
 def _degrees(match: re.Match[str], scan: Scan) -> str | None:
     minus, number, scale, side, joint = match.groups()
-    angle = re.match(r"[- ](?:angle|turn|view|bend|slope|arc|rotation|heat|weather|temperatures?)s?\b", scan.text[match.end() :][:14])
+    angle = re.match(
+        r"[- ](?:angle|turn|view|bend|slope|arc|rotation|heat|weather|temperatures?)s?\b", scan.text[match.end() :][:14]
+    )
     one = number == "1" or not scale and angle
     words = f"{'minus ' if minus else ''}{decimal(number)}"
     if joint and not scale and re.match(r" ?[-–] ?", joint) and "°" not in match[0]:
@@ -180,6 +184,11 @@ CLASSES = [
 
 def _rate(match: re.Match[str], scan: Scan) -> str | None:
     """ "$2.50/lb", "5 days/week", "12/kg": per what, behind a number or what is counted."""
-    if scan.found and (scan.found[-1].kind in ("money", "number", "measure") or scan.last.endswith("s") and len(scan.found) > 1 and scan.found[-2].kind == "number"):
+    if scan.found and (
+        scan.found[-1].kind in ("money", "number", "measure")
+        or scan.last.endswith("s")
+        and len(scan.found) > 1
+        and scan.found[-2].kind == "number"
+    ):
         return _per(match, scan) or f"per {match[1]}"
     return None

@@ -14,7 +14,11 @@ from processors.text.written.tables import rows
 @lru_cache(maxsize=1)
 def _currencies() -> dict[str, tuple[str, str, str, str]]:
     """Sign or code -> one, many, a hundredth, hundredths."""
-    return {sign: (one, many, cent, cents) for signs, one, many, cent, cents in rows("currencies.tsv") for sign in signs.split()}
+    return {
+        sign: (one, many, cent, cents)
+        for signs, one, many, cent, cents in rows("currencies.tsv")
+        for sign in signs.split()
+    }
 
 
 _SIGN = "|".join(sorted(map(re.escape, _currencies()), key=len, reverse=True))
@@ -61,7 +65,9 @@ def _money(match: re.Match[str], scan: Scan) -> str | None:
         words = f"{amount(sign, whole, part, scale)} to "
         if joint.strip(" -–—to") == "" and not part:
             # "five to ten dollars"
-            words = words.replace(f" {_currencies()[sign][1]} to", " to").replace(f" {_currencies()[sign][0]} to", " to")
+            words = words.replace(f" {_currencies()[sign][1]} to", " to").replace(
+                f" {_currencies()[sign][0]} to", " to"
+            )
         whole, part, scale = whole2, part2, last_scale
     article = re.search(r"\b[Aa]n?$", scan.said) and re.match(r" [a-z]|-", scan.text[match.end() :][:2])
     one = bool(article and (scale or not part)) or scan.text[match.end() : match.end() + 1] == "-"

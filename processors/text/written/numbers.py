@@ -61,7 +61,9 @@ _AFTER_SHORT_YEAR = re.compile(r"[,;)]|\.?$|\.? [A-Z]| (?:he|she|it|they|when|th
 _ADDRESS = re.compile(r"\baddress(?:es)?(?: of|:)?$", re.I)
 _CALLED = re.compile(r"\b(?:call|calls|called|calling|dial|dials|dialed|dialled|dialing|phoned)$", re.I)
 _CALL = re.compile(r" (?:calls?|callers?|operators?|dispatch\w*|emergency|emergencies)\b")
-_PEOPLE_CALLED = re.compile(r" (?!for\b|to\b|and\b|in\b|on\b|at\b)(?:[a-z]+ )?(?!times\b|minutes\b|hours\b)(?:[a-z]{3,}s|people|men|women)\b")
+_PEOPLE_CALLED = re.compile(
+    r" (?!for\b|to\b|and\b|in\b|on\b|at\b)(?:[a-z]+ )?(?!times\b|minutes\b|hours\b)(?:[a-z]{3,}s|people|men|women)\b"
+)
 _FAILURE = re.compile(r" (?:errors?|response|not found|page(?= [^a-z]|$))\b|$", re.I)
 
 
@@ -119,7 +121,9 @@ def _three(text: str, whole: str, before: str, end: int) -> str:
         return cardinal(text)
     if _YEAR_NEXT.search(before) and _AFTER_SHORT_YEAR.match(whole, end):
         return pairs(text)
-    counted = re.match(r"[ -][a-z]+", whole[end : end + 20]) and not re.match(r" (?:and|or|to|was|is|in|at)\b", whole[end:])
+    counted = re.match(r"[ -][a-z]+", whole[end : end + 20]) and not re.match(
+        r" (?:and|or|to|was|is|in|at)\b", whole[end:]
+    )
     return pairs(text) if _NAMED.search(before) and not counted else cardinal(text)
 
 
@@ -154,7 +158,11 @@ def _cardinal(match: re.Match[str], scan: Scan) -> str | None:
         if not short or not ("." in number or counts_many(scan.text, match.end()) and scale.strip() != "B"):
             return None
         scale = " " + short
-    caliber = re.match(r"[- ](?:caliber|calibre|magnum|special|revolver|automatic|pistol|rifle)\b", scan.text[match.end("number") :][:14], re.I)
+    caliber = re.match(
+        r"[- ](?:caliber|calibre|magnum|special|revolver|automatic|pistol|rifle)\b",
+        scan.text[match.end("number") :][:14],
+        re.I,
+    )
     if caliber and re.fullmatch(r"\.\d{2,3}", number):
         return pairs(number[1:]) if len(number) == 4 else cardinal(number[1:])
     said = decimal(number) if scale else value(number, scan, match.end("number"))
@@ -192,7 +200,9 @@ def _ratio(match: re.Match[str], scan: Scan) -> str | None:
     if cited or rest and re.match(r"\d{1,3}:\d\d", scan.text[match.end() :]) and int(one) < 200:
         joint = " to" if rest else ""
         return f"{cardinal(one)} {_clock_part(other, cited)}{joint}"
-    clocked = re.search(r"\b(?:in|at|took|takes?|lasts?|lasted|after|under|until|till|time of|then|mark|ran|to|watch)$", scan.said, re.I)
+    clocked = re.search(
+        r"\b(?:in|at|took|takes?|lasts?|lasted|after|under|until|till|time of|then|mark|ran|to|watch)$", scan.said, re.I
+    )
     odds = re.match(r" (?:ratio|score|odds|split|mix|win|lead|vote)", scan.text[match.end() :][:8])
     if len(other) == 2 and int(other) < 60 and clocked and not odds and int(one) + int(other) != 100:
         return f"{cardinal(one)} {_clock_part(other, False)}"
@@ -241,9 +251,17 @@ def _decades(match: re.Match[str], scan: Scan) -> str | None:
         # "it took 30s", "a 30s clip" are seconds.
         timed = _FOR_SECONDS.search(scan.said) and not _NAMED_DECADE.match(text, end)
         timed = timed or re.search(r"\b[Ii]n$", scan.said) and re.match(r"$|[.;:!?)]", text[end : end + 1])
-        timed = timed or _TIMED.match(text, end) and re.search(r"\b(?:an?|one|each|every|another|this|per)$", scan.said, re.I)
+        timed = (
+            timed
+            or _TIMED.match(text, end)
+            and re.search(r"\b(?:an?|one|each|every|another|this|per)$", scan.said, re.I)
+        )
         timed = timed or re.match(r" (?:mark|timer|limit|delay|timeout|interval)s?\b", text[end : end + 10])
-        several = re.search(r"\b(?:the|these|those|many|several|two|three|four|five|six|seven|eight|nine|ten|and|boeing|airbus)$", scan.said, re.I)
+        several = re.search(
+            r"\b(?:the|these|those|many|several|two|three|four|five|six|seven|eight|nine|ten|and|boeing|airbus)$",
+            scan.said,
+            re.I,
+        )
         if timed or not tens and not several:
             one = re.search(r"\ban?$", scan.said, re.I) is not None
             return f"{cardinal(number)} {'second' if one or number == '1' else 'seconds'}"
@@ -259,8 +277,12 @@ _FOR_SECONDS = re.compile(
     r"about|nearly|almost|approximately|roughly|least|most|maximum of|minimum of)$",
     re.I,
 )
-_NAMED_DECADE = re.compile(r" (?:[A-Z]|(?:and|or) [a-z]+s\b|(?!(?:this|was|is|has|as|always|plus)\b)[a-z]+(?:s|ic|ion)\b)")
-_TIMED = re.compile(r"[ -](?:mark|timer|limit|delay|timeout|interval|countdown|sprint|plank|clip|window|video|pause|break)s?\b")
+_NAMED_DECADE = re.compile(
+    r" (?:[A-Z]|(?:and|or) [a-z]+s\b|(?!(?:this|was|is|has|as|always|plus)\b)[a-z]+(?:s|ic|ion)\b)"
+)
+_TIMED = re.compile(
+    r"[ -](?:mark|timer|limit|delay|timeout|interval|countdown|sprint|plank|clip|window|video|pause|break)s?\b"
+)
 
 
 def _years(match: re.Match[str], scan: Scan) -> str | None:

@@ -17,7 +17,9 @@ _PRIVATE = re.compile(
     r"(?:[Mm]y|[Oo]ur) (?:[a-z]{1,12} )?(?:cousin|uncle|aunt|nephew|niece|friend|colleague|neighbou?r|boss)) \w+$"
 )
 # "I" after a name is the pronoun unless one of these follows: "what George I saw", "James I was".
-_AFTER_RULER = re.compile(r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b")
+_AFTER_RULER = re.compile(
+    r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b"
+)
 # "I" after what is counted is the pronoun before these: "Type I like best", "every round I lose".
 _PRONOUN_VERB = re.compile(r" (?:am|have|do|don't|like|love|prefer|want|think|hate|bought|liked|loved|wanted)\b")
 # A title is written large, so that behind "part" and "book" more verbs speak for the pronoun: "the book I read".
@@ -66,7 +68,12 @@ def _numeral(match: re.Match[str], scan: Scan) -> str | None:
         letter = len(numeral) == 1 and (numeral not in "IVX" or _counted()[name])
         first = numeral == "I" and name in ("type", "class", "grade") and word[0].isupper()
         several = re.match(r"(?:,? (?:and|or|to) |, | ?[-–] ?)[IVX]+\b", text[end : end + 12])
-        if small and (len(numeral) == 1 and (not word[0].isupper() or numeral == "X") or numeral == "I" and name not in ("chapter", "part", "scene", "book", "section", "volume", "act", "canto")):
+        if small and (
+            len(numeral) == 1
+            and (not word[0].isupper() or numeral == "X")
+            or numeral == "I"
+            and name not in ("chapter", "part", "scene", "book", "section", "volume", "act", "canto")
+        ):
             return None
         if not letter or first or several:
             return None if numeral == "I" and not stop and _is_pronoun(word, scan, end) else cardinal(count) + stop
@@ -74,14 +81,30 @@ def _numeral(match: re.Match[str], scan: Scan) -> str | None:
     if len(numeral) == 1 and numeral not in "IVX":
         return None
     if small:
-        return cardinal(count) if re.search(r"\($", text[: match.start()][-1:]) and text[end : end + 1] == ")" and set(numeral) <= set("IVX") and numeral not in "VX" else None
-    if numeral == "IV" and (name == "an" or re.match(r" (?:drip|fluids?|line|bag|antibiotics?|therapy|needle|injections?|infusion)\b", text[end : end + 13])):
+        return (
+            cardinal(count)
+            if re.search(r"\($", text[: match.start()][-1:])
+            and text[end : end + 1] == ")"
+            and set(numeral) <= set("IVX")
+            and numeral not in "VX"
+            else None
+        )
+    if numeral == "IV" and (
+        name == "an"
+        or re.match(
+            r" (?:drip|fluids?|line|bag|antibiotics?|therapy|needle|injections?|infusion)\b", text[end : end + 13]
+        )
+    ):
         return f"I V{stop}"
     if not set(numeral) <= set("IVX") and name not in words("rulers.txt"):
         return None
     capitals = word.isupper() and len(word) > 1
     if word[:1].isupper() and name in words("rulers.txt"):
-        if len(numeral) == 1 and _PRIVATE.search(scan.said) and not re.match(r" of (?:the )?[A-Z]", text[end : end + 8]):
+        if (
+            len(numeral) == 1
+            and _PRIVATE.search(scan.said)
+            and not re.match(r" of (?:the )?[A-Z]", text[end : end + 8])
+        ):
             return numeral + stop
         pronoun = numeral == "I" and not stop and re.match(r" ?[A-Za-z]", rest) and not _AFTER_RULER.match(text, end)
         return None if pronoun else f"the {ordinal(count)}{stop}"

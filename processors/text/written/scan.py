@@ -48,3 +48,14 @@ class Written(NamedTuple):
     kind: str
     pattern: re.Pattern[str]
     speak: Callable[[re.Match[str], Scan], str | None]
+
+
+class Language(NamedTuple):
+    """The classes of a language, in the order in which they are asked at a letter and elsewhere."""
+
+    at_letters: list[Written]
+    elsewhere: list[Written]
+    # Words of small letters that are more than words.
+    watched: frozenset[str]
+    # Whether letters, digits and signs that no class knows are spoken as they stand, by whoever reads on.
+    any_script: bool = False

@@ -22,9 +22,13 @@ _COMPARED = {"<": "less than", ">": "greater than", "≤": "at most", "≥": "at
 def _compare(match: re.Match[str], scan: Scan) -> str | None:
     """ "a < b" is a statement, "<5%" and "be >= 18" are not; "<Enter>" is a word in brackets."""
     text, start = scan.text, match.start()
-    if re.match(r"<[A-Za-z][\w -]{0,40}>", text[start : start + 43]) or re.search(r"<[A-Za-z][\w -]{0,40}$", text[max(0, start - 42) : start]):
+    if re.match(r"<[A-Za-z][\w -]{0,40}>", text[start : start + 43]) or re.search(
+        r"<[A-Za-z][\w -]{0,40}$", text[max(0, start - 42) : start]
+    ):
         return None
-    states = scan.found and (scan.found[-1].kind not in ("word", "mark", "abbreviation") or len(scan.last) == 1 and scan.last.isalpha())
+    states = scan.found and (
+        scan.found[-1].kind not in ("word", "mark", "abbreviation") or len(scan.last) == 1 and scan.last.isalpha()
+    )
     words = _COMPARED[match[0].strip()]
     return f"is {words}" if states else words.replace("greater", "more")
 
