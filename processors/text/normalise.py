@@ -44,8 +44,8 @@ ENGLISH = Language([
     *electronic.CLASSES, *dates.CLASSES, *clock.CLASSES, *places.CLASSES, *abbreviations.CLASSES, *roman.CLASSES,
     *measures.CLASSES, *money.CLASSES, *codes.CLASSES, *signs.CLASSES,
 ], [
-    *electronic.CLASSES, *dates.NUMERIC, *codes.CLASSES[:-1], *dates.CLASSES[len(dates.NUMERIC) :], *clock.CLASSES, *money.CLASSES, *places.CLASSES,
-    *measures.CLASSES, *numbers.CLASSES[:-2], codes.CLASSES[-1], *numbers.CLASSES[-2:], *signs.CLASSES,
+    *electronic.CLASSES, *dates.IN_DIGITS, *codes.CLASSES[:-1], *dates.IN_WORDS, *clock.CLASSES, *money.CLASSES, *places.CLASSES,
+    *measures.CLASSES, *numbers.CLASSES, codes.CLASSES[-1], *numbers.ANY_NUMBER, *signs.CLASSES,
 ], dates.NAMES | abbreviations.free() | frozenset(("per", "noon", "midnight", "v", "localhost")))  # fmt: skip
 _AS_WRITTEN = Written(
     "word", re.compile(r"(?:(?<=\d)[.,:]\d|[-']?[^\s,.!?;:…\"'()\[\]—–\\|_{}<>~^`-])+"), lambda match, scan: match[0]

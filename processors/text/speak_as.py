@@ -140,7 +140,7 @@ def _date(text: str, order: str | None) -> str:
     if "y" in fields:
         if len(fields["y"]) > 4:
             raise ValueError(f"'{_short(fields['y'])}' is no year of at most four digits")
-        year = dates.short_year(fields["y"] if len(fields["y"]) == 2 else fields["y"].lstrip("0") or "0")
+        year = dates.any_year(fields["y"] if len(fields["y"]) == 2 else fields["y"].lstrip("0") or "0")
         said = f"{said}, {year}" if said else year
     return said
 

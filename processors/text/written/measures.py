@@ -185,10 +185,10 @@ CLASSES = [
 def _rate(match: re.Match[str], scan: Scan) -> str | None:
     """ "$2.50/lb", "5 days/week", "12/kg": per what, behind a number or what is counted."""
     if scan.found and (
-        scan.found[-1].kind in ("money", "number", "measure")
+        scan.found[-1].kind in ("money", "cardinal", "measure")
         or scan.last.endswith("s")
         and len(scan.found) > 1
-        and scan.found[-2].kind == "number"
+        and scan.found[-2].kind == "cardinal"
     ):
         return _per(match, scan) or f"per {match[1]}"
     return None

@@ -1,4 +1,4 @@
-"""What the classes of written things see of a text: what stands at a place, and what was said before it."""
+"""What the classes of written things see of a text, and what they are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-_REMEMBERED = 60
+_REMEMBERED = 60  # characters
 
 
 class Reading(NamedTuple):
@@ -40,6 +40,13 @@ class Scan:
     def last(self) -> str:
         """What was written last, and nothing at the start of a text."""
         return self.found[-1].written if self.found else ""
+
+    def closes(self, end: int) -> bool:
+        """Whether a full stop before `end` also closes a sentence: nothing, or a capital, follows."""
+        return _CLOSES.match(self.text, end) is not None
+
+
+_CLOSES = re.compile(r"[\"')]*(?:\s*$|\s+[\"'(]*[A-Z])")
 
 
 class Written(NamedTuple):

@@ -38,9 +38,9 @@ def _slash(match: re.Match[str], scan: Scan) -> str | None:
 
 
 def _power(match: re.Match[str], scan: Scan) -> str | None:
-    from processors.text.written.numbers import _power as words
+    from processors.text.written.numbers import power as words
 
-    return words(match[1]).strip()
+    return words(match[1])
 
 
 # Names of elements that are markup in a plain text; "<Enter>" is what somebody wrote about.
