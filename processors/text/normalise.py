@@ -42,11 +42,11 @@ _MARKS = ",.!?;:…-"
 _STRENGTH = {",": 0, "-": 1, ":": 2, ";": 3, ".": 4, "…": 5, "!": 6, "?": 7}
 ENGLISH = Language([
     *electronic.CLASSES, *dates.CLASSES, *clock.CLASSES, *places.CLASSES, *abbreviations.CLASSES, *roman.CLASSES,
-    *measures.CLASSES, *money.CLASSES, *codes.CLASSES, *signs.CLASSES,
+    *measures.CLASSES, *money.CLASSES, *codes.CLASSES, *codes.MIXED, *signs.CLASSES,
 ], [
-    *electronic.CLASSES, *dates.IN_DIGITS, *codes.CLASSES[:-1], *dates.IN_WORDS, *clock.CLASSES, *money.CLASSES, *places.CLASSES,
-    *measures.CLASSES, *numbers.CLASSES, codes.CLASSES[-1], *numbers.ANY_NUMBER, *signs.CLASSES,
-], dates.NAMES | abbreviations.free() | frozenset(("per", "noon", "midnight", "v", "localhost")))  # fmt: skip
+    *electronic.CLASSES, *dates.IN_DIGITS, *codes.CLASSES, *dates.IN_WORDS, *clock.CLASSES, *money.CLASSES, *places.CLASSES,
+    *measures.CLASSES, *numbers.CLASSES, *codes.MIXED, *numbers.ANY_NUMBER, *signs.CLASSES,
+], dates.NAMES | abbreviations.FREE | frozenset(("per", "noon", "midnight", "v", "localhost")))  # fmt: skip
 _AS_WRITTEN = Written(
     "word", re.compile(r"(?:(?<=\d)[.,:]\d|[-']?[^\s,.!?;:…\"'()\[\]—–\\|_{}<>~^`-])+"), lambda match, scan: match[0]
 )

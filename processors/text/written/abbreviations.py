@@ -3,106 +3,96 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
-from processors.text.written.places import _STREETS as STREETS
+from processors.text.written.places import STREETS
 from processors.text.written.scan import Scan, Written
 from processors.text.written.tables import rows, words
 
+# Written in small letters -> spoken, kinds.
+_TABLE = {written: (spoken, frozenset(kinds.split())) for written, spoken, kinds in rows("abbreviations.tsv")}
+# Those that need no full stop.
+FREE = frozenset(written for written, (_, kinds) in _TABLE.items() if "free" in kinds)
+# Streets whose abbreviation is no other word.
+_SURE_STREETS = frozenset(("blvd", "hwy", "expy", "pkwy", "fwy", "ave", "rd", "ln"))
 # After a dotted abbreviation a capital starts a sentence only in words that rarely follow one otherwise.
 _STARTER = re.compile(
-    r"\s*[\"'(]*(?:The|A(?!\.)|An|He|She|It|They|We|You|I|This|That|These|Those|There|His|Her|Its|Their|Our|My|In|On|At|But|And|Or|"
-    r"So|If|When|While|As|After|Before|For|From|To|With|By|Then|Now|Yes|Not|What|Who|Where|Why|How|Here|Since|Although|"
-    r"However|Some|Such|No|All)\b"
+    r"\s*[\"'(]*(?:The|A(?!\.)|An|He|She|It|They|We|You|I|This|That|These|Those|There|His|Her|Its|Their|Our|My|In|On|At|"
+    r"But|And|Or|So|If|When|While|As|After|Before|For|From|To|With|By|Then|Now|Yes|Not|What|Who|Where|Why|How|Here|"
+    r"Since|Although|However|Some|Such|No|All)\b"
 )
 # Capitals before "St." that are no name of a street.
-_FUNCTION_WORDS = frozenset(
+_NO_STREETS = frozenset(
     "The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split()
 )
-
-
-@lru_cache(maxsize=1)
-def _table() -> dict[str, tuple[str, frozenset[str]]]:
-    return {row[0]: (row[1], frozenset(row[2].split())) for row in rows("abbreviations.tsv")}
-
-
-def free() -> frozenset[str]:
-    """Abbreviations, in small letters, that need no full stop."""
-    return frozenset(written for written, (_, kinds) in _table().items() if "free" in kinds)
+_ABBREVIATION = re.compile(r"(?<![\w'.])([A-Za-z]{1,9}(?:'y)?)(?![\w'-])(\.?)(?=(\s*)(\S?))")
+_NUMERAL_NEXT = re.compile(r"\s*[A-Z]?[\dIVXLC]+\b")
+_EDITOR = re.compile(r" ?(?:Code|Studio)\b")
+_SLASH_NEXT = re.compile(r"/| slash\b")
 
 
 def closing_stop(text: str, end: int) -> str:
     """ "." if the stop of an abbreviation, which ends at `end`, also closes a sentence."""
-    rest = text[end : end + 16]
-    if not rest.strip("\"') "):
+    if not text[end : end + 16].strip("\"') "):
         return "."
-    return "." if rest[:1].isspace() and _STARTER.match(text, end) else ""
+    return "." if text[end].isspace() and _STARTER.match(text, end) else ""
 
 
 def _abbreviation(match: re.Match[str], scan: Scan) -> str | None:
     word, stop, gap, following = match.groups()
-    text, end, lower = scan.text, match.end(), word.lower()
-    named = scan.last[:1].isupper() and scan.last not in _FUNCTION_WORDS and scan.last.isalpha()
-    if lower in STREETS and word[0].isupper() and (stop or lower in ("blvd", "hwy", "expy", "pkwy", "fwy")):
-        if (
-            named
-            and not (lower in ("st", "dr") and following.isupper() and not _STARTER.match(text, end))
-            or lower not in _table()
-            and lower not in ("pl", "ct", "ter", "cir", "av", "sq", "ste")
-        ):
-            return STREETS[lower] + (closing_stop(text, end) if stop else "")
-    if lower not in _table():
-        return None
-    spoken, kinds = _table()[lower]
-    if (
-        "number" in kinds
-        and (following.isdigit() or stop and re.match(r"\s*[A-Z]?[\dIVXLC]+\b", text[end:][:8]))
-        and (stop or "free" in kinds)
-    ):
-        return _as_written(word, spoken)
-    if kinds == {"number"} or kinds == {"number", "free"} and not stop:
-        return None
+    text, end, key = scan.text, match.end(), word.lower()
+    if word[0].isupper() and key in STREETS and (stop or key in _SURE_STREETS) and _is_street(key, following, end, scan):
+        return STREETS[key] + (closing_stop(text, end) if stop else "")
+    spoken, kinds = _TABLE.get(key, ("", frozenset()))
+    free = "free" in kinds
+    if word[0].isupper():
+        spoken = spoken[:1].upper() + spoken[1:] if key != "vs" else spoken
+    if "number" in kinds:
+        numbered = following.isdigit() or stop and _NUMERAL_NEXT.match(text, end)
+        return spoken if numbered and (stop or free) or stop and free else None
     if "title" in kinds:
-        if following.isdigit():
-            return None
-        if stop and word[0].isupper():
-            return _as_written(word, spoken)
-        free_title = "free" in kinds and not stop and gap and following.isupper()
-        return _as_written(word, spoken) if free_title and word[1:].islower() else None
-    if not stop and "free" not in kinds:
+        named = gap and following.isupper() and word[1:].islower()
+        return spoken if not following.isdigit() and (stop and word[0].isupper() or free and not stop and named) else None
+    if not spoken or not stop and not free or word == "VS" and _EDITOR.match(text, end):
         return None
-    if lower == "vs" and word.isupper() and re.match(r" ?(?:Code|Studio)\b", text[end:]):
+    if key == "etc" and not stop and (text[: match.start()][-1:] in ("/", ".", "\\") or _SLASH_NEXT.match(text, end)):
         return None
-    if (
-        not stop
-        and lower == "etc"
-        and (text[max(0, match.start() - 1) : match.start()] in ("/", ".", "\\") or re.match(r"/| slash\b", text[end:]))
-    ):
-        return None
-    return _as_written(word, spoken) + (closing_stop(text, end) if stop else "")
+    return spoken + (closing_stop(text, end) if stop else "")
 
 
-def _as_written(word: str, spoken: str) -> str:
-    return spoken[0].upper() + spoken[1:] if word[0].isupper() and spoken != "versus" else spoken
+def _is_street(key: str, following: str, end: int, scan: Scan) -> bool:
+    """Whether "St." and the like follow the name of a street, and no name follows them."""
+    named = scan.last[:1].isupper() and scan.last.isalpha() and scan.last not in _NO_STREETS
+    saint = key in ("st", "dr") and following.isupper() and not _STARTER.match(scan.text, end)
+    return named and not saint or key in _SURE_STREETS
 
 
-def _dotted(match: re.Match[str], scan: Scan) -> str | None:
-    spelt = " ".join(re.sub(r"[. ]", "", match[1]).upper())
-    if match[2]:
-        return f"{spelt}'s"
-    return spelt + closing_stop(scan.text, match.end())
+_PHRASES = {
+    "i.e.": "that is", "i.e": "that is", "e.g.": "for example", "e.g": "for example", "etal.": "et al", "a.k.a.": "A K A",
+    "ph.d.": "P H D", "ph.d": "P H D", "b.sc.": "B S C", "m.sc.": "M S C", "&c.": "et cetera", "w/o": "without",
+    "c/o": "care of", "n/a": "not applicable", "w/": "with", "and/or": "and or",
+}  # fmt: skip
+_PHRASE = re.compile(
+    r"(?<![\w.])(?:i\. ?e\.|e\. ?g\.|i\.e\b|e\.g\b|et al\.|a\.k\.a\.|ph\. ?d\b\.?(?!s)|[bm]\. ?sc\.|&c\.|w/o\b|c/o\b|n/a\b|"
+    r"w/(?=\s)|and/or\b)(?!\w)",
+    re.I,
+)
+_CIRCA = re.compile(r"(?<![\w.])([cbd])\. ?(?=(?:1\d|20)\d\d\b)")
+_BEFORE_YEARS = {"c": "circa", "b": "born", "d": "died"}
+_DOTTED_PLURAL = re.compile(r"(?<![\w.'])((?:[A-Z]\.){2,8}|Ph\.D\.)s\b")
+# U.S., a.m., B.C., J. F. K.: two or more letters with stops.
+_DOTTED = re.compile(r"(?<![\w.'])((?:[A-Za-z]\.){1,10}[A-Za-z]|(?:[A-Z]\. ){1,4}[A-Z])\.('s)?(?!\w)")
+_INITIAL = re.compile(r"(?<![\w.'])(?<![A-Z] )([A-Z])\.(?=\s+[A-Z\"']|,|;|-[A-Z])")
+_VERSUS = re.compile(r"(?<!\w)v\.?(?= [A-Z])")
+_ARTICLE_NEXT = re.compile(r" (?:The|An?|In|At|On|Of|It)\b")
+_JOINED = re.compile(r"(?<![\w&])([A-Z]{1,3})&([A-Z]{1,3})(?![\w&])")
+# A lone letter with a plural, but no word: "three Ds".
+_PLURAL_LETTER = re.compile(r"(?<![\w.'])([B-HJ-LNP-TV-Z])s\b(?!\.? ?\d|[.']\w)")
+_SHARP = re.compile(r"\b([A-G])#(?![\w#])")
+_EITHER = re.compile(r"\b(he|she|his|her|him)/(she|he|her|his|him|hers)\b", re.I)
 
 
-def _initial(match: re.Match[str], scan: Scan) -> str | None:
-    # "plan B. The" ends a sentence, "John F. The" hardly does; so does a numeral.
-    follows_name = scan.last[:1].isupper()
-    if match[1] in "IVX" and scan.last.lower() in words("rulers.txt"):
-        return None
-    if _STARTER.match(scan.text, match.end()) and scan.text[match.end() : match.end() + 1].isspace():
-        counted = match[1] in "IVX" and scan.last.lower() in words("counted.txt")
-        if counted or not follows_name:
-            return None
-    return match[1]
+def _spelt(text: str) -> str:
+    return " ".join(re.sub(r"[. ]", "", text).upper())
 
 
 def _phrase(match: re.Match[str], scan: Scan) -> str | None:
@@ -110,44 +100,40 @@ def _phrase(match: re.Match[str], scan: Scan) -> str | None:
     return said + (closing_stop(scan.text, match.end()) if said == "P H D" and match[0].endswith(".") else "")
 
 
-_PHRASES = {
-    "i.e.": "that is", "e.g.": "for example", "etal.": "et al", "a.k.a.": "A K A", "ph.d.": "P H D", "ph.d": "P H D",
-    "b.sc.": "B S C", "m.sc.": "M S C", "&c.": "et cetera", "w/o": "without", "c/o": "care of", "n/a": "not applicable",
-    "w/": "with", "i.e": "that is", "e.g": "for example", "and/or": "and or",
-}  # fmt: skip
-
-
 def _circa(match: re.Match[str], scan: Scan) -> str | None:
-    kind = match[1].lower()
-    if kind != "c" and not scan.said.endswith((",", ";", "-")):
+    return _BEFORE_YEARS[match[1]] if match[1] == "c" or scan.said.endswith((",", ";", "-")) else None
+
+
+def _dotted(match: re.Match[str], scan: Scan) -> str | None:
+    return f"{_spelt(match[1])}{match[2] or closing_stop(scan.text, match.end())}"
+
+
+def _initial(match: re.Match[str], scan: Scan) -> str | None:
+    """ "plan B. The" ends a sentence, "John F. The" hardly does; numerals are others' matter."""
+    numeral = match[1] in "IVX"
+    if numeral and scan.last.lower() in words("rulers.txt"):
         return None
-    return {"c": "circa", "b": "born", "d": "died"}[kind]
+    starts = scan.text[match.end()].isspace() and _STARTER.match(scan.text, match.end())
+    counted = numeral and scan.last.lower() in words("counted.txt")
+    return None if starts and (counted or not scan.last[:1].isupper()) else match[1]
 
 
-def _either(match: re.Match[str], scan: Scan) -> str | None:
-    return f"{match[1]} or {match[2]}"
+def _versus(match: re.Match[str], scan: Scan) -> str | None:
+    """ "Roe v. Wade", but "Chapter v. The"."""
+    numeral = scan.last.lower() in words("counted.txt") and _ARTICLE_NEXT.match(scan.text, match.end())
+    return "versus" if scan.last[:1].isupper() and not numeral else None
 
 
 CLASSES = [
-    Written("letters", re.compile(r"(?<![\w.'])((?:[A-Z]\.){2,8}|Ph\.D\.)s\b"), lambda m, s: f"{' '.join(m[1].upper().replace('.', ''))}'s"),
-    Written("abbreviation", re.compile(
-        r"(?<![\w.])(?:i\. ?e\.|e\. ?g\.|i\.e\b|e\.g\b|et al\.|a\.k\.a\.|ph\. ?d\b\.?(?!s)|[bm]\. ?sc\b\.?|&c\.|w/o\b|c/o\b|n/a\b|w/(?=\s)|and/or\b)(?!\w)", re.I), _phrase),
-    Written("abbreviation", re.compile(r"(?<![\w.])([cbd])\. ?(?=(?:1\d|20)\d\d\b)"), _circa),
-    Written("letters", re.compile(r"(?<![\w.'])((?:[A-Za-z]\.){1,10}[A-Za-z]|(?:[A-Z]\. ){1,4}[A-Z])\.('s)?(?!\w)"), _dotted),
-    Written("letters", re.compile(r"(?<![\w.'])(?<![A-Z] )([A-Z])\.(?=\s+[A-Z\"']|,|;|-[A-Z])"), _initial),
-    Written("versus", re.compile(r"v\.?(?= [A-Z])"), lambda m, s: _against(m, s)),
-    Written("abbreviation", re.compile(r"(?<![\w'.])([A-Za-z]{1,9}(?:'y)?)(?![\w'-])(\.?)(?=(\s*)(\S?))"), _abbreviation),
-    Written("letters", re.compile(r"(?<![\w&])([A-Z]{1,3})&([A-Z]{1,3})(?![\w&])"), lambda m, s: f"{' '.join(m[1])} and {' '.join(m[2])}"),
-    Written("letters", re.compile(r"(?<![\w.'])([B-HJ-LNP-TV-Z])s\b(?!\.? ?\d|[.']\w)"), lambda m, s: f"{m[1]}'s" if s.said else None),
-    Written("letters", re.compile(r"\b([A-G])#(?![\w#])"), lambda m, s: f"{m[1]} sharp"),
-    Written("either", re.compile(r"\b(he|she|his|her|him)/(she|he|her|his|him|hers)\b", re.I), _either),
-]  # fmt: skip
-
-
-def _against(match: re.Match[str], scan: Scan) -> str | None:
-    """ "Roe v. Wade", but "Chapter v. The"."""
-    counted = scan.last.lower() in words("counted.txt")
-    named = bool(re.match(r"[A-Z]", scan.last))
-    if not named or counted and re.match(r" (?:The|An?|In|At|On|Of|It)\b", scan.text[match.end() :][:5]):
-        return None
-    return "versus"
+    Written("letters", _DOTTED_PLURAL, lambda match, scan: f"{_spelt(match[1])}'s"),
+    Written("abbreviation", _PHRASE, _phrase),
+    Written("abbreviation", _CIRCA, _circa),
+    Written("letters", _DOTTED, _dotted),
+    Written("letters", _INITIAL, _initial),
+    Written("abbreviation", _VERSUS, _versus),
+    Written("abbreviation", _ABBREVIATION, _abbreviation),
+    Written("letters", _JOINED, lambda match, scan: f"{' '.join(match[1])} and {' '.join(match[2])}"),
+    Written("letters", _PLURAL_LETTER, lambda match, scan: f"{match[1]}'s" if scan.said else None),
+    Written("letters", _SHARP, lambda match, scan: f"{match[1]} sharp"),
+    Written("either", _EITHER, lambda match, scan: f"{match[1]} or {match[2]}"),
+]

@@ -1,4 +1,4 @@
-"""What is read digit by digit or in pieces: telephone and card numbers, addresses of machines, versions, serial numbers."""
+"""What is read digit by digit or in pieces: telephone numbers, addresses of machines, versions, serial numbers."""
 
 from __future__ import annotations
 
@@ -8,104 +8,104 @@ from processors.text.number_words import cardinal, digits, pairs, plural_of, yea
 from processors.text.written.numbers import IDENTIFIES, counts_many, integer
 from processors.text.written.scan import Scan, Written
 
-_PART = re.compile(r"\d+|[^\W\d_]+")
-_PLURAL = re.compile(r"[A-Z]{1,5}-?\d{1,4}s")
+_MACHINE = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?![\w:]|\.\d)")
+_TELEPHONE = re.compile(
+    r"(?<![\w-])(?:\+?\d{1,3}[ .-]?)?(?:\(\d{3}\)[ .-]?|(?<!\d)\d{3}[ .-])\d{3}[-. ]\d{4}"
+    r"(?:,? ?(?:ext\.?|x|extension) ?(?P<extension>\d{1,6}))?(?![\w-])|(?<![\w.,-])\d{3}-\d{4}(?![\w-])",
+    re.I,
+)
+_ABROAD = re.compile(
+    r"(?<![\w+])\+\d{1,4}(?: ?\(0\) ?|[ -])\d{2,6}(?:[ -]\d{2,6}){0,6}(?![\w-])"
+    r"|(?<![\w.,+-])0\d{2,4}[ -]\d{3,4}[ -]\d{3,4}(?![\w-])"
+)
+_CARD = re.compile(r"(?<![\w.,-])\d{4}(?:[ -]\d{4}){3}(?![\w-]|[.,]\d)")
+_CHAIN = re.compile(r"(?<![\w.-])\d{1,20}(?:-\d{1,20}){2,20}(?![\w-])")
+_TWO_GROUPS = re.compile(r"(?<![\w.-])\d{3,20}-\d{3,20}(?![\w-])")
 
 
 def _groups(match: re.Match[str], scan: Scan) -> str | None:
     """Groups of digits with a pause between them."""
-    plus = "plus " if "+" in match[0] else ""
-    extension = re.search(r"(?:ext\.?|x|extension) ?(\d+)$", match[0], re.I)
-    number = match[0][: extension.start()] if extension else match[0]
-    said = plus + ", ".join(digits(group) for group in re.findall(r"\d+", number.replace("(0)", "")))
-    return said + (f", extension {digits(extension[1])}" if extension else "")
+    extension = match.groupdict().get("extension")
+    number = match[0][: match.start("extension") - match.start()] if extension else match[0]
+    said = ", ".join(digits(group) for group in re.findall(r"\d+", number.replace("(0)", "")))
+    return ("plus " if "+" in number else "") + said + (f", extension {digits(extension)}" if extension else "")
 
 
 def _machine(match: re.Match[str], scan: Scan) -> str | None:
-    said = " dot ".join(digits(part) for part in match[1].split("."))
-    return said + (f" colon {pairs(match[2]) if len(match[2]) == 4 else cardinal(match[2])}" if match[2] else "")
+    said, port = " dot ".join(map(digits, match[1].split("."))), match[2]
+    return said + (f" colon {pairs(port) if len(port) == 4 else cardinal(port)}" if port else "")
+
+
+_VERSION = re.compile(r"(?<![\w.])(?!\d{1,3}(?:\.000)+\b)\d{1,6}(?:\.\d{1,6}){2,20}(?!\.?\w)")
+# "Python 3.10" is a later release than 3.9.
+_RELEASE = re.compile(r"(?<![\w.])\d{1,4}\.\d{2}(?![\w.]*\w)")
+_RELEASED = re.compile(r"\b(?:[Vv]ersion|Python|Ubuntu|macOS|Android|Linux|iOS|[Vv])$")
+_TABLE = re.compile(r"(?<![\w-])(\d{1,2})-(\d{1,2})(?![\w-])")
+_TABLES = re.compile(r"\b(?:Table|Figure|Listing|Exhibit|Example)$")
+# "a 401(k) plan", "1080p".
+_PAIRS_AND_LETTER = re.compile(r"(?<![\w.,-])(?:(401|403|501)\(([kbc])\)|(480|720|1080|1440|2160)([pi])\b)")
 
 
 def _version(match: re.Match[str], scan: Scan) -> str | None:
-    return " point ".join(
-        digits(part, "oh") if part[0] == "0" and len(part) > 1 else cardinal(part) for part in match[0].split(".")
-    )
-
-
-def _release(match: re.Match[str], scan: Scan) -> str | None:
-    # "Python 3.10" is a later release than 3.9.
-    return (
-        _version(match, scan)
-        if re.search(r"\b(?:[Vv]ersion|Python|Ubuntu|macOS|Android|Linux|iOS|[Vv])$", scan.said)
-        else None
-    )
+    return " point ".join(digits(part, "oh") if part[0] == "0" < part else cardinal(part) for part in match[0].split("."))
 
 
 def _table(match: re.Match[str], scan: Scan) -> str | None:
-    named = re.search(r"\b(?:Table|Figure|Listing|Exhibit|Example)$", scan.said)
-    return f"{cardinal(match[1])} dash {cardinal(match[2])}" if named else None
+    return f"{cardinal(match[1])} dash {cardinal(match[2])}" if _TABLES.search(scan.said) else None
 
 
-def _piece(part: str, in_chain: bool) -> str:
-    if part.isdigit():
-        if len(part) <= 2 and part[0] != "0":
-            return cardinal(part)
-        if len(part) == 3 and (in_chain and "0" not in part or part[1] != "0" and part[2] == "0"):
-            return pairs(part)
-        return digits(part)
-    return " ".join(part.upper()) if len(part) == 1 or len(part) <= 3 and part.isupper() else part
+_CODE = re.compile(
+    r"(?<![^\W_])(?=[A-Za-z-]{0,40}\d)(?=[\d-]{0,40}[A-Za-z])[A-Za-z0-9]{1,40}(?:-[A-Za-z0-9]{1,40}){0,5}(?![^\W_])"
+)
+_PLURAL = re.compile(r"[A-Z]{1,5}-?\d{1,4}s")
+_COUNT = re.compile(r"\d+[kKM]")
+_A_YEAR = r"(1[1-9]\d\d|20\d\d)"
+_IN_YEAR = re.compile(rf"(?:(pre|post|mid|circa|early|late)-|(FY|CY)-?){_A_YEAR}", re.I)
+_IN_DECADE = re.compile(r"([a-z]+)-((?:1\d|20)\d0|[2-9]0)s", re.I)
+_PART = re.compile(r"\d+|[A-Za-z]+")
 
 
 def _code(match: re.Match[str], scan: Scan) -> str | None:
     """ "C2766", "133-A", "F-16", "B-52s"; "1-day" is a number and words."""
     text = match[0]
-    if re.fullmatch(r"\d+[kKM]", text) and counts_many(scan.text, match.end()):
+    if _COUNT.fullmatch(text) and counts_many(scan.text, match.end()):
         return None
+    if found := _IN_YEAR.fullmatch(text):
+        return f"{found[1] or ' '.join(found[2])} {year(found[3])}"
+    if found := _IN_DECADE.fullmatch(text):
+        return f"{found[1]}-{plural_of(year(found[2]))}"
     plural = _PLURAL.fullmatch(text) is not None
     pieces = text.removesuffix("s" if plural else "").split("-")
     if len(pieces) > 1 and pieces[0].isdigit() and all(len(piece) > 1 and piece.isalpha() for piece in pieces[1:]):
         return "-".join([integer(pieces[0], scan, match.start() + len(pieces[0])), *pieces[1:]])
-    if (
-        len(pieces) == 2
-        and re.fullmatch(r"pre|post|mid|circa|early|late|FY|CY", pieces[0], re.I)
-        and re.fullmatch(r"1[1-9]\d\d|20\d\d", pieces[1])
-    ):
-        return f"{_piece(pieces[0], False)} {year(pieces[1])}"
-    decade = re.fullmatch(r"((?:1\d|20)\d0|[2-9]0)s", pieces[-1])
-    if len(pieces) == 2 and decade and pieces[0].isalpha():
-        return f"{pieces[0]}-{plural_of(year(decade[1]))}"
-    short = re.fullmatch(r"(FY|CY)(1[1-9]\d\d|20\d\d)", text)
-    if short:
-        return f"{' '.join(short[1])} {year(short[2])}"
     words = []
     for piece in pieces:
         parts = _PART.findall(piece)
-        if len(pieces) > 1 and piece.isalpha() and len(piece) > 3:
-            words.append(piece)
-            continue
-        words += [_piece(part, len(pieces) > 1 and len(parts) == 1) for part in parts]
+        word = len(pieces) > 1 and piece.isalpha() and len(piece) > 3
+        words += [piece] if word else [_piece(part, len(pieces) > 1 and len(parts) == 1) for part in parts]
     return plural_of(" ".join(words)) if plural else " ".join(words)
 
 
-def _screen(match: re.Match[str], scan: Scan) -> str | None:
-    return f"{pairs(match[1])} {match[2].upper()}"
+def _piece(part: str, in_chain: bool) -> str:
+    if not part.isdigit():
+        return " ".join(part.upper()) if len(part) == 1 or len(part) <= 3 and part.isupper() else part
+    if len(part) <= 2 and part[0] != "0":
+        return cardinal(part)
+    in_pairs = len(part) == 3 and (in_chain and "0" not in part or part[1] != "0" and part[2] == "0")
+    return pairs(part) if in_pairs else digits(part)
 
 
 CLASSES = [
-    Written("address", re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?![\w:]|\.\d)"), _machine),
-    Written("telephone", re.compile(
-        r"(?<![\w-])(?:\+?\d{1,3}[ .-]?)?(?:\(\d{3}\)[ .-]?|(?<!\d)\d{3}[ .-])\d{3}[-. ]\d{4}(?:,? ?(?:ext\.?|x|extension) ?\d{1,6})?(?![\w-])"
-        r"|(?<![\w.,-])\d{3}-\d{4}(?![\w-])", re.I), _groups),
-    Written("telephone", re.compile(r"(?<![\w+])\+\d{1,4}(?: ?\(0\) ?|[ -])\d{2,6}(?:[ -]\d{2,6}){0,6}(?![\w-])"), _groups),
-    Written("telephone", re.compile(r"(?<![\w.,+-])0\d{2,4}[ -]\d{3,4}[ -]\d{3,4}(?![\w-])"), _groups),
-    Written("card", re.compile(r"(?<![\w.,-])\d{4}(?:[ -]\d{4}){3}(?![\w-]|[.,]\d)"), _groups),
-    Written("digits", re.compile(r"(?<![\w.-])\d{1,20}(?:-\d{1,20}){2,20}(?![\w-])"), _groups),
-    Written("digits", re.compile(r"(?<![\w.-])\d{3,20}-\d{3,20}(?![\w-])"), lambda m, s: _groups(m, s) if IDENTIFIES.search(s.said) else None),
-    Written("version", re.compile(r"(?<![\w.])(?!\d{1,3}(?:\.000)+\b)\d{1,6}(?:\.\d{1,6}){2,20}(?!\.?\w)"), _version),
-    Written("version", re.compile(r"(?<![\w.])\d{1,4}\.\d{2}(?![\w.]*\w)"), _release),
-    Written("table", re.compile(r"(?<![\w-])(\d{1,2})-(\d{1,2})(?![\w-])"), _table),
-    Written("code", re.compile(r"\b(401|403|501)\(([kbc])\)"), _screen),
-    Written("code", re.compile(r"(?<![\w.,-])(480|720|1080|1440|2160)([pi])\b"), _screen),
-    Written("code", re.compile(
-        r"(?<![^\W_])(?=[^\W\d_-]{0,40}-?\d|[\d-]{1,40}[^\W\d_])(?=[A-Za-z-]{0,40}\d)(?=[\d-]{0,40}[A-Za-z])[A-Za-z0-9]{1,40}(?:-[A-Za-z0-9]{1,40}){0,5}(?![^\W_])"), _code),
-]  # fmt: skip
+    Written("address", _MACHINE, _machine),
+    Written("telephone", _TELEPHONE, _groups),
+    Written("telephone", _ABROAD, _groups),
+    Written("card", _CARD, _groups),
+    Written("digits", _CHAIN, _groups),
+    Written("digits", _TWO_GROUPS, lambda match, scan: _groups(match, scan) if IDENTIFIES.search(scan.said) else None),
+    Written("version", _VERSION, _version),
+    Written("version", _RELEASE, lambda match, scan: _version(match, scan) if _RELEASED.search(scan.said) else None),
+    Written("table", _TABLE, _table),
+    Written("code", _PAIRS_AND_LETTER, lambda m, scan: f"{pairs(m[1] or m[3])} {(m[2] or m[4]).upper()}"),
+]
+# What is asked behind the numbers: letters and digits in one.
+MIXED = [Written("code", _CODE, _code)]

@@ -3,192 +3,177 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from typing import NamedTuple
 
 from processors.text.number_words import cardinal
-from processors.text.written.numbers import SCALE, VALUE, decimal, quantity, value
+from processors.text.written.numbers import SCALE, SIGNS, VALUE, decimal, mixed, quantity, value
 from processors.text.written.scan import Scan, Written
 from processors.text.written.tables import rows
 
 
-class _Unit:
-    """A row of the table."""
+class _Unit(NamedTuple):
+    one: str
+    many: str
+    kind: str = ""
 
-    def __init__(self, one: str, many: str, kind: str = "") -> None:
-        self.one, self.many, self.kind = one, many, kind
 
-
-@lru_cache(maxsize=1)
-def _units() -> dict[str, _Unit]:
-    table = {row[0]: _Unit(*row[1:]) for row in rows("units.tsv")}
-    for name in list(table):
+def _all_units() -> dict[str, _Unit]:
+    units = {written: _Unit(*names) for written, *names in rows("units.tsv")}
+    for name, unit in list(units.items()):
         # "12KG" and "3 mbps" are no other units; single letters are.
-        if len(name) > 1 and not table[name].kind:
+        if len(name) > 1 and not unit.kind:
             for written in (name.upper(), name.lower(), name.capitalize()):
-                table.setdefault(written, table[name])
-    return table
+                units.setdefault(written, unit)
+    return units
 
 
-_PER = {"s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "m": "meter", "mi": "mile", "wk": "week",
-        "mo": "month", "yr": "year", "d": "day", "day": "day", "week": "week", "month": "month", "year": "year", "hour": "hour",
-        "person": "person", "capita": "capita", "night": "night", "minute": "minute", "second": "second"}  # fmt: skip
+_UNITS = _all_units()
+_PER = {
+    "s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "m": "meter", "mi": "mile",
+    "wk": "week", "mo": "month", "yr": "year", "d": "day",
+} | {name: name for name in "second minute hour day night week month year person capita piece mile gallon".split()}  # fmt: skip
 _POWERS = {"2": "square", "3": "cubic"}
+_PER_WHAT = r"/ ?(?P<per>[A-Za-zμ]{1,7})(?P<per_power>\^?-?[23])?"
 _UNIT = (
     r"(?P<square>(?:sq|cu)\b\.? ?)?(?P<unit>fl\.? ?oz|mm Hg|[A-Za-zμΩ]{1,6}(?:H2O)?)(?P<power>\^?[23])?"
-    r"(?:/(?P<per>[A-Za-zμ]{1,6})(?P<per_power>\^?-?[23])?)?(?![\w/°'^]|&\w)(?P<stop>\.?)"
+    rf"(?:{_PER_WHAT})?(?![\w/°'^]|&\w)(?P<stop>\.?)"
 )
-_VERBS_BEFORE_IN = re.compile(r"\.? (?:\d{1,2}) ?in\b\.?")
+_SIGN = r"(?:(?<![\w)\]])[-−+±~])"
+_BEGIN = r"(?<![\w.])(?<!\d,)"
+_MEASURE = re.compile(
+    rf"(?P<sign>{_SIGN} ?)?(?=[.\d]){_BEGIN}(?:(?P<number>{VALUE})(?P<scale> {SCALE})?)?"
+    rf"(?:(?:(?<=\d)[ -])?(?P<part>\d{{1,2}}/\d{{1,2}}))?(?P<gap> ?|-){_UNIT}"
+    r"(?P<to>[-–](?=\d[\d.,]{0,9} ?(?P=unit)(?![\w/])))?"
+)
+_ARTICLE = re.compile(r"\b[Aa]n?$")
+# No noun of "a 5 km run".
 _NO_NOUN = re.compile(r" ?(?:of|in|on|at|to|and|or|is|was|for|per|by|with|from|above|below|[A-Z])\b")
-_PLACES = re.compile(
-    r" (?:the|a|an|this|that|these|those|all|my|his|her|its|our|their|your|some|each|every|both|total|front|back|"
-    r"height|length|width|depth|diameter|Jan\w*|Feb\w*|March|April|May|June|July|Aug\w*|Sep\w*|Oct\w*|Nov\w*|Dec\w*|[12]\d{3})\b"
-)
 
 
-def unit_words(match: re.Match[str], one: bool) -> str | None:
-    """What the unit of a match is called; None if it is no unit."""
-    name = re.sub(r"^fl\.? ?oz$", "fl oz", match["unit"])
-    unit = _units().get(name)
-    if unit is None:
-        return None
-    words = unit.one if one else unit.many
-    square = {"sq": "square", "cu": "cubic"}.get((match["square"] or "").rstrip(". ").lower())
-    if match["power"]:
-        square = _POWERS[match["power"].strip("^")]
-    if square:
-        words = f"{square} {words}"
-    if match["per"]:
-        per = _PER.get(match["per"]) or (_units()[match["per"]].one if match["per"] in _units() else None)
-        if per is None:
-            return None
-        power = (match["per_power"] or "").strip("^-")
-        words += f" per {per} {'squared' if power == '2' else 'cubed'}" if power and per == "second" else ""
-        words += f" per {_POWERS[power]} {per}" if power and per != "second" else "" if power else f" per {per}"
-    return words
+def _per(name: str, power: str | None) -> str | None:
+    """ "km", "2" -> "per square kilometer"."""
+    words = _PER.get(name) or (_UNITS[name].one if name in _UNITS else None)
+    power = (power or "").strip("^-")
+    if words and power:
+        words = f"{words} {'squared' if power == '2' else 'cubed'}" if words == "second" else f"{_POWERS[power]} {words}"
+    return words and f"per {words}"
 
 
 def _measure(match: re.Match[str], scan: Scan) -> str | None:
-    text, number, part, gap, name = scan.text, match["number"], match["part"], match["gap"], match["unit"]
-    unit = _units().get(re.sub(r"^fl\.? ?oz$", "fl oz", name))
+    number, part, gap, name, stop = match.group("number", "part", "gap", "unit", "stop")
+    square, power, per = match.group("square", "power", "per")
+    unit = _UNITS.get("fl oz" if name.startswith("fl") else name)
     if unit is None:
         return None
-    kind, stop = unit.kind, match["stop"]
-    following = text[match.end() : match.end() + 2].lstrip()[:1]
-    plain = not (match["power"] or match["per"] or match["square"])
-    if plain and kind == "stop" and not stop or kind == "glued" and gap:
-        return None
-    if plain and kind == "decimal" and "." not in (number or ""):
-        return None
-    if name == "s" and not gap and plain and "." not in (number or ""):
-        # "30s" may be a decade.
-        return None
+    plain, end = not (power or per or square), match.end()
+    following = scan.text[end : end + 2].lstrip()[:1]
     run = name == "m" and gap == "-" and following.islower()
-    if len(name) == 1 and plain and (gap == "-" and not run or gap == " " and name in "ABKJNVFL"):
+    if plain and (
+        unit.kind == "stop" and not stop
+        or unit.kind == "glued" and gap
+        or unit.kind == "decimal" and "." not in (number or "")
+        # "30s" may be a decade, "221-B" a house.
+        or name == "s" and not gap and "." not in (number or "")
+        or len(name) == 1 and (gap == "-" and not run or gap == " " and name in "ABKJNVFL")
+    ):  # fmt: skip
         return None
-    single = number == "1" and not part
-    article = re.search(r"\b[Aa]n?$", scan.said) and following.isalpha() and not (stop and following.isupper())
-    article = article and not _NO_NOUN.match(text, match.end())
-    small = part is not None and not number
-    words = unit_words(match, single or gap == "-" or bool(article) or small)
-    if words is None:
-        return None
-    said = quantity(number) if number and match["scale"] is None else decimal(number or "")
+    noun = following.isalpha() and not (stop and following.isupper()) and not _NO_NOUN.match(scan.text, end)
+    single = number == "1" and not part or part and not number
+    words = unit.one if single or gap == "-" or noun and _ARTICLE.search(scan.said) else unit.many
+    if power or square:
+        words = f"{_POWERS[power.strip('^')] if power else 'square' if square.startswith('s') else 'cubic'} {words}"
+    if per:
+        rate = _per(per, match["per_power"])
+        if rate is None:
+            return None
+        words = f"{words} {rate}"
     if part:
-        fraction = part_words(part)
-        said = f"{said} and {re.sub('^one (?=half|quarter)', 'a ', fraction)}" if number else fraction
-    sign = {"-": "minus ", "−": "minus ", "±": "plus or minus ", "+": "plus ", "~": "about "}.get(
-        match["sign"] or "", ""
-    )
-    ends = stop and re.match(r"\s*(?:$|[A-Z\"'])", text[match.end() :][:3])
-    joint = " to" if match["to"] else ""
-    return f"{sign}{said}{match['scale'] or ''}{'-' if gap == '-' else ' '}{words}{'.' if ends and not joint else ''}{joint}"
+        said = mixed(number, *part.split("/"))
+    else:
+        said = decimal(number) + match["scale"] if match["scale"] else quantity(number)
+    sign = SIGNS[match["sign"].strip()] + " " if match["sign"] else ""
+    ending = " to" if match["to"] else "." if stop and scan.closes(end) else ""
+    return f"{sign}{said}{'-' if gap == '-' else ' '}{words}{ending}"
 
 
-def part_words(part: str) -> str:
-    """ "3/4" -> "three quarters"."""
-    from processors.text.number_words import fraction
+_RATE = re.compile(rf"(?<=[\w.]){_PER_WHAT}(?!\w)")
+_PER_UNIT = re.compile(r"\bper ([A-Za-z]{2,4})(?!\w)")
 
-    return fraction(*part.split("/"))
+
+def _rate(match: re.Match[str], scan: Scan) -> str | None:
+    """ "$2.50/lb", "5 days/week", "12/kg": per what, behind a number or what is counted."""
+    kinds = [reading.kind for reading in scan.found[-2:]]
+    counted = scan.last.endswith("s") and kinds[0] == "cardinal"
+    return _per(match["per"], match["per_power"]) if counted or kinds[-1:] in (["money"], ["cardinal"], ["measure"]) else None
+
+
+_FEET = re.compile(
+    r"(?<![\w.,'])(?:(\d{1,2}) ?(?:ft|feet)\.? (\d{1,2}) ?in\b\.?|(\d{1,2})' ?(\d{1,2})(?:\"|''))"
+)
+_IN_WHAT = re.compile(
+    r" (?:the|a|an|this|that|these|those|all|my|his|her|its|our|their|your|some|each|every|both|total|front|back|height|"
+    r"length|width|depth|diameter|Jan\w*|Feb\w*|March|April|May|June|July|Aug\w*|Sep\w*|Oct\w*|Nov\w*|Dec\w*|[12]\d{3})\b"
+)
+_INCHES = re.compile(r"(?<![\w.,])(\d{1,4}(?:\.\d{1,3})?)\"(?!\w)")
 
 
 def _feet(match: re.Match[str], scan: Scan) -> str | None:
     """ "5 ft 10 in", "5'10\""."""
     feet, inches, marked = match[1] or match[3], match[2] or match[4], match[3] is not None
-    following = scan.text[match.end() :]
-    article = re.search(r"\b[Aa]$", scan.said) and re.match(" ?[a-z]", following)
-    one = feet == "1" or bool(article)
-    if not marked and _PLACES.match(following):
-        return f"{cardinal(feet)} {'foot' if feet == '1' else 'feet'} {cardinal(inches)} in"
-    closes = match[0].endswith(".") and re.match(r"\s*(?:$|[A-Z])", following[:2])
-    said = f"{cardinal(feet)} {'foot' if one else 'feet'} {cardinal(inches)}"
-    return said if marked else f"{said} {'inch' if inches == '1' else 'inches'}{'.' if closes else ''}"
+    noun = marked and _ARTICLE.search(scan.said) and re.match(" ?[a-z]", scan.text[match.end() :][:2])
+    said = f"{cardinal(feet)} {'foot' if feet == '1' or noun else 'feet'} {cardinal(inches)}"
+    if marked:
+        return said
+    if not match[0].endswith(".") and _IN_WHAT.match(scan.text, match.end()):
+        # "5 ft 10 in the back".
+        return f"{said} in"
+    stop = "." if match[0].endswith(".") and scan.closes(match.end()) else ""
+    return f"{said} {'inch' if inches == '1' else 'inches'}{stop}"
 
 
 def _inches(match: re.Match[str], scan: Scan) -> str | None:
     if scan.doubles % 2:
         # It closes a quotation.
         return None
-    one = re.search(r"\b[Aa]n?$", scan.said) is not None
-    return f"{value(match[1], scan, match.end())} {'inch' if one or match[1] == '1' else 'inches'}"
+    one = match[1] == "1" or _ARTICLE.search(scan.said)
+    return f"{value(match[1], scan, match.end())} {'inch' if one else 'inches'}"
+
+
+_NEXT_DEGREE = r"(?=\d{1,4}(?:\.\d{1,3})? ?°)"
+_DEGREES = re.compile(
+    rf"({_SIGN} ?)?{_BEGIN}({VALUE}) ?°(?: ?([CFK])\b)?(?: ?([NSEW])\b)?( ?[-–] ?{_NEXT_DEGREE})?"
+)
+# "10 -15°C", but "In 2020 -5°C".
+_DEGREES_TO = re.compile(rf"({_SIGN} ?)?{_BEGIN}((?![12]\d{{3}} ){VALUE}) ?[-–] ?{_NEXT_DEGREE}")
+_ANGLE = re.compile(r"[- ](?:angle|turn|view|bend|slope|arc|rotation|heat|weather|temperatures?)s?\b")
+_SCALES = {"C": " Celsius", "F": " Fahrenheit", "K": " Kelvin"}
+_SIDES = {"N": " north", "S": " south", "E": " east", "W": " west"}
 
 
 def _degrees(match: re.Match[str], scan: Scan) -> str | None:
-    minus, number, scale, side, joint = match.groups()
-    angle = re.match(
-        r"[- ](?:angle|turn|view|bend|slope|arc|rotation|heat|weather|temperatures?)s?\b", scan.text[match.end() :][:14]
-    )
-    one = number == "1" or not scale and angle
-    words = f"{'minus ' if minus else ''}{decimal(number)}"
-    if joint and not scale and re.match(r" ?[-–] ?", joint) and "°" not in match[0]:
-        return f"{words} to"
-    words += f" {'degree' if one else 'degrees'}"
-    words += {"C": " Celsius", "F": " Fahrenheit", "K": " Kelvin"}.get(scale or "", "")
-    words += {"N": " north", "S": " south", "E": " east", "W": " west"}.get(side or "", "")
-    return words + (" to" if joint else "")
+    minus, number, scale, side, to = match.groups()
+    one = number == "1" or not scale and _ANGLE.match(scan.text, match.end())
+    words = f"{'minus ' if minus else ''}{decimal(number)} {'degree' if one else 'degrees'}"
+    return words + _SCALES.get(scale, "") + _SIDES.get(side, "") + (" to" if to else "")
+
+
+_PERCENT = re.compile(
+    rf"({_SIGN})? ?{_BEGIN}({VALUE}) ?%( ?[-–] ?(?=\d{{1,3}}(?:\.\d{{1,3}})? ?%)|[-–](?=\d))?"
+)
 
 
 def _percent(match: re.Match[str], scan: Scan) -> str | None:
-    minus, number, joint = match.groups()
-    sign = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about "}.get(minus or "", "")
-    return f"{sign}{decimal(number)} percent{' to' if joint else ''}"
+    sign, number, to = match.groups()
+    return f"{SIGNS[sign] + ' ' if sign else ''}{decimal(number)} percent{' to' if to else ''}"
 
 
-def _bare_to(match: re.Match[str], scan: Scan) -> str | None:
-    """The lower end of a range with the unit behind the upper one."""
-    return f"{'minus ' if match[1] else ''}{decimal(match[2])} to"
-
-
-def _per(match: re.Match[str], scan: Scan) -> str | None:
-    words = _PER.get(match[1]) or (_units()[match[1]].one if match[1] in _units() else None)
-    square = f"{_POWERS[match[2][1]]} " if match.re.groups > 1 and match[2] else ""
-    return words and f"per {square}{words}"
-
-
-_SIGN = r"(?<![\w)\]])[-−+±~]"
-_BEGIN = r"(?<![\w.])(?<!\d,)"
-_DEGREE = r"(?: ?°(?: ?([CFK])\b)?(?: ?([NSEW])\b)?)"
 CLASSES = [
-    Written("measure", re.compile(r"(?<![\w.,'])(\d{1,2}) ?(?:ft|feet)\.? (\d{1,2}) ?in\b\.?|(?<![\w.,'])(\d{1,2})' ?(\d{1,2})(?:\"|'')"), _feet),
-    Written("measure", re.compile(rf"({_SIGN} ?)?{_BEGIN}({VALUE}){_DEGREE}( ?[-–] ?(?=\d{{1,4}}(?:\.\d{{1,3}})? ?°))?"), _degrees),
-    Written("measure", re.compile(
-        rf"({_SIGN} ?)?{_BEGIN}((?![12]\d{{3}} ){VALUE})(?: ?[-–] |-| ?–|(?<![12]\d{{3}}) -)(?=\d{{1,4}}(?:\.\d{{1,3}})? ?°)"), _bare_to),
-    Written("measure", re.compile(rf"({_SIGN})? ?{_BEGIN}({VALUE}) ?%( ?[-–] ?(?=\d{{1,3}}(?:\.\d{{1,3}})? ?%)|[-–](?=\d))?"), _percent),
-    Written("measure", re.compile(
-        rf"(?P<sign>{_SIGN})? ?(?=[.\d]){_BEGIN}(?:(?P<number>{VALUE})(?P<scale> {SCALE})?)?(?:(?:(?<=\d)[ -])?(?P<part>\d{{1,2}}/\d{{1,2}}))?(?P<gap> ?|-)"
-        rf"(?<=[\d\w -]){_UNIT}(?P<to>[-–](?=\d[\d.,]{{0,9}} ?(?P=unit)(?![\w/])))?"), _measure),
-    Written("measure", re.compile(r"(?<![\w.,])(\d{1,4}(?:\.\d{1,3})?)\"(?!\w)"), _inches),
-    Written("measure", re.compile(r"\bper (kg|km|lb|hr|sec|min|oz|cm|mm|ml|mg|kWh)\b"), _per),
-    Written("measure", re.compile(r"(?<=[\w.])/ ?(kg|km|lb|hr|hour|day|month|year|week|wk|yr|mo|min|sec|night|gallon|gal|person|minute|second|piece|mile|oz)(\^[23])?(?!\w)"), lambda m, s: _rate(m, s)),
-]  # fmt: skip
-
-
-def _rate(match: re.Match[str], scan: Scan) -> str | None:
-    """ "$2.50/lb", "5 days/week", "12/kg": per what, behind a number or what is counted."""
-    if scan.found and (
-        scan.found[-1].kind in ("money", "cardinal", "measure")
-        or scan.last.endswith("s")
-        and len(scan.found) > 1
-        and scan.found[-2].kind == "cardinal"
-    ):
-        return _per(match, scan) or f"per {match[1]}"
-    return None
+    Written("measure", _FEET, _feet),
+    Written("measure", _DEGREES, _degrees),
+    Written("measure", _DEGREES_TO, lambda match, scan: f"{'minus ' if match[1] else ''}{decimal(match[2])} to"),
+    Written("measure", _PERCENT, _percent),
+    Written("measure", _MEASURE, _measure),
+    Written("measure", _INCHES, _inches),
+    Written("measure", _PER_UNIT, lambda match, scan: _per(match[1], None) if match[1] in _UNITS else None),
+    Written("measure", _RATE, _rate),
+]
