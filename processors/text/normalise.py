@@ -9,75 +9,43 @@ from processors.text.arpabet import SPAN, complete_stress
 from processors.text.characters import plain_characters
 from processors.text.text_error import TextError
 from processors.text.written import (
-    abbreviations,
-    clock,
-    codes,
-    dates,
-    electronic,
-    measures,
-    money,
-    numbers,
-    places,
-    roman,
-    signs,
-)
+    abbreviations, clock, codes, dates, electronic, measures, money, numbers, places, roman, signs
+)  # fmt: skip
 from processors.text.written.scan import Language, Reading, Scan, Written
 
 __all__ = ["Reading", "joined", "normalise", "readings"]
 
+ENGLISH = Language(
+    at_letters=[
+        *electronic.CLASSES, *dates.CLASSES, *clock.CLASSES, *places.CLASSES, *abbreviations.CLASSES, *roman.CLASSES,
+        *measures.CLASSES, *money.CLASSES, *codes.CLASSES, *codes.MIXED, *signs.CLASSES,
+    ],
+    elsewhere=[
+        *electronic.CLASSES, *dates.IN_DIGITS, *codes.CLASSES, *dates.IN_WORDS, *clock.CLASSES, *money.CLASSES,
+        *places.CLASSES, *measures.CLASSES, *numbers.CLASSES, *codes.MIXED, *numbers.ANY_NUMBER, *signs.CLASSES,
+    ],
+    watched=dates.NAMES | abbreviations.FREE | frozenset(("per", "noon", "midnight", "v", "localhost")),
+)  # fmt: skip
+_AS_IT_STANDS = re.compile(r"(?:(?<=\d)[.,:]\d|[-']?[^\s,.!?;:…\"'()\[\]—–\\|_{}<>~^`-])+")
+_ANY_WORD = [Written("word", _AS_IT_STANDS, lambda match, scan: match[0])]
+# A language that nobody wrote classes for: marks are settled, everything else is left to its own reader.
+OTHER = Language(_ANY_WORD, _ANY_WORD, watched=frozenset(), any_script=True)
+
 _LETTER = r"[^\W\d_]"
-# Words that need no look: nothing written in small letters between blanks or marks is anything but a word, except these.
-_PLAIN_WORD = re.compile(r"(?![ivx]+\b)[a-z]+(?:[-'][a-z]+){0,8}(?=[ ,;!?]|:(?![/\d])|$)")
-_WORD = re.compile(rf"{_LETTER}+(?:['-]{_LETTER}+)*(?:-(?=\d))?|-{_LETTER}+(?:['-]{_LETTER}+)*")
+# Small letters between blanks or marks are a word and nothing else, unless they are watched.
+_PLAIN_WORD = re.compile(r"(?<![^\W_])(?![ivx]+\b)[a-z]+(?:[-'][a-z]+){0,8}(?=[ ,;!?]|:(?![/\d])|$)")
+_WORD = re.compile(rf"{_LETTER}+(?:['-]{_LETTER}+)*(?:-(?=\d))?|(?<=[^\W_])-{_LETTER}+(?:['-]{_LETTER}+)*")
 _ELIDED = re.compile(
-    r"'(?:em|tis|twas|twill|twere|til|till|cause|bout|round|neath|tween|gainst|cept|n|im|er|ere|fraid|spect|scuse|cos|cuz|"
-    r"nother|nuff|gin|mongst|fore|pon|lectric|prentice)\b",
+    r"'(?:em|tis|twas|twill|twere|til|till|cause|bout|round|neath|tween|gainst|cept|n|im|er|ere|fraid|spect|scuse|cos|"
+    r"cuz|nother|nuff|gin|mongst|fore|pon|lectric|prentice)\b",
     re.I,
 )
 _ENDING = re.compile(r"(?<=[^\W_])'(?:s|d|ll|re|ve)\b")
 _PLURAL_OPTION = re.compile(r"(?<=[a-z])\((e?s)\)")
-_DASH = re.compile(r"[—–]|-(?=\s|$)|(?<=\s)-")
 _HANGING = re.compile(r"(?<=[^\W_])-(?= (?:and|or|to) \w+-\w)")
-_MARKS = ",.!?;:…-"
-_STRENGTH = {",": 0, "-": 1, ":": 2, ";": 3, ".": 4, "…": 5, "!": 6, "?": 7}
-ENGLISH = Language([
-    *electronic.CLASSES, *dates.CLASSES, *clock.CLASSES, *places.CLASSES, *abbreviations.CLASSES, *roman.CLASSES,
-    *measures.CLASSES, *money.CLASSES, *codes.CLASSES, *codes.MIXED, *signs.CLASSES,
-], [
-    *electronic.CLASSES, *dates.IN_DIGITS, *codes.CLASSES, *dates.IN_WORDS, *clock.CLASSES, *money.CLASSES, *places.CLASSES,
-    *measures.CLASSES, *numbers.CLASSES, *codes.MIXED, *numbers.ANY_NUMBER, *signs.CLASSES,
-], dates.NAMES | abbreviations.FREE | frozenset(("per", "noon", "midnight", "v", "localhost")))  # fmt: skip
-_AS_WRITTEN = Written(
-    "word", re.compile(r"(?:(?<=\d)[.,:]\d|[-']?[^\s,.!?;:…\"'()\[\]—–\\|_{}<>~^`-])+"), lambda match, scan: match[0]
-)
-# A language that nobody wrote classes for: marks are settled, everything else is left to its own reader.
-OTHER = Language([_AS_WRITTEN], [_AS_WRITTEN], frozenset(), any_script=True)
-_PHONES_MEANT = re.compile(r"\{[^{}]*\b(?:AA|AE|AH|AO|AW|AY|EH|ER|EY|IH|IY|OW|OY|UH|UW)[012]\b", re.I)
-
-
-def phone_spans(text: str) -> dict[int, tuple[int, str]]:
-    """Spans of phones in a text: start -> end and "{HH AH0 L OW1}" with its stresses complete; other braces are none.
-
-    :raises TextError: phones with an unknown symbol, or without the closing brace, with their position (from 1).
-    """
-    spans = {}
-    for match in SPAN.finditer(text):
-        symbols = match[1].split()
-        try:
-            if symbols:
-                spans[match.start()] = (match.end(), "{" + " ".join(complete_stress(symbols)) + "}")
-        except ValueError as error:
-            if _PHONES_MEANT.match(text, match.start()):
-                raise TextError(
-                    f"{str(error)[:20]!r} in the braces at character {match.start() + 1} is no ARPAbet phone; "
-                    "write phones as {HH AH0 L OW1}"
-                ) from None
-    for match in _PHONES_MEANT.finditer(text):
-        if match.start() not in spans:
-            raise TextError(
-                f"the brace '{{' at character {match.start() + 1} has no partner; write phones as {{HH AH0 L OW1}}"
-            )
-    return spans
+_MARK = re.compile(r"(?P<bracket>[()\[\]])|(?P<dash>[—–]|-(?=\s|$)|(?<=\s)-)|[,.!?;:…]")
+_STRENGTH = {mark: strength for strength, mark in enumerate(",-:;.…!?")}
+_PHONES_MEANT = re.compile(r"\{[^{}]*\b(?:A[AEHOWY]|E[HRY]|I[HY]|O[WY]|U[HW])[012]\b", re.I)
 
 
 def normalise(text: str, own: Mapping[str, str] | None = None, language: Language = ENGLISH) -> str:
@@ -109,41 +77,57 @@ def readings(text: str, own: Mapping[str, str] | None = None, language: Language
     plain = plain_characters(text, language.any_script)
     scan = Scan(plain.text)
     spans = phone_spans(scan.text) if "{" in scan.text else {}
-    mine = _own_pattern(own) if own else None
+    mine = (
+        re.compile(rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, own), key=len, reverse=True))})(?!\w)") if own else None
+    )
     position, length = 0, len(scan.text)
     while position < length:
         if scan.text[position].isspace():
             position += 1
-            continue
-        if position in spans:
+        elif position in spans:
             end, phones = spans[position]
             scan.add(position, end, "phones", phones)
             position = end
-            continue
-        if mine and (match := mine.match(scan.text, position)):
-            scan.add(position, match.end(), "own", (own or {})[match[0]])
+        elif mine and own and (match := mine.match(scan.text, position)):
+            scan.add(position, match.end(), "own", own[match[0]])
             position = match.end()
-            continue
-        position = _step(scan, position, language)
-    settled = _settled(scan.found)
-    return [_place(reading, plain.written(reading.start, reading.end), text) for reading in settled]
+        else:
+            position = _step(scan, position, language)
+    found = []
+    for reading in _settled(scan.found):
+        start, end = plain.written(reading.start, reading.end)
+        found.append(Reading(start, end, text[start:end], reading.kind, reading.spoken))
+    return found
 
 
-def _place(reading: Reading, place: tuple[int, int], text: str) -> Reading:
-    start, end = place
-    return Reading(start, end, text[start:end], reading.kind, reading.spoken)
+def phone_spans(text: str) -> dict[int, tuple[int, str]]:
+    """Spans of phones in a text: start -> end and "{HH AH0 L OW1}" with its stresses complete; other braces are none.
 
-
-def _own_pattern(own: Mapping[str, str]) -> re.Pattern[str]:
-    keys = "|".join(sorted(map(re.escape, own), key=len, reverse=True))
-    return re.compile(rf"(?<!\w)(?:{keys})(?!\w)")
+    :raises TextError: phones with an unknown symbol, or without the closing brace, with their position (from 1).
+    """
+    spans = {}
+    for match in SPAN.finditer(text):
+        try:
+            if symbols := match[1].split():
+                spans[match.start()] = (match.end(), "{" + " ".join(complete_stress(symbols)) + "}")
+        except ValueError as error:
+            if _PHONES_MEANT.match(match[0]):
+                raise TextError(
+                    f"{str(error)[:20]!r} in the braces at character {match.start() + 1} is no ARPAbet phone; "
+                    "write phones as {HH AH0 L OW1}"
+                ) from None
+    for match in _PHONES_MEANT.finditer(text):
+        if match.start() not in spans:
+            where = match.start() + 1
+            raise TextError(f"the brace '{{' at character {where} has no partner; write phones as {{HH AH0 L OW1}}")
+    return spans
 
 
 def _step(scan: Scan, position: int, language: Language) -> int:
     """Say what stands at a place that is no blank; where the next thing begins."""
     text = scan.text
     plain = _PLAIN_WORD.match(text, position)
-    if plain and plain[0] not in language.watched and not text[position - 1 : position].isalnum():
+    if plain and plain[0] not in language.watched:
         scan.add(position, plain.end(), "word", plain[0])
         return plain.end()
     for kind, pattern, speak in language.at_letters if text[position].isalpha() else language.elsewhere:
@@ -152,49 +136,39 @@ def _step(scan: Scan, position: int, language: Language) -> int:
             if said:
                 scan.add(position, match.end(), kind, said)
             return match.end()
-    return _word_or_mark(scan, position)
+    if word := _ELIDED.match(text, position) or _WORD.match(text, position):
+        return _word(scan, word)
+    return _mark(scan, position)
 
 
-def _word_or_mark(scan: Scan, position: int) -> int:
-    """A plain word with its apostrophes, or a mark; other characters are silent."""
+def _word(scan: Scan, match: re.Match[str]) -> int:
+    """A plain word with its apostrophes."""
+    text, end = scan.text, match.end()
+    # The apostrophe of "boys'" and "rock 'n'", if no quotation is open.
+    if text[end : end + 1] == "'" and not text[end + 1 : end + 2].isalpha():
+        if scan.singles:
+            scan.singles -= 1
+        elif text[end - 1] in "sSnoOfFhH":
+            end += 1
+    scan.add(match.start(), end, "word", text[match.start() : end])
+    return end
+
+
+def _mark(scan: Scan, position: int) -> int:
+    """A mark of prosody; quotation marks are counted, other characters are silent."""
     text, char = scan.text, scan.text[position]
-    elided = _ELIDED.match(text, position) if char == "'" else None
-    word = elided or (
-        _WORD.match(text, position)
-        if char.isalpha() or char == "-" and text[position - 1 : position].isalnum()
-        else None
-    )
-    if word:
-        end = word.end()
-        # The apostrophe of "boys'" and "rock 'n'", if no quotation is open.
-        if text[end : end + 1] == "'" and not text[end + 1 : end + 2].isalpha():
-            if scan.singles:
-                scan.singles -= 1
-            elif text[end - 1] in "sSnoOfFhH":
-                scan.add(position, end + 1, "word", word[0] + "'")
-                return end + 1
-        scan.add(position, end, "word", word[0])
-        return end
-    if char == "'" and (ending := _ENDING.match(text, position)) and scan.found:
-        # "Elizabeth II's"
-        scan.found[-1] = scan.found[-1]._replace(end=ending.end(), spoken=scan.found[-1].spoken + ending[0])
+    if (ending := _ENDING.match(text, position) or _PLURAL_OPTION.match(text, position)) and scan.found:
+        # "Elizabeth II's", "file(s)"
+        last = scan.found[-1]
+        scan.found[-1] = last._replace(end=ending.end(), spoken=last.spoken + ending[0].strip("()"))
         return ending.end()
     if char == "'":
-        opens = text[position + 1 : position + 2].isalpha() and not text[position - 1 : position].isalpha()
+        opens = text[position + 1 : position + 2].isalpha() and not text[max(0, position - 1) : position].isalpha()
         scan.singles = scan.singles + 1 if opens else max(0, scan.singles - 1)
     elif char == '"':
         scan.doubles += 1
-    elif option := _PLURAL_OPTION.match(text, position):
-        scan.found[-1] = scan.found[-1]._replace(end=option.end(), spoken=scan.found[-1].spoken + option[1])
-        return option.end()
-    elif hanging := _HANGING.match(text, position):
-        return hanging.end()
-    elif char in "()[]":
-        scan.add(position, position + 1, "mark", ",")
-    elif _DASH.match(text, position):
-        scan.add(position, position + 1, "mark", "-")
-    elif char in ",.!?;:…":
-        scan.add(position, position + 1, "mark", char)
+    elif not _HANGING.match(text, position) and (match := _MARK.match(text, position)):
+        scan.add(position, position + 1, "mark", "," if match["bracket"] else "-" if match["dash"] else char)
     return position + 1
 
 
@@ -202,22 +176,20 @@ def _settled(found: list[Reading]) -> list[Reading]:
     """Marks after one another become the strongest, and none begins a text or follows a dash."""
     settled: list[Reading] = []
     for reading in found:
+        before = settled[-1] if settled else None
         if reading.kind != "mark":
             settled.append(reading)
+        elif before is None:
             continue
-        before = settled[-1] if settled else None
-        if before is None or before.spoken == "-" and reading.spoken == "-":
-            continue
-        last = before.spoken[-1]
-        if last not in ",.!?;:…" and before.spoken != "-":
+        elif (last := before.spoken[-1]) not in ",.!?;:…" and before.spoken != "-":
             settled.append(reading)
         elif reading.spoken != "-" and _STRENGTH[reading.spoken] > _STRENGTH[last]:
             # "?!" is "?"; the stop of an abbreviation yields to a stronger mark.
             if before.kind == "mark":
-                settled[-1] = Reading(before.start, reading.end, "", "mark", reading.spoken)
+                settled.pop()
             else:
                 settled[-1] = before._replace(spoken=before.spoken[:-1])
-                settled.append(reading)
+            settled.append(reading)
     while settled and settled[-1].spoken == "-":
         settled.pop()
     return settled

@@ -21,9 +21,7 @@ _STARTER = re.compile(
     r"Since|Although|However|Some|Such|No|All)\b"
 )
 # Capitals before "St." that are no name of a street.
-_NO_STREETS = frozenset(
-    "The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split()
-)
+_NO_STREETS = frozenset("The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split())
 _ABBREVIATION = re.compile(r"(?<![\w'.])([A-Za-z]{1,9}(?:'y)?)(?![\w'-])(\.?)(?=(\s*)(\S?))")
 _NUMERAL_NEXT = re.compile(r"\s*[A-Z]?[\dIVXLC]+\b")
 _EDITOR = re.compile(r" ?(?:Code|Studio)\b")
@@ -40,7 +38,12 @@ def closing_stop(text: str, end: int) -> str:
 def _abbreviation(match: re.Match[str], scan: Scan) -> str | None:
     word, stop, gap, following = match.groups()
     text, end, key = scan.text, match.end(), word.lower()
-    if word[0].isupper() and key in STREETS and (stop or key in _SURE_STREETS) and _is_street(key, following, end, scan):
+    if (
+        word[0].isupper()
+        and key in STREETS
+        and (stop or key in _SURE_STREETS)
+        and _is_street(key, following, end, scan)
+    ):
         return STREETS[key] + (closing_stop(text, end) if stop else "")
     spoken, kinds = _TABLE.get(key, ("", frozenset()))
     free = "free" in kinds
@@ -51,7 +54,9 @@ def _abbreviation(match: re.Match[str], scan: Scan) -> str | None:
         return spoken if numbered and (stop or free) or stop and free else None
     if "title" in kinds:
         named = gap and following.isupper() and word[1:].islower()
-        return spoken if not following.isdigit() and (stop and word[0].isupper() or free and not stop and named) else None
+        return (
+            spoken if not following.isdigit() and (stop and word[0].isupper() or free and not stop and named) else None
+        )
     if not spoken or not stop and not free or word == "VS" and _EDITOR.match(text, end):
         return None
     if key == "etc" and not stop and (text[: match.start()][-1:] in ("/", ".", "\\") or _SLASH_NEXT.match(text, end)):

@@ -47,7 +47,9 @@ _PAIRS_AND_LETTER = re.compile(r"(?<![\w.,-])(?:(401|403|501)\(([kbc])\)|(480|72
 
 
 def _version(match: re.Match[str], scan: Scan) -> str | None:
-    return " point ".join(digits(part, "oh") if part[0] == "0" < part else cardinal(part) for part in match[0].split("."))
+    return " point ".join(
+        digits(part, "oh") if part[0] == "0" < part else cardinal(part) for part in match[0].split(".")
+    )
 
 
 def _table(match: re.Match[str], scan: Scan) -> str | None:

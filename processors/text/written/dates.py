@@ -94,9 +94,7 @@ _HYPHENED = re.compile(
     rf"(?<![\w.])(?:({_MONTH})[-/]({_DAY})|({_DAY})[-/]({_MONTH}))(?:[-/](\d{{4}}|\d\d))?{_END}", re.I
 )
 _MONTHS_TO = re.compile(rf"(?<![\w.])({_MONTH})[-–](?={_MONTH}(?!\w))", re.I)
-_AROUND = re.compile(
-    r"\b(?:on|in|of|since|until|till|by|from|to|before|after|dated|and|the|this|last|next)$", re.I
-)
+_AROUND = re.compile(r"\b(?:on|in|of|since|until|till|by|from|to|before|after|dated|and|the|this|last|next)$", re.I)
 _CLOSED = re.compile(
     r"$|[.,;:!?)]| (?:at|in|on|to(?! go\b)|from|by|until|and|or|for|we|he|she|they|it|I|the|is|was|had|will|with)\b"
 )

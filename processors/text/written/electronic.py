@@ -9,13 +9,25 @@ from processors.text.written.scan import Scan, Written
 from processors.text.written.tables import spoken, words
 
 _PATH = r"[^\s<>\"{}|\\^`\[\]]"
-_DOMAIN = r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.(?:TLDS)\b".replace(
-    "TLDS", "|".join(sorted(words("domains.txt")))
+_LABEL = r"[A-Za-z0-9-]{1,63}"
+_EMAIL = re.compile(rf"(?<![\w.+@-])[\w.+&'-]{{1,64}}@{_LABEL}(?:\.{_LABEL}){{1,8}}(?:/{_PATH}{{0,400}})?(?![\w@])")
+_URL = re.compile(rf"(?<![\w@/.])(?:(?:https?|ftp|file)://|(?=www\.)){_PATH}{{2,400}}", re.I)
+_BARE = re.compile(
+    rf"(?<![\w@./-])(?:{_LABEL}(?:\.{_LABEL}){{0,5}}\.(?:{'|'.join(sorted(words('domains.txt')))})\b|localhost)"
+    rf"(?::\d{{1,5}})?(?:[/?]{_PATH}{{0,400}})?(?![\w@-]|\.\w)"
 )
+_FILE = re.compile(
+    r"(?<![\w./])[A-Za-z][\w-]{0,60}\.(?:txt|md|pdf|docx?|xlsx?|csv|json|py|html?|jpe?g|png|gif|mp[34]|wav|zip|exe)"
+    r"(?![\w.]*\w)"
+)
+_FOLDERS = re.compile(r"(?<![\w/.])~?/(?:[A-Za-z][\w.-]{0,60}/){1,8}[\w.-]{0,60}\w")
+_HANDLE = re.compile(r"(?<![\w@])@[A-Za-z_]\w{0,60}")
+_TAG = re.compile(r"(?<![\w#&])#([A-Za-z_]\w{0,60})")
 _PIECE = re.compile(r"[^\W\d_]+|\d+|\W|_")
 
 
 def _say(text: str) -> str:
+    """Words, letters, digits and the names of signs."""
     said = []
     for piece in _PIECE.findall(text):
         if piece.isalpha():
@@ -33,17 +45,15 @@ def _address(match: re.Match[str], scan: Scan) -> str | None:
     body = match[0].rstrip(".,;:!?'")
     if body.endswith(")") and "(" not in body:
         body = body[:-1].rstrip(".,;:!?'")
-    mark = re.match("[.,;:!?]", match[0][len(body) :])
-    return _say(body) + (mark[0] if mark else "")
+    return _say(body) + (match[0][len(body) :][:1] if match[0][len(body) :][:1] in tuple(".,;:!?") else "")
 
 
 CLASSES = [
-    Written("electronic", re.compile(rf"(?<![\w.+@-])[\w.+&'-]{{1,64}}@[A-Za-z0-9-]{{1,63}}(?:\.[A-Za-z0-9-]{{1,63}}){{1,8}}(?:/{_PATH}{{0,400}})?(?![\w@])"), _address),
-    Written("electronic", re.compile(rf"(?<![\w@/.])(?:(?:https?|ftp|file)://|(?=www\.)){_PATH}{{2,400}}", re.I), _address),
-    Written("electronic", re.compile(rf"(?<![\w@./-])(?:{_DOMAIN}|localhost)(?::\d{{1,5}})?(?:[/?]{_PATH}{{0,400}})?(?![\w@-]|\.\w)"), _address),
-    Written("electronic", re.compile(
-        r"(?<![\w./])[A-Za-z][\w-]{0,60}\.(?:txt|md|pdf|docx?|xlsx?|csv|json|py|html?|jpe?g|png|gif|mp[34]|wav|zip|exe)(?![\w.]*\w)"), _address),
-    Written("electronic", re.compile(r"(?<![\w@])@[A-Za-z_]\w{0,60}"), _address),
-    Written("electronic", re.compile(r"(?<![\w#&])#([A-Za-z_]\w{0,60})"), lambda m, s: f"hashtag {_say(m[1])}"),
-    Written("path", re.compile(r"(?<![\w/.])~?/(?:[A-Za-z][\w.-]{0,60}/){1,8}[\w.-]{0,60}\w"), lambda m, s: _say(m[0])),
-]  # fmt: skip
+    Written("electronic", _EMAIL, _address),
+    Written("electronic", _URL, _address),
+    Written("electronic", _BARE, _address),
+    Written("electronic", _FILE, _address),
+    Written("electronic", _FOLDERS, lambda match, scan: _say(match[0])),
+    Written("electronic", _HANDLE, lambda match, scan: _say(match[0])),
+    Written("electronic", _TAG, lambda match, scan: f"hashtag {_say(match[1])}"),
+]

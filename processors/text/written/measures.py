@@ -55,7 +55,9 @@ def _per(name: str, power: str | None) -> str | None:
     words = _PER.get(name) or (_UNITS[name].one if name in _UNITS else None)
     power = (power or "").strip("^-")
     if words and power:
-        words = f"{words} {'squared' if power == '2' else 'cubed'}" if words == "second" else f"{_POWERS[power]} {words}"
+        words = (
+            f"{words} {'squared' if power == '2' else 'cubed'}" if words == "second" else f"{_POWERS[power]} {words}"
+        )
     return words and f"per {words}"
 
 
@@ -104,12 +106,14 @@ def _rate(match: re.Match[str], scan: Scan) -> str | None:
     """ "$2.50/lb", "5 days/week", "12/kg": per what, behind a number or what is counted."""
     kinds = [reading.kind for reading in scan.found[-2:]]
     counted = scan.last.endswith("s") and kinds[0] == "cardinal"
-    return _per(match["per"], match["per_power"]) if counted or kinds[-1:] in (["money"], ["cardinal"], ["measure"]) else None
+    return (
+        _per(match["per"], match["per_power"])
+        if counted or kinds[-1:] in (["money"], ["cardinal"], ["measure"])
+        else None
+    )
 
 
-_FEET = re.compile(
-    r"(?<![\w.,'])(?:(\d{1,2}) ?(?:ft|feet)\.? (\d{1,2}) ?in\b\.?|(\d{1,2})' ?(\d{1,2})(?:\"|''))"
-)
+_FEET = re.compile(r"(?<![\w.,'])(?:(\d{1,2}) ?(?:ft|feet)\.? (\d{1,2}) ?in\b\.?|(\d{1,2})' ?(\d{1,2})(?:\"|''))")
 _IN_WHAT = re.compile(
     r" (?:the|a|an|this|that|these|those|all|my|his|her|its|our|their|your|some|each|every|both|total|front|back|height|"
     r"length|width|depth|diameter|Jan\w*|Feb\w*|March|April|May|June|July|Aug\w*|Sep\w*|Oct\w*|Nov\w*|Dec\w*|[12]\d{3})\b"
@@ -140,9 +144,7 @@ def _inches(match: re.Match[str], scan: Scan) -> str | None:
 
 
 _NEXT_DEGREE = r"(?=\d{1,4}(?:\.\d{1,3})? ?°)"
-_DEGREES = re.compile(
-    rf"({_SIGN} ?)?{_BEGIN}({VALUE}) ?°(?: ?([CFK])\b)?(?: ?([NSEW])\b)?( ?[-–] ?{_NEXT_DEGREE})?"
-)
+_DEGREES = re.compile(rf"({_SIGN} ?)?{_BEGIN}({VALUE}) ?°(?: ?([CFK])\b)?(?: ?([NSEW])\b)?( ?[-–] ?{_NEXT_DEGREE})?")
 # "10 -15°C", but "In 2020 -5°C".
 _DEGREES_TO = re.compile(rf"({_SIGN} ?)?{_BEGIN}((?![12]\d{{3}} ){VALUE}) ?[-–] ?{_NEXT_DEGREE}")
 _ANGLE = re.compile(r"[- ](?:angle|turn|view|bend|slope|arc|rotation|heat|weather|temperatures?)s?\b")
@@ -157,9 +159,7 @@ def _degrees(match: re.Match[str], scan: Scan) -> str | None:
     return words + _SCALES.get(scale, "") + _SIDES.get(side, "") + (" to" if to else "")
 
 
-_PERCENT = re.compile(
-    rf"({_SIGN})? ?{_BEGIN}({VALUE}) ?%( ?[-–] ?(?=\d{{1,3}}(?:\.\d{{1,3}})? ?%)|[-–](?=\d))?"
-)
+_PERCENT = re.compile(rf"({_SIGN})? ?{_BEGIN}({VALUE}) ?%( ?[-–] ?(?=\d{{1,3}}(?:\.\d{{1,3}})? ?%)|[-–](?=\d))?")
 
 
 def _percent(match: re.Match[str], scan: Scan) -> str | None:

@@ -49,7 +49,12 @@ def amount(sign: str, whole: str, part: str | None, scale: str | None, one: bool
         part = part[:2] + part[2:].rstrip("0")
     unit = single if one or value == "1" and not scale and len(part) < 3 else many
     if scale or len(part) > 2:
-        words = [cardinal(value) if whole else "", f"point {digits(part)}" if part.strip("0") else "", scale or "", unit]
+        words = [
+            cardinal(value) if whole else "",
+            f"point {digits(part)}" if part.strip("0") else "",
+            scale or "",
+            unit,
+        ]
         return " ".join(word for word in words if word)
     # "fifteen hundred pounds" is how 1500 is said; with a comma only up to 1,900.
     rounded = len(value) == 4 and value.endswith("00") and value[1] != "0" and ("," not in whole or value[0] == "1")
@@ -103,7 +108,11 @@ CLASSES = [
     Written("money", _NOTES, lambda match, scan: plural_of(cardinal(match[1]))),
     Written("money", _MONEY, _money),
     Written("money", _BEHIND, _behind),
-    Written("money", _CENTS, lambda match, scan: f"{cardinal(match[1])} {'cent' if match[1] == '1' and not match[2] else 'cents'}"),
+    Written(
+        "money",
+        _CENTS,
+        lambda match, scan: f"{cardinal(match[1])} {'cent' if match[1] == '1' and not match[2] else 'cents'}",
+    ),
     Written("money", _SHILLINGS, _shillings),
     Written("money", _PENCE, lambda match, scan: _pence(match[1], match[2])),
 ]

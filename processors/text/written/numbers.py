@@ -210,9 +210,7 @@ def _ordinal(match: re.Match[str], scan: Scan) -> str | None:
     return None if mistaken else said + (" to" if match[3] else "")
 
 
-_RATIO = re.compile(
-    rf"{START}({VALUE}):(\d{{1,6}})(?![\d:])( ?[-–—] ?(?=\d{{1,3}}(?::\d\d)?(?![\w/–—-]|[.,]\d)))?"
-)
+_RATIO = re.compile(rf"{START}({VALUE}):(\d{{1,6}})(?![\d:])( ?[-–—] ?(?=\d{{1,3}}(?::\d\d)?(?![\w/–—-]|[.,]\d)))?")
 _CLOCKED = re.compile(
     r"\b(?:in|at|took|takes?|lasts?|lasted|after|under|until|till|time of|then|mark|ran|to|watch)$", re.I
 )
@@ -271,9 +269,7 @@ def _fold(match: re.Match[str], scan: Scan) -> str | None:
     return f"{decimal(match[1]) + ' to ' if match[1] else ''}{decimal(match[2])} times"
 
 
-_DECADE = re.compile(
-    rf"{START}(')?(\d{{1,4}})(')?s\b(?!\.? ?\d{{1,2}}d\b)(?P<to> ?[-–] ?(?='?\d{{2,4}}'?s\b))?"
-)
+_DECADE = re.compile(rf"{START}(')?(\d{{1,4}})(')?s\b(?!\.? ?\d{{1,2}}d\b)(?P<to> ?[-–] ?(?='?\d{{2,4}}'?s\b))?")
 _FOR_SECONDS = re.compile(
     r"\b(?:took|takes?|taking|lasts?|lasted|wait|waits|waited|waiting|after|for|within|every|another|just|only|exactly|"
     r"about|nearly|almost|approximately|roughly|least|most|maximum of|minimum of)$",
@@ -282,7 +278,9 @@ _FOR_SECONDS = re.compile(
 _NAMED_DECADE = re.compile(
     r" (?:[A-Z]|(?:and|or) [a-z]+s\b|(?!(?:this|was|is|has|as|always|plus)\b)[a-z]+(?:s|ic|ion)\b)"
 )
-_TIMED = re.compile(r"[ -](mark|timer|limit|delay|timeout|interval)?(?:countdown|sprint|plank|clip|window|video|pause|break)?s?\b")
+_TIMED = re.compile(
+    r"[ -](mark|timer|limit|delay|timeout|interval)?(?:countdown|sprint|plank|clip|window|video|pause|break)?s?\b"
+)
 _ONE_OF = re.compile(r"\b(?:an?|one|each|every|another|this|per)$", re.I)
 _SEVERAL = re.compile(
     r"\b(?:the|these|those|many|several|two|three|four|five|six|seven|eight|nine|ten|and|boeing|airbus)$", re.I
@@ -332,9 +330,7 @@ def _years(match: re.Match[str], scan: Scan) -> str | None:
 _GROUPED = re.compile(
     rf"{START}(?:\d{{1,2}}(?: \d{{3}}){{2,5}}|\d{{1,3}}(?:(?: \d{{3}}){{0,4}} 000|(?:\.000){{2,5}}))(?![\w.,-]*\w)(?! \d)"
 )
-_RANGE = re.compile(
-    rf"{START}(?<![\w,-])({VALUE})(?: [-–—] |[-–—]|[–—] ?)(?=({VALUE})(?! ?[-–—=\d]| ?\w+-|[.,]\d))"
-)
+_RANGE = re.compile(rf"{START}(?<![\w,-])({VALUE})(?: [-–—] |[-–—]|[–—] ?)(?=({VALUE})(?! ?[-–—=\d]| ?\w+-|[.,]\d))")
 _UNIT_NEXT = re.compile(r" ?[a-zA-Z%°]{1,3}\b(?! (?:in|on|at|of)\b)")
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from processors.text.number_words import cardinal, ordinal, roman_value
 from processors.text.written.scan import Scan, Written
 from processors.text.written.tables import words
 
-# Capitals at the start of a sentence that are no names.
-_NOT_NAMES = frozenset("the a an in of and or to see".split())
+# Words behind which a numeral counts -> whether a single letter behind them is a letter.
+_COUNTED = {word.rstrip("*"): word.endswith("*") for word in words("counted.txt")}
+# ... and behind which a single small letter counts, too: "Act i".
+_SMALL_COUNTED = frozenset("chapter part scene book section volume act canto".split())
+_NUMERAL = re.compile(r"(?<![\w'.&-])(?<!- )([IVXLCDM]{1,15})\b(?!'(?!s\b)|&|-(?![a-z])|\.\w)(\.?)")
+_SMALL = re.compile(r"(?<![\w'.&-])([ivx]{1,6})\b(?!['&-]|\.\w)")
+_GREAT_WAR = re.compile(r"\bWW ?(II|I|[12])\b")
 # A letter behind these and a name is the initial of a surname, or "I" the pronoun: kings are no misters.
 _PRIVATE = re.compile(
-    r"\b(?:Mister|Missus|Miz|Miss|Doctor|Professor|Uncle|Aunt|(?:^|(?<=[.!?] ))[Cc]ousin|"
-    r"(?:[Mm]y|[Oo]ur) (?:[a-z]{1,12} )?(?:cousin|uncle|aunt|nephew|niece|friend|colleague|neighbou?r|boss)) \w+$"
+    r"\b(?:Mister|Missus|Miz|Miss|Doctor|Professor|Uncle|Aunt|(?:^|(?<=[.!?] ))[Cc]ousin|(?:[Mm]y|[Oo]ur) "
+    r"(?:[a-z]{1,12} )?(?:cousin|uncle|aunt|nephew|niece|friend|colleague|neighbou?r|boss)) \w+$"
 )
+_OF_REALM = re.compile(r" of (?:the )?[A-Z]")
 # "I" after a name is the pronoun unless one of these follows: "what George I saw", "James I was".
 _AFTER_RULER = re.compile(
-    r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b"
+    r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b|[^ ]|$| [^A-Za-z]"
 )
 # "I" after what is counted is the pronoun before these: "Type I like best", "every round I lose".
 _PRONOUN_VERB = re.compile(r" (?:am|have|do|don't|like|love|prefer|want|think|hate|bought|liked|loved|wanted)\b")
@@ -30,19 +35,56 @@ _SMALL_VERB = re.compile(
 _POINTED_VERB = re.compile(r" (?:will|won't|had|was|did|didn't|shall|should|may|might|must|never|always|just)\b")
 _POINTS = re.compile(r"\b(?:this|that|each|every|any|the|a|what|which|last|next|first|second|final|new) \w+$", re.I)
 _JOINED = re.compile(r"(?: to|,|,? and|,? or|-)$")
+_MORE = re.compile(r"(?:,? (?:and|or|to) |, | ?[-–] ?)[IVX]+\b")
+# "IV" is also what drips.
+_DRIP = re.compile(r" (?:drip|fluids?|line|bag|antibiotics?|therapy|needle|injections?|infusion)\b")
+_CENTURY = re.compile(r" (?:century|centuries|dynasty)\b", re.I)
+# "John Smith III" is the third; "Grade II" counts.
+_FULL_NAME = re.compile(r"\b[A-Z][a-z'.-]+ (?!(?:The|And|Of|In|A)\b)[A-Z][a-z'-]+$")
 
 
-@lru_cache(maxsize=1)
-def _counted() -> dict[str, bool]:
-    """Words behind which a numeral counts -> whether a single letter behind them is a letter."""
-    return {word.rstrip("*"): word.endswith("*") for word in words("counted.txt")}
+def _numeral(match: re.Match[str], scan: Scan) -> str | None:
+    numeral, end, text, name = match[1], match.end(), scan.text, scan.last.lower()
+    count = str(roman_value(numeral) or "")
+    if not count:
+        return None
+    # The stop of "Charles I. in" belongs to the numeral, unless a sentence ends there.
+    stop = match[2] if scan.closes(end) else ""
+    single, pronoun = len(numeral) == 1, numeral == "I" and not match[2]
+    if name in _COUNTED:
+        if (
+            not single
+            or numeral in "IVX"
+            and (not _COUNTED[name] or _is_kind(name, numeral, scan) or _MORE.match(text, end))
+        ):
+            return None if pronoun and _is_pronoun(scan.last, scan, end) else cardinal(count) + stop
+        return None
+    if scan.found and any(reading.kind == "roman" for reading in scan.found[-3:]) and _JOINED.search(scan.said):
+        return None if pronoun else cardinal(count) + stop
+    if numeral == "IV" and (name == "an" or _DRIP.match(text, end)):
+        return f"I V{stop}"
+    if single and numeral not in "IVX" or not set(numeral) <= set("IVX") and name not in words("rulers.txt"):
+        return None
+    if scan.last[:1].isupper() and name in words("rulers.txt"):
+        if single and _PRIVATE.search(scan.said) and not _OF_REALM.match(text, end):
+            return numeral + stop
+        return None if pronoun and not _AFTER_RULER.match(text, end) else f"the {ordinal(count)}{stop}"
+    if single:
+        return None
+    if name == "the" or _CENTURY.match(text, end):
+        return ordinal(count) + stop
+    named = int(count) < 5 and _FULL_NAME.search(scan.said)
+    return f"the {ordinal(count)}{stop}" if named else cardinal(count) + stop
+
+
+def _is_kind(name: str, numeral: str, scan: Scan) -> bool:
+    """ "Type I", where other letters are letters."""
+    return numeral == "I" and name in ("type", "class", "grade") and scan.last[0].isupper()
 
 
 def _is_pronoun(word: str, scan: Scan, end: int) -> bool:
     """Whether the "I" after the counted `word` is who speaks."""
     text = scan.text
-    if not re.match(r" ?[a-z]", text[end : end + 2]):
-        return False
     if _PRONOUN_VERB.match(text, end) and word.lower() != "war":
         return True
     if word[0].isupper():
@@ -50,80 +92,21 @@ def _is_pronoun(word: str, scan: Scan, end: int) -> bool:
     return bool(_SMALL_VERB.match(text, end) or _POINTS.search(scan.said) and _POINTED_VERB.match(text, end))
 
 
-def _numeral(match: re.Match[str], scan: Scan) -> str | None:
-    written, stop = match[1], match[2]
-    numeral, word, end, text = written.upper(), scan.last, match.end(), scan.text
-    number = roman_value(numeral)
-    if not number:
+def _small(match: re.Match[str], scan: Scan) -> str | None:
+    """ "part iii", "Act I, Scene ii", "item (iii)"."""
+    numeral, name = match[1].upper(), scan.last.lower()
+    count = roman_value(numeral)
+    if not count:
         return None
-    name, small = word.lower(), written.islower()
-    # The stop of "Charles I. in" belongs to the numeral, unless a sentence ends there.
-    rest = text[end : end + 2]
-    stop = stop if not rest.strip() or rest[0] not in ",;:" and rest.lstrip()[:1].isupper() else ""
-    count = str(number)
-    joined = _JOINED.search(scan.said) and len(scan.found) > 2 and any(r.kind == "roman" for r in scan.found[-3:])
-    if joined and not (numeral == "I" and not stop):
-        return cardinal(count) + stop
-    if name in _counted():
-        letter = len(numeral) == 1 and (numeral not in "IVX" or _counted()[name])
-        first = numeral == "I" and name in ("type", "class", "grade") and word[0].isupper()
-        several = re.match(r"(?:,? (?:and|or|to) |, | ?[-–] ?)[IVX]+\b", text[end : end + 12])
-        if small and (
-            len(numeral) == 1
-            and (not word[0].isupper() or numeral == "X")
-            or numeral == "I"
-            and name not in ("chapter", "part", "scene", "book", "section", "volume", "act", "canto")
-        ):
-            return None
-        if not letter or first or several:
-            return None if numeral == "I" and not stop and _is_pronoun(word, scan, end) else cardinal(count) + stop
-        return None
-    if len(numeral) == 1 and numeral not in "IVX":
-        return None
-    if small:
-        return (
-            cardinal(count)
-            if re.search(r"\($", text[: match.start()][-1:])
-            and text[end : end + 1] == ")"
-            and set(numeral) <= set("IVX")
-            and numeral not in "VX"
-            else None
-        )
-    if numeral == "IV" and (
-        name == "an"
-        or re.match(
-            r" (?:drip|fluids?|line|bag|antibiotics?|therapy|needle|injections?|infusion)\b", text[end : end + 13]
-        )
-    ):
-        return f"I V{stop}"
-    if not set(numeral) <= set("IVX") and name not in words("rulers.txt"):
-        return None
-    capitals = word.isupper() and len(word) > 1
-    if word[:1].isupper() and name in words("rulers.txt"):
-        if (
-            len(numeral) == 1
-            and _PRIVATE.search(scan.said)
-            and not re.match(r" of (?:the )?[A-Z]", text[end : end + 8])
-        ):
-            return numeral + stop
-        pronoun = numeral == "I" and not stop and re.match(r" ?[A-Za-z]", rest) and not _AFTER_RULER.match(text, end)
-        return None if pronoun else f"the {ordinal(count)}{stop}"
-    if len(numeral) == 1:
-        return None
-    if name == "the" or re.match(r" (?:century|centuries|dynasty)\b", text[end : end + 11], re.I):
-        return ordinal(count) + stop
-    named = re.search(r"\b[A-Z][a-z'.-]+ [A-Z][a-z'-]+$", scan.said) and word[:1].isupper() and name not in _NOT_NAMES
-    if named and not capitals and number < 5:
-        return f"the {ordinal(count)}{stop}"
-    return cardinal(count) + stop
-
-
-def _war(match: re.Match[str], scan: Scan) -> str | None:
-    return f"World War {'one' if match[1] in ('1', 'I') else 'two'}"
+    large = len(numeral) > 1 or numeral != "X" and scan.last[:1].isupper() and name in _SMALL_COUNTED
+    item = (
+        scan.text[match.start() - 1] == "(" and scan.text[match.end() : match.end() + 1] == ")" and numeral not in "VX"
+    )
+    return cardinal(str(count)) if name in _COUNTED and large or item else None
 
 
 CLASSES = [
-    Written("roman", re.compile(r"\bWW ?(II|I|[12])\b"), _war),
-    Written("roman", re.compile(r"(?<![\w'.&-])(?<!- )([IVXLCDM]{1,15})\b(?!'(?!s\b)|&|-(?![a-z])|\.\w)(\.?)"), _numeral),
-    Written("roman", re.compile(r"(?<![\w'.&-])([ivx]{1,6})\b(?!['&-]|\.\w)()"), _numeral),
-]  # fmt: skip
+    Written("roman", _GREAT_WAR, lambda match, scan: f"World War {'one' if match[1] in ('1', 'I') else 'two'}"),
+    Written("roman", _NUMERAL, _numeral),
+    Written("roman", _SMALL, _small),
+]
