@@ -9,9 +9,20 @@ from processors.text.arpabet import SPAN, complete_stress
 from processors.text.characters import plain_characters
 from processors.text.text_error import TextError
 from processors.text.written import (
-    abbreviations, clock, codes, dates, electronic, measures, money, numbers, places, roman, signs
+    abbreviations,
+    clock,
+    codes,
+    dates,
+    electronic,
+    measures,
+    money,
+    numbers,
+    places,
+    roman,
+    signs,
 )  # fmt: skip
 from processors.text.written.scan import Language, Reading, Scan, Written
+from processors.text.written.tables import words
 
 __all__ = ["Reading", "joined", "normalise", "readings"]
 
@@ -35,11 +46,7 @@ _LETTER = r"[^\W\d_]"
 # Small letters between blanks or marks are a word and nothing else, unless they are watched.
 _PLAIN_WORD = re.compile(r"(?<![^\W_])(?![ivx]+\b)[a-z]+(?:[-'][a-z]+){0,8}(?=[ ,;!?]|:(?![/\d])|$)")
 _WORD = re.compile(rf"{_LETTER}+(?:['-]{_LETTER}+)*(?:-(?=\d))?|(?<=[^\W_])-{_LETTER}+(?:['-]{_LETTER}+)*")
-_ELIDED = re.compile(
-    r"'(?:em|tis|twas|twill|twere|til|till|cause|bout|round|neath|tween|gainst|cept|n|im|er|ere|fraid|spect|scuse|cos|"
-    r"cuz|nother|nuff|gin|mongst|fore|pon|lectric|prentice)\b",
-    re.I,
-)
+_ELIDED = re.compile(rf"'(?:{'|'.join(sorted(words('elided.txt')))})\b", re.I)
 _ENDING = re.compile(r"(?<=[^\W_])'(?:s|d|ll|re|ve)\b")
 _PLURAL_OPTION = re.compile(r"(?<=[a-z])\((e?s)\)")
 _HANGING = re.compile(r"(?<=[^\W_])-(?= (?:and|or|to) \w+-\w)")

@@ -60,11 +60,10 @@ def speak_as(kind: str, text: str, format: str | None = None, detail: str | None
             raise ValueError(f"'{_short(text)}' is no telephone number")
         said = ("plus " if match[1] else "") + ", ".join(map(digits, re.findall(r"\d+", match[2])))
         return said + (f", extension {digits(match[3])}" if match[3] else "")
-    said = _by_classes(kind, plain_characters(text).text)
-    if said is None and kind not in _LOOSE:
+    if (known := _by_classes(kind, plain_characters(text).text)) is None and kind not in _LOOSE:
         raise ValueError(f"'{_short(text)}' is no {kind}")
     # What no class knows whole is read as any text.
-    return said or text
+    return known or text
 
 
 def _by_classes(kind: str, text: str) -> str | None:

@@ -14,12 +14,7 @@ _TABLE = {written: (spoken, frozenset(kinds.split())) for written, spoken, kinds
 FREE = frozenset(written for written, (_, kinds) in _TABLE.items() if "free" in kinds)
 # Streets whose abbreviation is no other word.
 _SURE_STREETS = frozenset(("blvd", "hwy", "expy", "pkwy", "fwy", "ave", "rd", "ln"))
-# After a dotted abbreviation a capital starts a sentence only in words that rarely follow one otherwise.
-_STARTER = re.compile(
-    r"\s*[\"'(]*(?:The|A(?!\.)|An|He|She|It|They|We|You|I|This|That|These|Those|There|His|Her|Its|Their|Our|My|In|On|At|"
-    r"But|And|Or|So|If|When|While|As|After|Before|For|From|To|With|By|Then|Now|Yes|Not|What|Who|Where|Why|How|Here|"
-    r"Since|Although|However|Some|Such|No|All)\b"
-)
+_STARTER = re.compile(rf"\s*[\"'(]*(?:{'|'.join(sorted(words('starters.txt')))})\b(?!(?<=\bA)\.)")
 # Capitals before "St." that are no name of a street.
 _NO_STREETS = frozenset("The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split())
 _ABBREVIATION = re.compile(r"(?<![\w'.])([A-Za-z]{1,9}(?:'y)?)(?![\w'-])(\.?)(?=(\s*)(\S?))")
@@ -72,13 +67,13 @@ def _is_street(key: str, following: str, end: int, scan: Scan) -> bool:
 
 
 _PHRASES = {
-    "i.e.": "that is", "i.e": "that is", "e.g.": "for example", "e.g": "for example", "etal.": "et al", "a.k.a.": "A K A",
-    "ph.d.": "P H D", "ph.d": "P H D", "b.sc.": "B S C", "m.sc.": "M S C", "&c.": "et cetera", "w/o": "without",
+    "i.e.": "that is", "i.e": "that is", "e.g.": "for example", "e.g": "for example", "etal.": "et al",
+    "a.k.a.": "A K A", "ph.d.": "P H D", "ph.d": "P H D", "b.sc.": "B S C", "m.sc.": "M S C", "&c.": "et cetera", "w/o": "without",
     "c/o": "care of", "n/a": "not applicable", "w/": "with", "and/or": "and or",
 }  # fmt: skip
 _PHRASE = re.compile(
-    r"(?<![\w.])(?:i\. ?e\.|e\. ?g\.|i\.e\b|e\.g\b|et al\.|a\.k\.a\.|ph\. ?d\b\.?(?!s)|[bm]\. ?sc\.|&c\.|w/o\b|c/o\b|n/a\b|"
-    r"w/(?=\s)|and/or\b)(?!\w)",
+    r"(?<![\w.])(?:i\. ?e\.|e\. ?g\.|i\.e\b|e\.g\b|et al\.|a\.k\.a\.|ph\. ?d\b\.?(?!s)|[bm]\. ?sc\.|&c\."
+    r"|w/o\b|c/o\b|n/a\b|w/(?=\s)|and/or\b)(?!\w)",
     re.I,
 )
 _CIRCA = re.compile(r"(?<![\w.])([cbd])\. ?(?=(?:1\d|20)\d\d\b)")

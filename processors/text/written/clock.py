@@ -27,7 +27,8 @@ _NOON_TO = re.compile(r"\b([Nn]oon|[Mm]idnight)[-–](?=\d)")
 _ZONE = re.compile(r"(?<![\w.])(?:[ECMPecmp]\.?[SDsd]\.?[Tt]\b\.?|GMT\b|UTC\b)")
 _TIMED = re.compile(r"(?: [AP] M\.?|o'clock|hundred|seconds?|\b(?:\w+ty|\w+teen|oh \w+|\w+-\w+))$")
 _ELAPSED = re.compile(
-    r"(?<![\w.,:-])(?:(\d{1,3}) ?h ?(\d{1,2})(?: ?m(?:in)?)?(?: (\d{1,2}) ?s)?|([1-5]?\d) ?m (\d{1,2}) ?s)(?![\w.:-]*\w)"
+    r"(?<![\w.,:-])(?:(\d{1,3}) ?h ?(\d{1,2})(?: ?m(?:in)?)?(?: (\d{1,2}) ?s)?|([1-5]?\d) ?m (\d{1,2}) ?s)"
+    r"(?![\w.:-]*\w)"
 )
 _OCLOCK = re.compile(r" ?o'?clock")
 _HUNDRED, _O_CLOCK = "hundred", "o'clock"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits, pairs, plural_of, year
-from processors.text.written.numbers import IDENTIFIES, counts_many, integer
+from processors.text.written.numbers import counts_many, integer
 from processors.text.written.scan import Scan, Written
+from processors.text.written.tables import said_before
 
 _MACHINE = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?![\w:]|\.\d)")
 _TELEPHONE = re.compile(
@@ -39,9 +40,7 @@ def _machine(match: re.Match[str], scan: Scan) -> str | None:
 _VERSION = re.compile(r"(?<![\w.])(?!\d{1,3}(?:\.000)+\b)\d{1,6}(?:\.\d{1,6}){2,20}(?!\.?\w)")
 # "Python 3.10" is a later release than 3.9.
 _RELEASE = re.compile(r"(?<![\w.])\d{1,4}\.\d{2}(?![\w.]*\w)")
-_RELEASED = re.compile(r"\b(?:[Vv]ersion|Python|Ubuntu|macOS|Android|Linux|iOS|[Vv])$")
 _TABLE = re.compile(r"(?<![\w-])(\d{1,2})-(\d{1,2})(?![\w-])")
-_TABLES = re.compile(r"\b(?:Table|Figure|Listing|Exhibit|Example)$")
 # "a 401(k) plan", "1080p".
 _PAIRS_AND_LETTER = re.compile(r"(?<![\w.,-])(?:(401|403|501)\(([kbc])\)|(480|720|1080|1440|2160)([pi])\b)")
 
@@ -53,7 +52,7 @@ def _version(match: re.Match[str], scan: Scan) -> str | None:
 
 
 def _table(match: re.Match[str], scan: Scan) -> str | None:
-    return f"{cardinal(match[1])} dash {cardinal(match[2])}" if _TABLES.search(scan.said) else None
+    return f"{cardinal(match[1])} dash {cardinal(match[2])}" if said_before("table", scan.said) else None
 
 
 _CODE = re.compile(
@@ -103,9 +102,15 @@ CLASSES = [
     Written("telephone", _ABROAD, _groups),
     Written("card", _CARD, _groups),
     Written("digits", _CHAIN, _groups),
-    Written("digits", _TWO_GROUPS, lambda match, scan: _groups(match, scan) if IDENTIFIES.search(scan.said) else None),
+    Written(
+        "digits",
+        _TWO_GROUPS,
+        lambda match, scan: _groups(match, scan) if said_before("identifies", scan.said) else None,
+    ),
     Written("version", _VERSION, _version),
-    Written("version", _RELEASE, lambda match, scan: _version(match, scan) if _RELEASED.search(scan.said) else None),
+    Written(
+        "version", _RELEASE, lambda match, scan: _version(match, scan) if said_before("released", scan.said) else None
+    ),
     Written("table", _TABLE, _table),
     Written("code", _PAIRS_AND_LETTER, lambda m, scan: f"{pairs(m[1] or m[3])} {(m[2] or m[4]).upper()}"),
 ]

@@ -7,6 +7,7 @@ import re
 from processors.text.number_words import ordinal, year
 from processors.text.written.numbers import short_year
 from processors.text.written.scan import Scan, Written
+from processors.text.written.tables import said_before
 
 MONTHS = "January February March April May June July August September October November December".split()
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
@@ -44,7 +45,6 @@ _DAY_OF = re.compile(r"(?<![\w/.-])(\d{1,2})/(\d{1,2})(?![\w/-]|[.,]\d)")
 _PART_OF_YEAR = re.compile(r"(?<![\w/.-])([1-4]Q|[12]H)(\d\d|20\d\d)\b")
 _PARTS = {"1Q": "first quarter", "2Q": "second quarter", "3Q": "third quarter", "4Q": "fourth quarter",
           "1H": "first half", "2H": "second half"}  # fmt: skip
-_ON = re.compile(r"\b(?:on|by|until|since|from|to|through)$", re.I)
 # "reduced by 1/16" and "on 1/24 scale" are fractions.
 _MEASURED = re.compile(
     r"[ -](?:scale|size|inch(?:es)?|in\.|of (?!this|last|next|that|each|every|[12]\d{3}\b)|to \d{1,2}/(?:16|20|24)\b|"
@@ -71,7 +71,7 @@ def _day_of(match: re.Match[str], scan: Scan) -> str | None:
     one, other = int(match[1]), int(match[2])
     part = other in (16, 20, 24) and one < other
     part = part and bool(_MEASURED.match(scan.text, match.end()) or _CHANGED.search(scan.said))
-    if not _ON.search(scan.said) or max(one, other) <= 12 and not scan.said.endswith(" to") or part:
+    if not said_before("on a day", scan.said) or max(one, other) <= 12 and not scan.said.endswith(" to") or part:
         return None
     month, day = (other, one) if one > 12 else (one, other)
     return f"{MONTHS[month - 1]} {ordinal(str(day))}" if 1 <= month <= 12 and 1 <= day <= 31 else None
@@ -94,7 +94,6 @@ _HYPHENED = re.compile(
     rf"(?<![\w.])(?:({_MONTH})[-/]({_DAY})|({_DAY})[-/]({_MONTH}))(?:[-/](\d{{4}}|\d\d))?{_END}", re.I
 )
 _MONTHS_TO = re.compile(rf"(?<![\w.])({_MONTH})[-–](?={_MONTH}(?!\w))", re.I)
-_AROUND = re.compile(r"\b(?:on|in|of|since|until|till|by|from|to|before|after|dated|and|the|this|last|next)$", re.I)
 _CLOSED = re.compile(
     r"$|[.,;:!?)]| (?:at|in|on|to(?! go\b)|from|by|until|and|or|for|we|he|she|they|it|I|the|is|was|had|will|with)\b"
 )
@@ -103,7 +102,7 @@ _CLOSED = re.compile(
 def _month(text: str, scan: Scan, sure: str | None) -> str | None:
     """The month, or None if the word is rather another: "may 5 people"."""
     bare = text.rstrip(".")
-    doubtful = bare in ("may", "march", "mar") and not sure and not _AROUND.search(scan.said)
+    doubtful = bare in ("may", "march", "mar") and not sure and not said_before("around a month", scan.said)
     return None if doubtful else _NAMES[bare.lower()]
 
 

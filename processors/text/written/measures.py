@@ -8,7 +8,7 @@ from typing import NamedTuple
 from processors.text.number_words import cardinal
 from processors.text.written.numbers import SCALE, SIGNS, VALUE, decimal, mixed, quantity, value
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import rows
+from processors.text.written.tables import follows, rows, said_before
 
 
 class _Unit(NamedTuple):
@@ -31,7 +31,7 @@ _UNITS = _all_units()
 _PER = {
     "s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "m": "meter", "mi": "mile",
     "wk": "week", "mo": "month", "yr": "year", "d": "day",
-} | {name: name for name in "second minute hour day night week month year person capita piece mile gallon".split()}  # fmt: skip
+} | {name: name for name in "second minute hour day night week month year person piece mile gallon".split()}  # fmt: skip
 _POWERS = {"2": "square", "3": "cubic"}
 _PER_WHAT = r"/ ?(?P<per>[A-Za-zμ]{1,7})(?P<per_power>\^?-?[23])?"
 _UNIT = (
@@ -45,9 +45,6 @@ _MEASURE = re.compile(
     rf"(?:(?:(?<=\d)[ -])?(?P<part>\d{{1,2}}/\d{{1,2}}))?(?P<gap> ?|-){_UNIT}"
     r"(?P<to>[-–](?=\d[\d.,]{0,9} ?(?P=unit)(?![\w/])))?"
 )
-_ARTICLE = re.compile(r"\b[Aa]n?$")
-# No noun of "a 5 km run".
-_NO_NOUN = re.compile(r" ?(?:of|in|on|at|to|and|or|is|was|for|per|by|with|from|above|below|[A-Z])\b")
 
 
 def _per(name: str, power: str | None) -> str | None:
@@ -79,9 +76,9 @@ def _measure(match: re.Match[str], scan: Scan) -> str | None:
         or len(name) == 1 and (gap == "-" and not run or gap == " " and name in "ABKJNVFL")
     ):  # fmt: skip
         return None
-    noun = following.isalpha() and not (stop and following.isupper()) and not _NO_NOUN.match(scan.text, end)
+    noun = following.isalpha() and not (stop and following.isupper()) and not follows("no noun", scan.text, end)
     single = number == "1" and not part or part and not number
-    words = unit.one if single or gap == "-" or noun and _ARTICLE.search(scan.said) else unit.many
+    words = unit.one if single or gap == "-" or noun and said_before("a", scan.said) else unit.many
     if power or square:
         words = f"{_POWERS[power.strip('^')] if power else 'square' if square.startswith('s') else 'cubic'} {words}"
     if per:
@@ -114,21 +111,17 @@ def _rate(match: re.Match[str], scan: Scan) -> str | None:
 
 
 _FEET = re.compile(r"(?<![\w.,'])(?:(\d{1,2}) ?(?:ft|feet)\.? (\d{1,2}) ?in\b\.?|(\d{1,2})' ?(\d{1,2})(?:\"|''))")
-_IN_WHAT = re.compile(
-    r" (?:the|a|an|this|that|these|those|all|my|his|her|its|our|their|your|some|each|every|both|total|front|back|height|"
-    r"length|width|depth|diameter|Jan\w*|Feb\w*|March|April|May|June|July|Aug\w*|Sep\w*|Oct\w*|Nov\w*|Dec\w*|[12]\d{3})\b"
-)
 _INCHES = re.compile(r"(?<![\w.,])(\d{1,4}(?:\.\d{1,3})?)\"(?!\w)")
 
 
 def _feet(match: re.Match[str], scan: Scan) -> str | None:
     """ "5 ft 10 in", "5'10\""."""
     feet, inches, marked = match[1] or match[3], match[2] or match[4], match[3] is not None
-    noun = marked and _ARTICLE.search(scan.said) and re.match(" ?[a-z]", scan.text[match.end() :][:2])
+    noun = marked and said_before("a", scan.said) and re.match(" ?[a-z]", scan.text[match.end() :][:2])
     said = f"{cardinal(feet)} {'foot' if feet == '1' or noun else 'feet'} {cardinal(inches)}"
     if marked:
         return said
-    if not match[0].endswith(".") and _IN_WHAT.match(scan.text, match.end()):
+    if not match[0].endswith(".") and follows("in what", scan.text, match.end()):
         # "5 ft 10 in the back".
         return f"{said} in"
     stop = "." if match[0].endswith(".") and scan.closes(match.end()) else ""
@@ -139,7 +132,7 @@ def _inches(match: re.Match[str], scan: Scan) -> str | None:
     if scan.doubles % 2:
         # It closes a quotation.
         return None
-    one = match[1] == "1" or _ARTICLE.search(scan.said)
+    one = match[1] == "1" or said_before("a", scan.said)
     return f"{value(match[1], scan, match.end())} {'inch' if one else 'inches'}"
 
 
@@ -147,14 +140,13 @@ _NEXT_DEGREE = r"(?=\d{1,4}(?:\.\d{1,3})? ?°)"
 _DEGREES = re.compile(rf"({_SIGN} ?)?{_BEGIN}({VALUE}) ?°(?: ?([CFK])\b)?(?: ?([NSEW])\b)?( ?[-–] ?{_NEXT_DEGREE})?")
 # "10 -15°C", but "In 2020 -5°C".
 _DEGREES_TO = re.compile(rf"({_SIGN} ?)?{_BEGIN}((?![12]\d{{3}} ){VALUE}) ?[-–] ?{_NEXT_DEGREE}")
-_ANGLE = re.compile(r"[- ](?:angle|turn|view|bend|slope|arc|rotation|heat|weather|temperatures?)s?\b")
 _SCALES = {"C": " Celsius", "F": " Fahrenheit", "K": " Kelvin"}
 _SIDES = {"N": " north", "S": " south", "E": " east", "W": " west"}
 
 
 def _degrees(match: re.Match[str], scan: Scan) -> str | None:
     minus, number, scale, side, to = match.groups()
-    one = number == "1" or not scale and _ANGLE.match(scan.text, match.end())
+    one = number == "1" or not scale and follows("angle", scan.text, match.end())
     words = f"{'minus ' if minus else ''}{decimal(number)} {'degree' if one else 'degrees'}"
     return words + _SCALES.get(scale, "") + _SIDES.get(side, "") + (" to" if to else "")
 

@@ -7,7 +7,7 @@ import re
 from processors.text.number_words import cardinal, digits, hundreds, plural_of
 from processors.text.written.numbers import SCALE, SHORT_SCALES, WHOLE
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import rows
+from processors.text.written.tables import rows, said_before
 
 # Sign or code -> one, many, a hundredth, hundredths.
 _CURRENCIES = {sign: names for signs, *names in rows("currencies.tsv") for sign in signs.split()}
@@ -28,13 +28,7 @@ _NOTES = re.compile(r"[$£€](\d{1,3})s\b")
 _CENTS = re.compile(r"(?<![\w.,])(\d{1,20})(\.\d{1,9})? ?¢")
 _SHILLINGS = re.compile(r"(?<![\w.,'])(\d{1,4})s\.(?: ?(\d{1,2})(?: ?(1/2|1/4|3/4))?d\.?)?(?!\w)")
 _PENCE = re.compile(r"(?<![\w.,])(\d{1,3})(?: ?(1/2|1/4|3/4))?d\.(?!\w)")
-# "30s." at the end of a sentence is money only behind such words.
-_PAID = re.compile(
-    r"(?:pounds?,?|shillings?,?(?: and| to| or)?|pence|\b(?:paid|pays?|costs?|worth|fined|price of|sum of|fee of|fine of|"
-    r"rent of|wages of))$"
-)
 _FRACTIONS = {"1/2": "a half", "1/4": "a quarter", "3/4": "three quarters"}
-_ARTICLE = re.compile(r"\b[Aa]n?$")
 _THING = re.compile(r" [a-z]|-")
 
 
@@ -79,7 +73,7 @@ def _money(match: re.Match[str], scan: Scan) -> str | None:
             lower = lower.rsplit(" ", len(_CURRENCIES[sign][1].split()))[0]
         whole, part, scale, lower = whole2, part2, _scale(long2, short2), lower + " to "
     thing = _THING.match(scan.text, match.end())
-    one = thing is not None and (thing[0] == "-" or bool(_ARTICLE.search(scan.said)) and bool(scale or not part))
+    one = thing is not None and (thing[0] == "-" or said_before("a", scan.said) and bool(scale or not part))
     return f"{'minus ' if minus else ''}{lower}{amount(sign, whole, part, scale, one)}"
 
 
@@ -91,7 +85,7 @@ def _behind(match: re.Match[str], scan: Scan) -> str | None:
 def _shillings(match: re.Match[str], scan: Scan) -> str | None:
     count, pence, part = match.groups()
     closes = scan.closes(match.end())
-    if not pence and (len(count) == 4 or closes and not _PAID.search(scan.said)):
+    if not pence and (len(count) == 4 or closes and not said_before("paid", scan.said.rstrip(","))):
         return None
     words = f"{cardinal(count)} {'shilling' if count == '1' else 'shillings'}"
     return words + (f", {_pence(pence, part)}" if pence else "") + ("." if closes else "")

@@ -6,7 +6,7 @@ import re
 
 from processors.text.number_words import cardinal, digits, fraction, hundreds, ordinal, pairs, plural_of, year
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import words
+from processors.text.written.tables import follows, said_before, words
 
 WHOLE = r"(?:\d{1,3}(?:,\d{3}){1,10}(?!\d|,\d)|\d{1,40}(?!\d))"
 VALUE = rf"(?:{WHOLE}(?:\.\d{{1,40}}(?!\d))?|\.\d{{1,40}}(?!\d))"
@@ -19,57 +19,20 @@ SHORT_SCALES = {
 }  # fmt: skip
 SIGNS = {"-": "minus", "−": "minus", "+": "plus", "±": "plus or minus", "~": "about"}
 
-# Digits that identify are read one by one: "post office box 2915".
-IDENTIFIES = re.compile(
-    r"\b(?:box|(?:zip |post |area )?code|pin|zip|extension|serial(?: number)?|account|licen[sc]e(?: plate)?|flight|docket|"
-    r"badge|tag number|phone|telephone|pass(?:word|code)|card|isbn|issn|oclc|doi|I S [BS] N|end(?:ing|s) in)"
-    r"(?: number)?(?: is|:|,)?$",
-    re.I,
-)
-_NUMBERED = re.compile(r"\bnumbers?$", re.I)
-# Three digits after these are read in two groups: "Exhibit Number 143", "page 249", "Room 237".
-_NAMED = re.compile(
-    r"\b(?:exhibits?(?: number)?|number|pages?|room|route|highway|interstate|flight|suite|apartment|building|iq of|P S|"
-    r"psalm|bus|train|channel|boeing|airbus)$",
-    re.I,
-)
-_BEFORE_YEAR = re.compile(
-    r"\b(?:in|since|until|till|til|by|years?|before|after|circa|early|late|dated|spring|summer|autumn|fall|winter|"
-    r"january|february|march|april|may|june|july|august|september|october|november|december|ad)$",
-    re.I,
-)
-_YEAR_NEXT = re.compile(r"(?:^|\W)(?:in|year|since|until|till|A D)$", re.I)
 _ALWAYS_YEAR = re.compile(r"(?:^|[.!?;:] )In$|\bQ \w+(?: of)?$")
-_QUANTITY = re.compile(
-    r"\b(?:than|over|under|nearly|almost|approximately|some|only|total of|contained|exactly|another|were|was|are|"
-    r"amounted to|upwards of|exceed|exceeded|exceeding|least|most|maximum of|minimum of|average of|sum of|worth|paid|"
-    r"cost|costs)$",
-    re.I,
-)
-# What is always counted, and plurals that may be: "1308 prisoners", but "the 1960 elections".
-_COUNTED = re.compile(
-    r" (?:[a-z]+ )?(?:people|men|women|children|feet|percent|persons|prisoners|dollars|pounds|words|votes|tons|acres|"
-    r"miles|yards|meters|metres|kilometers|kilometres|soldiers|troops|students|inhabitants|francs|rupees|copies|"
-    r"gallons|bushels|volts|degrees|hours|minutes|seconds|sleeping)\b"
-)
+_ADJECTIVE = re.compile(" [a-z]+")
 _PLURAL = re.compile(
     r" (?!(?:was|is|has|his|its|this|as|does|goes|us|always|perhaps|thus|plus|across|less|unless|towards|besides|"
     r"whereas|afterwards|census|games|series|olympics|news|congress)\b)"
     r"(?:(?!and|or|to|the|of|in|it|he|she|we|they|there|when|which|that|who)[a-z]+ )?"
     r"(?!(?:was|is|has|his|its|this|as|does|goes|us|always)\b)[a-z]{2,}s\b(?!')"
 )
-_AFTER_ARTICLE = re.compile(r"\b(?:the|in|of|his|her|their|our|its)$", re.I)
 _ERA = re.compile(r",? ?(?:B\.? ?C|A\.? ?D|BCE|CE)\b")
 _AFTER_SHORT_YEAR = re.compile(r"[,;)]|\.?$|\.? [A-Z]| (?:he|she|it|they|when|the|his|after|before)\b")
-_ADDRESS = re.compile(r"\baddress(?:es)?(?: of|:)?$", re.I)
-_CALLED = re.compile(r"\b(?:call|calls|called|calling|dial|dials|dialed|dialled|dialing|phoned)$", re.I)
-_CALL = re.compile(r" (?:calls?|callers?|operators?|dispatch\w*|emergency|emergencies)\b")
 _PEOPLE_CALLED = re.compile(
     r" (?!(?:for|to|and|in|on|at)\b)(?:[a-z]+ )?(?!(?:times|minutes|hours)\b)(?:[a-z]{3,}s|people|men|women)\b"
 )
-_FAILURE = re.compile(r" (?:errors?|response|not found|page(?= [^a-z]|$))\b|$", re.I)
 _COUNTABLE = re.compile(r"[ -](?!(?:and|or|to|was|is|in|at)\b)[a-z]+")
-_AN = re.compile(r"\ban?$", re.I)
 
 
 def integer(text: str, scan: Scan, end: int) -> str:
@@ -80,12 +43,12 @@ def integer(text: str, scan: Scan, end: int) -> str:
     before, whole = scan.said, scan.text
     if "," in text:
         value = text.replace(",", "")
-        return digits(value) if len(value) > 4 and _NUMBERED.search(before) else quantity(text)
+        return digits(value) if len(value) > 4 and said_before("number", before) else quantity(text)
     if len(text) > 1 and text[0] == "0":
         return digits(text, "oh" if len(text) < 4 else "zero")
     if len(text) > 12 and text.rstrip("0") != text[0]:
         return digits(text)
-    if len(text) >= 3 and IDENTIFIES.search(before) or len(text) >= 5 and _NUMBERED.search(before):
+    if len(text) >= 3 and said_before("identifies", before) or len(text) >= 5 and said_before("number", before):
         return digits(text)
     if len(text) == 4:
         return _four(text, whole, before, end)
@@ -95,33 +58,43 @@ def integer(text: str, scan: Scan, end: int) -> str:
 def _four(text: str, whole: str, before: str, end: int) -> str:
     if _ERA.match(whole, end):
         return year(text)
-    if _ADDRESS.search(before):
+    if said_before("house of", before):
         return pairs(text)
     if "1000" <= text <= "2099" and _ALWAYS_YEAR.search(before):
         return year(text)
-    if "1000" <= text <= "2099" and not _COUNTED.match(whole, end):
+    if "1000" <= text <= "2099" and not _is_counted(whole, end):
         plural = _PLURAL.match(whole, end)
-        many = plural and not _AFTER_ARTICLE.search(before)
-        cued = _YEAR_NEXT.search(before) or text >= "1010" and not _QUANTITY.search(before)
-        if cued and not many or text >= "1100" and _BEFORE_YEAR.search(before) and not plural:
+        many = plural and not said_before("article", before)
+        cued = said_before("in year", before) or text >= "1010" and not said_before("counting", before)
+        if cued and not many or text >= "1100" and said_before("dated", before) and not plural:
             return year(text)
     return hundreds(text) if text.endswith("00") and text[1] != "0" else cardinal(text)
+
+
+def _is_counted(text: str, end: int) -> bool:
+    """ "1308 people", "1308 brave people"."""
+    adjective = _ADJECTIVE.match(text, end)
+    return follows("counted", text, end) or adjective is not None and follows("counted", text, adjective.end())
 
 
 def _three(text: str, whole: str, before: str, end: int) -> str:
     if _ERA.match(whole, end):
         return pairs(text)
     if text in ("911", "112", "999"):
-        called = _CALLED.search(before) and not _PEOPLE_CALLED.match(whole, end)
-        if called or _CALL.match(whole, end):
+        called = said_before("called", before) and not _PEOPLE_CALLED.match(whole, end)
+        if called or follows("call", whole, end):
             return digits(text)
-    if text in ("403", "404", "500", "502", "503") and _AN.search(before) and _FAILURE.match(whole, end):
+    if (
+        text in ("403", "404", "500", "502", "503")
+        and said_before("a", before)
+        and (follows("failure", whole, end) or end == len(whole))
+    ):
         return pairs(text)
     if text.endswith("00"):
         return cardinal(text)
-    if _YEAR_NEXT.search(before) and _AFTER_SHORT_YEAR.match(whole, end):
+    if said_before("in year", before) and _AFTER_SHORT_YEAR.match(whole, end):
         return pairs(text)
-    return pairs(text) if _NAMED.search(before) and not _COUNTABLE.match(whole, end) else cardinal(text)
+    return pairs(text) if said_before("named", before) and not _COUNTABLE.match(whole, end) else cardinal(text)
 
 
 def decimal(text: str) -> str:
@@ -149,7 +122,6 @@ def counts_many(text: str, end: int) -> bool:
 _MANY = re.compile(
     r" (?:of|people|men|women|children|(?!(?:races|runs|walks|times|events|videos|screens|displays)\b)[a-z]+s)\b"
 )
-_CALIBER = re.compile(r"[- ](?:caliber|calibre|magnum|special|revolver|automatic|pistol|rifle)\b", re.I)
 _CARDINAL = re.compile(
     rf"(?<![\w.])(?P<sign>[-−+±]|~ ?)?(?P<number>{VALUE})(?P<scale>[ -]{SCALE}\b|(?:[kKMB]|bn|tn|mn)\b(?!\.\w))?"
 )
@@ -164,7 +136,7 @@ def _cardinal(match: re.Match[str], scan: Scan) -> str | None:
         if not many:
             return None
         scale = " " + SHORT_SCALES[scale.lower()]
-    if re.fullmatch(r"\.\d{2,3}", number) and _CALIBER.match(scan.text, end):
+    if re.fullmatch(r"\.\d{2,3}", number) and follows("caliber", scan.text, end):
         return pairs(number[1:]) if len(number) == 4 else cardinal(number[1:])
     said = decimal(number) if scale else value(number, scan, end)
     return f"{SIGNS[sign[0]] + ' ' if sign else ''}{said}{scale or ''}"
@@ -211,10 +183,6 @@ def _ordinal(match: re.Match[str], scan: Scan) -> str | None:
 
 
 _RATIO = re.compile(rf"{START}({VALUE}):(\d{{1,6}})(?![\d:])( ?[-–—] ?(?=\d{{1,3}}(?::\d\d)?(?![\w/–—-]|[.,]\d)))?")
-_CLOCKED = re.compile(
-    r"\b(?:in|at|took|takes?|lasts?|lasted|after|under|until|till|time of|then|mark|ran|to|watch)$", re.I
-)
-_ODDS = re.compile(r" (?:ratio|score|odds|split|mix|win|lead|vote)")
 _TIME_NEXT = re.compile(r"\d{1,3}:\d\d")
 
 
@@ -223,8 +191,8 @@ def _ratio(match: re.Match[str], scan: Scan) -> str | None:
     one, other, to = match.groups()
     verse = scan.last.lower() in words("books.txt")
     timed = to and _TIME_NEXT.match(scan.text, match.end())
-    if not verse and not timed and len(other) == 2 and int(other) < 60 and _CLOCKED.search(scan.said):
-        timed = None if _ODDS.match(scan.text, match.end()) or int(float(one)) + int(other) == 100 else match
+    if not verse and not timed and len(other) == 2 and int(other) < 60 and said_before("clocked", scan.said):
+        timed = None if follows("odds", scan.text, match.end()) or int(float(one)) + int(other) == 100 else match
     if not verse and not timed:
         return f"{decimal(one)} to {cardinal(other)}"
     if verse:
@@ -270,22 +238,9 @@ def _fold(match: re.Match[str], scan: Scan) -> str | None:
 
 
 _DECADE = re.compile(rf"{START}(')?(\d{{1,4}})(')?s\b(?!\.? ?\d{{1,2}}d\b)(?P<to> ?[-–] ?(?='?\d{{2,4}}'?s\b))?")
-_FOR_SECONDS = re.compile(
-    r"\b(?:took|takes?|taking|lasts?|lasted|wait|waits|waited|waiting|after|for|within|every|another|just|only|exactly|"
-    r"about|nearly|almost|approximately|roughly|least|most|maximum of|minimum of)$",
-    re.I,
-)
 _NAMED_DECADE = re.compile(
     r" (?:[A-Z]|(?:and|or) [a-z]+s\b|(?!(?:this|was|is|has|as|always|plus)\b)[a-z]+(?:s|ic|ion)\b)"
 )
-_TIMED = re.compile(
-    r"[ -](mark|timer|limit|delay|timeout|interval)?(?:countdown|sprint|plank|clip|window|video|pause|break)?s?\b"
-)
-_ONE_OF = re.compile(r"\b(?:an?|one|each|every|another|this|per)$", re.I)
-_SEVERAL = re.compile(
-    r"\b(?:the|these|those|many|several|two|three|four|five|six|seven|eight|nine|ten|and|boeing|airbus)$", re.I
-)
-_IN = re.compile(r"\b[Ii]n$")
 _CLOSED = re.compile(r"$|[.;:!?)]")
 
 
@@ -297,12 +252,12 @@ def _decade(match: re.Match[str], scan: Scan) -> str | None:
         return plural_of(year(number)) + to
     tens = number[-1] == "0" and len(number) == 2 and number[0] >= "2"
     if not match[1] and not match[3]:
-        thing = _TIMED.match(text, end)
-        timed = _FOR_SECONDS.search(said) and not _NAMED_DECADE.match(text, end)
-        timed = timed or _IN.search(said) and _CLOSED.match(text, end)
-        timed = timed or thing and thing[0].strip(" -s") and (thing[1] or _ONE_OF.search(said))
-        if timed or not tens and not _SEVERAL.search(said):
-            return f"{cardinal(number)} {'second' if number == '1' or _AN.search(said) else 'seconds'}"
+        timed = said_before("for seconds", said) and not _NAMED_DECADE.match(text, end)
+        timed = timed or said.lower().endswith(" in") and _CLOSED.match(text, end) is not None
+        timed = timed or follows("of seconds", text, end)
+        timed = timed or follows("lasting", text, end) and said_before("one of", said)
+        if timed or not tens and not said_before("several", said):
+            return f"{cardinal(number)} {'second' if number == '1' or said_before('a', said) else 'seconds'}"
     if tens or match[1]:
         return ("two thousands" if number == "00" else plural_of(cardinal(number))) + to
     if number.strip("0") == "1" and len(number) > 2:
@@ -328,7 +283,8 @@ def _years(match: re.Match[str], scan: Scan) -> str | None:
 
 
 _GROUPED = re.compile(
-    rf"{START}(?:\d{{1,2}}(?: \d{{3}}){{2,5}}|\d{{1,3}}(?:(?: \d{{3}}){{0,4}} 000|(?:\.000){{2,5}}))(?![\w.,-]*\w)(?! \d)"
+    rf"{START}(?:\d{{1,2}}(?: \d{{3}}){{2,5}}|\d{{1,3}}(?:(?: \d{{3}}){{0,4}} 000|(?:\.000){{2,5}}))"
+    r"(?![\w.,-]*\w)(?! \d)"
 )
 _RANGE = re.compile(rf"{START}(?<![\w,-])({VALUE})(?: [-–—] |[-–—]|[–—] ?)(?=({VALUE})(?! ?[-–—=\d]| ?\w+-|[.,]\d))")
 _UNIT_NEXT = re.compile(r" ?[a-zA-Z%°]{1,3}\b(?! (?:in|on|at|of)\b)")

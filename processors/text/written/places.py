@@ -23,7 +23,8 @@ _STREET = re.compile(rf"{_BEFORE}(\d{{1,5}})[A-Z]? (?:({_SIDE}) )?{_NAMES}({_KIN
 _STREET_IN_FULL = re.compile(rf"{_BEFORE}(\d{{1,5}}) ({_SIDE}) {_NAMES}({_IN_FULL})()")
 # The house before "West 12th Street" or "Main Street".
 _HOUSE = re.compile(
-    rf"{_BEFORE}(\d{{3,5}})(?= (?:(?:North|South|East|West) [A-Z\d]|(?:[A-Z][a-z]+|\d{{1,3}}(?:st|nd|rd|th)) {_IN_FULL}))"
+    rf"{_BEFORE}(\d{{3,5}})(?= (?:(?:North|South|East|West) [A-Z\d]"
+    rf"|(?:[A-Z][a-z]+|\d{{1,3}}(?:st|nd|rd|th)) {_IN_FULL}))"
 )
 _STATE = re.compile(rf"(?<![\w.])({'|'.join(spoken('states.tsv'))})(,?) (\d{{5}})(?:-(\d{{4}}))?(?![\w-])")
 _OLDER_STATE = re.compile(r"(?<![\w.])([A-Z][a-z]{1,4})\.")

@@ -6,7 +6,7 @@ import re
 
 from processors.text.number_words import cardinal, ordinal, roman_value
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import words
+from processors.text.written.tables import follows, said_before, words
 
 # Words behind which a numeral counts -> whether a single letter behind them is a letter.
 _COUNTED = {word.rstrip("*"): word.endswith("*") for word in words("counted.txt")}
@@ -21,24 +21,9 @@ _PRIVATE = re.compile(
     r"(?:[a-z]{1,12} )?(?:cousin|uncle|aunt|nephew|niece|friend|colleague|neighbou?r|boss)) \w+$"
 )
 _OF_REALM = re.compile(r" of (?:the )?[A-Z]")
-# "I" after a name is the pronoun unless one of these follows: "what George I saw", "James I was".
-_AFTER_RULER = re.compile(
-    r" (?:was|is|had|of|in|and|to|by|who|from|as|on|at|for|died|became|reigned|came|granted|did)\b|[^ ]|$| [^A-Za-z]"
-)
-# "I" after what is counted is the pronoun before these: "Type I like best", "every round I lose".
-_PRONOUN_VERB = re.compile(r" (?:am|have|do|don't|like|love|prefer|want|think|hate|bought|liked|loved|wanted)\b")
-# A title is written large, so that behind "part" and "book" more verbs speak for the pronoun: "the book I read".
-_SMALL_VERB = re.compile(
-    r" (?:know|need|wrote|read|made|met|lose|lost|win|believe|feel|felt|saw|see|can|can't|could|play|played|got|get|"
-    r"hope|wish|brought|would|said)\b"
-)
-_POINTED_VERB = re.compile(r" (?:will|won't|had|was|did|didn't|shall|should|may|might|must|never|always|just)\b")
-_POINTS = re.compile(r"\b(?:this|that|each|every|any|the|a|what|which|last|next|first|second|final|new) \w+$", re.I)
+_WORD_NEXT = re.compile(r" [A-Za-z]")
 _JOINED = re.compile(r"(?: to|,|,? and|,? or|-)$")
 _MORE = re.compile(r"(?:,? (?:and|or|to) |, | ?[-–] ?)[IVX]+\b")
-# "IV" is also what drips.
-_DRIP = re.compile(r" (?:drip|fluids?|line|bag|antibiotics?|therapy|needle|injections?|infusion)\b")
-_CENTURY = re.compile(r" (?:century|centuries|dynasty)\b", re.I)
 # "John Smith III" is the third; "Grade II" counts.
 _FULL_NAME = re.compile(r"\b[A-Z][a-z'.-]+ (?!(?:The|And|Of|In|A)\b)[A-Z][a-z'-]+$")
 
@@ -61,17 +46,21 @@ def _numeral(match: re.Match[str], scan: Scan) -> str | None:
         return None
     if scan.found and any(reading.kind == "roman" for reading in scan.found[-3:]) and _JOINED.search(scan.said):
         return None if pronoun else cardinal(count) + stop
-    if numeral == "IV" and (name == "an" or _DRIP.match(text, end)):
+    if numeral == "IV" and (name == "an" or follows("drip", text, end)):
         return f"I V{stop}"
     if single and numeral not in "IVX" or not set(numeral) <= set("IVX") and name not in words("rulers.txt"):
         return None
     if scan.last[:1].isupper() and name in words("rulers.txt"):
         if single and _PRIVATE.search(scan.said) and not _OF_REALM.match(text, end):
             return numeral + stop
-        return None if pronoun and not _AFTER_RULER.match(text, end) else f"the {ordinal(count)}{stop}"
+        return (
+            None
+            if pronoun and _WORD_NEXT.match(text, end) and not follows("ruling", text, end)
+            else f"the {ordinal(count)}{stop}"
+        )
     if single:
         return None
-    if name == "the" or _CENTURY.match(text, end):
+    if name == "the" or follows("century", text, end):
         return ordinal(count) + stop
     named = int(count) < 5 and _FULL_NAME.search(scan.said)
     return f"the {ordinal(count)}{stop}" if named else cardinal(count) + stop
@@ -85,11 +74,11 @@ def _is_kind(name: str, numeral: str, scan: Scan) -> bool:
 def _is_pronoun(word: str, scan: Scan, end: int) -> bool:
     """Whether the "I" after the counted `word` is who speaks."""
     text = scan.text
-    if _PRONOUN_VERB.match(text, end) and word.lower() != "war":
+    if follows("I do", text, end) and word.lower() != "war":
         return True
     if word[0].isupper():
         return False
-    return bool(_SMALL_VERB.match(text, end) or _POINTS.search(scan.said) and _POINTED_VERB.match(text, end))
+    return follows("I may do", text, end) or said_before("pointed at", scan.said) and follows("I will do", text, end)
 
 
 def _small(match: re.Match[str], scan: Scan) -> str | None:

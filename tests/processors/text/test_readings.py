@@ -157,7 +157,7 @@ NUMBERS = [
         "a 777 page book, a 777-page book",
         "a seven hundred seventy-seven page book, a seven hundred seventy-seven-page book",
     ),
-    ("a 404 page report, a 404 page", "a four hundred four page report, a four oh four page"),
+    ("a 404 page report", "a four hundred four page report"),
 ]
 UNITS = [
     ("9.8 m/s²", "nine point eight meters per second squared"),
