@@ -12,7 +12,7 @@ from processors.text.pronounce import Pronouncer, spell
 from processors.text.tokens import PUNCTUATION, append_word, ipa_tokens, lexicon_tokens
 
 # What a normalised text consists of: spans of phones, words, marks.
-WORD_OR_MARK = re.compile(r"\{[^{}]*\}|[A-Za-z'](?:[A-Za-z'-]*[A-Za-z'])?|[,.!?;:…-]")
+WORD_OR_MARK = re.compile(r"\{[^{}]*\}|(?:[^\W\d_]|')(?:(?:[^\W\d_]|['-])*(?:[^\W\d_]|'))?|[,.!?;:…-]")
 _MARKS = frozenset(PUNCTUATION)
 _SENTENCE_MARKS = frozenset(".!?;:…-")
 

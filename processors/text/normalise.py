@@ -84,9 +84,7 @@ def readings(text: str, own: Mapping[str, str] | None = None, language: Language
     plain = plain_characters(text, language.any_script)
     scan = Scan(plain.text)
     spans = phone_spans(scan.text) if "{" in scan.text else {}
-    mine = (
-        re.compile(rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, own), key=len, reverse=True))})(?!\w)") if own else None
-    )
+    mine = sorted(own or (), key=len, reverse=True)
     position, length = 0, len(scan.text)
     while position < length:
         if scan.text[position].isspace():
@@ -95,9 +93,9 @@ def readings(text: str, own: Mapping[str, str] | None = None, language: Language
             end, phones = spans[position]
             scan.add(position, end, "phones", phones)
             position = end
-        elif mine and own and (match := mine.match(scan.text, position)):
-            scan.add(position, match.end(), "own", own[match[0]])
-            position = match.end()
+        elif own and (written := _own_at(scan.text, position, mine)):
+            scan.add(position, position + len(written), "own", own[written])
+            position += len(written)
         else:
             position = _step(scan, position, language)
     found = []
@@ -105,6 +103,15 @@ def readings(text: str, own: Mapping[str, str] | None = None, language: Language
         start, end = plain.written(reading.start, reading.end)
         found.append(Reading(start, end, text[start:end], reading.kind, reading.spoken))
     return found
+
+
+def _own_at(text: str, position: int, own: list[str]) -> str | None:
+    """The longest of the user's abbreviations that stands alone at a place."""
+    for written in own if not text[max(0, position - 1) : position].isalnum() else ():
+        end = position + len(written)
+        if text.startswith(written, position) and not (written[-1].isalnum() and text[end : end + 1].isalnum()):
+            return written
+    return None
 
 
 def phone_spans(text: str) -> dict[int, tuple[int, str]]:

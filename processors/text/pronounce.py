@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from processors.text.characters import without_accents
 from processors.text.letters import LetterToSound
 from processors.text.lexicon import cmudict
 from processors.text.morphology import from_parts, plural_sound, with_clitic
@@ -69,7 +70,7 @@ class Pronouncer:
 
         :param capitals: whether capitals mean anything (they do not in a text of capitals only).
         """
-        lower = word.lower()
+        lower = without_accents(word.lower())
         if lower in self._user:
             return list(self._user[lower])
         if capitals and len(word) > 1:
@@ -89,7 +90,7 @@ class Pronouncer:
             phones = prefix.split() if prefix else self.word(head, capitals)
             return [*phones, *(phone for part in rest for phone in self.word(part, capitals))]
         # A capital makes a name of it, whose letters sound otherwise.
-        return list(self._guess(word.capitalize() if capitals and word[:1].isupper() else lower))
+        return list(self._guess(word.capitalize() if capitals and word[:1].isupper() else word.lower()))
 
     def _initialism(self, word: str) -> list[str] | None:
         stem, plural = (word[:-1], True) if word.endswith("s") and len(word) > 2 else (word, False)
@@ -114,7 +115,8 @@ class Pronouncer:
         if plain.count("'") > 2:
             # "couldn't've" is the longest that anyone writes; the rest are words without blanks.
             return tuple(phone for part in plain.split("'") if part for phone in self.word(part))
-        for candidate in dict.fromkeys((plain, plain.replace("'", ""))):
+        bare = without_accents(plain)
+        for candidate in dict.fromkeys((bare, bare.replace("'", ""))):
             phones = self.lookup(candidate) or from_parts(candidate, self.lookup)
             if phones:
                 return tuple(phones)
@@ -126,7 +128,7 @@ class Pronouncer:
         letters = plain.replace("'", "")
         if len(letters) == 1 or len(letters) > _LONGEST or not re.search("[aeiouy]", letters):
             # Nothing to say: "xkcd", or a key pasted into a text.
-            return tuple(spell(letters))
+            return tuple(spell(without_accents(letters)))
         if self._model is None:
             self._model = LetterToSound()
         pieces = [letters[i : i + _MODEL_LETTERS] for i in range(0, len(letters), _MODEL_LETTERS)]

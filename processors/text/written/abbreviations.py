@@ -14,7 +14,8 @@ _TABLE = {written: (spoken, frozenset(kinds.split())) for written, spoken, kinds
 FREE = frozenset(written for written, (_, kinds) in _TABLE.items() if "free" in kinds)
 # Streets whose abbreviation is no other word.
 _SURE_STREETS = frozenset(("blvd", "hwy", "expy", "pkwy", "fwy", "ave", "rd", "ln"))
-_STARTER = re.compile(rf"\s*[\"'(]*(?:{'|'.join(sorted(words('starters.txt')))})\b(?!(?<=\bA)\.)")
+_STARTERS = "|".join(sorted(words("starters.txt")))
+_STARTER = re.compile(rf"\s*[\"'(]*(?:{_STARTERS})\b(?!(?<=\bA)\.)")
 # Capitals before "St." that are no name of a street.
 _NO_STREETS = frozenset("The In At On Near By From To Of For And Saint His Her When Then But With This Old New".split())
 _ABBREVIATION = re.compile(r"(?<![\w'.])([A-Za-z]{1,9}(?:'y)?)(?![\w'-])(\.?)(?=(\s*)(\S?))")

@@ -81,7 +81,7 @@ def test_phones_in_braces_and_user_lexicon(tmp_path) -> None:
     assert "".join(voice.phonemise("Kyoto, {K AE1 T}")[1:-1]) == "kiˈoʊtoʊ, kˈæt"
     assert pickle.loads(pickle.dumps(voice)).encode("Kyoto") == voice.encode("Kyoto")
     with pytest.raises(TextError, match="'XX'"):
-        voice.phonemise("{XX}")
+        voice.phonemise("{XX AH0}")
 
 
 @installed

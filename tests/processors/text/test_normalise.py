@@ -254,7 +254,10 @@ CASES = [
     # internet
     ("me@example.com", "me at example dot com"),
     ("john.doe-1@mail.co.uk", "john dot doe dash one at mail dot co dot U K"),
-    ("https://www.example.com/a?b=1", "H T T P S colon slash slash W W W dot example dot com slash a question mark b equals one"),
+    (
+        "https://www.example.com/a?b=1",
+        "H T T P S colon slash slash W W W dot example dot com slash a question mark b equals one",
+    ),
     ("see example.com.", "see example dot com."),
     ("@nasa", "at nasa"),
     ("#winning", "hashtag winning"),
@@ -306,6 +309,10 @@ CASES = [
     ("say {HH AH0 L OW1}!", "say {HH AH0 L OW1}!"),
     ("{hh ah l ow1}", "{HH AH0 L OW1}"),
     ("{K AE T}s", "{K AE1 T} s"),
+    # braces that hold no phones
+    ("a set {1, 2}", "a set one, two"),
+    ('{"a": 1}', "a: one"),
+    ("close } and {", "close and"),
     # nothing to say
     ("", ""),
     ("   ", ""),
@@ -329,10 +336,7 @@ def test_reading_a_reading_changes_nothing(written: str) -> None:
     ("text", "message"),
     [
         ("say {HH AH0 L OQ1}", r"'OQ1' in the braces at character 5"),
-        ("{}", "character 1 hold no phones"),
         ("open {HH AH0", r"'\{' at character 6 has no partner"),
-        ("close }", r"'\}' at character 7 has no partner"),
-        ("{HH {AH0} }", "no partner"),
     ],
 )
 def test_bad_braces_name_symbol_and_position(text: str, message: str) -> None:
@@ -340,7 +344,7 @@ def test_bad_braces_name_symbol_and_position(text: str, message: str) -> None:
         normalise(text)
 
 
-ALLOWED = re.compile(r"(?:[A-Za-z' ,.!?;:…-]|\{[A-Z0-2 ]+\})*")
+ALLOWED = re.compile(r"(?:[^\W\d_]|[' ,.!?;:…-]|\{[A-Z0-2 ]+\})*")
 
 
 @pytest.mark.parametrize("written", [written for written, _ in CASES])
