@@ -57,7 +57,7 @@ def _table() -> dict[int, str]:
 _TABLE = _table()
 # Entities, what typists make of dashes and dots, a word cut at a line's end, and all that is not ASCII.
 _ODD = re.compile(
-    r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]{2,8});|--+|\.{3,}|(?:\. ){2,}\."
+    r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]{2,8});|(?<!<!)--+(?![->])|\.{3,}|(?:\. ){2,}\."
     r"|(?<=[a-z])[-\u2010\u00ad][ \t]*\r?\n[ \t]*(?=[a-z])|[A-Za-z]?[^\x00-\x7f]+|[\x00-\x20\x7f]{2,}|[\x00-\x1f\x7f]"
 )
 

@@ -35,12 +35,15 @@ ENGLISH = Language(
         *electronic.CLASSES, *dates.IN_DIGITS, *codes.CLASSES, *dates.IN_WORDS, *clock.CLASSES, *money.CLASSES,
         *places.CLASSES, *measures.CLASSES, *numbers.CLASSES, *codes.MIXED, *numbers.ANY_NUMBER, *signs.CLASSES,
     ],
+    at_marks=signs.CLASSES,
     watched=dates.NAMES | abbreviations.FREE | frozenset(("per", "noon", "midnight", "v", "localhost")),
 )  # fmt: skip
 _AS_IT_STANDS = re.compile(r"(?:(?<=\d)[.,:]\d|[-']?[^\s,.!?;:…\"'()\[\]—–\\|_{}<>~^`-])+")
 _ANY_WORD = [Written("word", _AS_IT_STANDS, lambda match, scan: match[0])]
 # A language that nobody wrote classes for: marks are settled, everything else is left to its own reader.
-OTHER = Language(_ANY_WORD, _ANY_WORD, watched=frozenset(), any_script=True)
+OTHER = Language(_ANY_WORD, _ANY_WORD, [], watched=frozenset(), any_script=True)
+# No written thing but a sign begins with these.
+_ONLY_MARKS = frozenset('<>!?,;:"[]{}|*^_\\)')
 
 _LETTER = r"[^\W\d_]"
 # Small letters between blanks or marks are a word and nothing else, unless they are watched.
@@ -144,7 +147,10 @@ def _step(scan: Scan, position: int, language: Language) -> int:
     if plain and plain[0] not in language.watched:
         scan.add(position, plain.end(), "word", plain[0])
         return plain.end()
-    for kind, pattern, speak in language.at_letters if text[position].isalpha() else language.elsewhere:
+    char = text[position]
+    for kind, pattern, speak in (
+        language.at_letters if char.isalpha() else language.at_marks if char in _ONLY_MARKS else language.elsewhere
+    ):
         match = pattern.match(text, position)
         if match and match.end() > position and (said := speak(match, scan)) is not None:
             if said:

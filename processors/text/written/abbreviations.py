@@ -69,8 +69,8 @@ def _is_street(key: str, following: str, end: int, scan: Scan) -> bool:
 
 _PHRASES = {
     "i.e.": "that is", "i.e": "that is", "e.g.": "for example", "e.g": "for example", "etal.": "et al",
-    "a.k.a.": "A K A", "ph.d.": "P H D", "ph.d": "P H D", "b.sc.": "B S C", "m.sc.": "M S C", "&c.": "et cetera", "w/o": "without",
-    "c/o": "care of", "n/a": "not applicable", "w/": "with", "and/or": "and or",
+    "a.k.a.": "A K A", "ph.d.": "P H D", "ph.d": "P H D", "b.sc.": "B S C", "m.sc.": "M S C", "&c.": "et cetera",
+    "w/o": "without", "c/o": "care of", "n/a": "not applicable", "w/": "with", "and/or": "and or",
 }  # fmt: skip
 _PHRASE = re.compile(
     r"(?<![\w.])(?:i\. ?e\.|e\. ?g\.|i\.e\b|e\.g\b|et al\.|a\.k\.a\.|ph\. ?d\b\.?(?!s)|[bm]\. ?sc\.|&c\."

@@ -31,7 +31,8 @@ _UNITS = _all_units()
 _PER = {
     "s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "m": "meter", "mi": "mile",
     "wk": "week", "mo": "month", "yr": "year", "d": "day",
-} | {name: name for name in "second minute hour day night week month year person piece mile gallon".split()}  # fmt: skip
+}  # fmt: skip
+_PER |= {name: name for name in "second minute hour day night week month year person piece mile gallon".split()}
 _POWERS = {"2": "square", "3": "cubic"}
 _PER_WHAT = r"/ ?(?P<per>[A-Za-zμ]{1,7})(?P<per_power>\^?-?[23])?"
 _UNIT = (

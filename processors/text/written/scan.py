@@ -58,10 +58,11 @@ class Written(NamedTuple):
 
 
 class Language(NamedTuple):
-    """The classes of a language, in the order in which they are asked at a letter and elsewhere."""
+    """The classes of a language, in the order in which they are asked at letters, at digits and most signs, at marks."""
 
     at_letters: list[Written]
     elsewhere: list[Written]
+    at_marks: list[Written]
     # Words of small letters that are more than words.
     watched: frozenset[str]
     # Whether letters, digits and signs that no class knows are spoken as they stand, by whoever reads on.

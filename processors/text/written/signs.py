@@ -13,10 +13,12 @@ _MARKUP = re.compile(
     r"</?(?:a|abbr|article|aside|b|big|blockquote|body|br|button|center|cite|code|del|dd|div|dl|dt|em|font|footer|form|"
     r"h[1-6]|head|header|hr|html|i|img|input|ins|label|li|link|main|mark|meta|nav|ol|option|p|pre|q|s|script|section|"
     r"select|small|span|strike|strong|style|sub|sup|svg|table|tbody|td|textarea|tfoot|th|thead|title|tr|tt|u|ul|video)"
-    r"(?:\s[^<>]{0,200})?/?>|</[A-Za-z][\w:-]{0,40}\s?>|<[A-Za-z][\w:-]{0,40}(?:\s[^<>]{0,200})?/>",
+    r"(?:\s[^<>]{0,200})?/?>|</[A-Za-z][\w:-]{0,40}\s?>|<[A-Za-z][\w:-]{0,40}(?:\s[^<>]{0,200})?/>|"
+    r"<!(?:--[^<>]{0,400}--|[A-Za-z][^<>]{0,400})>",
     re.I,
 )
-_COMPARISON = re.compile(r"[<>]=?|[≤≥]")
+# "<<Yes>>" is a quotation.
+_COMPARISON = re.compile(r"(?<![<>])[<>](?![<>])=?|[≤≥]")
 _COMPARED = {
     "<": "less than", ">": "greater than", "≤": "at most", "≥": "at least", "<=": "at most", ">=": "at least",
 }  # fmt: skip
