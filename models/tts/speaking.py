@@ -266,7 +266,7 @@ def saved(
     voice: Voice, output_dir: Path, name: str, text: str, spoken: list[Spoken[tuple[str, str]]]
 ) -> dict[str, Any]:
     """Write the wav of one text; its row of the manifest."""
-    wave = np.concatenate([voice.with_silence(one) for one in spoken])
+    wave = np.concatenate([part for _, part in voice.with_silences(spoken)])
     write_wav(output_dir / f"{name}.wav", wave, voice.sample_rate)
     seconds = len(wave) / voice.sample_rate
     return {
