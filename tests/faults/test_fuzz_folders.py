@@ -24,8 +24,8 @@ from models.tts.jets.synthesizer import Synthesizer
 from processors.corpus import ProcessedCorpus
 from processors.text.tokens import load_tokens
 from tests.faults.fuzz import changed_json, changed_json_lines, damaged, fuzzed, only_user_errors
-from utils.atomic import FileLock
 from utils.errors import UserError
+from utils.files import FileLock
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures/v2"
 VOICE, CORPUS = FIXTURE / "voice", FIXTURE / "data/tiny"
