@@ -20,10 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from config.schema import ExperimentConfig, PreprocessConfig
-from utils.atomic import write_json
 from utils.errors import UserError, one_line
-from utils.json_text import read_json
-from utils.paths import project_path, regular, shown
+from utils.files import project_path, read_json, regular, shown, write_json
 
 if TYPE_CHECKING:
     import pyarrow as pa

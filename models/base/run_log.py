@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from models.base.processes import GracefulStop
-from utils.atomic import disk_errors
+from utils.files import disk_errors
 
 LOG_FILE, TENSORBOARD = "train.log", "tensorboard"
 # Seconds between two lines about progress where there is no terminal, and so no bar.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from processors.text.arpabet import complete_stress
 from utils.errors import UserError
-from utils.paths import regular
+from utils.files import regular
 
 _DATA = Path(__file__).with_name("data")
 

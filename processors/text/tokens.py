@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from processors.text.arpabet import PHONES
-from utils.atomic import write_text
 from utils.errors import UserError, one_line
-from utils.json_text import read_json
-from utils.paths import remedy
+from utils.files import read_json, remedy, write_text
 
 FORMAT_VERSION = 1
 PAD, START, END = "<pad>", "^", "$"

@@ -10,7 +10,7 @@ from models.registry import load_config
 from preprocessors.ljspeech import read_ljspeech
 from preprocessors.source import SourceRow, grouped, with_keys
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 
 def corpus(folder: Path, metadata: bytes | str, recordings: tuple[str, ...] = ("a.wav", "b.flac", "c.OGG")) -> Path:

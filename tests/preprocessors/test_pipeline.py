@@ -21,9 +21,8 @@ from processors import store
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus, read_meta
 from processors.text.frontend import TextFrontEnd
-from utils.atomic import FileLock
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT, FileLock
 
 RATE = 22050
 pytestmark = pytest.mark.usefixtures("in_process", "no_plots")
