@@ -19,7 +19,7 @@ from processors.text.lexicon import cmudict_phones
 from processors.text.tokens import UNKNOWN, load_tokens
 from processors.text.word_classes import BE, HAVE
 from utils.errors import UserError
-from utils.paths import project_path
+from utils.files import project_path
 
 # What Unicode's decomposition does not make ASCII of.
 _SIGNS = {

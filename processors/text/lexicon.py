@@ -11,7 +11,7 @@ from pathlib import Path
 from processors.text.arpabet import complete_stress
 from processors.text.tables import DATA, lines, rows
 from utils.errors import UserError
-from utils.paths import regular
+from utils.files import regular
 
 _NO_ACCENTS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe"})
 
