@@ -33,7 +33,7 @@ def main() -> int:
     from models.base.experiment import PITCH_RESPONSE
     from models.registry import load_experiment_config, model_module
     from models.tts.calibration import measure
-    from utils.atomic import disk_errors
+    from utils.files import disk_errors
 
     kind = model_module(load_experiment_config(args.expt_dir).model_type, "synthesizer").Synthesizer
     voice = kind.from_experiment(args.expt_dir, args.device, args.checkpoint)

@@ -19,9 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.base.experiment import PITCH_RESPONSE
-from utils.atomic import write_json
 from utils.errors import UserError
-from utils.json_text import read_json
+from utils.files import read_json, write_json
 
 # Where more is asked for and less than this share of it comes, the voice's range ends.
 LEAST_SLOPE = 0.4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -102,6 +103,9 @@ def fold_weight_norm(module: nn.Module) -> None:
             layer.fold()
 
 
-def within(lengths: Tensor, n_frames: int, rate: int = 1) -> Tensor:
-    """True (B, n_frames * rate) inside utterances of lengths (B,) frames, each of which is `rate` positions."""
-    return torch.arange(n_frames * rate, device=lengths.device) < (lengths * rate).unsqueeze(1)
+def length_mask(lengths: Tensor, size: Any, rate: int = 1) -> Tensor:
+    """True (B, size * rate) inside utterances of lengths (B,), each step of which is `rate` positions.
+
+    In an exported graph the size is a tensor ().
+    """
+    return torch.arange(size * rate, device=lengths.device) < (lengths * rate).unsqueeze(1)

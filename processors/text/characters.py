@@ -14,11 +14,6 @@ _SINGLE_QUOTES = "‘’‚‛′ʹʻʼʽˈ`´＇ꞌ"
 _DOUBLE_QUOTES = "“”„‟«»″‴〝〞〟＂‹›"
 _DASHES = "‒–—―⸺⸻﹘︱︲〜～"
 _HYPHENS = "‐‑⁃﹣－­֊᠆"
-_SPECIAL_LETTERS = {
-    "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l",
-    "Ł": "L", "þ": "th", "Þ": "Th", "ð": "th", "Ð": "Th", "ı": "i", "ħ": "h", "Ħ": "H", "ŋ": "ng", "Ŋ": "Ng", "ə": "e",
-    "ƒ": "f", "ʒ": "zh",
-}  # fmt: skip
 _GREEK = dict(
     zip(
         "αβγδεζηθικλμνξοπρστυφχψω",
@@ -162,14 +157,3 @@ _MARKS |= {ord(c): _SIGNS[c] for c in "。、，！；：؟،؛।〈〉「」�
 def survives(letter: str) -> bool:
     """Whether `plain_characters` leaves anything of a letter."""
     return plain_characters(letter).text.strip() != ""
-
-
-def without_accents(word: str) -> str:
-    """The letters a to z of a word: "Łódź" -> "Lodz"."""
-    if word.isascii():
-        return word
-    decomposed = unicodedata.normalize("NFKD", word.translate(_PLAIN_LETTERS))
-    return "".join(c for c in decomposed if c.isascii())
-
-
-_PLAIN_LETTERS = {ord(c): r for c, r in _SPECIAL_LETTERS.items()}

@@ -21,8 +21,8 @@ from processors.text.written import (
     roman,
     signs,
 )  # fmt: skip
+from processors.text.written.cues import words
 from processors.text.written.scan import Language, Reading, Scan, Written
-from processors.text.written.tables import words
 
 __all__ = ["Reading", "joined", "normalise", "readings"]
 

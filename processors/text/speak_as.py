@@ -9,8 +9,8 @@ from processors.text.characters import plain_characters
 from processors.text.number_words import cardinal, digits, ordinal_of, roman_value
 from processors.text.pronounce import spell
 from processors.text.written import clock, codes, dates, electronic, measures, money, numbers, places
+from processors.text.written.cues import spoken
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import spoken
 
 # What each kind of text may be: kinds that are read by the classes of written things.
 _CLASSES: dict[str, list[Written]] = {

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from models.base.checkpoints import best_names, checkpoint_folders, list_checkpoints, load_training
 from models.registry import load_config
 from tests.models.conftest import TINY, write_corpus
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 CONFIG = PROJECT_ROOT / "config/jets.json"
 FRAMES = [3, 12, 13, 15, 16, 18, 20, 21, 14, 16, 17]

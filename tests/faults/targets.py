@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 CONFIG = PROJECT_ROOT / "config/jets.json"
 

@@ -19,7 +19,7 @@ from tests.faults.server import Outcome, Server
 from tests.faults.test_kill_speaking import jobs, results  # noqa: F401  a fixture
 from tests.faults.test_kill_training import Training, check_folder
 from tests.preprocessors.conftest import folder_bytes, make_corpus, write_config
-from utils.atomic import FileLock
+from utils.files import FileLock
 
 Disk = Callable[..., None]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError
-from utils.json_text import read_json5
+from utils.layers import read_json5
 
 Tree = dict[str, Any]
 TABLE = read_json5(Path(__file__).with_suffix(".json"))

@@ -23,8 +23,8 @@ from models.tts.jets.network import JetsNetwork
 from models.vocoders.discriminators import Discriminators
 from processors.text.tokens import PAD, UNKNOWN, load_tokens
 from utils.errors import UserError, one_line
+from utils.files import PROJECT_ROOT, regular, shown
 from utils.layers import Layer, read_chain
-from utils.paths import PROJECT_ROOT, regular, shown
 from utils.strict import strict_parse
 
 # How ESPnet got from text to tokens, and what we can repeat; ours have their own entry in an exported config.

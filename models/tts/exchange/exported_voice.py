@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.tts.jets.batch import length_mask
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.variance import durations_from_log, scale_durations
-from models.vocoders.convolutions import fold_weight_norm
+from models.vocoders.convolutions import fold_weight_norm, length_mask
 
 PAD_ID = 0
 # noise_scale, length_scale and noise_w; with pitch, energy, first frame and number of frames.

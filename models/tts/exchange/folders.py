@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from utils.atomic import disk_errors
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT, disk_errors
 
 
 def replace_folder(folder: Path, out: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from models.tts.jets.config import JetsConfig
 from processors.text.tokens import END, PAD, PUNCTUATION, START
-from utils.atomic import write_json, write_text
 from utils.errors import UserError
+from utils.files import write_json, write_text
 
 FORMAT_VERSION = 1
 MODEL, LEXICON, TOKENS = "voice.onnx", "lexicon.txt", "tokens.json"

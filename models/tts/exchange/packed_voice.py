@@ -27,10 +27,9 @@ from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS, besi
 from models.evaluation.report import Report, cell, summary_table
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.exchange.folders import from_root, whole_folder
-from utils.atomic import write_json, write_text
 from utils.errors import UserError
+from utils.files import CARD, PROJECT_ROOT, shown, write_json, write_text
 from utils.layers import BASE_KEY
-from utils.paths import CARD, PROJECT_ROOT, shown
 
 # What the experiment and its packed voice both say, to be compared.
 TEXTS = (

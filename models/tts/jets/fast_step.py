@@ -20,10 +20,10 @@ from torch import Tensor
 from models.kernels import dispatch
 from models.kernels.cuda_graphs import StepGraphs
 from models.kernels.weight_norm import FusedWeights
-from models.tts.jets.batch import Batch, length_mask
 from models.tts.jets.losses import Segments
-from models.tts.jets.network import AcousticOutput
+from models.tts.jets.network import AcousticOutput, Batch
 from models.tts.jets.step import TrainStep, trainable
+from models.vocoders.convolutions import length_mask
 from models.vocoders.discriminators import Features, discriminator_losses
 
 

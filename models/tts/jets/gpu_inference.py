@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models.kernels.cuda_graphs import GraphCache
 from models.kernels.dispatch import tl
 from models.tts.jets.network import JetsNetwork, Predictions
-from models.vocoders.convolutions import WeightNormConv1d, within
+from models.vocoders.convolutions import WeightNormConv1d, length_mask
 
 _log = logging.getLogger(__name__)
 GRAPHS = 64  # kept at most, a few MB each
@@ -107,7 +107,7 @@ class GpuGenerator:
 
     def _generated(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor]:
         if self.fused is not None:
-            inside = within(lengths, frames.shape[1], self.hop_size)
+            inside = length_mask(lengths, frames.shape[1], self.hop_size)
             return (self.fused(frames, lengths).masked_fill(~inside, 0.0),)
         # The weights are cast already; autocast knows which operations need float32 all the same.
         with torch.autocast(frames.device.type, self.half, enabled=self.half is not None, cache_enabled=False):

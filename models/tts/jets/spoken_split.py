@@ -15,10 +15,9 @@ from tqdm import tqdm
 from models.base.checkpoints import find_checkpoint
 from models.base.experiment import TOKENS
 from models.evaluation.items import AlignmentRecord, Item, SplitRecordings, file_name
-from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora
-from models.tts.jets.network import STATISTICS
+from models.tts.jets.network import STATISTICS, Batch
 from processors.audio.wav import write_wav
 from processors.text.tokens import load_tokens
 from utils.errors import UserError

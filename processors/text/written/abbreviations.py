@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from processors.text.written.cues import rows, words
 from processors.text.written.places import STREETS
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import rows, words
 
 # Written in small letters -> spoken, kinds.
 _TABLE = {written: (spoken, frozenset(kinds.split())) for written, spoken, kinds in rows("abbreviations.tsv")}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits, pairs, plural_of, year
+from processors.text.written.cues import said_before
 from processors.text.written.numbers import counts_many, integer
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import said_before
 
 _MACHINE = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?![\w:]|\.\d)")
 _TELEPHONE = re.compile(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import ordinal, year
+from processors.text.written.cues import said_before
 from processors.text.written.numbers import short_year
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import said_before
 
 MONTHS = "January February March April May June July August September October November December".split()
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits
+from processors.text.written.cues import spoken, words
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import spoken, words
 
 _PATH = r"[^\s<>\"{}|\\^`\[\]]"
 _LABEL = r"[A-Za-z0-9-]{1,63}"

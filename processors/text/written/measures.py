@@ -6,9 +6,9 @@ import re
 from typing import NamedTuple
 
 from processors.text.number_words import cardinal
+from processors.text.written.cues import follows, rows, said_before
 from processors.text.written.numbers import SCALE, SIGNS, VALUE, decimal, mixed, quantity, value
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import follows, rows, said_before
 
 
 class _Unit(NamedTuple):

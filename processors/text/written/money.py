@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits, hundreds, plural_of
+from processors.text.written.cues import rows, said_before
 from processors.text.written.numbers import SCALE, SHORT_SCALES, WHOLE
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import rows, said_before
 
 # Sign or code -> one, many, a hundredth, hundredths.
 _CURRENCIES = {sign: names for signs, *names in rows("currencies.tsv") for sign in signs.split()}

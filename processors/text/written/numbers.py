@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits, fraction, hundreds, ordinal, pairs, plural_of, year
+from processors.text.written.cues import follows, said_before, words
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import follows, said_before, words
 
 WHOLE = r"(?:\d{1,3}(?:,\d{3}){1,10}(?!\d|,\d)|\d{1,40}(?!\d))"
 VALUE = rf"(?:{WHOLE}(?:\.\d{{1,40}}(?!\d))?|\.\d{{1,40}}(?!\d))"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits, ordinal, pairs
+from processors.text.written.cues import rows, spoken
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import rows, spoken
 
 # Kinds of streets, written in small letters -> spoken.
 STREETS = {written.lower(): name for written, name in spoken("streets.tsv").items()}

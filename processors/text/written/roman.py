@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, ordinal, roman_value
+from processors.text.written.cues import follows, said_before, words
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import follows, said_before, words
 
 # Words behind which a numeral counts -> whether a single letter behind them is a letter.
 _COUNTED = {word.rstrip("*"): word.endswith("*") for word in words("counted.txt")}

@@ -58,7 +58,7 @@ class Written(NamedTuple):
 
 
 class Language(NamedTuple):
-    """The classes of a language, in the order in which they are asked at letters, at digits and most signs, at marks."""
+    """The classes of a language, in the order asked at letters, at digits and most signs, and at marks."""
 
     at_letters: list[Written]
     elsewhere: list[Written]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from processors.text.written.cues import spoken
 from processors.text.written.numbers import power
 from processors.text.written.scan import Scan, Written
-from processors.text.written.tables import spoken
 
 # Elements that are markup in a plain text; "<Enter>" is what somebody wrote about.
 _MARKUP = re.compile(

@@ -27,12 +27,12 @@ from models.kernels import (
 )
 from models.kernels.row_conv import conv_of_one_channel, conv_to_one_channel
 from models.kernels.time_conv import TimeConv1d
-from models.tts.jets.batch import length_mask
 from models.vocoders.convolutions import (
     WeightNormConv1d,
     WeightNormConv2d,
     WeightNormConvTranspose1d,
     fold_weight_norm,
+    length_mask,
 )
 from models.vocoders.hifigan import HifiganGenerator
 

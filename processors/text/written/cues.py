@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from pathlib import Path
 
-_DATA = Path(__file__).parents[1] / "data" / "written"
+from processors.text.tables import lines
 
 
 @lru_cache(maxsize=32)
 def rows(name: str) -> tuple[tuple[str, ...], ...]:
-    """Fields of each line of a table; lines that begin with "#" and a blank explain."""
-    lines = (_DATA / name).read_text(encoding="utf-8").splitlines()
-    return tuple(tuple(line.split("\t")) for line in lines if line and not line.startswith("# "))
+    """Fields of each line of a table, between tabs."""
+    return tuple(tuple(line.split("\t")) for line in lines(f"written/{name}"))
 
 
 @lru_cache(maxsize=32)
