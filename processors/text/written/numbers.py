@@ -19,7 +19,7 @@ SHORT_SCALES = {
 }  # fmt: skip
 SIGNS = {"-": "minus", "−": "minus", "+": "plus", "±": "plus or minus", "~": "about"}
 
-_ALWAYS_YEAR = re.compile(r"(?:^|[.!?;:] )In$|\bQ \w+(?: of)?$")
+_ALWAYS_YEAR = re.compile(r"(?:^ ?|[.!?;:] )In$|\bQ \w+(?: of)?$")
 _ADJECTIVE = re.compile(" [a-z]+")
 _PLURAL = re.compile(
     r" (?!(?:was|is|has|his|its|this|as|does|goes|us|always|perhaps|thus|plus|across|less|unless|towards|besides|"
@@ -32,7 +32,6 @@ _AFTER_SHORT_YEAR = re.compile(r"[,;)]|\.?$|\.? [A-Z]| (?:he|she|it|they|when|th
 _PEOPLE_CALLED = re.compile(
     r" (?!(?:for|to|and|in|on|at)\b)(?:[a-z]+ )?(?!(?:times|minutes|hours)\b)(?:[a-z]{3,}s|people|men|women)\b"
 )
-_COUNTABLE = re.compile(r"[ -](?!(?:and|or|to|was|is|in|at)\b)[a-z]+")
 
 
 def integer(text: str, scan: Scan, end: int) -> str:
@@ -94,7 +93,7 @@ def _three(text: str, whole: str, before: str, end: int) -> str:
         return cardinal(text)
     if said_before("in year", before) and _AFTER_SHORT_YEAR.match(whole, end):
         return pairs(text)
-    return pairs(text) if said_before("named", before) and not _COUNTABLE.match(whole, end) else cardinal(text)
+    return pairs(text) if said_before("named", before) and not (_PLURAL.match(whole, end) or follows("amount", whole, end)) else cardinal(text)
 
 
 def decimal(text: str) -> str:
