@@ -146,7 +146,7 @@ def _any_letter(char: str) -> str:
     category = unicodedata.category(char)
     if category in ("Cf", "Co", "Cn", "Cs"):
         return ""
-    return char if category[0] in "LMNPS" and category != "So" else " "
+    return char if category[0] in "LMNPS" and (category != "So" or char == "°") else " "
 
 
 _MARKS = {ord(c): "'" for c in _SINGLE_QUOTES} | {ord(c): '"' for c in _DOUBLE_QUOTES} | {ord(c): "—" for c in _DASHES}

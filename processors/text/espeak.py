@@ -14,7 +14,7 @@ import unicodedata
 
 from processors.text.arpabet import arpabet_to_ipa
 from processors.text.characters import survives
-from processors.text.normalise import ENGLISH, OTHER, normalise
+from processors.text.normalise import LANGUAGES, OTHER, normalise
 from processors.text.tokens import IPA_SYMBOLS, PUNCTUATION, WORD_BOUNDARY, append_word, ipa_tokens
 from utils.errors import UserError
 
@@ -92,7 +92,7 @@ class EspeakPhones:
 
     def normalise(self, text: str) -> str:
         """Spoken words and punctuation; for other languages than English numbers and signs stay as written."""
-        return normalise(text, language=ENGLISH if self._english else OTHER)
+        return normalise(text, language=LANGUAGES.get(self._language.split("-")[0], OTHER))
 
     def reads(self, letter: str) -> bool:
         """Whether a letter makes any difference to what is spoken; espeak at least names those of other scripts."""

@@ -22,6 +22,7 @@ from processors.text.written import (
     signs,
 )  # fmt: skip
 from processors.text.written.cues import words
+from processors.text.written.german import german
 from processors.text.written.scan import Language, Reading, Scan, Written
 
 __all__ = ["Reading", "joined", "normalise", "readings"]
@@ -42,6 +43,7 @@ _AS_IT_STANDS = re.compile(r"(?:(?<=\d)[.,:]\d|[-']?[^\s,.!?;:…\"'()\[\]—–
 _ANY_WORD = [Written("word", _AS_IT_STANDS, lambda match, scan: match[0])]
 # A language that nobody wrote classes for: marks are settled, everything else is left to its own reader.
 OTHER = Language(_ANY_WORD, _ANY_WORD, [], watched=frozenset(), any_script=True)
+LANGUAGES = {"en": ENGLISH, "de": german(OTHER)}
 # No written thing but a sign begins with these.
 _ONLY_MARKS = frozenset('<>!?,;:"[]{}|*^_\\)')
 
@@ -74,7 +76,7 @@ def joined(spoken: list[Reading]) -> str:
     """The text that readings say: a blank between words, marks at the words before them, dashes free."""
     text = " ".join(reading.spoken for reading in spoken)
     # "mid-eighteen", "two thousand-year".
-    return re.sub(r" (?=[,.!?;:…])|(?<=[^\W_]-) | (?=-[^\W_])", "", text)
+    return re.sub(r" (?=[,.!?;:…])|(?<=[^\W_]-) | (?=-[^\W\d_])", "", text)
 
 
 def readings(text: str, own: Mapping[str, str] | None = None, language: Language = ENGLISH) -> list[Reading]:

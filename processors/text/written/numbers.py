@@ -93,7 +93,11 @@ def _three(text: str, whole: str, before: str, end: int) -> str:
         return cardinal(text)
     if said_before("in year", before) and _AFTER_SHORT_YEAR.match(whole, end):
         return pairs(text)
-    return pairs(text) if said_before("named", before) and not (_PLURAL.match(whole, end) or follows("amount", whole, end)) else cardinal(text)
+    return (
+        pairs(text)
+        if said_before("named", before) and not (_PLURAL.match(whole, end) or follows("amount", whole, end))
+        else cardinal(text)
+    )
 
 
 def decimal(text: str) -> str:
