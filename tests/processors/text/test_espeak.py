@@ -66,7 +66,7 @@ def test_english() -> None:
 @installed
 def test_other_languages_and_unknown_ones() -> None:
     german = front_end("de")
-    assert german.normalise("„Schöne Grüße“ – 25,5 %") == "Schöne Grüße - 25,5 %"
+    assert german.normalise("„Schöne Grüße“ – 25,5 %") == "Schöne Grüße - fünfundzwanzig Komma fünf Prozent"
     assert "ø" in german.phonemise("Schöne Grüße")
     assert "2" in front_end("cmn").phonemise("你好")
     assert german.phonemise("Hello") != front_end().phonemise("Hello")
