@@ -267,7 +267,9 @@ def id_problem(name: str) -> str | None:
         return "has control characters"
     if len(name.encode(errors="replace")) > LONGEST_ID:
         return f"is longer than {LONGEST_ID} bytes"
-    if re.match(r"[A-Za-z]:", name) or any(part in ("", ".", "..") for part in re.split(r"[/\\]", name)):
+    if re.match(r"[A-Za-z]:|[/\\]", name):
+        return "is an absolute path, not one below the folder"
+    if any(part in ("", ".", "..") for part in re.split(r"[/\\]", name)):
         return "leads out of the folder"
     return None
 

@@ -33,7 +33,7 @@ WAIT_ON_GPU = 200
 # Kernels or operators that the line names.
 NAMED = 8
 # Seconds after which the pace on a CPU is told, whether or not there was a step.
-PATIENCE = 45.0
+PATIENCE = 30.0
 _UNITS = ((86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 _logger = logging.getLogger("train")

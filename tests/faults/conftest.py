@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.faults.fuzz import TALLY
 from tests.faults.server import Server
 
 # Kills of one run of the suite, shared out to the three stages; sh tests/run.sh --faults has 150.
@@ -41,15 +42,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     one.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(autouse=True)
 def tally(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
-    """Kills by stage and kind, printed at the end."""
-    counts: Counter[str] = Counter()
-    yield counts
-    report = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print(f"\nkilled: {counts.total()} ({report})")
+    """What a test tried, by kind; tests/conftest.py adds all of it up at the end."""
+    TALLY.clear()
+    yield TALLY
+    request.node.user_properties += TALLY.items()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -90,5 +90,5 @@ def test_killed_synthesis_leaves_whole_files(
     chains = max(2, round(kills / 5 / KILLS_IN_A_CHAIN))
     with ThreadPoolExecutor(2) as pool:
         died = sum(pool.map(chain, range(chains)), Counter())
-    tally.update({f"stage 3, {label}": count for label, count in died.items()})
+    tally.update({f"kills in stage 3, {label}": count for label, count in died.items()})
     assert died.total() >= chains, died

@@ -70,7 +70,7 @@ def test_a_killed_stage_1_ends_with_the_same_bytes(
     assert whole.status == 0, whole.output
     chains = max(1, round(kills / 5 / KILLS_IN_A_CHAIN))
     died = sum((chain(stage1, folder, whole, number) for number in range(chains)), Counter())
-    tally.update({f"stage 1, {label}": count for label, count in died.items()})
+    tally.update({f"kills in stage 1, {label}": count for label, count in died.items()})
     assert died.total() >= 3 * chains, died
 
 
@@ -96,5 +96,5 @@ def test_a_killed_update_leaves_the_earlier_corpus_in_place(stage1: Stage1, fold
         return "update of a corpus"
 
     moments = [Moment("operation", rng.randint(1, first.counts["operation"])) for _ in range(3)]
-    tally.update({f"stage 1, {k}": n for k, n in kill(lambda m: stage1("again", m), moments, check).items()})
+    tally.update({f"kills in stage 1, {k}": n for k, n in kill(lambda m: stage1("again", m), moments, check).items()})
     assert config.exists() and len(ProcessedCorpus.open(corpus)) == before + 2

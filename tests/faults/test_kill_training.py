@@ -102,5 +102,5 @@ def test_killed_trainings_end_like_one_that_was_not(training: Training, kills: i
     chains = max(2, round(0.6 * kills / KILLS_IN_A_CHAIN))
     with ThreadPoolExecutor(2) as pool:
         died = sum(pool.map(lambda number: chain(training, number), range(chains)), Counter())
-    tally.update({f"stage 2, {label}": count for label, count in died.items()})
+    tally.update({f"kills in stage 2, {label}": count for label, count in died.items()})
     assert died["while a checkpoint was written"] and died["between the two updates"], died

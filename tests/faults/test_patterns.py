@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,27 +14,17 @@ LONGEST = 1000  # characters; cubic work takes seconds by then, quadratic a few 
 ALLOWED = 2.5  # power of the length: where a pattern searches, quadratic work can be
 
 
-@pytest.fixture(scope="module")
-def tried(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
-    """Patterns and texts, printed at the end."""
-    counts: Counter[str] = Counter()
-    yield counts
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print(f"\ntried: {counts['patterns']} patterns, {counts['texts']} hostile texts of growing size")
-
-
 def growth(found: Found, case: Hostile) -> float:
     unit = len(case.text(2)) - len(case.text(1))
     return exponent(lambda n: found.apply(case.text(n)), max(8, LONGEST // unit), ALLOWED)
 
 
 @pytest.mark.parametrize("module", modules())
-def test_no_pattern_grows_faster_than_with_the_square(module: str, tried: Counter[str]) -> None:
+def test_no_pattern_grows_faster_than_with_the_square(module: str, tally: Counter[str]) -> None:
     for found in patterns(module):
-        tried["patterns"] += 1
+        tally["patterns"] += 1
         for case in hostile(found.regex):
-            tried["texts"] += 1
+            tally["hostile texts for patterns"] += 1
             power = growth(found, case)
             assert power <= ALLOWED, f"{found.place}: {found.regex.pattern} on {case}: grows with the power {power:.1f}"
 

@@ -275,6 +275,8 @@ def test_what_is_no_text_is_said(voice: Synthesizer) -> None:
     for text, kind in ((None, "NoneType"), (b"Hello.", "bytes"), (3, "int")):
         with pytest.raises(TypeError, match=f"a text is a str, or an iterable of pieces of one, not {kind}"):
             voice.tts(text)
+    with pytest.raises(TypeError, match="the pieces of a text are str, not NoneType"):
+        next(voice.narrate(["Hello.", None]))
 
 
 def test_lines_are_cut_by_tokens_too(voice: Synthesizer) -> None:
