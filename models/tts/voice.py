@@ -128,9 +128,7 @@ class Voice(Speaker):
                 raise UserError(f"{expt_dir} does not fit this config: {details}; {advice}")
         tokens = voice_tokens(folder, chosen.path)
         network = cls.build(loaded, len(tokens))
-        # The average holds parameters only; the statistics are in the network's own file.
-        weights = {**load_weights(chosen.path, prefer_ema=False), **load_weights(chosen.path)}
-        load_strictly(network, weights, f"checkpoint {chosen.path}")
+        load_strictly(network, speaking_weights(chosen.path), f"checkpoint {chosen.path}")
         frontend = frontend_of(folder, loaded.preprocess)
         frontend.phonemise("one word")  # dictionaries load at the first text: let that be part of loading
         voice = cls(network, frontend, tokens, loaded, resolved_device(device))
@@ -235,6 +233,11 @@ class Voice(Speaker):
         lower = [f"inference.max_batch_frames (now {inference.max_batch_frames})", "inference.max_sentence_chars"]
         with out_of_memory_advice("while speaking", self.device, lower), torch.inference_mode():
             yield
+
+
+def speaking_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The state dict that speaks: averaged weights, where there are some; what they lack is in the network's file."""
+    return {**load_weights(checkpoint, prefer_ema=False), **load_weights(checkpoint)}
 
 
 def frontend_of(folder: Path, preprocess: PreprocessConfig) -> TextFrontEnd:
