@@ -7,9 +7,11 @@ import fcntl
 import json
 import os
 import re
+import secrets
+import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +30,12 @@ def project_path(path: str | os.PathLike[str]) -> Path:
     """Path of a config value: absolute ones and `~` stay, others are relative to the project's root."""
     expanded = Path(os.path.expanduser(path))  # unlike pathlib's, it takes a user who does not exist
     return expanded if expanded.is_absolute() else Path(os.path.normpath(PROJECT_ROOT / expanded))
+
+
+def from_root(path: Path) -> str:
+    """A path as a config says it: relative to the project's root where it lies below that."""
+    absolute = Path(os.path.abspath(path))
+    return str(absolute.relative_to(PROJECT_ROOT) if absolute.is_relative_to(PROJECT_ROOT) else absolute)
 
 
 def shown(path: str | os.PathLike[str]) -> str:
@@ -163,6 +171,37 @@ def write_json(path: Path, value: object) -> None:
 def write_json_lines(path: Path, rows: list[dict[str, object]]) -> None:
     """Write JSON Lines in one step."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def replace_folder(folder: Path, out: Path) -> None:
+    """Give a finished folder its name; an older one there makes room at the last moment."""
+    old = folder.with_name(f"{folder.name}.old")
+    if out.exists():
+        os.rename(out, old)
+    try:
+        os.rename(folder, out)
+    except OSError:
+        if old.exists():
+            os.rename(old, out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def whole_folder(out: Path, publish: Callable[[Path, Path], None] = replace_folder) -> Iterator[Path]:
+    """A hidden neighbour of `out` to write into, which `publish` puts in its place when the block is done.
+
+    :raises UserError: a full, read-only or forbidden disk.
+    """
+    # The name is chosen first, so that a request to stop right after the folder is made finds what to remove.
+    folder = out.parent / f".{out.name}.{secrets.token_hex(8)}"
+    with disk_errors(out):
+        try:
+            folder.mkdir(parents=True)
+            yield folder
+            publish(folder, out)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class FileLock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.losses import Losses, Segments
@@ -43,12 +43,12 @@ class TrainStep:
         """
         output, segments = self.speak(batch, starts)
         terms = self.losses.acoustic(output, batch) | self.losses.waveform(segments)
-        (self.losses.weighted(terms) * loss_scale).backward(inputs=trainable(self.network))
+        (self.losses.weighted(terms) * loss_scale).backward(inputs=list(self.network.parameters()))
 
         with self.autocast():
             features = self.discriminator(torch.cat([segments.real, segments.fake.detach()]))
         real, fake = discriminator_losses(features)
-        ((real + fake) * loss_scale).backward(inputs=trainable(self.discriminator))
+        ((real + fake) * loss_scale).backward(inputs=list(self.discriminator.parameters()))
         return self.losses.report(terms, (real, fake))
 
     def speak(self, batch: Batch, starts: Tensor | None) -> tuple[AcousticOutput, Segments]:
@@ -77,11 +77,6 @@ class TrainStep:
         output, segments = self.speak(batch, (batch.frame_lengths - self.segment_size).clamp_min(0) // 2)
         terms = self.losses.acoustic(output, batch) | self.losses.waveform(segments)
         return self.losses.report(terms, discriminator_losses(segments.features))
-
-
-def trainable(module: nn.Module) -> list[nn.Parameter]:
-    """Parameters that training changes."""
-    return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
 def take_segments(values: Tensor, starts: Tensor, size: int) -> Tensor:
