@@ -28,6 +28,7 @@ from processors.text.frontend import TextFrontEnd
 from processors.text.prosody import NEUTRAL
 from processors.text.tokens import WORD_BOUNDARY, load_tokens
 from utils.errors import UserError
+from utils.files import project_path
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -104,7 +105,7 @@ class Voice(Speaker):
         overrides: Sequence[str] = (),
         config: ExperimentConfig | None = None,
     ) -> Self:
-        """Load the voice that stage 2 trained in `expt_dir`.
+        """Load the voice that stage 2 trained in `expt_dir`, which may be relative to the project's root, too.
 
         `device` is "cpu", "cuda", "cuda:1" ... (default: the GPU if there is one); `checkpoint` is "last", "best" or
         the name of a folder in checkpoints/ (default: config.inference.checkpoint); `overrides` are "key=value", as
@@ -112,7 +113,8 @@ class Voice(Speaker):
 
         :raises UserError: no such folder, no experiment, no such checkpoint, or a config that does not fit it.
         """
-        folder = Path(expt_dir).expanduser()
+        here, of_project = Path(expt_dir).expanduser(), project_path(expt_dir)
+        folder = here if here.is_dir() else of_project
         if not folder.is_dir():
             raise UserError(f"{expt_dir}: there is no such folder; give an experiment, <log_dir>/<name>")
         loaded = load_experiment_config(folder, overrides) if config is None else config
@@ -201,7 +203,7 @@ class Voice(Speaker):
 
     def _moved(self, states: Tensor, semitones: float) -> np.ndarray:
         """Waveform (T * hop_size,) of decoder states (1, T, C), moved by semitones that the network leaves undone."""
-        from processors.audio.formants import squeezed  # brings scipy, which most sentences do without
+        from processors.audio.pitch import squeezed  # brings scipy, which most sentences do without
 
         slower = stretched(states, semitones)
         wave = on_host(self.generate(slower, [slower.shape[1]]))[0]

@@ -50,14 +50,14 @@ def train(overrides: list[str], name: str) -> None:
 def stage1(config: str, dataset: str) -> None:
     """Stage 1, as `bins/preprocess.py` does it, with its workers' part in this process."""
     from models.registry import load_config
-    from preprocessors import pipeline, source
+    from preprocessors import features, pipeline
 
     def run_here(make: Callable[..., Any], arguments: tuple, jobs: list, workers: int) -> Iterator[Any]:
         work = make(*arguments) if jobs else None
         for job in jobs:
             yield work(job, {})
 
-    pipeline.run_jobs, source.LARGEST_GROUP = run_here, 3
+    pipeline.run_jobs, features.LARGEST_GROUP = run_here, 3
     pipeline.preprocess_dataset(load_config(config), dataset)
 
 
