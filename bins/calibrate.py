@@ -32,8 +32,8 @@ def main() -> int:
     from models.base.checkpoints import find_checkpoint
     from models.base.experiment import PITCH_RESPONSE
     from models.registry import load_experiment_config, model_module
-    from models.tts.calibration import measure
-    from utils.atomic import disk_errors
+    from models.tts.pitch_response import measure
+    from utils.files import disk_errors
 
     kind = model_module(load_experiment_config(args.expt_dir).model_type, "synthesizer").Synthesizer
     voice = kind.from_experiment(args.expt_dir, args.device, args.checkpoint)

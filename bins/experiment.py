@@ -25,7 +25,7 @@ def main() -> int:
     args = parser.parse_args()
     recipe.check_name(args.name)
     from models.registry import load_config, model_module
-    from utils.paths import project_path
+    from utils.files import project_path
 
     config = load_config(args.config, args.overrides)
     if args.finetune_from is not None:

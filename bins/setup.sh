@@ -48,6 +48,11 @@ new_enough "$python" || fail "$venv is older than Python 3.10; remove it and run
 "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null 2>&1 ||
     fail "$venv is incomplete (no pip); remove it and run this again"
 
+# Python in .venv finds the project from any folder.
+"$python" -c 'import pathlib, sys, sysconfig
+pathlib.Path(sysconfig.get_path("purelib"), "jets.pth").write_text(sys.argv[1] + "\n", encoding="utf-8")' "$root" ||
+    fail "$venv cannot be written to"
+
 # PyPI's torch for Linux brings gigabytes of CUDA; without an NVIDIA card the small build for the CPU is taken, where
 # its home can be reached.
 torch_index() {

@@ -64,7 +64,7 @@ def train(arguments: argparse.Namespace) -> int:
     """This process's part of the training; its exit status."""
     from models.base.experiment import Experiment
     from models.registry import load_config, model_module
-    from utils.paths import shown
+    from utils.files import shown
 
     config = load_config(arguments.config, arguments.overrides)
     experiment = Experiment.named(arguments.name, config)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from utils.errors import UserError
+from utils.files import project_path
 from utils.layers import KeyPath, Layer
-from utils.paths import project_path
 
 # Their key -> our keys that take its value.
 _RENAMED: dict[str, tuple[str, ...]] = {

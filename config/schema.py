@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from utils.atomic import write_json
+from utils.files import write_json
 
 # Name of the resolved config in the folder of an experiment.
 EXPERIMENT_CONFIG = "config.json"

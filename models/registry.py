@@ -17,8 +17,8 @@ from typing import Any
 from config.amphion import check_upsample_factor, translate, warn_ignored
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig, Section
 from utils.errors import UserError
+from utils.files import PROJECT_ROOT, remedy, shown
 from utils.layers import KeyPath, Layer, read_chain
-from utils.paths import PROJECT_ROOT, remedy, shown
 from utils.strict import key_type, override_layer, plain_type, split_override, strict_parse
 
 MODEL_PACKAGES: dict[str, str] = {

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FEW_UTTERANCES = 10
 # Slower texts hardly belong to their recordings; characters of the normalised text per second.
 SLOW = 2.0
-# One text may be read by many speakers, but hardly by one.
+# One text may be read by many speakers, but hardly as often by one, and hardly by most of a corpus.
 MANY_READINGS = 10
 # F0 is looked at in about as many shards at most.
 _SHARDS_LOOKED_AT = 2000
@@ -96,7 +96,7 @@ def _warnings(figures: CorpusFigures) -> list[str]:
             f"for instance {ids[worst]}: {normalised[worst][:60]!r} in {figures.seconds[worst]:.1f} s"
         )
     text, count = Counter(text.casefold() for text in normalised).most_common(1)[0]
-    if count >= MANY_READINGS:
+    if count >= MANY_READINGS or len(ids) > 2 and 2 * count > len(ids):
         lines.append(f"warning: {count} recordings have one and the same text: {text[:60]!r}")
     return lines
 

@@ -21,9 +21,8 @@ from tqdm import tqdm
 
 from config.schema import DownloadConfig, ExperimentConfig
 from preprocessors.ljspeech import is_ljspeech
-from utils.atomic import disk_errors
 from utils.errors import UserError, one_line
-from utils.paths import project_path, regular, shown
+from utils.files import disk_errors, project_path, regular, shown
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0

@@ -13,9 +13,8 @@ from preprocessors.source import SourceRow, group_key
 from processors.audio.pitch import continuous_log_f0, extract_f0_batch
 from processors.audio.recording import AudioProblem, active_level_db, frame_energy, load_recording
 from processors.store import shard_batch, write_batch
-from utils.atomic import disk_errors
 from utils.errors import UserError, one_line
-from utils.paths import project_path
+from utils.files import disk_errors, project_path
 
 if TYPE_CHECKING:
     from processors.text.frontend import TextFrontEnd

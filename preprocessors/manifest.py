@@ -25,9 +25,8 @@ from processors.corpus import (
     write_meta,
 )
 from processors.store import FEATURES, MANIFEST, read_batch, write_batch
-from utils.atomic import fsync_directory, write_json_lines, write_text
 from utils.errors import UserError
-from utils.json_text import parse_json
+from utils.files import fsync_directory, parse_json, write_json_lines, write_text
 
 
 def write_corpus(

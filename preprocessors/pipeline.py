@@ -26,9 +26,8 @@ from preprocessors.pool import run_jobs
 from preprocessors.source import SourceRow, group_key, grouped, with_keys
 from processors.corpus import REPORT, SHARDS, SKIPPED, ProcessedCorpus, corpus_directory, digest
 from processors.store import is_whole, read_batch
-from utils.atomic import FileLock, disk_errors, remove_leftovers
 from utils.errors import UserError
-from utils.paths import project_path, shown
+from utils.files import FileLock, disk_errors, project_path, remove_leftovers, shown
 
 LOCK = ".lock"
 # What version 1 of the format left.

@@ -20,10 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from config.schema import ExperimentConfig, PreprocessConfig
-from utils.atomic import write_json
 from utils.errors import UserError, one_line
-from utils.json_text import read_json
-from utils.paths import project_path, regular, shown
+from utils.files import project_path, read_json, regular, shown, write_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -269,7 +267,9 @@ def id_problem(name: str) -> str | None:
         return "has control characters"
     if len(name.encode(errors="replace")) > LONGEST_ID:
         return f"is longer than {LONGEST_ID} bytes"
-    if re.match(r"[A-Za-z]:", name) or any(part in ("", ".", "..") for part in re.split(r"[/\\]", name)):
+    if re.match(r"[A-Za-z]:|[/\\]", name):
+        return "is an absolute path, not one below the folder"
+    if any(part in ("", ".", "..") for part in re.split(r"[/\\]", name)):
         return "leads out of the folder"
     return None
 

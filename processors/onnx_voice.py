@@ -21,7 +21,7 @@ from processors.speaker import Key, Speaker, Spoken
 from processors.text.frontend import TextFrontEnd
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
-from utils.json_text import read_json
+from utils.files import read_json
 
 MODEL = "voice.onnx"
 FIRST_FRAMES = 24  # of the first streamed piece: 0.28 s at 22,050 Hz and hop 256

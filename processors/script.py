@@ -282,7 +282,7 @@ def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], str | Non
         return text, text if is_ssml(text) else None
     if isinstance(text, (bytes, bytearray)) or not isinstance(text, Iterable):
         raise TypeError(f"a text is a str, or an iterable of pieces of one, not {type(text).__name__}")
-    pieces = iter(text)
+    pieces = map(_piece, text)
     head, next_look = "", 0
     ssml: bool | None = None
     for piece in pieces:
@@ -293,6 +293,12 @@ def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], str | Non
         if ssml is not None or len(head) > _HEAD:
             break
     return chain((head,), pieces), head + "".join(pieces) if ssml or is_ssml(head) else None
+
+
+def _piece(piece: object) -> str:
+    if not isinstance(piece, str):
+        raise TypeError(f"the pieces of a text are str, not {type(piece).__name__}")
+    return piece
 
 
 def _pieces(text: str, manners: list[Prosody]) -> list[tuple[str, Prosody]]:

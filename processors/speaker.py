@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from config.schema import InferenceConfig
-from processors.audio.finish import FADE_SECONDS, fade_edges, gain_of, pause_before
+from processors.audio.finish import FADE_SECONDS, fade_edges, gain_of, pause_like
 from processors.script import Controls, Line, Scriptwriter, controlled
 from processors.text.text_error import TextError
 
@@ -67,8 +67,8 @@ class Speaker(ABC):
         settings = controlled(self.settings, controls)
         lines = [(i, line) for i, text in enumerate(texts) for line in self.script.lines(text, settings)]
         parts: list[list[np.ndarray]] = [[] for _ in texts]
-        for spoken in self.speak_lines(lines, settings):
-            parts[spoken.key].append(self.with_silence(spoken))
+        for key, wave in self.with_silences(self.speak_lines(lines, settings)):
+            parts[key].append(wave)
         return [np.concatenate(part) for part in parts]
 
     def narrate(
@@ -85,7 +85,7 @@ class Speaker(ABC):
         """
         settings = controlled(self.settings, controls)
         lines = ((None, line) for line in self.script.lines(text, settings, on_refused))
-        yield from map(self.with_silence, self.speak_lines(lines, settings))
+        yield from (wave for _, wave in self.with_silences(self.speak_lines(lines, settings)))
 
     def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
         """Speak a text while it is being made: pieces (n,) float32 whose concatenation is the waveform of `tts`.
@@ -94,26 +94,41 @@ class Speaker(ABC):
         beyond the voice's own range, a sentence comes as one piece.
         """
         settings = controlled(self.settings, controls)
+        head = np.zeros(0, dtype=np.float32)
         for line in self.script.lines(text, settings):
-            if not line.ids or not self.comes_in_pieces(line, settings):
-                yield from map(self.with_silence, self.speak_lines([(None, line)], settings))
+            if not line.ids:
+                yield pause_like(head, line.silence, self.sample_rate)
                 continue
-            start = 0
-            for piece, durations in self.pieces(line, settings):
-                samples = durations * self.hop_size
-                gain = gain_of(line.prosody, samples, self.sample_rate)
-                ramp = round(FADE_SECONDS * self.sample_rate)
-                wave = fade_edges(checked(piece), start, int(samples.sum()), ramp)
-                wave = wave if gain is None else wave * gain[start : start + len(wave)]
-                if start == 0 and line.silence > 0:
-                    yield pause_before(wave, line.silence, self.sample_rate)
+            for start, wave in self._in_pieces(line, settings):
+                if start == 0:
+                    head = wave
+                    if line.silence > 0:
+                        yield pause_like(head, line.silence, self.sample_rate)
                 yield wave
-                start += len(wave)
 
-    def with_silence(self, spoken: Spoken[Key]) -> np.ndarray:
-        """Waveform (N,) of a line, behind the silence in front of it."""
-        wave = checked(spoken.wave)
-        return np.concatenate([pause_before(wave, spoken.line.silence, self.sample_rate), wave])
+    def _in_pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[int, np.ndarray]]:
+        """Pieces (n,) of a line's finished waveform, and the sample at which each begins."""
+        if not self.comes_in_pieces(line, settings):
+            yield from ((0, checked(spoken.wave)) for spoken in self.speak_lines([(None, line)], settings))
+            return
+        start, ramp = 0, round(FADE_SECONDS * self.sample_rate)
+        for piece, durations in self.pieces(line, settings):
+            samples = durations * self.hop_size
+            gain = gain_of(line.prosody, samples, self.sample_rate)
+            wave = fade_edges(checked(piece), start, int(samples.sum()), ramp)
+            yield start, wave if gain is None else wave * gain[start : start + len(wave)]
+            start += len(wave)
+
+    def with_silences(self, lines: Iterable[Spoken[Key]]) -> Iterator[tuple[Key, np.ndarray]]:
+        """Key and waveform (N,) of each line, behind the silence in front of it.
+
+        The silence at a text's end, which is a line without tokens, sounds as the one before its last sentence.
+        """
+        heard = np.zeros(0, dtype=np.float32)
+        for spoken in lines:
+            wave = checked(spoken.wave)
+            heard = wave if spoken.line.ids else heard
+            yield spoken.key, np.concatenate([pause_like(heard, spoken.line.silence, self.sample_rate), wave])
 
 
 def checked(wave: np.ndarray) -> np.ndarray:

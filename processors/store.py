@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from utils.atomic import write_bytes
-from utils.paths import regular
+from utils.files import regular, write_bytes
 
 _BLOCK = 1 << 20  # bytes; it stays in the processor's cache
 _ARRAYS = {"audio": pa.int16(), "log_f0": pa.float32(), "voiced": pa.uint8()}

@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.base.checkpoints import find_checkpoint, read_state
+from models.base.experiment import TOKENS
 from models.tts.exchange.packed_voice import VoiceFacts, is_packed, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from processors.audio.recording import active_level_db
+from processors.text.tokens import load_tokens
 from tests.tiny_voice import ROOT, make_experiment
 
 VOICE = ROOT / "egs/tts/Jets/voice"
@@ -69,6 +72,7 @@ def test_the_committed_voice_is_small_and_speaks(folder: Path) -> None:
     card = (folder / "CARD.md").read_text(encoding="utf-8")
     assert all(f"| {row} |" in card for row in ("corpus", "licence", "training", "date"))
     assert not re.search(r'"(/|~|\.\./)', (folder / "config.json").read_text(encoding="utf-8")), "a path of one machine"
+    assert "crc32" in load_tokens(folder / TOKENS) and read_state(find_checkpoint(folder).path).beside
     wave, rate = Synthesizer.from_experiment(folder, "cpu").tts("The harbour was quiet, and nobody was there.")
     assert 1.5 < len(wave) / rate < 5 and np.isfinite(wave).all() and np.abs(wave).max() > 0.02
 
@@ -102,9 +106,11 @@ def test_every_mark_within_a_sentence_of_the_committed_voice_is_a_pause(committe
 def test_a_pause_of_the_committed_voice_is_as_quiet_as_what_is_around_it(committed: Synthesizer) -> None:
     texts = ("He saw the ship.", "It was late.")
     first, second = (committed.tts(text)[0] for text in texts)
-    wave, rate = committed.tts("\n\n".join(texts), paragraph_silence=0.6)
+    wave, rate = committed.tts("\n\n".join(texts), paragraph_silence=0.6, trailing_silence=0.6)
     size = rate // 50
+    wave, end = np.split(wave, [-round(0.6 * rate)])
     pause = wave[len(first) : len(wave) - len(second)]
+    assert np.array_equal(pause, end), "after the last word, too"
     assert len(pause) == round(0.6 * rate)
 
     def quiet(part: np.ndarray) -> float:

@@ -107,9 +107,13 @@ def test_commands(page: str, project: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_python(page: str, project: Path) -> None:
+def test_python(page: str, project: Path, tmp_path: Path) -> None:
+    """From any folder: that of .venv finds the project (tests/test_setup_sh.py)."""
+    environment = {**os.environ, "PYTHONPATH": str(project)}
     for code in re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S):
-        done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0, f"{page}: {done.stderr[-2000:]}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 # In the place of packages, whichever a script imports first: says so, and takes long.
 SLOW = "import time\nprint('loading', flush=True)\ntime.sleep(120)\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import venv
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,16 @@ def test_packages_are_installed_once_and_again_when_their_list_changes(machine, 
     (machine.root / "requirements.txt").write_text("torch>=2\n")
     machine.setup(more)
     assert machine.installed()[2:] == ["requirements.txt"]
+
+
+def test_python_of_the_environment_finds_the_project_from_any_folder(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "sh")
+    venv.create(machine.root / ".venv", with_pip=True)
+    (machine.bin / "nvidia-smi").touch(0o755)  # so that nobody looks for another torch
+    (machine.root / "requirements.txt").write_text("")
+    (machine.root / "models.py").write_text("")
+    assert machine.setup().returncode == 0
+    subprocess.run([machine.root / ".venv/bin/python", "-c", "import models"], cwd=tmp_path, check=True)
 
 
 def test_failed_installation_is_tried_again(machine):

@@ -12,8 +12,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from utils.errors import UserError, one_line
-from utils.json_text import check_usable, parse_value
-from utils.layers import KeyPath, Layer, Merged
+from utils.layers import KeyPath, Layer, Merged, check_usable, parse_value
 
 Schema = TypeVar("Schema", bound=BaseModel)
 

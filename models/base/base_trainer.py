@@ -32,7 +32,7 @@ from models.base.meter import LOSS_SCALE, NORM, SKIPPED, BadSteps, Meter
 from models.base.processes import GracefulStop, Processes
 from models.base.run_log import Pace, RunLog, StepProfiler, Window
 from utils.errors import UserError, disk_message
-from utils.paths import project_path
+from utils.files import project_path
 
 # Processes ask each other about signals at least this often, in steps; alone, a process looks after each step.
 ASK_INTERVAL = 50

@@ -25,10 +25,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from models.base.compact import expand
-from utils.atomic import fsync_directory, remove_leftovers, write_json
 from utils.errors import UserError, disk_message, one_line
-from utils.json_text import read_json
-from utils.paths import regular, remedy
+from utils.files import fsync_directory, read_json, regular, remedy, remove_leftovers, write_json
 
 FORMAT_VERSION = 1
 FOLDER, STATE, TRAINING, BEST = "checkpoints", "state.json", "training.pt", "best.json"

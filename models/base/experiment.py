@@ -22,10 +22,8 @@ from models.base.checkpoints import (
     read_state,
 )
 from processors.text.tokens import load_tokens, save_tokens
-from utils.atomic import FileLock, disk_errors
 from utils.errors import UserError, one_line
-from utils.json_text import read_json
-from utils.paths import project_path
+from utils.files import FileLock, disk_errors, project_path, read_json
 
 CONFIG, TOKENS, LEXICON, LOCK = "config.json", "tokens.json", "lexicon.txt", ".lock"
 PITCH_RESPONSE = "pitch_response.json"  # of bins/calibrate.py

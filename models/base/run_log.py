@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from models.base.processes import GracefulStop
-from utils.atomic import disk_errors
+from utils.files import disk_errors
 
 LOG_FILE, TENSORBOARD = "train.log", "tensorboard"
 # Seconds between two lines about progress where there is no terminal, and so no bar.
@@ -33,7 +33,7 @@ WAIT_ON_GPU = 200
 # Kernels or operators that the line names.
 NAMED = 8
 # Seconds after which the pace on a CPU is told, whether or not there was a step.
-PATIENCE = 45.0
+PATIENCE = 30.0
 _UNITS = ((86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 _logger = logging.getLogger("train")

@@ -12,9 +12,8 @@ import soundfile
 from pydantic import BaseModel, ValidationError
 
 from processors.corpus import ProcessedCorpus, Utterance
-from utils.atomic import disk_errors, write_json_lines
 from utils.errors import UserError, one_line
-from utils.paths import regular, shown
+from utils.files import disk_errors, regular, shown, write_json_lines
 
 AUDIO_TYPES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
 

@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
-from utils.atomic import disk_errors, write_text
 from utils.errors import UserError, one_line
-from utils.json_text import read_json
+from utils.files import disk_errors, read_json, write_text
 
 FORMAT_VERSION = 1
 MOST_LISTED = 50

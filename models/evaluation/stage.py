@@ -15,9 +15,8 @@ from models.evaluation.page import Media, add_other_clips, report_html
 from models.evaluation.report import Report, read_report, report_markdown, summary_table, write_report_json
 from models.registry import load_config, load_experiment_config, model_module
 from processors.corpus import META, ProcessedCorpus, corpus_directory, require_features
-from utils.atomic import disk_errors, make_folder, write_json, write_text
 from utils.errors import UserError
-from utils.paths import project_path, shown
+from utils.files import disk_errors, make_folder, project_path, shown, write_json, write_text
 
 
 def run(args: argparse.Namespace) -> str:

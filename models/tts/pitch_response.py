@@ -13,16 +13,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
 from models.base.experiment import PITCH_RESPONSE
-from utils.atomic import write_json
 from utils.errors import UserError
-from utils.json_text import read_json
+from utils.files import read_json, write_json
 
+# What is asked for, in semitones.
+SHIFTS = (-12.0, -9.0, -6.0, -4.0, -3.0, -2.0, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
+WIDEST = 6.0  # semitones that F0 may leave the range that stage 1 looks for
+# Where this share of the voiced frames is no longer voiced, the range has ended, too: far below it a voice creaks.
+MOST_UNVOICED = 0.2
+SENTENCES = (
+    "The lamp by the window hums when the evening grows cold.",
+    "We measured the bridge twice and wrote the numbers down.",
+    "My uncle keeps a pair of wooden oars above the fireplace.",
+    "Several large boxes were shipped to the wrong address.",
+    "On Thursday the weather turned, and rain fell for hours.",
+    "He was sure that nobody had seen him leave the old house.",
+)
 # Where more is asked for and less than this share of it comes, the voice's range ends.
 LEAST_SLOPE = 0.4
 LEAST_REST = 0.1  # semitones; less is not worth changing the sound for
@@ -85,3 +98,44 @@ def stretched(states: Tensor, semitones: float) -> Tensor:
     """Decoder states (1, T, C) of speech so much slower, or faster, that undoing it by resampling adds `semitones`."""
     n_frames = max(1, round(states.shape[1] * 2 ** (semitones / 12)))
     return F.interpolate(states.transpose(1, 2), size=n_frames, mode="linear").transpose(1, 2)
+
+
+def frame_shifts(voice: Any, plain: Sequence[np.ndarray], moved: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Semitones between two versions of each utterance, of every frame (T,), NaN where either is unvoiced."""
+    from processors.audio.pitch import extract_f0_batch  # imports much that speaking does without
+
+    preprocess = voice.config.preprocess
+    reach = 2 ** (WIDEST / 12)
+    # The same wide range for both, so that the search does not favour what is expected.
+    bounds = (preprocess.f0_min / reach, preprocess.f0_max * reach)
+    f0 = extract_f0_batch([*plain, *moved], voice.sample_rate, voice.hop_size, *bounds)
+    shifts = []
+    for before, after in zip(f0[: len(plain)], f0[len(plain) :]):
+        voiced = (before > 0) & (after > 0)
+        ratio = np.divide(after, before, out=np.full(len(before), np.nan), where=voiced)
+        shifts.append(12 * np.log2(ratio))
+    return shifts
+
+
+def measure(voice: Any, checkpoint: str) -> PitchResponse:
+    """Let a models.tts.voice.Voice that knows of no response speak SENTENCES at every one of SHIFTS, and see.
+
+    :raises UserError: there is no pitch in what it says.
+    """
+    settings = voice.config.inference
+    ids = [line.ids for text in SENTENCES for line in voice.script.lines(text, settings)]
+
+    def spoken(semitones: float) -> list[np.ndarray]:
+        return voice.synthesize_ids(ids, pitch=semitones, speed=1.0, energy=0.0, target_level_db=None)
+
+    plain = spoken(0.0)
+    voiced = sum(np.isfinite(frames).sum() for frames in frame_shifts(voice, plain, plain))
+    if voiced == 0:
+        raise UserError(f"{checkpoint}: nothing that this voice says is voiced; it needs more training")
+    found = []
+    for semitones in SHIFTS:
+        frames = np.concatenate(frame_shifts(voice, plain, spoken(semitones)))
+        frames = frames[np.isfinite(frames)]
+        kept = len(frames) >= (1 - MOST_UNVOICED) * voiced
+        found.append(float(np.median(frames)) if kept else float("nan"))
+    return PitchResponse.from_measured(checkpoint, SHIFTS, found)

@@ -26,8 +26,8 @@ from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, requ
 from processors.script import Line, Scriptwriter, explained
 from processors.text.text_error import TextError
 from processors.text.tokens import NO_SOUND
-from utils.atomic import disk_errors, make_folder, remove_leftovers, write_json_lines
 from utils.errors import UserError
+from utils.files import disk_errors, make_folder, remove_leftovers, write_json_lines
 
 MANIFEST = "manifest.jsonl"
 SOME_SKIPPED = 1  # exit status: of several texts that a user listed, some could not be spoken
@@ -266,7 +266,7 @@ def saved(
     voice: Voice, output_dir: Path, name: str, text: str, spoken: list[Spoken[tuple[str, str]]]
 ) -> dict[str, Any]:
     """Write the wav of one text; its row of the manifest."""
-    wave = np.concatenate([voice.with_silence(one) for one in spoken])
+    wave = np.concatenate([part for _, part in voice.with_silences(spoken)])
     write_wav(output_dir / f"{name}.wav", wave, voice.sample_rate)
     seconds = len(wave) / voice.sample_rate
     return {

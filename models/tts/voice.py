@@ -28,6 +28,7 @@ from processors.text.frontend import TextFrontEnd
 from processors.text.prosody import NEUTRAL
 from processors.text.tokens import WORD_BOUNDARY, load_tokens
 from utils.errors import UserError
+from utils.files import project_path
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -104,7 +105,7 @@ class Voice(Speaker):
         overrides: Sequence[str] = (),
         config: ExperimentConfig | None = None,
     ) -> Self:
-        """Load the voice that stage 2 trained in `expt_dir`.
+        """Load the voice that stage 2 trained in `expt_dir`, which may be relative to the project's root, too.
 
         `device` is "cpu", "cuda", "cuda:1" ... (default: the GPU if there is one); `checkpoint` is "last", "best" or
         the name of a folder in checkpoints/ (default: config.inference.checkpoint); `overrides` are "key=value", as
@@ -112,7 +113,8 @@ class Voice(Speaker):
 
         :raises UserError: no such folder, no experiment, no such checkpoint, or a config that does not fit it.
         """
-        folder = Path(expt_dir).expanduser()
+        here, of_project = Path(expt_dir).expanduser(), project_path(expt_dir)
+        folder = here if here.is_dir() else of_project
         if not folder.is_dir():
             raise UserError(f"{expt_dir}: there is no such folder; give an experiment, <log_dir>/<name>")
         loaded = load_experiment_config(folder, overrides) if config is None else config
@@ -126,9 +128,7 @@ class Voice(Speaker):
                 raise UserError(f"{expt_dir} does not fit this config: {details}; {advice}")
         tokens = voice_tokens(folder, chosen.path)
         network = cls.build(loaded, len(tokens))
-        # The average holds parameters only; the statistics are in the network's own file.
-        weights = {**load_weights(chosen.path, prefer_ema=False), **load_weights(chosen.path)}
-        load_strictly(network, weights, f"checkpoint {chosen.path}")
+        load_strictly(network, speaking_weights(chosen.path), f"checkpoint {chosen.path}")
         frontend = frontend_of(folder, loaded.preprocess)
         frontend.phonemise("one word")  # dictionaries load at the first text: let that be part of loading
         voice = cls(network, frontend, tokens, loaded, resolved_device(device))
@@ -233,6 +233,11 @@ class Voice(Speaker):
         lower = [f"inference.max_batch_frames (now {inference.max_batch_frames})", "inference.max_sentence_chars"]
         with out_of_memory_advice("while speaking", self.device, lower), torch.inference_mode():
             yield
+
+
+def speaking_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The state dict that speaks: averaged weights, where there are some; what they lack is in the network's file."""
+    return {**load_weights(checkpoint, prefer_ema=False), **load_weights(checkpoint)}
 
 
 def frontend_of(folder: Path, preprocess: PreprocessConfig) -> TextFrontEnd:

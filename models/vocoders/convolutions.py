@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.kernels.bias_activation import with_bias
-from models.kernels.row_conv import row_conv
+from models.kernels.row_conv import row_conv, with_bias
 from models.kernels.weight_norm import weight_norm
 
 # Silences what lies behind the end of each utterance of a batch.
@@ -102,6 +102,9 @@ def fold_weight_norm(module: nn.Module) -> None:
             layer.fold()
 
 
-def within(lengths: Tensor, n_frames: int, rate: int = 1) -> Tensor:
-    """True (B, n_frames * rate) inside utterances of lengths (B,) frames, each of which is `rate` positions."""
-    return torch.arange(n_frames * rate, device=lengths.device) < (lengths * rate).unsqueeze(1)
+def length_mask(lengths: Tensor, size: Any, rate: int = 1) -> Tensor:
+    """True (B, size * rate) inside utterances of lengths (B,), each step of which is `rate` positions.
+
+    In an exported graph the size is a tensor ().
+    """
+    return torch.arange(size * rate, device=lengths.device) < (lengths * rate).unsqueeze(1)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.kernels.fused_hifigan import FusedHifigan
-from models.vocoders.convolutions import Inside, WeightNormConv1d, WeightNormConvTranspose1d, within
+from models.vocoders.convolutions import Inside, WeightNormConv1d, WeightNormConvTranspose1d, length_mask
 
 SLOPE = 0.1
 # The official implementation uses PyTorch's default slope in front of the last layer only; checkpoints depend on it.
@@ -102,7 +102,7 @@ def inside_of(lengths: Tensor | None, n_frames: int, rate: int = 1) -> Inside:
     """
     if lengths is None:
         return lambda x: x
-    mask = within(lengths, n_frames, rate)[:, None, None].float()
+    mask = length_mask(lengths, n_frames, rate)[:, None, None].float()
     return lambda x: x * mask
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.vocoders.convolutions import Inside, within
+from models.vocoders.convolutions import Inside, length_mask
 
 # Largest magnitude of a bin (arXiv 2306.00814, section 3): keeps the exponential from overflowing early in training.
 MAX_LOG_MAGNITUDE = 4.6
@@ -78,7 +78,7 @@ class IstftGenerator(nn.Module):
         are silent and overlap nothing.
         """
         n_frames = frames.shape[1]
-        mask = None if lengths is None else within(lengths, n_frames).unsqueeze(2).float()
+        mask = None if lengths is None else length_mask(lengths, n_frames).unsqueeze(2).float()
         inside: Inside = (lambda x: x) if mask is None else (lambda x: x * mask)
         x = self.input_norm(over_time(self.input_conv, inside(frames)))
         for block in self.blocks:
@@ -90,7 +90,7 @@ class IstftGenerator(nn.Module):
             spectrum = torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=-1)
             envelope = self._overlap_add(inside(self.window_square.expand(1, n_frames, -1)))
             waveform = self._overlap_add(spectrum @ self.basis) / envelope.clamp_min(TINY)
-        return waveform if lengths is None else waveform * within(lengths, n_frames, self.hop_size)
+        return waveform if lengths is None else waveform * length_mask(lengths, n_frames, self.hop_size)
 
     def _overlap_add(self, windows: Tensor) -> Tensor:
         """Sum (B, T * hop_size) of windows (B, T, n_fft) that start hop_size apart, cut to the frames' own hops.

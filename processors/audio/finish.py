@@ -34,7 +34,7 @@ def fade_edges(piece: np.ndarray, start: int, total: int, ramp: int) -> np.ndarr
     return faded
 
 
-def pause_before(wave: np.ndarray, seconds: float, rate: int) -> np.ndarray:
+def pause_like(wave: np.ndarray, seconds: float, rate: int) -> np.ndarray:
     """A pause (N,) float32 that sounds as a line (n,) does before its first word: noise of that level and spectrum.
 
     Digital silence between sentences would be heard as a switch. The same line always has the same pause, and its

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from config.schema import PreprocessConfig
 from processors.audio.wav import to_pcm16
 from utils.errors import one_line
-from utils.paths import regular
+from utils.files import regular
 
 Array = np.ndarray
 Note = Callable[[str], None]  # is told, as "kind: details", what was done to use a recording

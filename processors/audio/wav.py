@@ -9,8 +9,8 @@ from types import TracebackType
 
 import numpy as np
 
-from utils.atomic import disk_errors, temporary_for
 from utils.errors import UserError
+from utils.files import disk_errors, temporary_for
 
 MAX_SAMPLES = (2**32 - 64) // 2  # a wav file counts its bytes in 32 bits
 

@@ -7,12 +7,14 @@ import re
 from processors.text.arpabet import arpabet_to_ipa, is_vowel
 from processors.text.characters import survives
 from processors.text.homographs import homograph_phones
+from processors.text.lexicon import phrase_phones
 from processors.text.normalise import normalise
 from processors.text.pronounce import Pronouncer, spell
 from processors.text.tokens import PUNCTUATION, append_word, ipa_tokens, lexicon_tokens
 
+_LETTER = "[A-Za-zÀ-ÖØ-öø-ɏ']"
 # What a normalised text consists of: spans of phones, words, marks.
-WORD_OR_MARK = re.compile(r"\{[^{}]*\}|[A-Za-z'](?:[A-Za-z'-]*[A-Za-z'])?|[,.!?;:…-]")
+WORD_OR_MARK = re.compile(rf"\{{[^{{}}]*\}}|{_LETTER}(?:(?:{_LETTER}|-)*{_LETTER})?|[,.!?;:…-]")
 _MARKS = frozenset(PUNCTUATION)
 _SENTENCE_MARKS = frozenset(".!?;:…-")
 
@@ -46,6 +48,7 @@ class EnglishPhones:
         # In a text of capitals only, capitals say nothing about names and initialisms.
         capitals = any(letter.islower() for letter in spoken)
         read: list[list[str]] = []
+        phrase: list[list[str]] = []  # phones of the words to come that a phrase has settled
         after_the = False
         for index, word in enumerate(words):
             if word in _MARKS:
@@ -53,7 +56,10 @@ class EnglishPhones:
             elif word[0] == "{":
                 phones = word[1:-1].split()
             else:
-                phones = self._in_context(words, lower, index, capitals)
+                phrase = phrase or phrase_phones(lower, index)
+                phones = phrase.pop(0) if phrase else []
+                if not phones or self._pronouncer.is_user_word(word):
+                    phones = self._in_context(words, lower, index, capitals)
             if after_the and phones and is_vowel(phones[0]):
                 # "the" before a vowel: "thee".
                 read[-1][1] = "IY0"

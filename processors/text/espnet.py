@@ -15,11 +15,11 @@ from typing import Any
 
 from processors.text.g2p_model import LetterToPhone, g2p_en_folder
 from processors.text.homographs import word_class
-from processors.text.lexicon import plain_cmudict
+from processors.text.lexicon import cmudict_phones
 from processors.text.tokens import UNKNOWN, load_tokens
 from processors.text.word_classes import BE, HAVE
 from utils.errors import UserError
-from utils.paths import project_path
+from utils.files import project_path
 
 # What Unicode's decomposition does not make ASCII of.
 _SIGNS = {
@@ -149,8 +149,8 @@ def pronounce(text: str, user: dict[str, tuple[str, ...]]) -> list[str]:
         elif word in _homographs():
             as_tagged, otherwise, start = _homographs()[word]
             tokens += as_tagged if tag(words, index).startswith(start) else otherwise
-        elif word in plain_cmudict():
-            tokens += plain_cmudict()[word].split()
+        elif phones := cmudict_phones(word):
+            tokens += phones.split()
         else:
             tokens += _letters()(word)
     return tokens

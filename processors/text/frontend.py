@@ -13,7 +13,7 @@ from processors.text.normalise import Reading, joined, readings
 from processors.text.text_error import TextError
 from processors.text.tokens import END, NO_SOUND, PUNCTUATION, START
 from utils.errors import UserError
-from utils.paths import project_path
+from utils.files import project_path
 
 if TYPE_CHECKING:
     from config.schema import PreprocessConfig

@@ -1,36 +1,82 @@
-"""Pronunciation dictionaries: CMUdict, our corrections, and the user's own file."""
+"""Pronunciation dictionaries: our tables, CMUdict behind them, and the user's own file."""
 
 from __future__ import annotations
 
 import gzip
+import unicodedata
+from bisect import bisect_left
 from functools import lru_cache
 from pathlib import Path
 
 from processors.text.arpabet import complete_stress
+from processors.text.tables import DATA, lines, rows
 from utils.errors import UserError
-from utils.paths import regular
+from utils.files import regular
 
-_DATA = Path(__file__).with_name("data")
-
-
-@lru_cache(maxsize=1)
-def cmudict() -> dict[str, str]:
-    """Lower-case word -> phones in one string, CMUdict with our corrections; loaded once in a process."""
-    entries = _read_cmudict()
-    entries.update({word: " ".join(phones) for word, phones in read_lexicon(_DATA / "overrides.txt").items()})
-    return entries
+_NO_ACCENTS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe"})
 
 
 @lru_cache(maxsize=1)
+def _cmudict() -> str:
+    return gzip.decompress((DATA / "cmudict.txt.gz").read_bytes()).decode("ascii")
+
+
+@lru_cache(maxsize=1 << 16)
+def cmudict_phones(word: str) -> str | None:
+    """Phones of a lower-case word in CMUdict, None if it lacks the word.
+
+    The lines are sorted: bisecting the text spares the start of a program a dict of 126,000 words.
+    """
+    text = _cmudict()
+
+    def word_at(place: int) -> str:
+        start = text.rfind("\n", 0, place) + 1
+        return text[start : text.find(" ", start)]
+
+    place = bisect_left(range(len(text)), word, key=word_at)
+    return text[place + len(word) + 1 : text.find("\n", place)] if text.startswith(word + " ", place) else None
+
+
 def plain_cmudict() -> dict[str, str]:
-    """The same without our corrections, for voices that never met them."""
-    return _read_cmudict()
+    """All of CMUdict, without our corrections: lower-case word -> phones."""
+    return dict(line.split(" ", 1) for line in _cmudict().splitlines())
 
 
-def _read_cmudict() -> dict[str, str]:
-    text = gzip.decompress((_DATA / "cmudict.txt.gz").read_bytes()).decode("ascii")
-    # str.partition would build three strings a line; splitting once is half the time of loading.
-    return dict(line.split(" ", 1) for line in text.splitlines())
+@lru_cache(maxsize=1)
+def our_words() -> dict[str, str]:
+    """Lower-case word -> phones of our tables of names and corrections, which go before CMUdict."""
+    return dict(line.split(" ", 1) for name in ("names.txt", "overrides.txt") for line in lines(name))
+
+
+def dictionary(word: str) -> str | None:
+    """Phones of a lower-case word, None if no dictionary has it."""
+    return our_words().get(word) or cmudict_phones(word)
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> dict[str, list[tuple[list[str], list[str]]]]:
+    """First word -> words and their phones of each phrase that begins with it, the longest first."""
+    found: dict[str, list[tuple[list[str], list[str]]]] = {}
+    for phrase, *phones in sorted(rows("phrases.txt"), key=len, reverse=True):
+        words = phrase.split()
+        found.setdefault(words[0], []).append((words, phones))
+    return found
+
+
+def phrase_phones(words: list[str], index: int) -> list[list[str]]:
+    """Phones of each word of the phrase that begins at `words[index]` (in small letters); empty if there is none."""
+    for phrase, phones in _phrases().get(without_accents(words[index]), ()):
+        if [without_accents(word) for word in words[index : index + len(phrase)]] == phrase:
+            return [one.split() for one in phones]
+    return []
+
+
+def without_accents(word: str) -> str:
+    """A lower-case word in the letters a to z, as far as accents are what is beyond them."""
+    if word.isascii():
+        return word
+    parts = unicodedata.normalize("NFD", word.translate(_NO_ACCENTS))
+    return "".join(letter for letter in parts if not unicodedata.combining(letter))
 
 
 def read_lexicon(path: Path | str) -> dict[str, tuple[str, ...]]:

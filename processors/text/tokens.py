@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from processors.text.arpabet import PHONES
-from utils.atomic import write_text
 from utils.errors import UserError, one_line
-from utils.json_text import read_json
-from utils.paths import remedy
+from utils.files import read_json, remedy, write_text
 
 FORMAT_VERSION = 1
 PAD, START, END = "<pad>", "^", "$"
@@ -60,22 +60,29 @@ def save_tokens(
     path: Path, tokens: list[str], phone_extractor: str, language: str, counts: Mapping[str, int] | None = None
 ) -> None:
     """Write a token table beside the voice that uses it (atomically); `counts`: how often it was trained on each."""
-    content = {
+    content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "phone_extractor": phone_extractor,
         "language": language,
         "tokens": tokens,
         **({} if counts is None else {"counts": {token: counts[token] for token in tokens if counts.get(token)}}),
     }
+    content["crc32"] = _checksum(content)
     write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
-def load_tokens(path: Path) -> dict:
-    """Read what `save_tokens` wrote: keys format_version, phone_extractor, language, tokens, and perhaps counts.
+def _checksum(content: Mapping[str, Any]) -> int:
+    """Of a table's values, however its file is laid out."""
+    covered = [content["phone_extractor"], content["language"], content["tokens"], content.get("counts")]
+    return zlib.crc32(json.dumps(covered, sort_keys=True).encode())
 
-    :raises UserError: the file is missing, is no token table, or has another version.
+
+def load_tokens(path: Path) -> dict:
+    """Read what `save_tokens` wrote: keys format_version, phone_extractor, language, tokens, perhaps counts and crc32.
+
+    :raises UserError: the file is missing, is no token table, was changed, or has another version.
     """
-    advice = remedy(Path(path).parent, "run stage 1 again")
+    advice = remedy(Path(path).parent, "restore it from another copy of the voice")
     try:
         content = read_json(Path(path))
     except FileNotFoundError:
@@ -100,4 +107,8 @@ def load_tokens(path: Path) -> dict:
     )
     if not well_formed:
         raise UserError(f"token table {path} is damaged (tokens, counts, phone_extractor or language); {advice}")
+    if content.get("crc32", expected := _checksum(content)) != expected:  # tables of before have none
+        raise UserError(
+            f"token table {path} was changed after it was written, and the voice would speak otherwise; {advice}"
+        )
     return content

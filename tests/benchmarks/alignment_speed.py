@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.kernels.monotonic import search_paths  # noqa: E402
 from models.tts.jets.alignment import beta_binomial_prior, forward_sum_loss  # noqa: E402
-from models.tts.jets.batch import length_mask  # noqa: E402
-from models.tts.jets.upsampling import durations_of  # noqa: E402
+from models.tts.jets.variance import durations_of  # noqa: E402
+from models.vocoders.convolutions import length_mask  # noqa: E402
 
 BATCHES = {"mixed": ((250, 45), (872, 165)), "longest": ((872, 188), (872, 188))}
 

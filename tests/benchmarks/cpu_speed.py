@@ -210,7 +210,7 @@ def compiled(case: dict) -> tuple[Speak, First, int]:
     """The exported module in PyTorch: traced to TorchScript, or its generator through torch.compile."""
     import torch
 
-    from models.tts.exchange.exported_voice import ExportedVoice
+    from models.tts.exchange.onnx_graph import ExportedVoice
     from models.tts.jets.synthesizer import Synthesizer
 
     voice = Synthesizer.from_experiment(Path(case["folder"]) / case["generator"], "cpu")

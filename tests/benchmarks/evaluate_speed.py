@@ -22,7 +22,7 @@ from models.evaluation.report import Report
 from models.evaluation.stage import write_report
 from models.registry import load_config
 from processors.audio.wav import write_wav
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 RATE, HOP = 22050, 256
 

@@ -38,7 +38,7 @@ from config.schema import config_to_dict  # noqa: E402
 from models.base.experiment import CONFIG, changed_keys  # noqa: E402
 from models.registry import load_config  # noqa: E402
 from utils.errors import UserError, one_line  # noqa: E402
-from utils.json_text import read_json  # noqa: E402
+from utils.files import read_json  # noqa: E402
 
 LOSSES = ("mel", "forward_sum", "binarisation", "duration", "pitch", "energy", "feature_matching", "adversarial")
 

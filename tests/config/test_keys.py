@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from models.registry import MODEL_PACKAGES, load_config, model_module
+from utils.files import PROJECT_ROOT
 from utils.layers import BASE_KEY, read_chain
-from utils.paths import PROJECT_ROOT
 from utils.strict import is_section, key_type, known_keys, plain_type
 
 DEFAULTS = ("base", "tts", "jets")

@@ -10,7 +10,7 @@ import pytest
 from config.schema import config_to_dict, save_config
 from models.registry import load_config, load_experiment_config
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT, project_path
+from utils.files import PROJECT_ROOT, project_path
 
 RECIPE = PROJECT_ROOT / "egs/tts/Jets/exp_config.json"
 
@@ -102,7 +102,7 @@ def test_saved_config_loads_as_the_same_config(write, tmp_path):
 def test_failed_save_leaves_the_old_file(write, tmp_path, monkeypatch):
     target = tmp_path / "config.json"
     target.write_text("old")
-    monkeypatch.setattr("utils.atomic.os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("utils.files.os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save_config(load_config(write("")), target)
     assert target.read_text() == "old"

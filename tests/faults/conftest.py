@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.faults.children import Children
+from tests.faults.fuzz import TALLY
 
 # Chains of kills for each kind of work; sh tests/run.sh --faults has 6.
 DEFAULT_CHAINS = 1
@@ -27,6 +29,14 @@ def children(tmp_path_factory: pytest.TempPathFactory) -> Children:
     if sys.platform != "linux":
         pytest.skip("the kills are written for Linux")
     return Children(tmp_path_factory.mktemp("children"))
+
+
+@pytest.fixture(autouse=True)
+def tally(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test tried, by kind; tests/conftest.py adds all of it up at the end."""
+    TALLY.clear()
+    yield
+    request.node.user_properties += TALLY.items()
 
 
 def pytest_configure(config: pytest.Config) -> None:

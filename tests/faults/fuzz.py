@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,10 +29,20 @@ ODD_VALUES = [
 _BROKEN = ["", "{", "[" * _DEEP, '{"a":' * _DEEP, "null", "[]", "0", '""', "\ufeff{}", "{}{}", "NaN", "{'a': 1}"]
 
 
+# What a test of this folder has tried so far, by kind.
+TALLY: Counter[str] = Counter()
+
+
 def fuzzed(function: Callable[..., None]) -> Callable[..., None]:
     """Run a test on as many inputs as `--examples` says; it draws each from the random generator `rng`."""
+
+    @functools.wraps(function)
+    def counted(*given: Any, **named: Any) -> None:
+        TALLY[f"inputs of {function.__module__.rpartition('.')[2]}"] += 1
+        function(*given, **named)
+
     seeds = st.integers(0, 2**63).map(random.Random)
-    return settings(settings.get_profile("faults"))(given(rng=seeds)(function))
+    return settings(settings.get_profile("faults"))(given(rng=seeds)(counted))
 
 
 @contextmanager

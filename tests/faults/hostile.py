@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 try:  # Python 3.11 and later
     from re import _compiler as compiler

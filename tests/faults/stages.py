@@ -21,6 +21,7 @@ from models.base.checkpoints import best_names, checkpoint_folders, list_checkpo
 from models.registry import load_experiment_config
 from processors.corpus import ProcessedCorpus
 from tests.faults.children import Children, Moment, Outcome
+from tests.faults.fuzz import TALLY
 from tests.preprocessors.conftest import folder_bytes, make_corpus, write_config
 from utils.errors import UserError
 
@@ -66,6 +67,8 @@ class Stage(ABC):
     def run(self, name: str, moment: Moment = Moment()) -> Outcome:  # noqa: B008  (frozen)
         """Work until the end or the moment; then whatever is there is whole."""
         outcome = self.children.run(self.SCRIPT, *self.flags(name), moment=moment)
+        if outcome.killed:
+            TALLY[f"kills of {self.SCRIPT}.py, {moment.kind}"] += 1
         self.check(name)
         return outcome
 

@@ -19,13 +19,13 @@ from models.base.experiment import Experiment
 from models.base.sampler import LengthSampler
 from models.evaluation.items import items_of, read_manifest
 from models.registry import load_experiment_config
-from models.tts.jets.dataset import UtteranceTable, merged_statistics, read_from_host
+from models.tts.jets.dataset import StoredUtterances, UtteranceTable, merged_statistics
 from models.tts.jets.synthesizer import Synthesizer
 from processors.corpus import ProcessedCorpus
 from processors.text.tokens import load_tokens
 from tests.faults.fuzz import changed_json, changed_json_lines, damaged, fuzzed, only_user_errors
-from utils.atomic import FileLock
 from utils.errors import UserError
+from utils.files import FileLock
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures/v2"
 VOICE, CORPUS = FIXTURE / "voice", FIXTURE / "data/tiny"
@@ -109,7 +109,7 @@ def use(corpus: Path) -> None:
         if len(table):
             sampler = LengthSampler(table.frames, table.tokens, table.ids, 2)
             for plan in sampler.plan_pass(0):
-                read_from_host(table, plan, torch.device("cpu"))
+                StoredUtterances.read(table, plan.indices, torch.device("cpu"))
 
 
 @fuzzed

@@ -28,7 +28,7 @@ from processors.text.lexicon import read_lexicon
 from processors.text.ssml import parse_ssml
 from tests.faults.fuzz import any_text, changed_tree, damaged, fuzzed, only_user_errors, reassembled
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures/v1"
 EXP_CONFIG = (PROJECT_ROOT / "egs/tts/Jets/exp_config.json").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from tests.faults import stages
 from tests.faults.children import Children, Moment
 from tests.faults.conftest import DEFAULT_CHAINS
 from tests.preprocessors.conftest import make_corpus
-from utils.atomic import FileLock
+from utils.files import FileLock
 
 KILLS_IN_A_CHAIN = 4
 Disk = Callable[[Path, str], None]

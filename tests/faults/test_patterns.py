@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.faults.fuzz import TALLY
 from tests.faults.hostile import Found, Hostile, hostile, modules, patterns
 
 LONGEST = 500  # characters; cubic work takes tenths of a second by then, quadratic a few thousandths
@@ -53,7 +54,9 @@ def growth(found: Found, case: Hostile) -> float:
 @pytest.mark.parametrize("module", modules())
 def test_no_pattern_grows_faster_than_with_the_square(module: str) -> None:
     for found in patterns(module):
+        TALLY["patterns"] += 1
         for case in hostile(found.regex):
+            TALLY["hostile texts for patterns"] += 1
             power = growth(found, case)
             assert power <= ALLOWED, f"{found.place}: {found.regex.pattern} on {case}: grows with the power {power:.1f}"
 

@@ -16,8 +16,8 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from models.tts.exchange.espnet_tensors import discriminator_names, network_names, to_ours
-from models.tts.jets.batch import Batch
+from models.tts.exchange.espnet_names import discriminator_names, network_names, to_ours
+from models.tts.jets.network import Batch
 from models.tts.jets.step import TrainStep
 from tests.parity.oracle import HOP, Pair
 

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from models.base.checkpoints import find_checkpoint, load_weights
 from models.registry import load_experiment_config
 from models.tts.exchange.espnet_voice import import_voice
-from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.network import JetsNetwork
+from models.tts.jets.network import Batch, JetsNetwork
 from models.tts.jets.transformer import SelfAttention
 from models.vocoders.discriminators import Discriminators
 from tests.parity.espnet_files import build_model, save_espnet, write_statistics

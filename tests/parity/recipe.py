@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from models.tts.exchange.espnet_options import put
+from models.tts.exchange.espnet_names import put
 
 N_MEL, HOP = 80, 256
 G, S, P = (

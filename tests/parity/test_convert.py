@@ -26,7 +26,7 @@ from tests.parity.oracle import Pair
 from tests.parity.recipe import TOKENS
 from tests.scripts import load_script
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 TOLERANCE = 1e-4
 SENTENCE = "Doctor Brown said: the quick fox read 21 books, didn't he?"

@@ -17,7 +17,7 @@ from processors.text.frontend import TextFrontEnd
 from processors.text.lexicon import plain_cmudict
 from processors.text.text_error import TextError
 from tests.parity.recipe import TOKENS
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 LJSPEECH = PROJECT_ROOT.parent / "shared/corpora/ljspeech_text/metadata.csv"
 SENTENCES = [

@@ -14,7 +14,7 @@ import pytest
 
 from processors.corpus import ProcessedCorpus
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 # bins/preprocess.py, with small groups.
 PROGRAM = f"""

@@ -17,7 +17,7 @@ import pytest
 
 from preprocessors.pool import run_jobs
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 Work = Callable[..., object]
 

@@ -6,7 +6,7 @@ import pytest
 
 from config.schema import PreprocessConfig
 from models.registry import load_config
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from processors.corpus import ProcessedCorpus, StaleFeatures, feature_values, fi
 from processors.text.tokens import lexicon_tokens
 from tests.stored_corpus import store_corpus
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 KEYS = corpus_module.UTTERANCE_KEYS + corpus_module.SPLIT_KEYS
 

@@ -13,7 +13,7 @@ from processors.script import Line, Scriptwriter, explained
 from processors.text.frontend import TextFrontEnd
 from processors.text.text_error import TextError
 from processors.text.tokens import PUNCTUATION
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 SETTINGS = load_config(PROJECT_ROOT / "config/jets.json").inference
 FRONT_END = TextFrontEnd()

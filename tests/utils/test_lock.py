@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from utils import atomic
-from utils.atomic import FileLock
+from utils import files
 from utils.errors import UserError
+from utils.files import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys, time
 from pathlib import Path
-from utils.atomic import FileLock
+from utils.files import FileLock
 with FileLock(Path(sys.argv[1]), "busy"):
     print("locked", flush=True)
     time.sleep(60)
@@ -72,7 +72,7 @@ def test_the_lock_of_another_is_not_removed(tmp_path: Path) -> None:
 def test_a_file_that_goes_between_opening_and_locking_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = atomic.fcntl.flock, []
+    real, calls = files.fcntl.flock, []
 
     def flock(handle: int, how: int) -> None:
         if not calls:
@@ -80,7 +80,7 @@ def test_a_file_that_goes_between_opening_and_locking_is_made_again(
         calls.append(handle)
         real(handle, how)
 
-    monkeypatch.setattr(atomic.fcntl, "flock", flock)
+    monkeypatch.setattr(files.fcntl, "flock", flock)
     with lock_in(tmp_path):
         assert len(calls) == 2 and (tmp_path / ".lock").exists()
 
@@ -101,6 +101,6 @@ def test_a_file_system_without_locks_keeps_nobody_out(tmp_path: Path, monkeypatc
     def no_locks(*_: object) -> None:
         raise OSError(errno.ENOLCK, "no locks available")
 
-    monkeypatch.setattr(atomic.fcntl, "flock", no_locks)
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
     with lock_in(tmp_path), lock_in(tmp_path):
         assert (tmp_path / ".lock").exists()

@@ -15,16 +15,15 @@ from config.schema import config_to_dict
 from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.base.experiment import TOKENS, Experiment, beside, voice_tokens
 from models.registry import load_experiment_config
-from models.tts.exchange import espnet_options as options
-from models.tts.exchange import espnet_tensors as tensors
-from models.tts.exchange.folders import from_root, whole_folder
+from models.tts.exchange import espnet_names as names
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import JetsNetwork
+from models.tts.voice import speaking_weights
 from models.vocoders.discriminators import Discriminators
 from processors.text.tokens import PAD, UNKNOWN, load_tokens
 from utils.errors import UserError, one_line
+from utils.files import PROJECT_ROOT, from_root, regular, shown, whole_folder
 from utils.layers import Layer, read_chain
-from utils.paths import PROJECT_ROOT, regular, shown
 from utils.strict import strict_parse
 
 # How ESPnet got from text to tokens, and what we can repeat; ours have their own entry in an exported config.
@@ -46,7 +45,7 @@ def import_voice(model: Path, config: Path, out: Path) -> list[str]:
     state = read_tensors(model)
     tokens = read_token_list(theirs, config)
     try:
-        tree, unlike = options.from_espnet(theirs, shown(config))
+        tree, unlike = names.from_espnet(theirs, shown(config))
     except (TypeError, ValueError, AttributeError, KeyError, ArithmeticError) as error:
         # A text where a number belongs, the logarithm of a negative base ...: there is no end to them.
         raise UserError(f"{shown(config)} holds a value that makes no sense ({one_line(error)})") from error
@@ -76,8 +75,8 @@ def import_voice(model: Path, config: Path, out: Path) -> list[str]:
     except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
         raise UserError(f"{shown(config)} describes no model that can be built ({one_line(error)})") from error
     networks = {
-        "network": tensors.import_network(state, network, options.log_base(theirs), shown(model)),
-        "discriminator": tensors.import_discriminator(state, discriminator, shown(model)),
+        "network": names.import_network(state, network, names.log_base(theirs), shown(model)),
+        "discriminator": names.import_discriminator(state, discriminator, shown(model)),
     }
     with whole_folder(out) as folder:
         Experiment(folder, jets).write(tokens)
@@ -97,13 +96,13 @@ def export_voice(expt_dir: Path, out: Path, checkpoint: str = "last") -> None:
     jets = load_experiment_config(expt_dir)
     if not isinstance(jets, JetsConfig):
         raise UserError(f"{expt_dir} holds a {jets.model_type} model, not a Jets one")
-    theirs = options.to_espnet(config_to_dict(jets))
+    theirs = names.to_espnet(config_to_dict(jets))
     path = find_checkpoint(expt_dir, checkpoint).path
-    # The average holds parameters only; the statistics are in the network's own file.
-    network = {**load_weights(path, prefer_ema=False), **load_weights(path)}
     discriminator = load_weights(path, name="discriminator")
-    state = tensors.export_state(network, discriminator, len(jets.model.generator_config.resblock_kernel_sizes))
-    for section, key in ((options.FEATURES, "feats_extract"), (options.MEL_LOSS, "tts.mel_loss.wav_to_mel")):
+    state = names.export_state(
+        speaking_weights(path), discriminator, len(jets.model.generator_config.resblock_kernel_sizes)
+    )
+    for section, key in ((names.FEATURES, "feats_extract"), (names.MEL_LOSS, "tts.mel_loss.wav_to_mel")):
         state[f"{key}.logmel.melmat"] = _mel_basis(theirs, section)
     table = load_tokens(expt_dir / TOKENS)
     tokens = voice_tokens(expt_dir, path)
@@ -129,7 +128,7 @@ def export_voice(expt_dir: Path, out: Path, checkpoint: str = "last") -> None:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The state dict in a .pth file; nothing in the file can run code.
 
-    Raises UserError when it is missing, shortened, or anything but a file of tensors.
+    Raises UserError when it is missing, shortened, or anything but a file of names.
     """
     example = "give ESPnet's model, such as train.total_count.ave_5best.pth"
     try:
@@ -201,16 +200,16 @@ def _front_end(theirs: dict[str, Any], config: Path) -> dict[str, Any]:
 
 
 def _parsed(tree: dict[str, Any], source: str) -> JetsConfig:
-    shared = {ours: key for key, _, targets in options.SHARED for ours in targets}
-    names = {**shared, **{ours: key for key, ours in options.TABLE["open"].items()}}
-    own = Layer(source, tree, renamed={tuple(ours.split(".")): key for ours, key in names.items()})
+    shared = {ours: key for key, _, targets in names.SHARED for ours in targets}
+    ours_to_theirs = {**shared, **{ours: key for key, ours in names.TABLE["open"].items()}}
+    own = Layer(source, tree, renamed={tuple(ours.split(".")): key for ours, key in ours_to_theirs.items()})
     return strict_parse([*read_chain(PROJECT_ROOT / "config" / "jets.json"), own], JetsConfig)
 
 
 def _mel_basis(theirs: dict[str, Any], section: str) -> Tensor:
     import librosa
 
-    conf = {key: options.lookup(theirs, f"{section}.{key}") for key in ("fs", "n_fft", "n_mels", "fmin", "fmax")}
+    conf = {key: names.lookup(theirs, f"{section}.{key}") for key in ("fs", "n_fft", "n_mels", "fmin", "fmax")}
     basis = librosa.filters.mel(
         sr=conf["fs"], n_fft=conf["n_fft"], n_mels=conf["n_mels"], fmin=conf["fmin"] or 0, fmax=conf["fmax"]
     )

@@ -1,47 +1,63 @@
-"""Export a trained voice: graph, configuration, check against PyTorch; the folder appears when all is right."""
+"""Export a trained voice: graph, configuration, check against PyTorch; the folder appears when all is right.
+
+Beside the graph lie the files that Piper, sherpa-onnx and our own runner read.
+"""
 
 from __future__ import annotations
 
 import copy
-import logging
 import os
 import shutil
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
-from models.tts.exchange.exported_voice import PIPER_SCALES, ExportedVoice
-from models.tts.exchange.folders import whole_folder
-from models.tts.exchange.onnx_check import compare, open_session, require, sample_texts
-from models.tts.exchange.onnx_files import (
-    MODEL,
-    check_piper,
-    graph_metadata,
-    voice_config,
-    write_sherpa_files,
-    write_voice_files,
+from models.base.experiment import LEXICON, TOKENS
+from models.tts.exchange.onnx_graph import (
+    ExportedVoice,
+    compare,
+    open_session,
+    quantise_products,
+    require,
+    write_graph,
 )
+from models.tts.jets.config import JetsConfig
 from models.tts.jets.synthesizer import Synthesizer
 from processors.text.text_error import TextError
+from processors.text.tokens import END, PAD, PUNCTUATION, START
 from utils.errors import UserError
+from utils.files import whole_folder, write_json, write_text
 
+FORMAT_VERSION = 1
+MODEL = "voice.onnx"
+SHERPA_TOKENS, ESPEAK_DATA = "tokens.txt", "espeak-ng-data"
+# Piper's name of the padding that it puts between phonemes.
+PIPER_PAD = "_"
+# Of config.inference, what our runner reads; other programs have settings of their own.
+RUNNER_KEYS = (
+    "speed", "pitch_semitones", "energy_db", "leading_silence", "trailing_silence", "sentence_silence",
+    "paragraph_silence", "max_sentence_chars",
+)  # fmt: skip
+# Extractors whose tokens are the symbols that espeak-ng writes.
+_ESPEAK_SYMBOLS = ("espeak", "ipa")
+# What espeak-ng's US English writes and our lexicon never does, so that a voice of "ipa" has not learned it: the symbol
+# that the lexicon has in such words. A voice flaps and swallows its t by itself; the mark of a syllabic n is dropped.
+_NEAREST = {"ɐ": "ə", "ᵻ": "ɪ", "ɾ": "t", "ʔ": "t", "r": "ɹ", "x": "k", "\u0329": PAD}
+# Any other text would do.
+SENTENCES = (
+    "Good morning.",
+    "The quick brown fox jumps over the lazy dog near the old river bank.",
+    "Would you mind closing the window before it starts to rain?",
+    "Yes, of course!",
+    "Seven small ships sailed slowly south, and none of them was ever seen again.",
+    "Wait: is this the right platform?",
+    "We have to choose between hope and fear; most of us choose both.",
+    "Although the engineers had checked every joint of the bridge twice, the mayor asked them to do it once more, "
+    "because a single loose bolt could cost a hundred lives.",
+)
 # An exported sample may differ from PyTorch's by this much in fp32 (full scale is 1).
 TOLERANCE = 1e-3
 # In int8, noise as weak as this is masked by the speech around it.
 LEAST_SNR_DB = 25.0
-# Of March 2022: every runtime in use reads it, and it has layer norm as one operation.
-OPSET = 17
-SCALES = "scales: noise_scale, length_scale, noise_w, pitch in semitones, energy in dB, first frame, number of frames"
-# What is dynamic of each input, and then of each output.
-INPUTS = {"input": {0: "batch", 1: "tokens"}, "input_lengths": {0: "batch"}, "scales": {0: "scales"}}
-OUTPUTS = {"output": {0: "batch", 3: "samples"}, "durations": {0: "batch", 1: "tokens"}}
-# Durations, pitch and energy come from the encoder, which stays as it is: an 8-bit voice keeps its timing and melody.
-_QUANTISED = ("/decoder/", "/generator/")
-# Spectra and the samples made of them: an error here is heard directly, and little time would be won.
-_EXACT = ("/generator/head/", "/generator/MatMul")
 
 
 def export_voice(
@@ -70,13 +86,16 @@ def export_voice(
     if piper:
         check_piper(config, tokens)
     voice = ExportedVoice(copy.deepcopy(network))
-    rows = _token_rows(synthesizer, max(check, 1))
-    chosen, name = checkpoint or config.inference.checkpoint, expt_dir.resolve().name
+    rows = token_rows(synthesizer, max(check, 1))
     with whole_folder(out, _publish) as folder:
         write_graph(voice, folder / MODEL, graph_metadata(config))
-        reach = voice.generator.receptive_field
-        content = voice_config(config, tokens, name, chosen, precision, reach, synthesizer.mean_f0)
-        write_voice_files(folder, expt_dir, content)
+        chosen, reach = checkpoint or config.inference.checkpoint, voice.generator.receptive_field
+        own: dict[str, object] = {"precision": precision, "checkpoint": chosen, "receptive_field": reach}
+        own["mean_f0"] = round(synthesizer.mean_f0, 3)
+        write_json(folder / f"{MODEL}.json", voice_config(config, tokens, expt_dir.resolve().name, own))
+        for name in (TOKENS, LEXICON):
+            if (expt_dir / name).is_file():
+                shutil.copyfile(expt_dir / name, folder / name)
         has_data = not piper or write_sherpa_files(folder, tokens, config.preprocess.phone_extractor)
         session = open_session(folder / MODEL)
         for batch in (1, 4):
@@ -96,77 +115,94 @@ def export_voice(
         say("espeak-ng's data is missing (sherpa-onnx 1 needs it): `pip install espeakng-loader`, then export again")
 
 
-def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> None:
-    """Write `voice` as one ONNX file with dynamic batch and length.
-
-    Inputs `input` (B, T_text), `input_lengths` (B,), `scales` (3,) to (7,); outputs `output` (B, 1, 1, N) and
-    `durations` (B, T_text) in frames, as `ExportedVoice.forward` explains them.
-
-    :raises UserError: the package onnx is missing.
-    """
-    onnx = require("onnx")
-    example = (torch.tensor([[1, 2, 3, 2], [1, 3, 2, 0]]), torch.tensor([4, 3]), torch.ones(PIPER_SCALES))
-    # The exporter warns of its own future, and of sizes that it takes as they should be taken.
-    with warnings.catch_warnings(), _without_log(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        # dynamo=False: lengths depend on the data here, which torch.export refuses at every turn.
-        torch.onnx.export(
-            voice, example, str(path), dynamo=False, opset_version=OPSET, do_constant_folding=True,
-            input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_axes={**INPUTS, **OUTPUTS},
-        )  # fmt: skip
-    model = onnx.load_model(str(path))
-    for key, value in metadata.items():
-        model.metadata_props.add(key=key, value=value)
-    model.doc_string = SCALES
-    onnx.checker.check_model(model)
-    onnx.save_model(model, str(path))
-
-
-def quantise_products(path: Path) -> int:
-    """Store constant matrices of decoder and generator in 8 bits, in place; the number of products that change.
-
-    Activations are rounded to 8 bits while the graph runs, with a scale for each tensor as it comes ("dynamic"), so
-    that nothing has to be calibrated. Convolutions stay in fp32: HiFi-GAN in 8 bits hisses.
-    """
-    quantisation = require("onnxruntime.quantization")
-    model = require("onnx").load_model(str(path))
-    constants = {tensor.name for tensor in model.graph.initializer}
-    nodes = [
-        node.name
-        for node in model.graph.node
-        if node.op_type == "MatMul"
-        and node.input[1] in constants
-        and any(part in node.name for part in _QUANTISED)
-        and not any(part in node.name for part in _EXACT)
-    ]
-    if nodes:
-        with _without_log():
-            quantisation.quantize_dynamic(
-                model, str(path), op_types_to_quantize=["MatMul"], nodes_to_quantize=nodes, per_channel=True,
-                weight_type=quantisation.QuantType.QInt8,
-            )  # fmt: skip
-    return len(nodes)
-
-
-@contextmanager
-def _without_log() -> Iterator[None]:
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(level)
-
-
-def _token_rows(synthesizer: Synthesizer, count: int) -> list[list[int]]:
-    """Token ids of the sample texts, one row each."""
+def token_rows(synthesizer: Synthesizer, count: int) -> list[list[int]]:
+    """Token ids of that many different texts, from a word to a paragraph: of the sentences, then of runs of them."""
     rows = []
-    for text in sample_texts(count):
+    for number in range(count):
+        first, length = number % len(SENTENCES), 1 + number // len(SENTENCES)
+        text = " ".join(SENTENCES[(first + i) % len(SENTENCES)] for i in range(length))
         try:
             rows.append(synthesizer.script.frontend.encode(text))
         except TextError as error:
             raise UserError(f"the voice cannot be checked: its front-end refuses {text!r} ({error})") from None
     return rows
+
+
+def check_piper(config: JetsConfig, tokens: list[str]) -> None:
+    """Raise UserError when Piper and sherpa-onnx could not speak with this voice, and say why."""
+    if config.preprocess.phone_extractor not in _ESPEAK_SYMBOLS:
+        raise UserError(
+            f'this voice was trained with phone_extractor "{config.preprocess.phone_extractor}"; Piper and sherpa-onnx '
+            'speak the phonemes of espeak-ng only: train with preprocess.phone_extractor "ipa" or "espeak", or export '
+            "without --piper"
+        )
+    long = [token for token in tokens[1:] if len(token) != 1]
+    if tokens[:3] != [PAD, START, END] or long or PIPER_PAD in tokens:
+        shown = " ".join(long[:5] or tokens[:3])
+        raise UserError(f"Piper's phonemes are single characters, but this voice's token table has others: {shown}")
+
+
+def phoneme_id_map(tokens: list[str], phone_extractor: str) -> dict[str, list[int]]:
+    """Piper's map from symbols to ids; its padding gets our id 0, which the graph drops."""
+    ids = {token: index for index, token in enumerate(tokens)}
+    nearest = {symbol: ids[token] for symbol, token in _NEAREST.items()} if phone_extractor == "ipa" else {}
+    return {PIPER_PAD: [0], **{token: [nearest.get(token, index)] for token, index in ids.items() if index}}
+
+
+def voice_config(config: JetsConfig, tokens: list[str], name: str, own: dict[str, object]) -> dict[str, object]:
+    """Contents of voice.onnx.json: Piper's keys, and under "jets", with `own`, what only our runner needs."""
+    preprocess, inference = config.preprocess, config.inference
+    extractor = preprocess.phone_extractor
+    return {
+        "audio": {"sample_rate": preprocess.sample_rate},
+        "dataset": name,
+        "espeak": {"voice": preprocess.language},
+        "language": {"code": preprocess.language},
+        # Piper says at once that it does not know "lexicon", where it would otherwise speak nonsense.
+        "phoneme_type": "espeak" if extractor in _ESPEAK_SYMBOLS else extractor,
+        "phoneme_id_map": phoneme_id_map(tokens, extractor),
+        "num_symbols": len(tokens),
+        "num_speakers": 1,
+        "speaker_id_map": {},
+        "hop_length": preprocess.hop_size,
+        # There is no noise in this model: the scales of it mean nothing.
+        "inference": {"noise_scale": 0.0, "length_scale": 1 / inference.speed, "noise_w": 0.0},
+        "jets": {
+            "format_version": FORMAT_VERSION,
+            "phone_extractor": extractor,
+            "language": preprocess.language,
+            "generator": config.model.generator,
+            "punctuation": [token for token in tokens if token in PUNCTUATION],
+            "inference": {key: getattr(inference, key) for key in RUNNER_KEYS},
+            **own,
+        },
+    }
+
+
+def graph_metadata(config: JetsConfig) -> dict[str, str]:
+    """What sherpa-onnx reads from the graph itself; its "vits" of kind "piper" is the interface, not the model."""
+    espeak = config.preprocess.phone_extractor in _ESPEAK_SYMBOLS
+    return {
+        "model_type": "vits",
+        "comment": "piper" if espeak else "jets",
+        "language": config.preprocess.language,
+        "voice": config.preprocess.language,
+        "has_espeak": str(int(espeak)),
+        "n_speakers": "1",
+        "sample_rate": str(config.preprocess.sample_rate),
+    }
+
+
+def write_sherpa_files(directory: Path, tokens: list[str], phone_extractor: str) -> bool:
+    """Write tokens.txt, and copy espeak-ng's data; False when the package that brings the data is missing."""
+    lines = [f"{symbol} {ids[0]}" for symbol, ids in phoneme_id_map(tokens, phone_extractor).items()]
+    write_text(directory / SHERPA_TOKENS, "\n".join(lines) + "\n")
+    try:
+        import espeakng_loader
+    except ImportError:
+        return False
+    shutil.copytree(espeakng_loader.get_data_path(), directory / ESPEAK_DATA)
+    return True
 
 
 def _publish(folder: Path, out: Path) -> None:

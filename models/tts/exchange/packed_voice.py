@@ -19,18 +19,16 @@ from models.base.checkpoints import (
     checkpoint_folders,
     find_checkpoint,
     has_weights,
-    load_weights,
     save_checkpoint,
 )
 from models.base.compact import compact, expand
 from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS, beside, voice_tokens
 from models.evaluation.report import Report, cell, summary_table
 from models.registry import load_config, load_experiment_config, model_module
-from models.tts.exchange.folders import from_root, whole_folder
-from utils.atomic import write_json, write_text
+from models.tts.voice import speaking_weights
 from utils.errors import UserError
+from utils.files import CARD, PROJECT_ROOT, from_root, shown, whole_folder, write_json, write_text
 from utils.layers import BASE_KEY
-from utils.paths import CARD, PROJECT_ROOT, shown
 
 # What the experiment and its packed voice both say, to be compared.
 TEXTS = (
@@ -126,10 +124,8 @@ def is_packed(folder: Path) -> bool:
 
 def stored_weights(checkpoint: Checkpoint, precision: str) -> dict[str, Tensor]:
     """The speaking network's state dict, as it is stored; UserError for weights that cannot be."""
-    # The average holds parameters only; statistics of the corpus are in the network's own file.
-    weights = {**load_weights(checkpoint.path, prefer_ema=False), **load_weights(checkpoint.path)}
     try:
-        return compact(weights, precision)
+        return compact(speaking_weights(checkpoint.path), precision)
     except ValueError as error:
         raise UserError(f"{checkpoint.path} cannot be packed: {error}; choose another --checkpoint") from error
 

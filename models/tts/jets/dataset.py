@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,13 @@ from torch import Tensor
 
 from config.schema import ExperimentConfig, PreprocessConfig
 from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, padded
-from models.tts.jets.batch import Batch, length_mask
+from models.tts.jets.network import Batch
+from models.vocoders.convolutions import length_mask
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus, corpus_directory
 from utils.errors import UserError
 
 BATCHES_AHEAD = 3  # that a thread reads where the corpus stays on the disk
-
-
-# Padded pieces of stored arrays, with anything in padding: audio (B, T, hop_size) int16, log F0 (B, T) in ln(Hz), token
-# ids (B, T_text), and how many frames and tokens count (B,).
-Pieces = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
@@ -97,11 +94,17 @@ class UtteranceTable:
             found[mine] = corpus.strings(name, self.rows[indices[mine]])
         return found.tolist()
 
+    def token_numbers(self, indices: np.ndarray) -> np.ndarray:
+        """Token numbers of some utterances, back to back."""
+        counts = self.tokens[indices]
+        places = np.repeat(self.text_offset[indices] - np.cumsum(counts) + counts, counts)
+        return self.text[places + np.arange(len(places))]
+
     def token_counts(self) -> dict[str, int]:
         """How often each token occurs in the split."""
-        places = np.repeat(self.text_offset - np.cumsum(self.tokens) + self.tokens, self.tokens)
-        numbers = self.text[places + np.arange(len(places))]
-        return dict(zip(self.corpora[0].tokens, np.bincount(numbers, minlength=len(self.corpora[0].tokens)).tolist()))
+        names = self.corpora[0].tokens
+        counts = np.bincount(self.token_numbers(np.arange(len(self))), minlength=len(names))
+        return dict(zip(names, counts.tolist()))
 
     def size_in_bytes(self) -> int:
         """Memory that the whole split takes on a device: int16 audio and float32 log F0."""
@@ -128,6 +131,52 @@ class UtteranceTable:
         return plans
 
 
+@dataclass
+class StoredUtterances:
+    """Some utterances of a table back to back, as stage 1 stored them: those of a batch, or a whole split."""
+
+    audio: Tensor  # (sum of T, hop_size) int16
+    log_f0: Tensor  # (sum of T,) ln(Hz)
+    text: Tensor  # (sum of T_text,) int64
+    frames: Tensor  # (B,) int64
+    tokens: Tensor  # (B,) int64
+
+    @classmethod
+    def read(cls, table: UtteranceTable, indices: np.ndarray, device: torch.device) -> StoredUtterances:
+        """Read them to a device; on the host in pinned memory, where there is a GPU to fetch them."""
+        where: dict[str, Any] = {"device": device, "pin_memory": device.type == "cpu" and torch.cuda.is_available()}
+        total = int(table.frames[indices].sum())
+        audio = torch.empty((total, table.hop_size), dtype=torch.int16, **where)
+        log_f0 = torch.empty(total, dtype=torch.float32, **where)
+        end = 0
+        for index in indices:
+            samples, pitch = table.arrays(index)
+            start, end = end, end + len(pitch)
+            audio[start:end].copy_(torch.from_numpy(samples))
+            log_f0[start:end].copy_(torch.from_numpy(pitch))
+        numbers = (table.token_numbers(indices), table.frames[indices], table.tokens[indices])
+        return cls(audio, log_f0, *(torch.tensor(part, dtype=torch.int64, **where) for part in numbers))
+
+    def to(self, device: torch.device) -> StoredUtterances:
+        """A copy on a device, without waiting for it."""
+        return StoredUtterances(*(values.to(device, non_blocking=True) for values in vars(self).values()))
+
+    def padded(self, rows: Tensor, plan: BatchPlan) -> tuple[Tensor, ...]:
+        """Utterances `rows` (B,) in the sizes of a plan, padded with whatever follows them.
+
+        Audio (B, T, hop_size), log F0 (B, T), token ids (B, T_text), and how many frames and tokens count (B,).
+        """
+        frames, letters = positions(self.frames, rows, plan.frames), positions(self.tokens, rows, plan.tokens)
+        return self.audio[frames], self.log_f0[frames], self.text[letters], self.frames[rows], self.tokens[rows]
+
+
+def positions(lengths: Tensor, rows: Tensor, size: int) -> Tensor:
+    """Places (B, size) from the beginning of `rows` (B,) on, where so long ones lie back to back."""
+    ends = lengths.cumsum(0)
+    places = (ends - lengths)[rows].unsqueeze(1) + torch.arange(size, device=rows.device)
+    return torch.minimum(places, ends[-1] - 1)
+
+
 class BatchAssembler:
     """Turns stored pieces into a Batch on their device: scaling, masks, spectra, normalisation."""
 
@@ -145,12 +194,16 @@ class BatchAssembler:
 
     def read(self, table: UtteranceTable, plan: BatchPlan) -> Batch:
         """Any batch, from the disk."""
-        return self(upload(read_from_host(table, plan, self.device), self.device), table, plan)
+        return self.whole(StoredUtterances.read(table, plan.indices, torch.device("cpu")), table, plan)
+
+    def whole(self, utterances: StoredUtterances, table: UtteranceTable, plan: BatchPlan) -> Batch:
+        """A batch of all the utterances that are given, on the host."""
+        return self(utterances.to(self.device), torch.arange(len(plan.indices), device=self.device), table, plan)
 
     @torch.no_grad()
-    def __call__(self, pieces: Pieces, table: UtteranceTable, plan: BatchPlan) -> Batch:
-        """Finish a batch."""
-        stored, log_f0, text, frame_lengths, text_lengths = pieces
+    def __call__(self, utterances: StoredUtterances, rows: Tensor, table: UtteranceTable, plan: BatchPlan) -> Batch:
+        """A batch of the utterances `rows` (B,), which are those of the plan."""
+        stored, log_f0, text, frame_lengths, text_lengths = utterances.padded(rows, plan)
         size, frames, hop = stored.shape
         inside = length_mask(frame_lengths, frames)
         audio = stored.new_zeros((size, frames + self.extra_frames, hop), dtype=torch.float32)
@@ -184,61 +237,6 @@ class BatchAssembler:
         return audio.scatter(1, samples + steps, mirrored)
 
 
-class CorpusOnDevice:
-    """One split in device memory; a batch is a handful of gathers, with no host work per utterance."""
-
-    def __init__(self, table: UtteranceTable, device: torch.device) -> None:
-        self.table, self.device = table, device
-        total = int(table.frames.sum())
-        try:
-            self.audio = torch.empty((total, table.hop_size), dtype=torch.int16, device=device)
-            self.log_f0 = torch.empty(total, dtype=torch.float32, device=device)
-        except torch.OutOfMemoryError:
-            gib = table.size_in_bytes() / 2**30
-            raise UserError(f"the corpus ({gib:.1f} GiB) does not fit: set train.corpus_on_device=never") from None
-        starts = np.cumsum(table.frames) - table.frames
-        for index, first in enumerate(starts.tolist()):
-            part = slice(first, first + int(table.frames[index]))
-            for target, values in zip((self.audio, self.log_f0), table.arrays(index)):
-                target[part].copy_(torch.from_numpy(values))
-        self.first_frame = torch.from_numpy(starts).to(device)
-        self.frames = torch.from_numpy(table.frames).to(device)
-        self.text = torch.from_numpy(table.text.astype(np.int64)).to(device)
-        self.text_offset = torch.from_numpy(table.text_offset).to(device)
-        self.tokens = torch.from_numpy(table.tokens).to(device)
-
-    def gather(self, indices: Tensor, plan: BatchPlan) -> Pieces:
-        """The utterances of a plan, whose `indices` (B,) are on the device, padded with whatever follows them."""
-        rows = self.first_frame[indices].unsqueeze(1) + torch.arange(plan.frames, device=self.device)
-        rows = rows.clamp_max(len(self.audio) - 1)
-        letters = self.text_offset[indices].unsqueeze(1) + torch.arange(plan.tokens, device=self.device)
-        letters = letters.clamp_max(len(self.text) - 1)
-        return self.audio[rows], self.log_f0[rows], self.text[letters], self.frames[indices], self.tokens[indices]
-
-
-def read_from_host(table: UtteranceTable, plan: BatchPlan, device: torch.device) -> Pieces:
-    """The same as `CorpusOnDevice.gather` from the memory-mapped files, in pinned memory when a GPU will fetch it."""
-    pin = device.type == "cuda"
-    size = len(plan.indices)
-    audio = torch.zeros((size, plan.frames, table.hop_size), dtype=torch.int16, pin_memory=pin)
-    log_f0 = torch.zeros((size, plan.frames), dtype=torch.float32, pin_memory=pin)
-    text = torch.zeros((size, plan.tokens), dtype=torch.int64, pin_memory=pin)
-    for row, index in enumerate(plan.indices):
-        for target, values in zip((audio, log_f0), table.arrays(index)):
-            target[row, : len(values)] = torch.from_numpy(values)
-        start, count = table.text_offset[index], table.tokens[index]
-        text[row, :count] = torch.from_numpy(table.text[start : start + count].astype(np.int64))
-    lengths = torch.from_numpy(np.stack([table.frames[plan.indices], table.tokens[plan.indices]]))
-    lengths = lengths.pin_memory() if pin else lengths
-    return audio, log_f0, text, lengths[0], lengths[1]
-
-
-def upload(pieces: Pieces, device: torch.device) -> Pieces:
-    """Copy to the device without waiting."""
-    audio, log_f0, text, frames, tokens = (piece.to(device, non_blocking=True) for piece in pieces)
-    return audio, log_f0, text, frames, tokens
-
-
 class JetsBatches:
     """Training batches without end; its state is the sampler's counters of the batches that were taken."""
 
@@ -246,10 +244,15 @@ class JetsBatches:
         self, table: UtteranceTable, sampler: LengthSampler, assembler: BatchAssembler, on_device: bool
     ) -> None:
         self.table, self.sampler, self.assembler, self.device = table, sampler, assembler, assembler.device
-        self.corpus = CorpusOnDevice(table, self.device) if on_device else None
-        self._orders: dict[int, tuple[Tensor, list[int]]] = {}
+        self.corpus: StoredUtterances | None = None
+        if on_device:
+            try:
+                self.corpus = StoredUtterances.read(table, np.arange(len(table)), self.device)
+            except torch.OutOfMemoryError:
+                gib = table.size_in_bytes() / 2**30
+                raise UserError(f"the corpus ({gib:.1f} GiB) does not fit: set train.corpus_on_device=never") from None
         self._reader: ThreadPoolExecutor | None = None
-        self._ahead: deque[Future[tuple[BatchPlan, Pieces, dict[str, Any]]]] = deque()
+        self._ahead: deque[Future[tuple[BatchPlan, StoredUtterances, dict[str, Any]]]] = deque()
         self._state = sampler.state_dict()
         self._waited = 0.0
         sampler.current_pass  # noqa: B018  planned now, so that the padding is known before the first batch
@@ -259,22 +262,24 @@ class JetsBatches:
         if self.corpus is not None:
             plan = self.sampler.next()
             self._state = self.sampler.state_dict()
-            return self.assembler(self.corpus.gather(self._indices(), plan), self.table, plan)
+            return self.at(plan)
         if self._reader is None:
             self._reader = ThreadPoolExecutor(1, "read ahead")  # one thread, so that batches come in order
             self._ahead.extend(self._reader.submit(self._read_ahead) for _ in range(BATCHES_AHEAD))
         begin = time.perf_counter()
-        plan, pieces, self._state = self._ahead.popleft().result()
+        plan, utterances, self._state = self._ahead.popleft().result()
         self._waited += time.perf_counter() - begin
         self._ahead.append(self._reader.submit(self._read_ahead))
-        return self.assembler(upload(pieces, self.device), self.table, plan)
+        return self.assembler.whole(utterances, self.table, plan)
 
     def at(self, plan: BatchPlan) -> Batch:
         """Any batch, without moving the position."""
         if self.corpus is None:
             return self.assembler.read(self.table, plan)
-        indices = torch.from_numpy(np.ascontiguousarray(plan.indices)).to(self.device)
-        return self.assembler(self.corpus.gather(indices, plan), self.table, plan)
+        rows = torch.from_numpy(np.ascontiguousarray(plan.indices))
+        if self.device.type == "cuda":  # from pinned memory the host need not wait
+            rows = rows.pin_memory().to(self.device, non_blocking=True)
+        return self.assembler(self.corpus, rows, self.table, plan)
 
     def describe(self) -> str:
         """How much speech there is, and where it lies."""
@@ -310,23 +315,9 @@ class JetsBatches:
         """Continue with the batch after the last one that was taken."""
         self.close()
         self.sampler.load_state_dict(saved)
-        self._orders.clear()
         self._state = self.sampler.state_dict()
 
-    def _read_ahead(self) -> tuple[BatchPlan, Pieces, dict[str, Any]]:
+    def _read_ahead(self) -> tuple[BatchPlan, StoredUtterances, dict[str, Any]]:
         plan = self.sampler.next()
-        return plan, read_from_host(self.table, plan, self.device), self.sampler.state_dict()
-
-    def _indices(self) -> Tensor:
-        """The current plan's indices on the device: a pass is uploaded once and then sliced."""
-        number = self.sampler.pass_index
-        if number not in self._orders:
-            plans = self.sampler.current_pass
-            order = torch.from_numpy(np.concatenate([plan.indices for plan in plans]))
-            if self.device.type == "cuda":  # from pinned memory the host need not wait
-                order = order.pin_memory().to(self.device, non_blocking=True)
-            ends = np.cumsum([len(plan.indices) for plan in plans]).tolist()
-            self._orders = {number: (order, [0, *ends])}
-        order, bounds = self._orders[number]
-        position = self.sampler.position
-        return order[bounds[position - 1] : bounds[position]]
+        utterances = StoredUtterances.read(self.table, plan.indices, torch.device("cpu"))
+        return plan, utterances, self.sampler.state_dict()

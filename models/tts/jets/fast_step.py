@@ -20,10 +20,10 @@ from torch import Tensor
 from models.kernels import dispatch
 from models.kernels.cuda_graphs import StepGraphs
 from models.kernels.weight_norm import FusedWeights
-from models.tts.jets.batch import Batch, length_mask
 from models.tts.jets.losses import Segments
-from models.tts.jets.network import AcousticOutput
-from models.tts.jets.step import TrainStep, trainable
+from models.tts.jets.network import AcousticOutput, Batch
+from models.tts.jets.step import TrainStep
+from models.vocoders.convolutions import length_mask
 from models.vocoders.discriminators import Features, discriminator_losses
 
 
@@ -49,17 +49,8 @@ class SideStream:
         """Inside the block kernels go on where the last block on the side ended."""
         return nullcontext() if self.stream is None else torch.cuda.stream(self.stream)
 
-    def mark(self) -> torch.cuda.Event | None:
-        """A moment on the side that `reach` can wait for."""
-        return None if self.stream is None else self.stream.record_event()
-
-    def reach(self, moment: torch.cuda.Event | None) -> None:
-        """The main stream waits for that moment."""
-        if moment is not None:
-            torch.cuda.current_stream().wait_event(moment)
-
     def join(self) -> None:
-        """The main stream waits for all that was begun on the side."""
+        """The main stream waits for all that the side has been given so far."""
         if self.stream is not None:
             torch.cuda.current_stream().wait_stream(self.stream)
 
@@ -73,11 +64,11 @@ class FastStep(TrainStep):
         # Without Triton the alignment makes the host wait, which no graph can hold.
         graphs = self.device.type == "cuda" and self.config.train.cuda_graphs and dispatch.tl is not None
         self.side = SideStream(graphs)
-        self.streams = [torch.cuda.Stream() for _ in discriminator.judges[1:]] if graphs else []
+        self.sides = [SideStream(graphs and number > 0) for number in range(len(discriminator.judges))]
         self.fused = [
             FusedWeights(module, self.dtype or torch.float32) for module in (network.generator, discriminator)
         ]
-        parameters = [*trainable(network), *trainable(discriminator)]
+        parameters = [*network.parameters(), *discriminator.parameters()]
         self.graphs = StepGraphs(self.compute, parameters) if graphs else None
 
     def __call__(
@@ -99,7 +90,8 @@ class FastStep(TrainStep):
             for_losses, for_decoder = (hidden.detach().requires_grad_() for _ in range(2))
             with side.begin():
                 aligned = network.align(batch, for_losses, text_mask, frame_mask)
-                moment = side.mark()
+            side.join()  # the decoder needs the alignment, but nothing of what follows on the side
+            with side.proceed():
                 predicted = network.predict(for_losses, text_mask)
             # `output` must live until the streams have joined, masks included. Kernels of one stream read what was made
             # on the other: on the side the encoder states and masks of the main stream, on the main stream the
@@ -107,7 +99,6 @@ class FastStep(TrainStep):
             # memory goes to the next one of the stream that made it, even while the other stream has yet to read it. In
             # a captured graph that race would be there at every replay.
             output = AcousticOutput(text_mask, frame_mask, for_losses, aligned, predicted)
-            side.reach(moment)
             decoded = network.decode(
                 for_decoder, aligned.durations, aligned.log_f0, aligned.energy, text_mask, frame_mask
             )
@@ -118,7 +109,7 @@ class FastStep(TrainStep):
         terms, judged, gradient = self.waveform_half(states.detach().requires_grad_(), real, loss_scale)
         states.backward(gradient)
         side.join()
-        hidden.backward(sum_of(for_losses.grad, for_decoder.grad))
+        hidden.backward(for_losses.grad + for_decoder.grad)  # type: ignore[operator]
         return self.losses.report(acoustic | terms, judged)
 
     def waveform_half(
@@ -134,26 +125,16 @@ class FastStep(TrainStep):
         terms = self.losses.waveform(Segments(states, real, fake, features, self.losses.mels))
         judged = discriminator_losses(features)
         del features  # of which the backward passes keep what they need, as long as they need it
-        ((judged[0] + judged[1]) * loss_scale).backward(inputs=trainable(discriminator), retain_graph=True)
-        (self.losses.weighted(terms) * loss_scale).backward(inputs=[states, *trainable(generator)])
+        ((judged[0] + judged[1]) * loss_scale).backward(inputs=list(discriminator.parameters()), retain_graph=True)
+        (self.losses.weighted(terms) * loss_scale).backward(inputs=[states, *generator.parameters()])
         return terms, judged, states.grad
 
     def judge(self, audio: Tensor) -> Features:
-        """The discriminators' feature maps of audio (B, N), each discriminator on a stream of its own, if there are."""
-        if not self.streams:
-            return self.discriminator(audio)
-        main, outputs = torch.cuda.current_stream(), []
-        inputs = self.discriminator.inputs(audio)
-        for stream, judge, x in zip([main, *self.streams], self.discriminator.judges, inputs):
-            if stream is not main:
-                stream.wait_stream(main)
-            with torch.cuda.stream(stream):
+        """The discriminators' feature maps of audio (B, N), each made on a stream of its own, if there are streams."""
+        outputs = []
+        for side, judge, x in zip(self.sides, self.discriminator.judges, self.discriminator.inputs(audio)):
+            with side.begin():
                 outputs.append(judge(x))
-        for stream in self.streams:
-            main.wait_stream(stream)
+        for side in self.sides:
+            side.join()
         return outputs
-
-
-def sum_of(one: Tensor | None, other: Tensor | None) -> Tensor | None:
-    """The sum of two gradients, either of which may be missing."""
-    return one if other is None else other if one is None else one + other

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.base.sampler import padded
 from models.kernels.cuda_graphs import GraphCache
 from models.kernels.dispatch import tl
 from models.tts.jets.network import JetsNetwork, Predictions
-from models.vocoders.convolutions import WeightNormConv1d, within
+from models.vocoders.convolutions import WeightNormConv1d, length_mask
 
 _log = logging.getLogger(__name__)
 GRAPHS = 64  # kept at most, a few MB each
@@ -48,7 +49,7 @@ class GpuNetwork(JetsNetwork):
             hidden, predicted = super(GpuNetwork, self).read(*inputs)
             return hidden, predicted.log_durations, predicted.log_f0, predicted.energy
 
-        shape = (len(text), rounded_up(text.shape[1], TEXT_STEP))
+        shape = (len(text), padded(text.shape[1], TEXT_STEP))
         made = self.graphs.run("read", flat, (text, text_lengths), (shape, shape[:1]))
         hidden, *predicted = (values[:, : text.shape[1]] for values in made)
         return hidden, Predictions(*predicted)
@@ -70,7 +71,7 @@ class GpuNetwork(JetsNetwork):
         if self.graphs is None:
             return self._decoded(*inputs)[0]
         batch, n_text, channels = hidden.shape
-        text, frames = (batch, rounded_up(n_text, TEXT_STEP)), (batch, frame_bucket(frame_mask.shape[1]))
+        text, frames = (batch, padded(n_text, TEXT_STEP)), (batch, frame_bucket(frame_mask.shape[1]))
         shapes = ((*text, channels), text, text, text, text, frames, text)
         return self.graphs.run("decode", self._decoded, inputs, shapes)[0][:, : frame_mask.shape[1]]
 
@@ -107,7 +108,7 @@ class GpuGenerator:
 
     def _generated(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor]:
         if self.fused is not None:
-            inside = within(lengths, frames.shape[1], self.hop_size)
+            inside = length_mask(lengths, frames.shape[1], self.hop_size)
             return (self.fused(frames, lengths).masked_fill(~inside, 0.0),)
         # The weights are cast already; autocast knows which operations need float32 all the same.
         with torch.autocast(frames.device.type, self.half, enabled=self.half is not None, cache_enabled=False):
@@ -148,14 +149,9 @@ def for_inference(generator: nn.Module, half: torch.dtype | None) -> nn.Module:
     return generator
 
 
-def rounded_up(size: int, step: int) -> int:
-    """The next multiple of `step`."""
-    return -(-size // step) * step
-
-
 def frame_bucket(n_frames: int) -> int:
     """A few more frames, the same for similar numbers: at most 31, or an eighth of many."""
     step = FRAME_STEP
     while n_frames > 16 * step:
         step *= 2
-    return rounded_up(n_frames, step)
+    return padded(n_frames, step)

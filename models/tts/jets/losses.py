@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from models.tts.jets.alignment import binarisation_loss, forward_sum_loss
-from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.network import AcousticOutput
+from models.tts.jets.network import AcousticOutput, Batch
 from models.vocoders.discriminators import Features, adversarial_loss, feature_matching_loss, total
 from processors.audio.mel import MelSpectrogram
 from utils.errors import UserError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,13 +11,45 @@ from torch import Tensor, nn
 
 from models.kernels.monotonic import search_paths
 from models.tts.jets.alignment import AlignmentModule
-from models.tts.jets.batch import Batch, length_mask
 from models.tts.jets.config import JetsModelConfig
 from models.tts.jets.transformer import Transformer, initialise_xavier
-from models.tts.jets.upsampling import average_by_duration, durations_of, gaussian_upsample
-from models.tts.jets.variance import ValueEmbedding, VariancePredictor, durations_from_log, scale_durations
+from models.tts.jets.variance import (
+    ValueEmbedding,
+    VariancePredictor,
+    average_by_duration,
+    durations_from_log,
+    durations_of,
+    gaussian_upsample,
+    scale_durations,
+)
+from models.vocoders.convolutions import length_mask
 
 STATISTICS = ("log_f0_mean", "log_f0_std", "energy_mean", "energy_std")
+
+
+@dataclass
+class Batch:
+    """Utterances of mixed lengths, padded, on one device.
+
+    The lengths are carried twice: on the device for the step, which never waits for it, and on the host (the sampler
+    knows them anyway) for those who cut utterances out of a batch, as validation does.
+    """
+
+    text: Tensor  # (B, T_text) token ids, 0 in padding
+    text_lengths: Tensor  # (B,) int64
+    mel: Tensor  # (B, T, n_mel) natural log
+    frame_lengths: Tensor  # (B,) int64
+    log_f0: Tensor  # (B, T) normalised, 0 in padding
+    energy: Tensor  # (B, T) normalised, 0 in padding
+    audio: Tensor  # (B, T * hop_size) in [-1, 1], 0 in padding
+    host_text_lengths: tuple[int, ...]
+    host_frame_lengths: tuple[int, ...]
+    ids: tuple[str, ...]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on a device."""
+        moved: dict[str, Any] = {name: v.to(device) for name, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
 
 
 @dataclass

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -15,16 +14,13 @@ from tqdm import tqdm
 from models.base.checkpoints import find_checkpoint
 from models.base.experiment import TOKENS
 from models.evaluation.items import AlignmentRecord, Item, SplitRecordings, file_name
-from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora
-from models.tts.jets.network import STATISTICS
+from models.tts.jets.network import STATISTICS, Batch
+from models.tts.jets.synthesizer import Synthesizer
 from processors.audio.wav import write_wav
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
-
-if TYPE_CHECKING:
-    from models.tts.jets.synthesizer import Synthesizer
 
 MAX_FRAMES_CPU = 2000
 
@@ -38,8 +34,6 @@ def speak_split(
     config.inference; with config.evaluate.copy_synthesis also as copy synthesis, whose alignment is kept. Raises
     UserError when the voice, the corpus or the split is missing.
     """
-    from models.tts.jets.synthesizer import Synthesizer  # which training, with its copy synthesis, does not need
-
     checkpoint = find_checkpoint(expt_dir, config.inference.checkpoint)
     voice = Synthesizer.from_experiment(expt_dir, checkpoint=checkpoint.name)
     corpora = open_corpora(config)
@@ -78,24 +72,22 @@ def _speak(
         energy_scale=10 ** (inference.energy_db / 20),
     )
     copied = voice.network.copy(batch) if config.evaluate.copy_synthesis else None
+
+    def written(kind: str, key: str, waveform: Tensor, frames: int) -> Path:
+        path = folder / kind / f"{file_name(key)}.wav"
+        write_wav(path, waveform[: frames * voice.hop_size].float().cpu().numpy(), voice.sample_rate)
+        return path
+
     for row, key in enumerate(batch.ids):
         count, frames = batch.host_text_lengths[row], batch.host_frame_lengths[row]
-        audio, copy = folder / "synthesis" / f"{file_name(key)}.wav", None
-        write_wav(audio, _samples(free.waveform[row], int(free.frame_lengths[row]), voice.hop_size), voice.sample_rate)
-        log_p_attn = path = None
+        audio = written("synthesis", key, free.waveform[row], free.host_frame_lengths[row])
+        copy = log_p_attn = path = None
         if copied is not None:
             output, spoken = copied
-            copy = folder / "copy" / f"{file_name(key)}.wav"
-            write_wav(copy, _samples(spoken.waveform[row], frames, voice.hop_size), voice.sample_rate)
+            copy = written("copy", key, spoken.waveform[row], frames)
             # The scores hold the prior too: each frame's are scaled to a distribution over the tokens.
             log_p_attn = output.aligned.log_p_attn[row, :frames, :count].float().log_softmax(-1).cpu().numpy()
             path = output.aligned.path[row, :frames].cpu().numpy()
         letters = tuple(tokens[token] for token in batch.text[row, :count].tolist())
-        durations = free.durations[row, :count].cpu().numpy()
-        alignment = AlignmentRecord(letters, durations, log_p_attn, path)
+        alignment = AlignmentRecord(letters, free.durations[row, :count].cpu().numpy(), log_p_attn, path)
         yield Item(key, texts[row], audio, copy=copy, alignment=alignment)
-
-
-def _samples(waveform: Tensor, frames: int, hop_size: int) -> np.ndarray:
-    """The first frames of a waveform (N,) as an array."""
-    return waveform[: frames * hop_size].float().cpu().numpy()

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.losses import Losses, Segments
-from models.tts.jets.network import AcousticOutput, JetsNetwork
-from models.tts.jets.upsampling import random_starts, take_segments
+from models.tts.jets.network import AcousticOutput, Batch, JetsNetwork
 from models.vocoders.discriminators import Discriminators, discriminator_losses
 
 AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -45,12 +43,12 @@ class TrainStep:
         """
         output, segments = self.speak(batch, starts)
         terms = self.losses.acoustic(output, batch) | self.losses.waveform(segments)
-        (self.losses.weighted(terms) * loss_scale).backward(inputs=trainable(self.network))
+        (self.losses.weighted(terms) * loss_scale).backward(inputs=list(self.network.parameters()))
 
         with self.autocast():
             features = self.discriminator(torch.cat([segments.real, segments.fake.detach()]))
         real, fake = discriminator_losses(features)
-        ((real + fake) * loss_scale).backward(inputs=trainable(self.discriminator))
+        ((real + fake) * loss_scale).backward(inputs=list(self.discriminator.parameters()))
         return self.losses.report(terms, (real, fake))
 
     def speak(self, batch: Batch, starts: Tensor | None) -> tuple[AcousticOutput, Segments]:
@@ -81,6 +79,18 @@ class TrainStep:
         return self.losses.report(terms, discriminator_losses(segments.features))
 
 
-def trainable(module: nn.Module) -> list[nn.Parameter]:
-    """Parameters that training changes."""
-    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+def take_segments(values: Tensor, starts: Tensor, size: int) -> Tensor:
+    """Windows values[b, starts[b] : starts[b] + size] of values (B, T, ...), zeros beyond T: (B, size, ...)."""
+    index = starts.unsqueeze(1) + torch.arange(size, device=values.device)
+    inside = index < values.shape[1]
+    index = index.clamp_max(values.shape[1] - 1)
+    shape = (*index.shape, *([1] * (values.dim() - 2)))
+    taken = values.gather(1, index.view(shape).expand(*index.shape, *values.shape[2:]))
+    return taken * inside.view(shape)
+
+
+def random_starts(frame_lengths: Tensor, size: int, generator: torch.Generator | None = None) -> Tensor:
+    """Uniform first frames (B,) of segments of `size` frames inside utterances of frame_lengths (B,); 0 if shorter."""
+    room = (frame_lengths - size).clamp_min(0)
+    uniform = torch.rand(room.shape, device=room.device, generator=generator)
+    return torch.minimum((uniform * (room + 1)).long(), room)

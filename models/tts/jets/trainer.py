@@ -78,7 +78,8 @@ class Trainer(BaseTrainer):
         values = self.validation.losses(self.compute)
         if self.config.evaluate.during_training:
             values |= self.validation.measures(self.network)
-        self.validation.show(self.network, self.log, self.step)
+        for index in self.validation.shown if self.processes.is_main else ():
+            self.validation.show(index, self.network, self.log, self.step)
         for network in self.parts.networks.values():
             network.train()
         return values

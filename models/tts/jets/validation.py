@@ -12,13 +12,11 @@ from models.base.processes import Processes
 from models.base.run_log import RunLog
 from models.base.sampler import TEXT_MULTIPLE, BatchPlan, padded
 from models.evaluation.waveform_measures import VALIDATION_MEASURES, validation_measures
-from models.tts.jets.batch import Batch
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable
-from models.tts.jets.network import JetsNetwork
+from models.tts.jets.network import Batch, JetsNetwork
 from models.tts.jets.step import TrainStep
 from models.tts.jets.variance import durations_from_log
 from processors import plots
-from processors.audio.mel import MelSpectrogram
 
 # Utterances that the measures are computed on, and frames that are synthesised at once.
 MEASURED, MEASURED_FRAMES = 64, 4000
@@ -33,7 +31,7 @@ class Validation:
         """Batches hold at most `max_frames` padded frames; `samples` utterances are shown, always the same."""
         self.table, self.assembler, self.processes = table, assembler, processes
         self.plans = table.in_order(max_frames) if len(table) else []
-        self.shown = fixed_samples(table, samples)
+        self.shown = fixed_samples(table, samples).tolist()
 
     def losses(self, step: TrainStep) -> dict[str, float]:
         """Mean of every loss over the split's utterances, shared by all processes; empty without utterances."""
@@ -75,29 +73,20 @@ class Validation:
         return dict(zip(names, (total[:-1] / total[-1]).tolist()))
 
     @torch.no_grad()
-    def show(self, network: JetsNetwork, log: RunLog, step: int) -> None:
-        """Sounds and pictures of the fixed utterances in TensorBoard; on the main process only."""
-        if self.processes.is_main:
-            for index in self.shown:
-                self._show(int(index), network, log, step)
-
-    def _show(self, index: int, network: JetsNetwork, log: RunLog, step: int) -> None:
+    def show(self, index: int, network: JetsNetwork, log: RunLog, step: int) -> None:
+        """Sounds and pictures of an utterance in TensorBoard."""
         frames, count = int(self.table.frames[index]), int(self.table.tokens[index])
         plan = BatchPlan(np.array([index]), frames, padded(count, TEXT_MULTIPLE))
         batch, tokens = self.assembler.read(self.table, plan), self.table.corpora[0].tokens
-        rate, hop_size = self.assembler.sample_rate, self.table.hop_size
+        rate, hop_size, spectra = self.assembler.sample_rate, self.table.hop_size, self.assembler.spectra
         output, copied = network.copy(batch)
         aligned, hat = output.aligned, output.predicted
         free = network.infer(batch.text, batch.text_lengths)
-        sounds = {
-            "recording": batch.audio[0],
-            "speech": free.waveform[0, : int(free.frame_lengths[0]) * hop_size],
-            "copy": copied.waveform[0, : frames * hop_size],
-        }
+        waveforms = {"recording": batch.audio, "speech": free.waveform, "copy": copied.waveform[:, : frames * hop_size]}
         (name,), (text,) = self.table.ids(plan.indices), self.table.texts(plan.indices)
-        for kind, sound in sounds.items():
-            log.audio(f"{name}/{kind}", sound.float().cpu().numpy(), step, rate)
-        mels = [mel_of(self.assembler.spectra, sound) for sound in sounds.values()]
+        for kind, waveform in waveforms.items():
+            log.audio(f"{name}/{kind}", waveform[0].float().cpu().numpy(), step, rate)
+        mels = [spectra(waveform.float())[0][0].cpu().numpy() for waveform in waveforms.values()]
         titles = (
             f"recording: {text if len(text) <= 110 else text[:107] + '...'}",
             "speech from text",
@@ -118,13 +107,6 @@ class Validation:
         ):
             true, guessed = (to_plain(value[0, :count].float().cpu().numpy()) for value in (target, guess))
             log.image(f"{name}/{kind}", plots.token_curves(true, guessed, letters, label), step)
-
-
-def mel_of(spectra: MelSpectrogram, sound: Tensor) -> np.ndarray:
-    """Log-mel (T, n_mel) of a waveform (N,); an empty one counts as one frame of silence."""
-    if len(sound) < spectra.hop_size:
-        sound = sound.new_zeros(spectra.hop_size)
-    return spectra(sound.float().unsqueeze(0))[0][0].cpu().numpy()
 
 
 def fixed_samples(table: UtteranceTable, count: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Duration, pitch and energy predictors, and the embeddings of pitch and energy (FastSpeech 2, arXiv 2006.04558)."""
+"""The variance adaptor (FastSpeech 2, arXiv 2006.04558): durations, pitch and energy, and from tokens to frames."""
 
 from __future__ import annotations
 
@@ -87,3 +87,36 @@ def running_maximum(values: Tensor) -> Tensor:
     position = torch.arange(values.shape[1], device=values.device)
     earlier = position.unsqueeze(0) <= position.unsqueeze(1)
     return (values.unsqueeze(1) * earlier).amax(-1)
+
+
+def gaussian_upsample(
+    hidden: Tensor, durations: Tensor, text_mask: Tensor, n_frames: int, delta: float | Tensor
+) -> Tensor:
+    """Spread token states over frames by a softmax of -delta * (frame - token centre)^2 (arXiv 2010.04301).
+
+    hidden (B, T_text, C), durations (B, T_text) in frames, text_mask (B, T_text), delta one number or (B, T_text); the
+    result is (B, n_frames, C). Frames behind an utterance's end get its last tokens' states: mask them.
+    """
+    durations = durations.float()
+    centres = durations.cumsum(1) - durations / 2
+    frames = torch.arange(n_frames, device=hidden.device, dtype=torch.float32)
+    if isinstance(delta, Tensor) and delta.dim() > 0:
+        delta = delta.unsqueeze(1)
+    energy = -delta * (frames[None, :, None] - centres[:, None, :]).square()
+    weights = energy.masked_fill(~text_mask[:, None, :], float("-inf")).softmax(-1)
+    return weights.to(hidden.dtype) @ hidden
+
+
+def average_by_duration(values: Tensor, durations: Tensor) -> Tensor:
+    """Mean of frame values (B, T) over each token's frames: (B, T_text) for durations (B, T_text), 0 for 0 frames."""
+    # Differences of running sums cancel badly in float32 over a thousand frames.
+    sums = F.pad(values.double().cumsum(1), (1, 0))
+    ends = durations.cumsum(1)
+    totals = sums.gather(1, ends) - sums.gather(1, ends - durations)
+    return (totals / durations.clamp_min(1)).to(values.dtype)
+
+
+def durations_of(paths: Tensor, frame_mask: Tensor, n_text: int) -> Tensor:
+    """Frames of each token (B, n_text), int64, on paths (B, T) inside frame_mask (B, T)."""
+    counts = torch.zeros(paths.shape[0], n_text, dtype=torch.int64, device=paths.device)
+    return counts.scatter_add_(1, paths, frame_mask.long())

@@ -11,7 +11,7 @@ from scipy.signal import lfilter
 from config.schema import ExperimentConfig, PreprocessConfig
 from models.evaluation.signal_measures import Signal, analyse
 from models.registry import load_config
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 RATE = 22050
 # Formants (Hz) of a sequence of vowels, and their bandwidths.

@@ -20,7 +20,7 @@ from models.evaluation.report import Report, read_report
 from models.evaluation.stage import run_comparison, run_evaluation
 from tests.scripts import load_script
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 RATE = 22050
 ROWS = [

@@ -26,7 +26,7 @@ from models.evaluation.report import (
     write_report_json,
 )
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 RATE = 22050
 

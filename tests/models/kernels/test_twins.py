@@ -17,22 +17,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.kernels import (
-    bias_activation,
     dispatch,
     feature_distance,
     forward_sum,
     grouped_conv,
     monotonic,
+    row_conv,
     weight_norm,
 )
 from models.kernels.row_conv import conv_of_one_channel, conv_to_one_channel
 from models.kernels.time_conv import TimeConv1d
-from models.tts.jets.batch import length_mask
 from models.vocoders.convolutions import (
     WeightNormConv1d,
     WeightNormConv2d,
     WeightNormConvTranspose1d,
     fold_weight_norm,
+    length_mask,
 )
 from models.vocoders.hifigan import HifiganGenerator
 
@@ -70,7 +70,7 @@ def lengths_of(most: int) -> Tensor:
 
 def biased(slope: float, dtype: torch.dtype) -> Made:
     inputs = [random(3, 48, 7, 33, dtype=dtype), random(48)]
-    return lambda y, bias: bias_activation.bias_activation(y, bias, slope), inputs
+    return lambda y, bias: row_conv.bias_activation(y, bias, slope), inputs
 
 
 def distance(*shape: int, dtype: torch.dtype) -> Made:
@@ -105,7 +105,7 @@ def cases() -> list[tuple[ModuleType, Callable[[], Made]]]:
     """The module, and what makes a function with its inputs."""
     made: list[tuple[ModuleType, Callable[[], Made]]] = []
     for dtype in (torch.float32, HALF):
-        made += [(bias_activation, partial(biased, slope, dtype)) for slope in (1.0, 0.1)]
+        made += [(row_conv, partial(biased, slope, dtype)) for slope in (1.0, 0.1)]
         shapes = ((4, 7, 1, 1001), (6, 16, 1, 33), (2, 1, 5, 4))
         made += [(feature_distance, partial(distance, *shape, dtype=dtype)) for shape in shapes]
     sizes = ((1, 1), (12, 40), (90, 600), (300, 1200)) if ON_GPU else ((1, 1), (12, 40))

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from models.base.experiment import PITCH_RESPONSE
-from models.tts.calibration import SHIFTS, frame_shifts, measure
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.pitch_response import PitchResponse
+from models.tts.pitch_response import SHIFTS, PitchResponse, frame_shifts, measure
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
 

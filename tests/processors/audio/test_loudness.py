@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from processors.audio.finish import CEILING_DB, apply_gain, limit_peaks, pause_before, to_level
+from processors.audio.finish import CEILING_DB, apply_gain, limit_peaks, pause_like, to_level
 from processors.audio.recording import active_level_db
 
 RATE = 22050
@@ -66,11 +66,11 @@ def test_a_pause_has_the_level_of_the_floor_before_it_and_never_more_than_50_dbf
 ) -> None:
     wave = speechlike()
     wave[: RATE // 20] = quiet * np.random.default_rng(1).standard_normal(RATE // 20)
-    pause = pause_before(wave, 1.5, RATE)
+    pause = pause_like(wave, 1.5, RATE)
     assert pause.shape == (round(1.5 * RATE),) and pause.dtype == np.float32
     assert np.sqrt(np.square(pause).mean()) == pytest.approx(expected, rel=0.1)
-    assert np.array_equal(pause, pause_before(wave[: round(0.043 * RATE)], 1.5, RATE)), "its first 43 ms decide"
+    assert np.array_equal(pause, pause_like(wave[: round(0.043 * RATE)], 1.5, RATE)), "its first 43 ms decide"
 
 
 def test_what_is_too_short_for_a_floor_has_digital_silence_before_it() -> None:
-    assert not pause_before(np.ones(9, np.float32), 0.1, RATE).any() and len(pause_before(np.ones(9), 0, RATE)) == 0
+    assert not pause_like(np.ones(9, np.float32), 0.1, RATE).any() and len(pause_like(np.ones(9), 0, RATE)) == 0

@@ -15,7 +15,7 @@ import soundfile
 from processors.audio import wav
 from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 
 def test_samples_come_back(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from processors.text.frontend import TextFrontEnd
 from processors.text.g2p_model import g2p_en_folder
 from processors.text.tokens import load_tokens, save_tokens
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 TOKENS = ["<blank>", "<unk>", "HH", "AH0", "L", "OW1", "W", "ER1", "D", ",", ".", "?", "<sos/eos>"]
 

@@ -188,6 +188,22 @@ def test_token_table_round_trip(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["tokens.json"]
 
 
+@pytest.mark.parametrize("key", ["tokens", "counts", "phone_extractor"])
+def test_a_changed_token_table_is_noticed_and_one_without_a_checksum_still_loads(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "tokens.json"
+    save_tokens(path, ["<pad>", "^", "$", ",", "a"], "ipa", "en-us", {",": 9, "a": 90})
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole, sort_keys=True))
+    assert load_tokens(path) == whole, "its layout does not matter"
+    changed = {"tokens": ["<pad>", "^", "$", "a", ","], "counts": {",": 90, "a": 9}, "phone_extractor": "espeak"}[key]
+    path.write_text(json.dumps({**whole, key: changed}))
+    with pytest.raises(UserError, match="was changed after it was written"):
+        load_tokens(path)
+    del whole["crc32"]  # as tables of before have none
+    path.write_text(json.dumps({**whole, key: changed}))
+    assert load_tokens(path)[key] == changed
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -204,7 +220,7 @@ def test_bad_token_tables_are_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(UserError, match="tokens.json is missing"):
         load_tokens(path)
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(UserError, match="run stage 1 again"):
+    with pytest.raises(UserError, match="restore it from another copy"):
         load_tokens(path)
 
 

@@ -15,9 +15,10 @@ import pytest
 from processors.text.arpabet import PHONES, complete_stress
 from processors.text.english import EnglishPhones
 from processors.text.g2p_model import LetterToPhone
-from processors.text.lexicon import cmudict
+from processors.text.lexicon import cmudict_phones, our_words, plain_cmudict
 from processors.text.morphology import from_parts
 from processors.text.pronounce import Pronouncer, spell
+from processors.text.tables import rows
 from utils.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -77,16 +78,23 @@ def test_model_says_what_is_wrong_with_its_file(tmp_path: Path) -> None:
         LetterToPhone(broken)
 
 
-def test_dictionary_holds_only_our_phones_and_loads_fast() -> None:
-    start = time.process_time()
-    cmudict.cache_clear()
-    entries = cmudict()
-    seconds = time.process_time() - start
-    assert len(entries) > 120_000
-    known = set(PHONES)
-    assert all(set(phones.split()) <= known for phones in entries.values())
-    # 0.15 s here; the margin is for slow machines.
-    assert seconds < 1.5
+def test_dictionaries_hold_only_our_phones() -> None:
+    entries = {**plain_cmudict(), **our_words()}
+    assert len(entries) > 120_000 and len(our_words()) > 1500
+    assert {phone for phones in entries.values() for phone in phones.split()} <= set(PHONES)
+    for phrase, *phones in rows("phrases.txt"):
+        assert len(phrase.split()) == len(phones) and {p for one in phones for p in one.split()} <= set(PHONES), phrase
+
+
+def test_bisecting_finds_every_word_and_nothing_else() -> None:
+    entries = plain_cmudict()
+    words = list(entries)
+    for word in (*words[:50], *words[50::997], *words[-50:]):
+        assert cmudict_phones(word) == entries[word]
+        # Nothing before the first word, between two, or after the last.
+        assert all(
+            cmudict_phones(other) is None for other in (word + "\x7f", word[:-1] + "\x00", "") if other not in entries
+        )
 
 
 @pytest.mark.parametrize(
@@ -129,6 +137,13 @@ def test_dictionary_holds_only_our_phones_and_loads_fast() -> None:
         # contractions
         ("who'd", "HH UW1 D"),
         ("Oswald'll", "AO1 Z W AO0 L D AH0 L"),
+        # names; accents where they tell words apart, and where they do not
+        ("Nietzsche", "N IY1 CH AH0"),
+        ("MySQL", "M AY2 EH2 S K Y UW2 EH1 L"),
+        ("rosé", "R OW0 Z EY1"),
+        ("Citroën", "S IH1 T R OW2 AH0 N"),
+        ("naïve", "N AY2 IY1 V"),
+        ("NGOs", "EH1 N JH IY1 OW1 Z"),
     ],
 )
 def test_words(word: str, phones: str) -> None:
@@ -165,6 +180,13 @@ def test_article_before_vowels_and_letters() -> None:
     assert phones("A B C") == spell("abc")
     assert phones("Exhibit A, again")[-8:-1].count("EY1") == 1
     assert phones("section seven, a, applies").count("EY1") == 1
+
+
+def test_words_that_belong_together() -> None:
+    phones = EnglishPhones({"jolla": ("JH", "AA1")}).phones
+    assert phones("In Des Moines, the hors d'oeuvre") == "IH0 N D AH0 M OY1 N , DH IY0 AO0 R D ER1 V".split()
+    assert phones("Des and Moines")[:3] == "D EH1 S".split()
+    assert phones("la, jolla") == "L AA1 , JH AA1".split() and phones("La Jolla") == "L AH0 JH AA1".split()
 
 
 def test_text_in_capitals_only_is_read_as_words() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.registry import load_config
-from models.tts.exchange.onnx_files import check_piper, phoneme_id_map
+from models.tts.exchange.onnx_export import check_piper, phoneme_id_map
 from processors.script import Scriptwriter
 from processors.text.arpabet import PHONES, arpabet_to_ipa
 from processors.text.frontend import TextFrontEnd

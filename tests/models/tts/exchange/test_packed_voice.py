@@ -25,6 +25,7 @@ from models.tts.exchange.espnet_voice import export_voice as to_espnet
 from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer
+from processors.text.tokens import save_tokens
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, make_experiment, make_network
 from utils.errors import UserError
@@ -108,6 +109,10 @@ def test_weights_are_bound_to_their_token_table_and_lexicon(tmp_path: Path, capl
     assert "lexicon.txt is not the one that step_00000002 was trained with" in caplog.text
     table = json.loads((folder / "tokens.json").read_text())
     table["tokens"][-1], table["tokens"][-2] = table["tokens"][-2:]
+    (folder / "tokens.json").write_text(json.dumps(table))
+    with pytest.raises(UserError, match=r"tokens.json was changed after it was written, .*get it again"):
+        Synthesizer.from_experiment(folder, "cpu")
+    del table["crc32"]
     (folder / "tokens.json").write_text(json.dumps(table))
     with pytest.raises(UserError, match="tokens.json is not the table that step_00000002 was trained with"):
         Synthesizer.from_experiment(folder, "cpu")
@@ -265,7 +270,7 @@ def test_what_does_not_fit_it_is_refused_with_the_way_out(train: Train, voice: P
         assert message in text and text.endswith(f"; train with its own settings: --config {voice / 'config.json'}")
     table = json.loads((voice / "tokens.json").read_text())
     table["tokens"][-1] = "XX"
-    (voice / "tokens.json").write_text(json.dumps(table))
+    save_tokens(voice / "tokens.json", table["tokens"], table["phone_extractor"], table["language"])
     with pytest.raises(UserError, match="is not the table that step_00000004 was trained with"):
         train("tuned", finetune_from=voice)
     state = find_checkpoint(voice).path / "state.json"

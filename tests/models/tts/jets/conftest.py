@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from models.registry import load_config
-from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.network import JetsNetwork
+from models.tts.jets.network import Batch, JetsNetwork
 from models.tts.jets.step import TrainStep
 from models.vocoders.discriminators import Discriminators
 

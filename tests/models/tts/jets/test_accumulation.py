@@ -11,8 +11,8 @@ from config.schema import TrainConfig
 from models.base.engine import Engine
 from models.base.meter import Meter
 from models.base.processes import Processes
-from models.tts.jets.batch import Batch
 from models.tts.jets.config import JetsConfig
+from models.tts.jets.network import Batch
 from models.tts.jets.step import TrainStep
 
 STARTS = torch.tensor([3, 0, 14, 9])

@@ -20,7 +20,7 @@ from models.tts.jets.alignment import (
     euclidean_distance,
     forward_sum_loss,
 )
-from models.tts.jets.batch import length_mask
+from models.vocoders.convolutions import length_mask
 
 
 @pytest.mark.parametrize("omega", [0.5, 1.0, 2.0])

@@ -12,7 +12,6 @@ import torch
 
 from models.base.sampler import FRAME_MULTIPLE, BatchPlan, LengthSampler
 from models.registry import load_config
-from models.tts.jets.batch import Batch
 from models.tts.jets.dataset import (
     BatchAssembler,
     JetsBatches,
@@ -20,6 +19,7 @@ from models.tts.jets.dataset import (
     merged_statistics,
     open_corpora,
 )
+from models.tts.jets.network import Batch
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus
 from processors.text.tokens import ipa_tokens

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from models.tts.jets.batch import Batch
-from models.tts.jets.network import JetsNetwork
+from models.tts.jets.network import Batch, JetsNetwork
 
 LENGTHS = [(9, 60), (4, 25), (6, 43)]
 

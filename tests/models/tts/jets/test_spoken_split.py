@@ -22,7 +22,7 @@ from models.tts.jets.variance import durations_from_log
 from processors.corpus import read_meta, write_meta
 from processors.text.tokens import ipa_tokens, save_tokens
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 QUICK = ["evaluate.dnsmos=false", "evaluate.distillmos=false", "evaluate.bootstrap_samples=200"]
 

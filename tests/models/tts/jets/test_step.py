@@ -9,9 +9,9 @@ import torch
 
 from models.kernels import dispatch
 from models.tts.jets import losses
-from models.tts.jets.batch import Batch
 from models.tts.jets.fast_step import FastStep
 from models.tts.jets.losses import Term
+from models.tts.jets.network import Batch
 from models.tts.jets.step import TrainStep
 from models.vocoders.discriminators import discriminator_losses
 from utils.errors import UserError

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from models.base.checkpoints import latest_checkpoint, list_checkpoints, load_training, load_weights
-from utils.atomic import FileLock
 from utils.errors import UserError
+from utils.files import FileLock
 
 ROOT = Path(__file__).resolve().parents[4]
 

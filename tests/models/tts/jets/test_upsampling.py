@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from models.tts.jets import variance
-from models.tts.jets.batch import length_mask
-from models.tts.jets.upsampling import (
+from models.tts.jets.step import random_starts, take_segments
+from models.tts.jets.variance import (
     average_by_duration,
+    durations_from_log,
     durations_of,
     gaussian_upsample,
-    random_starts,
-    take_segments,
+    scale_durations,
 )
-from models.tts.jets.variance import durations_from_log, scale_durations
+from models.vocoders.convolutions import length_mask
 
 
 def test_gaussian_upsampling_equals_a_loop_over_frames() -> None:

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from models.tts.exchange import onnx_export
-from models.tts.exchange.onnx_check import compare, open_session, run_graph
 from models.tts.exchange.onnx_export import export_voice
+from models.tts.exchange.onnx_graph import compare, open_session, run_graph
 from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from processors.text.tokens import load_tokens

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.tts.exchange.onnx_check import compare, open_session, run_graph
+from models.tts.exchange.onnx_graph import compare, open_session, run_graph
 from models.tts.jets.synthesizer import Synthesizer
 from tests.models.tts.exchange.onnx.voices import GENERATORS
 

@@ -1,17 +1,26 @@
-"""ESPnet's training config and ours, both ways, from the table in espnet_options.json."""
+"""ESPnet's training config and state dict and ours, both ways, from the tables in espnet_names.json.
+
+Weights go over bit for bit: ESPnet keeps queries, keys and values in three matrices where we have one, and the period
+discriminators' weights as two-dimensional kernels of width one; everything else differs by name only.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
+from models.tts.jets.network import JetsNetwork
 from utils.errors import UserError
-from utils.json_text import read_json5
+from utils.layers import read_json5
 
 Tree = dict[str, Any]
+State = dict[str, Tensor]
 TABLE = read_json5(Path(__file__).with_suffix(".json"))
 FEATURES, ENERGY, MEL_LOSS = "feats_extract_conf", "energy_extract_conf", "tts_conf.mel_loss_params"
 _DEFAULT_RATE = {FEATURES: 16000}  # of these sections' sample rates; 22050 of the others
@@ -36,6 +45,13 @@ WRITTEN_OUT = [*(key for key in TABLE["shared"] if key.startswith("tts_conf")), 
 ]
 # What only matters to someone who trains on.
 TRAINING_ONLY = ("tts_conf.generator_adv", "tts_conf.discriminator_adv", "tts_conf.feat_match", MEL_LOSS)
+# ESPnet's prefixes of tensors. Below them, TABLE["network"] and TABLE["discriminator"] turn our names into ESPnet's.
+GENERATOR, DISCRIMINATOR = "tts.generator.", "tts.discriminator."
+# ESPnet numbers the residual blocks of all upsampling steps in one list.
+RESIDUAL_BLOCK = re.compile(r"generator\.blocks\.(\d+)\.(\d+)\.(dilated|plain)\.(\d+)\.(\w+)")
+RESIDUAL_CONVS = {"dilated": "convs1", "plain": "convs2"}
+_NORMALISERS = {"log_f0": "pitch_normalize", "energy": "energy_normalize", "mel": "normalize"}
+STATISTICS = {f"{ours}_{kind}": f"{theirs}.{kind}" for ours, theirs in _NORMALISERS.items() for kind in ("mean", "std")}
 
 
 def lookup(config: Tree, key: str, default: Any = None) -> Any:
@@ -78,7 +94,8 @@ def from_espnet(theirs: Tree, source: str) -> tuple[Tree, list[str]]:
         raise UserError(
             f"{source}: energy_extract_conf and feats_extract_conf differ, but here both share one spectrum"
         )
-    unlike = [key for key, default, fits in FIXED if key.startswith(TRAINING_ONLY) and _odd(theirs, key, default, fits)]
+    training = [row for row in FIXED if row[0].startswith(TRAINING_ONLY)]
+    unlike = [key for key, default, fits in training if lookup(theirs, key, default) not in fits]
     if spectrum != _spectrum(theirs, MEL_LOSS):
         unlike.append(MEL_LOSS)
     # An L1 distance of logarithms to another base is a multiple of that of natural ones.
@@ -94,10 +111,6 @@ def log_base(theirs: Tree, section: str = FEATURES) -> float:
     return math.e if base is None else float(base)
 
 
-def _odd(theirs: Tree, key: str, default: Any, fits: list[Any]) -> bool:
-    return lookup(theirs, key, default) not in fits
-
-
 def _check_model(theirs: Tree, source: str) -> None:
     model = lookup(theirs, "tts")
     if model != "jets":
@@ -109,11 +122,10 @@ def _check_model(theirs: Tree, source: str) -> None:
                 f"{source}: the section {section} is missing; give the config.yaml that ESPnet wrote in training"
             )
     for key, default, fits in FIXED:
-        if not key.startswith(TRAINING_ONLY) and _odd(theirs, key, default, fits):
+        value = lookup(theirs, key, default)
+        if not key.startswith(TRAINING_ONLY) and value not in fits:
             wanted = f" (it must be {fits[0]!r})" if len(fits) == 1 else ""
-            raise UserError(
-                f"{source}: {key} is {lookup(theirs, key, default)!r}, which this toolkit's JETS does not have{wanted}"
-            )
+            raise UserError(f"{source}: {key} is {value!r}, which this toolkit's JETS does not have{wanted}")
 
 
 def _spectrum(theirs: Tree, section: str) -> Tree:
@@ -149,9 +161,7 @@ def to_espnet(config: Tree) -> Tree:
     chosen = lookup(config, f"model.generators.{generator}")
     config = {**config, "model": {**config["model"], "generators": {"hifigan": chosen}}}
     theirs: Tree = {}
-    for key, _, fits in FIXED:
-        put(theirs, key, fits[0])
-    for key, value in TABLE["written"].items():
+    for key, value in [*((key, fits[0]) for key, _, fits in FIXED), *TABLE["written"].items()]:
         put(theirs, key, value)
     for key, source in _rows("repeated"):
         put(theirs, key, config["preprocess"][source])
@@ -172,3 +182,116 @@ def _whole(key: str, value: Any) -> Any:
     if value != round(value):
         raise UserError(f"ESPnet wants whole Hz for {name}, but it is {value} here")
     return round(value)
+
+
+def network_names(name: str, kernels: int) -> list[str]:
+    """ESPnet's names of the tensors that make up our network tensor `name`, in order along dimension 0.
+
+    `kernels` is the number of residual blocks after each upsampling step.
+    """
+    if name in STATISTICS:
+        return [STATISTICS[name]]
+    if block := RESIDUAL_BLOCK.fullmatch(name):
+        step, kernel, kind, layer, tensor = block.groups()
+        index = int(step) * kernels + int(kernel)
+        return [f"{GENERATOR}generator.blocks.{index}.{RESIDUAL_CONVS[kind]}.{layer}.1.{tensor}"]
+    theirs = GENERATOR + _rename(name, TABLE["network"])
+    if "linear_qkv" in theirs:
+        return [theirs.replace("linear_qkv", f"linear_{part}") for part in "qkv"]
+    return [theirs]
+
+
+def discriminator_names(name: str) -> list[str]:
+    """ESPnet's name of our discriminator tensor `name`, as a list of one."""
+    return [DISCRIMINATOR + _rename(name, TABLE["discriminator"])]
+
+
+def _rename(name: str, rules: dict[str, str]) -> str:
+    for pattern, replacement in rules.items():
+        if match := re.fullmatch(pattern, name):
+            return match.expand(replacement)
+    raise KeyError(f"no rule for the tensor {name}")
+
+
+def to_ours(parts: list[str], theirs: Mapping[str, Tensor], shape: torch.Size) -> Tensor:
+    """Our float32 tensor of `shape` from the `parts` of ESPnet's state dict.
+
+    A layer that was saved without weight norm gets a direction and length of its own. Raises KeyError with the name of
+    a part that is missing, and ValueError when the sizes don't fit.
+    """
+    tensor = torch.cat([_find(part, theirs) for part in parts]) if len(parts) > 1 else _find(parts[0], theirs)
+    # Kernels of width one and statistics of one channel have a dimension more than ours.
+    if tensor.shape not in (shape, (*shape, 1)):
+        raise ValueError(f"{parts[0]} has the shape {tuple(tensor.shape)}, where the model needs {tuple(shape)}")
+    # A copy: tensors that share memory can't be saved as safetensors.
+    return tensor.float().reshape(shape).clone()
+
+
+def _find(name: str, theirs: Mapping[str, Tensor]) -> Tensor:
+    if name in theirs:
+        return theirs[name]
+    stem, _, kind = name.rpartition(".")
+    plain = theirs.get(f"{stem}.weight")
+    if plain is not None and kind == "weight_v":
+        return plain
+    if plain is not None and kind == "weight_g":
+        return plain.float().flatten(1).norm(dim=1).view(-1, *[1] * (plain.dim() - 1))
+    raise KeyError(name)
+
+
+def import_network(theirs: Mapping[str, Tensor], network: JetsNetwork, log_base: float, source: str) -> State:
+    """State dict for `network` from ESPnet's; its mel statistics are of logarithms to `log_base`.
+
+    Only names and shapes of `network` count, so that it may lie on the device "meta". Raises UserError that names
+    `source` when a tensor is missing, superfluous or of the wrong size.
+    """
+    kernels = len(network.generator.blocks[0])
+    state = _import(theirs, network, lambda name: network_names(name, kernels), GENERATOR, source)
+    if log_base != math.e:
+        for name in ("mel_mean", "mel_std"):
+            state[name] = (state[name].double() * math.log(log_base)).float()
+    return state
+
+
+def import_discriminator(theirs: Mapping[str, Tensor], discriminator: nn.Module, source: str) -> State:
+    """State dict for our `discriminator` from ESPnet's."""
+    return _import(theirs, discriminator, discriminator_names, DISCRIMINATOR, source)
+
+
+def _import(
+    theirs: Mapping[str, Tensor], module: nn.Module, names: Callable[[str], list[str]], prefix: str, source: str
+) -> State:
+    state, used = {}, set()
+    for name, tensor in module.state_dict().items():
+        parts = names(name)
+        if name in STATISTICS and parts[0] not in theirs:  # a voice that does not normalise these
+            state[name] = torch.full(tensor.shape, float(name.endswith("std")))
+            continue
+        try:
+            state[name] = to_ours(parts, theirs, tensor.shape)
+        except KeyError as error:
+            raise UserError(
+                f"{source} has no tensor {error.args[0]}; is it a JETS checkpoint, and of this config.yaml?"
+            ) from None
+        except ValueError as error:
+            raise UserError(f"{source}: {error}; is this the config.yaml it was trained with?") from None
+        used.update(parts)
+        used.update(part.rpartition(".")[0] + ".weight" for part in parts)
+    for name in theirs:
+        if name.startswith(prefix) and name not in used:
+            raise UserError(f"{source} has the tensor {name}, for which this toolkit's JETS has no place")
+    return state
+
+
+def export_state(network: Mapping[str, Tensor], discriminator: Mapping[str, Tensor], kernels: int) -> State:
+    """ESPnet's state dict of ours; `kernels` is the number of residual blocks after each upsampling step."""
+    theirs: State = {}
+    named = [(tensor, network_names(name, kernels)) for name, tensor in network.items()]
+    named += [(tensor, discriminator_names(name)) for name, tensor in discriminator.items()]
+    for tensor, parts in named:
+        tensor = torch.atleast_1d(tensor.detach().cpu())
+        if parts[0].startswith(f"{DISCRIMINATOR}mpd.") and tensor.dim() == 3:
+            tensor = tensor.unsqueeze(-1)
+        pieces = tensor.chunk(len(parts)) if len(parts) > 1 else (tensor,)
+        theirs.update({part: piece.contiguous().clone() for part, piece in zip(parts, pieces)})
+    return theirs

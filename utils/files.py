@@ -1,4 +1,4 @@
-"""Files that are either old or new, never half-written; disk errors said in one sentence; one process at a time."""
+"""Files: where they lie, how they are read, written as a whole or not at all, and held by one process at a time."""
 
 from __future__ import annotations
 
@@ -7,18 +7,70 @@ import fcntl
 import json
 import os
 import re
+import secrets
+import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from utils.errors import UserError, disk_message
 
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+CARD = "CARD.md"  # tells the folder of a packed voice from others, even when files of it are missing
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 # A file that grew within this many seconds may belong to a process on another machine.
 _YOUNG = 60.0
+
+
+def project_path(path: str | os.PathLike[str]) -> Path:
+    """Path of a config value: absolute ones and `~` stay, others are relative to the project's root."""
+    expanded = Path(os.path.expanduser(path))  # unlike pathlib's, it takes a user who does not exist
+    return expanded if expanded.is_absolute() else Path(os.path.normpath(PROJECT_ROOT / expanded))
+
+
+def from_root(path: Path) -> str:
+    """A path as a config says it: relative to the project's root where it lies below that."""
+    absolute = Path(os.path.abspath(path))
+    return str(absolute.relative_to(PROJECT_ROOT) if absolute.is_relative_to(PROJECT_ROOT) else absolute)
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Shortest way to write a path in a message: relative to the current folder where it lies below it."""
+    try:
+        return str(Path(path).absolute().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def regular(path: Path) -> Path:
+    """`path`, which may be missing or a folder; OSError for a pipe or a device, from which reading may never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is a pipe or a device, and a file is needed", str(path))
+    return path
+
+
+def remedy(folder: Path, otherwise: str) -> str:
+    """What to do about a folder that lacks files: `otherwise`, but no stage can make those of a packed voice again."""
+    if not (folder / CARD).is_file():
+        return otherwise
+    return "the folder of this packed voice is incomplete; get it again, by git checkout or from another copy"
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Value of a JSON text; ValueError for anything else, even for brackets too deep for the parser."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
+
+
+def read_json(path: Path) -> Any:
+    """Value of a JSON file in UTF-8; OSError where it cannot be read, ValueError where it is no JSON."""
+    return parse_json(regular(path).read_text(encoding="utf-8"))
 
 
 @contextmanager
@@ -92,34 +144,64 @@ def _is_abandoned(path: Path, process: int) -> bool:
     return False
 
 
-def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
-    """Write `path` in one step: a temporary neighbour, then a rename. `durable` waits for the disk."""
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `path` in one step: a temporary neighbour, then a rename."""
     temporary = temporary_for(path)
     try:
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
-            if durable:
-                os.fsync(file.fileno())
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def write_text(path: Path, text: str, durable: bool = True) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text in one step."""
-    write_bytes(path, text.encode("utf-8"), durable)
+    write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: Path, value: object, durable: bool = True) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write indented JSON in one step."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", durable)
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_json_lines(path: Path, rows: list[dict[str, object]], durable: bool = True) -> None:
+def write_json_lines(path: Path, rows: list[dict[str, object]]) -> None:
     """Write JSON Lines in one step."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), durable)
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def replace_folder(folder: Path, out: Path) -> None:
+    """Give a finished folder its name; an older one there makes room at the last moment."""
+    old = folder.with_name(f"{folder.name}.old")
+    if out.exists():
+        os.rename(out, old)
+    try:
+        os.rename(folder, out)
+    except OSError:
+        if old.exists():
+            os.rename(old, out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def whole_folder(out: Path, publish: Callable[[Path, Path], None] = replace_folder) -> Iterator[Path]:
+    """A hidden neighbour of `out` to write into, which `publish` puts in its place when the block is done.
+
+    :raises UserError: a full, read-only or forbidden disk.
+    """
+    # The name is chosen first, so that a request to stop right after the folder is made finds what to remove.
+    folder = out.parent / f".{out.name}.{secrets.token_hex(8)}"
+    with disk_errors(out):
+        try:
+            folder.mkdir(parents=True)
+            yield folder
+            publish(folder, out)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class FileLock:

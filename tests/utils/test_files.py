@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from utils import atomic
+from utils import files
 from utils.errors import UserError
-from utils.paths import PROJECT_ROOT
+from utils.files import PROJECT_ROOT
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.json"
-    atomic.write_json(path, {"a": "ä"})
+    files.write_json(path, {"a": "ä"})
     assert path.read_text(encoding="utf-8") == '{\n  "a": "ä"\n}\n'
 
     def fail(*_: object) -> None:
@@ -25,7 +25,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError):
-        atomic.write_json(path, {"b": 2})
+        files.write_json(path, {"b": 2})
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"] and '"a"' in path.read_text(encoding="utf-8")
 
 
@@ -39,7 +39,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeyp
     ],
 )
 def test_disk_errors_become_a_sentence(number: int, words: str) -> None:
-    with pytest.raises(UserError, match=f"cannot write to .*data: .*{words}"), atomic.disk_errors(Path("data")):
+    with pytest.raises(UserError, match=f"cannot write to .*data: .*{words}"), files.disk_errors(Path("data")):
         raise OSError(number, "x")
 
 
@@ -47,7 +47,7 @@ def test_disk_errors_become_a_sentence(number: int, words: str) -> None:
 @pytest.mark.parametrize("unbuffered", [[], ["-u"]])
 def test_full_standard_output_is_told_from_a_full_folder(unbuffered: list[str]) -> None:
     program = (
-        "from pathlib import Path; from utils.atomic import disk_errors; from utils.errors import command\n"
+        "from pathlib import Path; from utils.files import disk_errors; from utils.errors import command\n"
         "def main():\n    with disk_errors(Path('data')):\n        print('done', flush=True)\n"
         "raise SystemExit(command(main)())"
     )
@@ -61,7 +61,7 @@ def test_full_standard_output_is_told_from_a_full_folder(unbuffered: list[str]) 
 
 
 def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(FileNotFoundError), atomic.disk_errors(Path("data")):
+    with pytest.raises(FileNotFoundError), files.disk_errors(Path("data")):
         raise FileNotFoundError(errno.ENOENT, "x")
 
 
@@ -79,8 +79,8 @@ def test_what_is_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
         ("n" * 300, "no folder can be made there (File name too long); choose another one"),
     ):
         with pytest.raises(UserError) as refused:
-            atomic.make_folder(tmp_path / name, "--out")
+            files.make_folder(tmp_path / name, "--out")
         assert str(refused.value) == f"--out {tmp_path / name}: {message}"
-    atomic.make_folder(tmp_path / "new/folder", "--out")
-    atomic.make_folder(tmp_path / "new/folder", "--out")
+    files.make_folder(tmp_path / "new/folder", "--out")
+    files.make_folder(tmp_path / "new/folder", "--out")
     assert (tmp_path / "new/folder").is_dir()

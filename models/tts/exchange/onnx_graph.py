@@ -1,0 +1,224 @@
+"""The graph of an exported voice: the module that becomes it, how it is written and run, and what it must give."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.tts.jets.network import JetsNetwork
+from models.tts.jets.variance import durations_from_log, scale_durations
+from models.vocoders.convolutions import fold_weight_norm, length_mask
+from utils.errors import UserError
+
+PAD_ID = 0
+# noise_scale, length_scale and noise_w; with pitch, energy, first frame and number of frames.
+PIPER_SCALES, N_SCALES = 3, 7
+# Of March 2022: every runtime in use reads it, and it has layer norm as one operation.
+OPSET = 17
+SCALES = "scales: noise_scale, length_scale, noise_w, pitch in semitones, energy in dB, first frame, number of frames"
+# What is dynamic of each input, and then of each output.
+INPUTS = {"input": {0: "batch", 1: "tokens"}, "input_lengths": {0: "batch"}, "scales": {0: "scales"}}
+OUTPUTS = {"output": {0: "batch", 3: "samples"}, "durations": {0: "batch", 1: "tokens"}}
+# Durations, pitch and energy come from the encoder, which stays as it is: an 8-bit voice keeps its timing and melody.
+_QUANTISED = ("/decoder/", "/generator/")
+# Spectra and the samples made of them: an error here is heard directly, and little time would be won.
+_EXACT = ("/generator/head/", "/generator/MatMul")
+
+
+class ExportedVoice(nn.Module):
+    """Speaks token ids as `JetsNetwork.infer` does; an utterance sounds the same alone and in a batch."""
+
+    def __init__(self, network: JetsNetwork) -> None:
+        """Take over a network for good."""
+        super().__init__()
+        network.eval()
+        fold_weight_norm(network)
+        self.network, self.generator = network, network.generator
+
+    def forward(self, ids: Tensor, lengths: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
+        """Waveform (B, 1, 1, N) and frames of each token (B, T_text).
+
+        ids (B, T_text) int64 of which `lengths` (B,) count; id 0 is dropped wherever it stands, since Piper puts it
+        between all phonemes. scales (3,) to (7,) float32 holds what Piper gives (noise_scale, length_scale, noise_w),
+        of which length_scale acts, as the factor of all durations; then, as far as given, pitch in semitones, energy
+        in dB, the first frame and the number of frames that become waveform (0: all). What lies behind an utterance's
+        end is zero.
+        """
+        given_scales = F.pad(scales, (0, N_SCALES - PIPER_SCALES))
+        length_scale, pitch, energy = given_scales[1], given_scales[3], given_scales[4]
+        window = given_scales[5:N_SCALES].long()
+        network, size = self.network, ids.shape[1]
+        kept = (ids != PAD_ID) & length_mask(lengths, size)
+        place = kept.long().cumsum(1) - 1
+        text_lengths = kept.long().sum(1)
+        text_mask = length_mask(text_lengths, text_lengths.max())
+        # Dropped ids all land in one place too many, which is cut off.
+        room = F.pad(torch.zeros_like(ids), (0, 1))
+        text = room.scatter(1, torch.where(kept, place, size), ids)[:, : text_mask.shape[1]]
+
+        hidden, predicted = network.read(text, text_lengths)
+        tempo = 1 / length_scale.double()
+        durations = scale_durations(durations_from_log(predicted.log_durations, text_mask), tempo)
+        log_f0, loudness = network.vary(
+            predicted.log_f0, predicted.energy, pitch * (math.log(2) / 12), torch.exp(energy * (math.log(10) / 20)),
+            text_mask,
+        )  # fmt: skip
+        frame_lengths = durations.sum(1)
+        frame_mask = length_mask(frame_lengths, frame_lengths.max())
+        states = network.decode(hidden, durations, log_f0, loudness, text_mask, frame_mask, tempo.float())
+        waveform = self._waveform(states, frame_lengths, window)
+
+        # Back to where the caller has them: tokens that were dropped take no time.
+        given = durations.gather(1, place.clamp(min=0)) * kept
+        return waveform[:, None, None], given
+
+    def _waveform(self, states: Tensor, frame_lengths: Tensor, window: Tensor) -> Tensor:
+        """Samples (B, n) of the frames in `window`, made with as many frames around them as can change them."""
+        hop, reach, n_frames = self.generator.hop_size, self.generator.receptive_field, frame_lengths.max()
+        start = torch.minimum(window[0], n_frames)
+        end = torch.where(window[1] > 0, torch.minimum(start + window[1], n_frames), n_frames)
+        left = (start - reach).clamp(min=0)
+        right = torch.minimum(end + reach, n_frames)
+        waveform = self.generator(states[:, left:right], frame_lengths - left)
+        return waveform[:, (start - left) * hop : (end - left) * hop]
+
+
+def require(name: str) -> Any:
+    """A package that only export needs; UserError that says how to install it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise UserError(
+            f"export needs the package {name}: run `pip install -r egs/tts/Jets/requirements-export.txt`"
+        ) from None
+
+
+def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> None:
+    """Write `voice` as one ONNX file with dynamic batch and length.
+
+    Inputs `input` (B, T_text), `input_lengths` (B,), `scales` (3,) to (7,); outputs `output` (B, 1, 1, N) and
+    `durations` (B, T_text) in frames, as `ExportedVoice.forward` explains them.
+
+    :raises UserError: the package onnx is missing.
+    """
+    onnx = require("onnx")
+    example = (torch.tensor([[1, 2, 3, 2], [1, 3, 2, 0]]), torch.tensor([4, 3]), torch.ones(PIPER_SCALES))
+    # The exporter warns of its own future, and of sizes that it takes as they should be taken.
+    with warnings.catch_warnings(), _without_log(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        # dynamo=False: lengths depend on the data here, which torch.export refuses at every turn.
+        torch.onnx.export(
+            voice, example, str(path), dynamo=False, opset_version=OPSET, do_constant_folding=True,
+            input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_axes={**INPUTS, **OUTPUTS},
+        )  # fmt: skip
+    model = onnx.load_model(str(path))
+    for key, value in metadata.items():
+        model.metadata_props.add(key=key, value=value)
+    model.doc_string = SCALES
+    onnx.checker.check_model(model)
+    onnx.save_model(model, str(path))
+
+
+def quantise_products(path: Path) -> int:
+    """Store constant matrices of decoder and generator in 8 bits, in place; the number of products that change.
+
+    Activations are rounded to 8 bits while the graph runs, with a scale for each tensor as it comes ("dynamic"), so
+    that nothing has to be calibrated. Convolutions stay in fp32: HiFi-GAN in 8 bits hisses.
+    """
+    quantisation = require("onnxruntime.quantization")
+    model = require("onnx").load_model(str(path))
+    constants = {tensor.name for tensor in model.graph.initializer}
+    nodes = [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "MatMul"
+        and node.input[1] in constants
+        and any(part in node.name for part in _QUANTISED)
+        and not any(part in node.name for part in _EXACT)
+    ]
+    if nodes:
+        with _without_log():
+            quantisation.quantize_dynamic(
+                model, str(path), op_types_to_quantize=["MatMul"], nodes_to_quantize=nodes, per_channel=True,
+                weight_type=quantisation.QuantType.QInt8,
+            )  # fmt: skip
+    return len(nodes)
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(level)
+
+
+def open_session(path: Path, threads: int = 0) -> Any:
+    """An onnxruntime session on the CPU; quiet."""
+    onnxruntime = require("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run_graph(
+    session: Any, rows: Sequence[Sequence[int]], scales: Sequence[float] = (0, 1, 0)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Waveforms (B, N) and durations (B, T_text) of rows of token ids, padded to a batch."""
+    ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    feeds = {"input": ids, "input_lengths": lengths, "scales": np.array(scales, dtype=np.float32)}
+    waves, durations = session.run(None, feeds)
+    return waves[:, 0, 0], durations
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How the waveforms of a graph compare with PyTorch's over some utterances."""
+
+    utterances: int
+    other_durations: int  # utterances in which a duration was rounded the other way; not in the figures below
+    largest: float  # difference of two samples
+    snr_db: float  # power of PyTorch's waveforms over that of the difference; inf when they are equal
+
+    def __str__(self) -> str:
+        compared = self.utterances - self.other_durations
+        text = f"{compared} of {self.utterances} texts with equal durations"
+        return text + (f", largest difference {self.largest:.1e}, {self.snr_db:.1f} dB" if compared else "")
+
+
+def compare(session: Any, network: JetsNetwork, rows: Sequence[Sequence[int]], batch: int = 1) -> Agreement:
+    """Run rows of token ids through the graph, `batch` at a time, and through `network`, one at a time."""
+    others, largest, signal, noise = 0, 0.0, 0.0, 0.0
+    for start in range(0, len(rows), batch):
+        part = rows[start : start + batch]
+        waves, durations = run_graph(session, part)
+        for row, wave, given in zip(part, waves, durations):
+            with torch.inference_mode():
+                output = network.infer(torch.tensor([row]), torch.tensor([len(row)]))
+            if not np.array_equal(output.durations[0].numpy(), given[: len(row)]):
+                others += 1
+                continue
+            expected = output.waveform[0].numpy().astype(np.float64)
+            difference = wave[: len(expected)] - expected
+            largest = max(largest, float(np.abs(difference).max()), float(np.abs(wave[len(expected) :]).max(initial=0)))
+            signal, noise = signal + float((expected**2).sum()), noise + float((difference**2).sum())
+    snr = math.inf if noise == 0 else 10 * math.log10(max(signal, 1e-30) / noise)
+    return Agreement(len(rows), others, largest, snr)

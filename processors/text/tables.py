@@ -1,0 +1,27 @@
+"""Tables that a person can edit: the text files in data/; "#" starts a comment at the beginning of a line."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+DATA = Path(__file__).with_name("data")
+
+
+def lines(name: str) -> list[str]:
+    """Lines of a table, without comments and blank ones."""
+    return [line for line in (DATA / name).read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+
+
+def rows(name: str) -> list[list[str]]:
+    """Fields of each line, between "|"."""
+    return [[field.strip() for field in line.split("|")] for line in lines(name)]
+
+
+def kinds(name: str) -> dict[str, frozenset[str]]:
+    """Words of each kind in a table of `kind: words` lines; a kind may have several lines."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for line in lines(name):
+        kind, _, words = line.partition(":")
+        found[kind].update(words.split())
+    return {kind: frozenset(words) for kind, words in found.items()}
