@@ -73,7 +73,7 @@ class EnglishPhones:
         if not self._pronouncer.is_user_word(word):
             if word in ("a", "A") and _is_letter_a(words, index, capitals):
                 return spell("a")
-            phones = homograph_phones(words, lower, index, capitals)
+            phones = homograph_phones(words, lower, index)
             if phones:
                 return phones
         return self._pronouncer.word(word, capitals)

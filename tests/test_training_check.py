@@ -1,4 +1,4 @@
-"""bins/experiment.py: where an experiment is, and what stage 2 would say of a voice that it cannot start from."""
+"""bins/train.py --check: where an experiment is, and what stage 2 would say of a voice that it cannot start from."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ def log_dir(settings: tuple[str, ...]) -> str:
 @pytest.fixture
 def check(voice: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
     """Exit status and standard error for a config with these settings."""
-    script = load_script("experiment")
+    script = load_script("train")
 
     def call(*settings: str, source: Path = voice, name: str | None = None) -> tuple[int, str]:
         flags = [f"--config={ROOT / 'config/jets.json'}", f"--finetune_from={source}"]
         flags += [] if name is None else [f"--name={name}"]
-        monkeypatch.setattr(sys, "argv", ["check", *flags, *(f"--set={setting}" for setting in [*TINY, *settings])])
+        monkeypatch.setattr(
+            sys, "argv", ["train", "--check", *flags, *(f"--set={setting}" for setting in [*TINY, *settings])]
+        )
         status = script.main()
         told = capsys.readouterr()
         assert told.out == (f"{log_dir(settings)}/{name}\n" if name and status == 0 else "")
