@@ -112,7 +112,7 @@ def _live(script: str, flags: tuple[str, ...], moment: Moment, output: Path, cou
 def _arm(moment: Moment) -> dict[str, int]:
     """From here on the process counts what it does, and dies at its moment."""
     from models.base.optimization import NetworkOptimizer
-    from preprocessors import manifest, pipeline, source
+    from preprocessors import features, pipeline
 
     done = {"operation": 0, "update": 0}
 
@@ -146,6 +146,6 @@ def _arm(moment: Moment) -> dict[str, int]:
     os.fsync = counted("operation", os.fsync)
     NetworkOptimizer.step = counted("update", NetworkOptimizer.step)
     # Stage 1 in this process alone, and without its pictures, which take most of the time.
-    pipeline.run_jobs, source.LARGEST_GROUP = run_here, 3
-    manifest.write_plots = lambda folder, figures: folder.mkdir(exist_ok=True)
+    pipeline.run_jobs, features.LARGEST_GROUP = run_here, 3
+    pipeline.write_plots = lambda folder, figures: folder.mkdir(exist_ok=True)
     return done
