@@ -220,7 +220,7 @@ def voice_card(title: str, rows: dict[str, str], reports: Sequence[Report], out:
         "```sh",
         f'sh egs/tts/Jets/run.sh --stage 3 --infer_expt_dir {place} --infer_output_dir speech --infer_text "Hello."',
         f"sh egs/tts/Jets/run.sh --stage 1-2 --config {place}/config.json --finetune_from {place} --name mine \\",
-        "    --set 'dataset=[\"mine\"]' --set dataset_path.mine=corpora/mine --set train.max_epoch=5",
+        "    --set 'dataset=[\"my_corpus\"]' --set dataset_path.my_corpus=corpora/my_corpus --set train.max_epoch=5",
         "```",
         "",
     ]
