@@ -16,19 +16,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from utils.errors import command  # noqa: E402
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+@command
+def main() -> None:
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--expt_dir", type=Path, required=True, help="trained experiment, <log_dir>/<name>")
     parser.add_argument("--checkpoint", help='"last", "best" or a folder in checkpoints/ (default: the config\'s)')
     parser.add_argument("--device", help='"cpu", "cuda" ... (default: the GPU if there is one)')
-    return parser.parse_args()
-
-
-@command
-def main() -> int:
-    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
-    args = parse_arguments()
+    args = parser.parse_args()
     from models.base.checkpoints import find_checkpoint
     from models.base.experiment import PITCH_RESPONSE
     from models.registry import load_experiment_config, model_module
@@ -47,7 +42,6 @@ def main() -> int:
         print(f"{asked:+.1f} | {measured:+.2f}")
     lowest, highest = response.measured[0], response.measured[-1]
     print(f"{name} moves by {lowest:+.1f} to {highest:+.1f}: {args.expt_dir / PITCH_RESPONSE}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from utils.errors import command  # noqa: E402
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+@command
+def main() -> None:
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--espnet_model", type=Path, metavar="PTH", help="ESPnet's model file")
     parser.add_argument("--espnet_config", type=Path, metavar="YAML", help="the config.yaml of its training")
@@ -31,13 +32,6 @@ def parse_arguments() -> argparse.Namespace:
     for name in needed:
         if getattr(arguments, name) is None:
             parser.error(f"--{name} is missing")
-    return arguments
-
-
-@command
-def main() -> int:
-    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
-    arguments = parse_arguments()
     from models.tts.exchange.espnet_voice import export_voice, import_voice
 
     if arguments.to_espnet:
@@ -46,7 +40,6 @@ def main() -> int:
         for note in import_voice(arguments.espnet_model, arguments.espnet_config, arguments.out):
             print(f"note: {note}")
     print(f"written: {arguments.out}")
-    return 0
 
 
 if __name__ == "__main__":

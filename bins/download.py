@@ -12,7 +12,7 @@ from utils.errors import command  # noqa: E402
 
 
 @command
-def main() -> int:
+def main() -> None:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--config", required=True, help="config file")
@@ -26,7 +26,6 @@ def main() -> int:
     except KeyboardInterrupt:
         print("stopped; run stage 0 again to go on", file=sys.stderr)
         raise
-    return 0
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ from bins import recipe
 from utils.errors import UserError, command
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+@command
+def main() -> None:
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
     recipe.add_flags(parser, 4)
@@ -29,20 +30,13 @@ def parse_arguments() -> argparse.Namespace:
     add("--compare", nargs=2, type=Path, metavar="REPORT", help="which differences of two reports are real")
     add("--limit", type=int, metavar="N", help="the first N utterances only")
     parser.set_defaults(testing_set="test")
-    return parser.parse_args()
-
-
-@command
-def main() -> int:
-    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
-    args = parse_arguments()
+    args = parser.parse_args()
     from models.evaluation.stage import run
 
     try:
         print(run(args))
     except UserError as error:
         raise UserError(recipe.as_typed(str(error))) from None
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from utils.errors import UserError, command  # noqa: E402
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+@command
+def main() -> None:
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--expt_dir", type=Path, help="experiment, <log_dir>/<name>, or packed voice")
     parser.add_argument("--out", type=Path, help="folder to write, such as my_voice_onnx")
@@ -21,13 +22,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="default: fp32")
     parser.add_argument("--piper", action="store_true", help="make sure that Piper and sherpa-onnx can use the folder")
     parser.add_argument("--check", type=int, default=8, metavar="N", help="texts compared with PyTorch (default: 8)")
-    return parser.parse_args()
-
-
-@command
-def main() -> int:
-    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
-    args = parse_arguments()
+    args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     if args.expt_dir is None:
         raise UserError("give --expt_dir, the trained voice, for instance --expt_dir egs/tts/Jets/voice")
@@ -37,7 +32,6 @@ def main() -> int:
     from models.tts.exchange.onnx_export import export_voice
 
     export_voice(args.expt_dir, args.out, args.checkpoint, args.precision, args.piper, args.check)
-    return 0
 
 
 if __name__ == "__main__":

@@ -14,29 +14,15 @@ from bins import recipe
 from utils.errors import UserError, command
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+@command
+def main() -> int:
+    """Exit status: 0, 1 if some texts of a list were skipped, 2 for what the user can mend, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     recipe.add_flags(parser, 3, required=("expt_dir",))
     parser.add_argument("--checkpoint", help='"last", "best" or a folder in checkpoints/ (default: the config\'s)')
     parser.add_argument("--device", help='"cpu", "cuda", "cuda:1" (default: the GPU if there is one)')
     parser.set_defaults(testing_set="test")
-    return parser.parse_args()
-
-
-def message_for(error: UserError, arguments: argparse.Namespace) -> str:
-    """The error's sentence with the flags that were typed, also for values that go into the config."""
-    message = str(error)
-    for flag, key in (("speed", "speed"), ("pitch", "pitch_semitones"), ("energy", "energy_db")):
-        if getattr(arguments, flag) is not None:
-            message = message.replace(f"--set: inference.{key}", f"--{flag}: inference.{key}")
-    return recipe.as_typed(message)
-
-
-@command
-def main() -> int:
-    """Exit status: 0, 1 if some texts of a list were skipped, 2 for what the user can mend, 130 after Ctrl-C."""
-    arguments = parse_arguments()
+    arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     try:
         arguments.mode = recipe.chosen_mode(arguments)
@@ -44,7 +30,11 @@ def main() -> int:
 
         return run(arguments)
     except UserError as error:
-        raise UserError(message_for(error, arguments)) from None
+        message = str(error)
+        for flag, key in (("speed", "speed"), ("pitch", "pitch_semitones"), ("energy", "energy_db")):
+            if getattr(arguments, flag) is not None:  # it has gone into the config
+                message = message.replace(f"--set: inference.{key}", f"--{flag}: inference.{key}")
+        raise UserError(recipe.as_typed(message)) from None
     except BrokenPipeError:  # whoever listened has heard enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

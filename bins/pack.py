@@ -17,8 +17,9 @@ sys.path.insert(0, str(ROOT))
 from utils.errors import command  # noqa: E402
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+@command
+def main() -> None:
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
     add("--expt_dir", type=Path, required=True, help="trained experiment, <log_dir>/<name>")
@@ -33,13 +34,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--max_megabytes", type=float, default=40.0, metavar="N", help="largest size of the folder (default: 40)")
     add("--out", type=Path, default=ROOT / "egs/tts/Jets/voice", help="folder (default: the bundled voice's)")
     add("--replace", action="store_true", help="put the voice in the place of an older one")
-    return parser.parse_args()
-
-
-@command
-def main() -> int:
-    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
-    args = parse_arguments()
+    args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     from models.evaluation.report import read_report
     from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
@@ -49,7 +44,6 @@ def main() -> int:
     reports = [read_report(path)[0] for path in args.report]
     limits = (args.precision, args.max_megabytes, args.replace)
     pack_voice(args.expt_dir, args.out, facts, reports, args.checkpoint, *limits)
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from utils.errors import UserError, command
 
 
 @command
-def main() -> int:
+def main() -> None:
     """Parse the command line, prepare each corpus; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", required=True, help="experiment config, JSON5")
@@ -32,7 +32,6 @@ def main() -> int:
     except KeyboardInterrupt:
         print("stopped; run the same command again to continue", file=sys.stderr)
         raise
-    return 0
 
 
 if __name__ == "__main__":

@@ -123,7 +123,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace | None:
     overrides: list[str] = []
     rest = list(arguments)
     while rest:
-        typed, equals, value = _split(rest.pop(0))
+        argument = rest.pop(0)
+        typed, equals, value = argument.partition("=") if argument.startswith("--") else (argument, "", "")
         if typed in ("-h", "--help") and not equals:
             return None
         flag = _known(typed)
@@ -151,10 +152,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace | None:
     return argparse.Namespace(**{**given, "set": overrides})
 
 
-def _split(argument: str) -> tuple[str, str, str]:
-    return argument.partition("=") if argument.startswith("--") else (argument, "", "")
-
-
 def _known(typed: str) -> Flag | None:
     return FLAGS.get(typed[2:]) if typed.startswith("--") else _SHORT.get(typed[1:]) if typed[:1] == "-" else None
 
@@ -169,13 +166,12 @@ def _unknown(typed: str) -> str:
     return f"unknown flag {typed}; {hint}sh run.sh --help lists all flags"
 
 
-def check_choices(flags: argparse.Namespace, *names: str) -> None:
+def check_choice(flags: argparse.Namespace, name: str) -> None:
     """UserError for a flag whose value is not one of its choices."""
-    for name in names:
-        value, choices = getattr(flags, name), FLAGS[name].choices
-        if value is not None and value not in choices:
-            listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
-            raise UserError(f'--{name} must be {listed}, but "{value}" is given')
+    value, choices = getattr(flags, name), FLAGS[name].choices
+    if value is not None and value not in choices:
+        listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        raise UserError(f'--{name} must be {listed}, but "{value}" is given')
 
 
 def check_name(name: str | None) -> None:
@@ -189,9 +185,8 @@ def chosen_mode(flags: argparse.Namespace, prefix: str = "") -> str:
 
     `prefix` is what the names of the flags, here and for whoever typed them, begin with.
     """
-    text, file, mode, stream, explain = (
-        getattr(flags, prefix + name) for name in ("text", "text_file", "mode", "stream", "explain")
-    )
+    names = ("text", "text_file", "mode", "stream", "explain")
+    text, file, mode, stream, explain = (getattr(flags, prefix + name) for name in names)
     has_text, dashes = text is not None or file is not None, f"--{prefix}"
     mode = mode or ("single" if has_text else "batch")
     if text is not None and file is not None:
@@ -205,21 +200,18 @@ def chosen_mode(flags: argparse.Namespace, prefix: str = "") -> str:
     if mode == "single" and not has_text:
         raise UserError(f"{dashes}mode single needs {dashes}text or {dashes}text_file")
     if stream and sys.stdout.isatty():
-        raise UserError(
-            f"{dashes}stream writes raw audio to standard output: pipe it, as in | aplay -r 22050 -f S16_LE"
-        )
+        pipe = "pipe it, as in | aplay -r 22050 -f S16_LE"
+        raise UserError(f"{dashes}stream writes raw audio to standard output: {pipe}")
     if file is not None:
-        kind = Path(file)
+        kind, named = Path(file), f"{dashes}text_file {file}"
         if kind.is_dir():
-            raise UserError(f"{dashes}text_file {file} is a folder; give a text file")
+            raise UserError(f"{named} is a folder; give a text file")
         if not kind.exists():
-            raise UserError(f"{dashes}text_file {file}: no such file")
+            raise UserError(f"{named}: no such file")
         if kind.is_char_device() or kind.is_block_device():
-            raise UserError(
-                f"{dashes}text_file {file} is a device; give a text file, a pipe, or {dashes}text - for standard input"
-            )
+            raise UserError(f"{named} is a device; give a text file, a pipe, or {dashes}text - for standard input")
         if not os.access(file, os.R_OK):
-            raise UserError(f"{dashes}text_file {file} cannot be read")
+            raise UserError(f"{named} cannot be read")
     return mode
 
 
@@ -242,9 +234,8 @@ def add_flags(parser: argparse.ArgumentParser, stage: int, required: Sequence[st
             )  # fmt: skip
 
 
-_PREFIXED = re.compile(
-    rf"(?<![\w/-])--(?=(?:{'|'.join(flag.dest for flag in FLAGS.values() if flag.name.startswith(PREFIX))})(?![\w-]))"
-)
+_OURS = "|".join(flag.dest for flag in FLAGS.values() if flag.name.startswith(PREFIX))
+_PREFIXED = re.compile(rf"(?<![\w/-])--(?=(?:{_OURS})(?![\w-]))")
 
 
 def as_typed(message: str) -> str:

@@ -7,7 +7,6 @@ Every mistake is told before any work starts; bins/recipe.py lists the flags.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -87,35 +86,23 @@ class Order:
         recipe.check_name(flags.name)
         if self.includes(2) and flags.name is None:
             raise UserError("stage 2 needs --name, the name of the experiment")
-        if self.serves(2):
-            self._check_start()
+        if self.serves(2) and flags.finetune_from is not None:
+            if flags.resume:
+                raise UserError("--resume and --finetune_from exclude each other")
+            flags.finetune_from = from_root(flags.finetune_from)
+            if not Path(flags.finetune_from).is_dir():
+                raise UserError(f"--finetune_from {flags.finetune_from}: no such folder")
         if self.serves(3):
-            recipe.check_choices(flags, "infer_mode")
+            recipe.check_choice(flags, "infer_mode")
         if self.includes(3):
             self._check_speech()
         if self.includes(3, 4):
             self._check_voice()
-        unused = [
-            f"--{flag.name}"
-            for flag in sorted(recipe.FLAGS.values(), key=lambda flag: flag.stages)
-            if flag.stages
-            and getattr(flags, flag.name) is not None
-            and not any(map(self.serves, map(int, flag.stages)))
-        ]
+        given_flags = [flag for flag in recipe.FLAGS.values() if flag.stages and getattr(flags, flag.name) is not None]
+        unused = [flag for flag in given_flags if not any(self.serves(int(stage)) for stage in flag.stages)]
         if unused:
-            note(
-                f"no effect in stage {flags.stage}: {', '.join(unused)}; "
-                "sh run.sh --help says which stage a flag belongs to"
-            )
-
-    def _check_start(self) -> None:
-        flags = self.flags
-        if flags.resume and flags.finetune_from is not None:
-            raise UserError("--resume and --finetune_from exclude each other")
-        if flags.finetune_from is not None:
-            flags.finetune_from = from_root(flags.finetune_from)
-            if not Path(flags.finetune_from).is_dir():
-                raise UserError(f"--finetune_from {flags.finetune_from}: no such folder")
+            names = ", ".join(f"--{flag.name}" for flag in sorted(unused, key=lambda flag: flag.stages))
+            note(f"no effect in stage {flags.stage}: {names}; sh run.sh --help says which stage a flag belongs to")
 
     def _check_speech(self) -> None:
         flags = self.flags
@@ -139,7 +126,7 @@ class Order:
             self.speaks_bundled_voice = True
             flags.infer_expt_dir = str(BUNDLED)
         if not (self.last == 3 and flags.infer_mode == "single"):  # a split that nothing reads is only noted
-            recipe.check_choices(flags, "infer_testing_set")
+            recipe.check_choice(flags, "infer_testing_set")
         expt_dir = flags.infer_expt_dir
         # Stage 2 may be about to make the folder.
         if expt_dir is not None and not self.includes(2) and not Path(from_root(expt_dir)).is_dir():
@@ -152,10 +139,8 @@ class Order:
             # Devices that the user or a job scheduler has chosen stay chosen; "" is a choice, too.
             devices = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
             if self.includes(2) and len([part for part in devices.split(",") if part.strip()]) > 1:
-                note(
-                    f"training uses every GPU of CUDA_VISIBLE_DEVICES={devices}, which your environment sets; "
-                    "--gpu 0 uses one"
-                )
+                every = f"training uses every GPU of CUDA_VISIBLE_DEVICES={devices}"
+                note(f"{every}, which your environment sets; --gpu 0 uses one")
         path = os.environ.get("PYTHONPATH")
         return {
             "PYTHONPATH": f"{ROOT}:{path}" if path else str(ROOT),
@@ -175,7 +160,7 @@ class Order:
         if not needs_folder and not tunes:
             return []
         asked = given("name", flags.name) + (given("finetune_from", flags.finetune_from) if tunes else [])
-        return [script("experiment"), f"--config={self.config}", *asked, *self.overrides]
+        return [script("train"), "--check", f"--config={self.config}", *asked, *self.overrides]
 
     @property
     def config(self) -> str:
@@ -256,28 +241,22 @@ def with_packages(python: str, may_set_up: bool) -> str:
     ready = has_packages(python)
     if not ready and may_set_up:
         # Standard output may be a stream of audio.
-        status = subprocess.run(
-            ["sh", script("setup").replace(".py", ".sh")], stdout=sys.stderr, check=False
-        ).returncode
+        status = subprocess.run(["sh", f"{ROOT}/bins/setup.sh"], stdout=sys.stderr, check=False).returncode
         if status != 0:
             sys.exit(status)
         own = ROOT / ".venv/bin/python"
         python = str(own) if os.access(own, os.X_OK) else python
         ready = has_packages(python)
-    if shutil.which(python) is None:
-        raise UserError(f'no Python at "{python}"; set everything up with: sh {ROOT}/bins/setup.sh')
     if not ready:
-        raise UserError(f'"{python}" lacks this project\'s packages; set everything up with: sh {ROOT}/bins/setup.sh')
+        problem = f'"{python}" lacks this project\'s packages' if shutil.which(python) else f'no Python at "{python}"'
+        raise UserError(f"{problem}; set everything up with: sh {ROOT}/bins/setup.sh")
     return python
 
 
 def has_packages(python: str) -> bool:
     """Whether an interpreter is there and has what every stage needs."""
-    found = shutil.which(python)
-    if found is None:
+    if shutil.which(python) is None:
         return False
-    if found == sys.executable:
-        return all(importlib.util.find_spec(name) for name in PACKAGES)
     test = f"import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, {PACKAGES})))"
     return subprocess.run([python, "-c", test], stderr=subprocess.DEVNULL, check=False).returncode == 0
 

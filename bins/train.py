@@ -18,29 +18,20 @@ from bins import recipe
 from utils.errors import UserError, command
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    recipe.add_flags(parser, 2, required=("config", "name"))
-    return parser.parse_args()
-
-
-def newest_step(expt_dir: Path) -> int:
-    """Step of the newest checkpoint, 0 where there is none that can be read."""
-    from models.base.checkpoints import checkpoint_folders, read_checkpoint
-
-    folders = checkpoint_folders(expt_dir)
-    try:
-        return read_checkpoint(folders[-1]).step if folders else 0
-    except UserError:  # the trainer has more to say about it
-        return 0
-
-
 @command
 def main() -> int:
     """Exit status: 0, 2 for what the user can mend, or 130 when it was asked to stop before its end."""
-    arguments = parse_arguments()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    recipe.add_flags(parser, 2, required=("config",))
+    parser.add_argument("--name", help="name of the experiment")
+    what = "only print the experiment's folder, and say whether training can start from --finetune_from"
+    parser.add_argument("--check", action="store_true", help=what)
+    arguments = parser.parse_args()
     recipe.check_name(arguments.name)
+    if arguments.check:
+        return check(arguments)
+    if arguments.name is None:
+        parser.error("the following arguments are required: --name")
     # What takes seconds to load loads here, where Ctrl-C ends it without a traceback.
     from models.base.processes import answer_requests, processes_for, run_together
 
@@ -60,6 +51,26 @@ def main() -> int:
         return 2
 
 
+def check(arguments: argparse.Namespace) -> int:
+    """What run.sh asks before the stages: stage 2 refuses what does not fit, but only after all the work of stage 1."""
+    from models.registry import load_config, model_module
+    from utils.files import project_path
+
+    config = load_config(arguments.config, arguments.overrides)
+    if arguments.finetune_from is not None:
+        from models.base.experiment import Experiment, check_source
+        from processors.text.frontend import TextFrontEnd
+
+        if arguments.name is not None:
+            Experiment.named(arguments.name, config).open(resume=False)
+        networks = model_module(config.model_type, "trainer").Trainer.NETWORKS
+        # The features that stage 1 makes have these tokens.
+        check_source(arguments.finetune_from, TextFrontEnd.from_config(config.preprocess).tokens, config, networks)
+    if arguments.name is not None:
+        print(project_path(config.log_dir) / arguments.name)
+    return 0
+
+
 def train(arguments: argparse.Namespace) -> int:
     """This process's part of the training; its exit status."""
     from models.base.experiment import Experiment
@@ -68,12 +79,10 @@ def train(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments.config, arguments.overrides)
     experiment = Experiment.named(arguments.name, config)
-    trainer = model_module(config.model_type, "trainer").Trainer(
-        config, experiment, arguments.resume, arguments.finetune_from
-    )
-    was_complete = arguments.resume and newest_step(experiment.directory) >= trainer.total_steps
+    kind = model_module(config.model_type, "trainer").Trainer
+    trainer = kind(config, experiment, arguments.resume, arguments.finetune_from)
     trainer.run()
-    if was_complete and trainer.processes.is_main:
+    if trainer.first_step >= trainer.total_steps and trainer.processes.is_main:
         had, epochs = f"{shown(experiment.directory)} had {trainer.step:,} steps", config.train.max_epoch
         advice = f"to go on, raise it, for instance --resume --set train.max_epoch={2 * epochs}"
         done = f"note: training was complete already: {had}, all of train.max_epoch={epochs}; {advice}"

@@ -71,10 +71,7 @@ _NO_LIMIT = 1_000_000
 
 
 def translate(layer: Layer) -> Layer:
-    """The same layer in this project's keys.
-
-    Raises UserError for what Amphion offers and this project cannot do (Mandarin phones, unequal widths).
-    """
+    """The same layer in this project's keys; UserError for Mandarin phones or unequal widths, which are unsupported."""
     sections = (layer.tree.get(name, {}) for name in ("preprocess", "model", "train"))
     if not all(isinstance(section, dict) for section in sections):
         return layer  # The strict parse says what is wrong with it.
@@ -94,10 +91,9 @@ def translate(layer: Layer) -> Layer:
             elif target not in renamed:
                 ignored.append(key)
             elif values[target] != value:
-                raise UserError(
-                    f"{layer.name}: {renamed[target]} ({values[target]}) and {key} ({value}) differ; "
-                    f"the encoder and the decoder have one width here, {'.'.join(target)}"
-                )
+                differ = f"{renamed[target]} ({values[target]}) and {key} ({value}) differ"
+                one = f"the encoder and the decoder have one width here, {'.'.join(target)}"
+                raise UserError(f"{layer.name}: {differ}; {one}")
     for path in [path for path in values if path in _DROPPED or path[:2] in _DROPPED or path[:3] in _DROPPED]:
         del values[path]
         ignored.append(".".join(next(path[:n] for n in (1, 2, 3) if path[:n] in _DROPPED)))
@@ -125,10 +121,8 @@ def check_upsample_factor(layers: Sequence[Layer], hop_size: int) -> None:
     """Amphion repeats the hop size as train.upsample_factor; UserError when the two disagree."""
     for layer in layers:
         if layer.upsample_factor is not None and layer.upsample_factor != hop_size:
-            raise UserError(
-                f"{layer.name}: train.upsample_factor ({layer.upsample_factor}) must equal preprocess.hop_size "
-                f"({hop_size}); it can be left out"
-            )
+            rule = f"train.upsample_factor ({layer.upsample_factor}) must equal preprocess.hop_size ({hop_size})"
+            raise UserError(f"{layer.name}: {rule}; it can be left out")
 
 
 def _values(tree: dict[str, Any], at: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
@@ -145,8 +139,7 @@ def _adapted(name: str, values: dict[KeyPath, Any]) -> list[str]:
     ignored: list[str] = []
     keep_last, max_epoch = ("train", "keep_last"), ("train", "max_epoch")
     if isinstance(values.get(keep_last), list):
-        kept = [count for count in values.pop(keep_last) if isinstance(count, int) and count > 0]
-        if kept:
+        if kept := [count for count in values.pop(keep_last) if isinstance(count, int) and count > 0]:
             values[keep_last] = kept[0]
         else:
             ignored.append("train.keep_last")
@@ -154,10 +147,8 @@ def _adapted(name: str, values: dict[KeyPath, Any]) -> list[str]:
         values[max_epoch] = _NO_LIMIT
     extractor = values.get(("preprocess", "phone_extractor"))
     if isinstance(extractor, str) and extractor.startswith("pypinyin"):
-        raise UserError(
-            f'{name}: preprocess.phone_extractor "{extractor}" (Mandarin) is not supported; '
-            'use "ipa" (US English) or "espeak"'
-        )
+        problem = f'preprocess.phone_extractor "{extractor}" (Mandarin) is not supported'
+        raise UserError(f'{name}: {problem}; use "ipa" (US English) or "espeak"')
     lexicon = values.get(("preprocess", "lexicon_path"))
     if isinstance(lexicon, str) and lexicon.endswith("librispeech-lexicon.txt") and not project_path(lexicon).exists():
         del values[("preprocess", "lexicon_path")]  # Amphion's own default, a file of its repository.

@@ -1,7 +1,4 @@
-"""Types and limits of every config key that any recipe shares.
-
-Defaults and explanations live in `config/*.json`, so that each is said once; this file says what a value may be.
-"""
+"""Types and limits of every config key that recipes share; defaults and explanations are in `config/*.json`."""
 
 from __future__ import annotations
 
@@ -91,9 +88,8 @@ class PreprocessConfig(Section):
         if self.win_size < self.hop_size:
             raise ValueError(f"win_size ({self.win_size}) must be at least hop_size ({self.hop_size})")
         if self.fmax is not None and not self.fmin < self.fmax <= nyquist:
-            raise ValueError(
-                f"fmax ({self.fmax} Hz) must lie above fmin and at most at half the sample rate ({nyquist} Hz)"
-            )
+            limit = f"at most at half the sample rate ({nyquist} Hz)"
+            raise ValueError(f"fmax ({self.fmax} Hz) must lie above fmin and {limit}")
         if not self.f0_min < self.f0_max <= nyquist:
             raise ValueError(f"f0_max ({self.f0_max} Hz) must lie above f0_min ({self.f0_min} Hz)")
         if self.min_seconds >= self.max_seconds:
@@ -215,6 +211,5 @@ def config_to_dict(config: ExperimentConfig) -> dict[str, Any]:
 
 def save_config(config: ExperimentConfig, path: str | os.PathLike[str]) -> None:
     """Write a config as JSON; the file appears complete or not at all."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_json(target, config_to_dict(config))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_json(Path(path), config_to_dict(config))

@@ -1,7 +1,4 @@
-"""Which package trains and speaks which `model_type`, and configs, whose keys that decides.
-
-A new model is one line here and one folder.
-"""
+"""Which package trains and speaks which `model_type` (a new one: a line here), and configs, whose keys that decides."""
 
 from __future__ import annotations
 
@@ -33,29 +30,22 @@ _log = logging.getLogger(__name__)
 
 
 def model_module(model_type: str, name: str) -> ModuleType:
-    """Import one module (`config`, `trainer`, `synthesizer`) of the package behind `model_type`.
-
-    Raises KeyError with the known names when `model_type` is not registered.
-    """
+    """A module (`config`, `trainer`, `synthesizer` ...) of the package behind `model_type`; KeyError where unknown."""
     if model_type not in MODEL_PACKAGES:
         raise KeyError(f"model_type {model_type!r} is not known; known: {', '.join(MODEL_PACKAGES)}")
     return import_module(f"{MODEL_PACKAGES[model_type]}.{name}")
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> ExperimentConfig:
-    """The experiment config of a JSON5 file, its bases, and `section.key=value` overrides.
-
-    The class is that of the config's model_type. Raises UserError that names the file and the key.
-    """
+    """The experiment config of a JSON5 file, its bases and overrides; UserError that names the file and the key."""
     layers = [translate(_current(layer)) for layer in read_chain(Path(path))]
     return _parse(layers, overrides)
 
 
 def load_experiment_config(expt_dir: str | os.PathLike[str], overrides: Sequence[str] = ()) -> ExperimentConfig:
-    """The config that an experiment was trained with, as its folder keeps it.
+    """The config that an experiment was trained with, as its folder keeps it; UserError where it has none.
 
-    Keys that the experiment is too old to have take today's default; keys that no longer exist are named in one
-    warning. Raises UserError when the folder has no config.json.
+    Keys that it is too old to have take today's default; keys that no longer exist are named in one warning.
     """
     path = Path(expt_dir) / EXPERIMENT_CONFIG
     if not path.is_file():

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from config.schema import PreprocessConfig
 from processors.corpus import NOTED, SKIPPED, SPLITS
 from processors.store import shard_arrays
 from processors.text.tokens import PUNCTUATION, RARE, WORD_BOUNDARY
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FEW_UTTERANCES = 10
 # Slower texts hardly belong to their recordings; characters of the normalised text per second.
@@ -25,8 +21,6 @@ SLOW = 2.0
 MANY_READINGS = 10
 # F0 is looked at in about as many shards at most.
 _SHARDS_LOOKED_AT = 2000
-
-Panel = tuple[np.ndarray, str]  # values and what they are
 
 
 @dataclass(frozen=True)
@@ -51,11 +45,6 @@ class CorpusFigures:
         """Length of each utterance (utterances,)."""
         return self.column("frames") * self.preprocess.hop_size / self.preprocess.sample_rate
 
-    @property
-    def token_counts(self) -> np.ndarray:
-        """Tokens of each utterance (utterances,)."""
-        return np.diff(self.manifest.column("phones").offsets.to_numpy())
-
     def f0(self) -> tuple[np.ndarray, np.ndarray, float]:
         """F0 of voiced frames in Hz, its geometric mean in each utterance, and the share of frames that are voiced."""
         voiced_f0, means, frames = [], [], 0
@@ -75,8 +64,16 @@ class CorpusFigures:
 
 def report_text(figures: CorpusFigures) -> str:
     """The report: utterances and hours, what was skipped and why, phones, F0, energy and level."""
-    parts = (_split_table, _skipped_table, _noted_table, _phone_lines, _signal_lines, _warnings)
-    sections = [[f"corpus {figures.name}"], *(part(figures) for part in parts)]
+    skipped, noted = figures.skipped, figures.noted
+    sections = [
+        [f"corpus {figures.name}"],
+        _split_table(figures),
+        _listed(f"skipped: {len(skipped)} (each with its reason in {SKIPPED})", skipped) or ["skipped: none"],
+        _listed(f"noted, and used all the same: {len(noted)} (each in {NOTED})", noted),
+        _phone_lines(figures),
+        _signal_lines(figures),
+        _warnings(figures),
+    ]
     return "\n\n".join("\n".join(section) for section in sections if section)
 
 
@@ -118,24 +115,12 @@ def _split_table(figures: CorpusFigures) -> list[str]:
     return lines
 
 
-def _skipped_table(figures: CorpusFigures) -> list[str]:
-    if not figures.skipped:
-        return ["skipped: none"]
-    return [f"skipped: {len(figures.skipped)} (each with its reason in {SKIPPED})", *_counts(figures.skipped)]
-
-
-def _noted_table(figures: CorpusFigures) -> list[str]:
-    if not figures.noted:
-        return []
-    return [f"noted, and used all the same: {len(figures.noted)} (each in {NOTED})", *_counts(figures.noted)]
-
-
-def _counts(rows: list[tuple[str, str, str]]) -> Iterator[str]:
-    """A line for each kind of `rows` (id, kind, reason), the most frequent first."""
+def _listed(title: str, rows: list[tuple[str, str, str]]) -> list[str]:
+    """A title and a line for each kind of `rows` (id, kind, reason), the most frequent first; nothing without rows."""
     first = {kind: f"{key}: {reason}" for key, kind, reason in reversed(rows)}
-    counts = Counter(kind for _, kind, _ in rows)
-    for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        yield f"  {kind:<18}{count:>6}   for instance {first[kind]}"
+    counts = sorted(Counter(kind for _, kind, _ in rows).items(), key=lambda item: (-item[1], item[0]))
+    lines = [f"  {kind:<18}{count:>6}   for instance {first[kind]}" for kind, count in counts]
+    return [title, *lines] if rows else []
 
 
 def _phone_lines(figures: CorpusFigures) -> list[str]:
@@ -178,30 +163,25 @@ def _signal_lines(figures: CorpusFigures) -> list[str]:
 def write_plots(folder: Path, figures: CorpusFigures) -> None:
     """Write lengths.png, f0.png and levels.png into `folder`."""
     folder.mkdir(exist_ok=True)
-    seconds, tokens, (f0, means, _) = figures.seconds, figures.token_counts, figures.f0()
-    panels: dict[str, tuple[str, list[Panel]]] = {
-        "lengths": (
-            "length of utterances",
-            [(seconds, "seconds"), (tokens, "tokens"), (tokens / seconds, "tokens per second")],
-        ),
-        "f0": (
-            "fundamental frequency",
-            [(f0, "Hz, voiced frames"), (means, "Hz, geometric mean of each utterance")],
-        ),
-        "levels": ("level of active speech", [(figures.column("level_db"), "dBFS, each utterance")]),
-    }
-    for name, (title, values) in panels.items():
-        _histograms(folder / f"{name}.png", f"{figures.name}: {title}", values)
+    seconds, (f0, means, _) = figures.seconds, figures.f0()
+    tokens = np.diff(figures.manifest.column("phones").offsets.to_numpy())
+    lengths = {"seconds": seconds, "tokens": tokens, "tokens per second": tokens / seconds}
+    pitches = {"Hz, voiced frames": f0, "Hz, geometric mean of each utterance": means}
+    levels = {"dBFS, each utterance": figures.column("level_db")}
+    _histograms(folder / "lengths.png", f"{figures.name}: length of utterances", lengths)
+    _histograms(folder / "f0.png", f"{figures.name}: fundamental frequency", pitches)
+    _histograms(folder / "levels.png", f"{figures.name}: level of active speech", levels)
 
 
-def _histograms(path: Path, title: str, panels: list[Panel]) -> None:
+def _histograms(path: Path, title: str, panels: dict[str, np.ndarray]) -> None:
+    """A histogram of each of the values, whose names say what they are."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5 * len(panels), 3.6), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
-    for axis, (values, label) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels):
+    for axis, (label, values) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items()):
         # Whole numbers get bins of whole numbers, or some bins would hold two of them and others one.
         whole = np.issubdtype(values.dtype, np.integer)
         step = max(1, -(-int(np.ptp(values)) // 60)) if whole else 0
@@ -209,8 +189,7 @@ def _histograms(path: Path, title: str, panels: list[Panel]) -> None:
         axis.hist(values, bins=bins, color="#35618f")
         median = float(np.median(values))
         axis.axvline(median, color="#c44e1c", linewidth=1.2, label=f"median {median:.4g}")
-        axis.set_xlabel(label)
-        axis.set_ylabel("count")
+        axis.set(xlabel=label, ylabel="count")
         axis.legend(frameon=False)
         axis.spines[["top", "right"]].set_visible(False)
     # Without the date and the program's version the same corpus gives the same bytes.

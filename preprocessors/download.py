@@ -42,20 +42,15 @@ def download_dataset(config: ExperimentConfig, name: str) -> Path:
         print(f"{name}: already in {shown(target)}")
         return target
     if target.is_symlink() or target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(
-            f"{shown(target)} exists and is no corpus (no metadata.csv and wavs/ in it); "
-            f"move it away, or set dataset_path.{name} to another folder"
-        )
+        problem = f"{shown(target)} exists and is no corpus (no metadata.csv and wavs/ in it)"
+        raise UserError(f"{problem}; move it away, or set dataset_path.{name} to another folder")
     source = config.download.get(name)
     if source is None:
-        raise UserError(
-            f"{name}: {shown(target)} does not exist, and download.{name} gives no address to get it from; "
-            f"put the corpus there or set dataset_path.{name}"
-        )
+        problem = f"{name}: {shown(target)} does not exist, and download.{name} gives no address to get it from"
+        raise UserError(f"{problem}; put the corpus there or set dataset_path.{name}")
     if not hasattr(tarfile, "data_filter"):
-        raise UserError(
-            "unpacking safely needs Python 3.10.12, 3.11.4 or newer: update it, or unpack the corpus yourself"
-        )
+        needed = "unpacking safely needs Python 3.10.12, 3.11.4 or newer"
+        raise UserError(f"{needed}: update it, or unpack the corpus yourself")
     try:
         with disk_errors(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,14 +86,16 @@ def fetch(source: DownloadConfig, folder: Path) -> Path:
     if size == 0:
         raise UserError(f"{source.url}: the server sends nothing; check download.url")
     if size < source.size:
-        raise UserError(
-            f"{shown(part)}: the connection ended after {size} of {source.size} bytes; run stage 0 again to go on"
-        )
+        ended = f"the connection ended after {size} of {source.size} bytes"
+        raise UserError(f"{shown(part)}: {ended}; run stage 0 again to go on")
     if size > source.size:
         _move_aside(part, f"has {size} bytes or more, but {source.size} are expected")
-    digest = _sha256(part)
-    if digest != source.sha256:
-        _move_aside(part, f"has the SHA-256 digest {digest}, but {source.sha256} is expected")
+    digest = hashlib.sha256()
+    with part.open("rb") as raw, tqdm.wrapattr(raw, "read", size, desc="checking", **_BAR) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    if digest.hexdigest() != source.sha256:
+        _move_aside(part, f"has the SHA-256 digest {digest.hexdigest()}, but {source.sha256} is expected")
     os.replace(part, archive)
     return archive
 
@@ -115,11 +112,14 @@ def _receive(source: DownloadConfig, part: Path, last_attempt: bool) -> None:
             start = have if resumed else 0  # A server that ignores ranges sends everything again.
             coming = response.headers.get("Content-Length")
             if coming is not None and start + int(coming) != source.size:
-                raise UserError(
-                    f"{source.url}: the server offers {start + int(coming)} bytes, but {source.size} are expected; "
-                    "check download.url and its size"
-                )
-            _copy(response, part, start, source.size)
+                offer = f"the server offers {start + int(coming)} bytes, but {source.size} are expected"
+                raise UserError(f"{source.url}: {offer}; check download.url and its size")
+            bar = tqdm(total=source.size, initial=start, desc=part.stem, **_BAR)
+            with part.open("ab" if start else "wb") as file, bar:
+                # More than expected is an error that the size check tells, without filling the disk.
+                while file.tell() <= source.size and (block := response.read(_BLOCK)):
+                    file.write(block)
+                    bar.update(len(block))
     except urllib.error.HTTPError as error:
         if error.code == 416 and not last_attempt:
             part.write_bytes(b"")  # The server has no such range; begin again.
@@ -135,23 +135,6 @@ def _receive(source: DownloadConfig, part: Path, last_attempt: bool) -> None:
         raise UserError(f"{source.url}: no usable address ({error})") from None
 
 
-def _copy(response: http.client.HTTPResponse, part: Path, start: int, size: int) -> None:
-    with part.open("ab" if start else "wb") as file, tqdm(total=size, initial=start, desc=part.stem, **_BAR) as bar:
-        while block := response.read(_BLOCK):
-            file.write(block)
-            bar.update(len(block))
-            if file.tell() > size:
-                break  # More than expected: the size check says so, without filling the disk.
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as raw, tqdm.wrapattr(raw, "read", path.stat().st_size, desc="checking", **_BAR) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _move_aside(path: Path, reason: str) -> NoReturn:
     bad = path.with_name(path.name.removesuffix(".part") + ".bad")
     os.replace(path, bad)
@@ -159,10 +142,7 @@ def _move_aside(path: Path, reason: str) -> NoReturn:
 
 
 def unpack_archive(archive: Path, target: Path, is_wanted: Callable[[Path], bool]) -> None:
-    """Unpack a .tar (also .gz, .bz2, .xz) or .zip, and move the folder in it that `is_wanted` to `target`.
-
-    Raises UserError for a broken archive, for one without such a folder, and for entries that would leave the folder.
-    """
+    """Unpack a .tar (.gz, .bz2, .xz) or .zip, and move the folder in it that `is_wanted` to `target`; UserError."""
     temporary = target.parent / f".unpack-{target.name}"
     shutil.rmtree(temporary, ignore_errors=True)  # What a killed attempt left.
     # One level deeper, so that an archive without a folder of its own can be moved as a whole.

@@ -1,17 +1,19 @@
-"""From source rows to a finished shard: what a worker process of stage 1 does."""
+"""From the rows of a corpus to finished shards: which of them share one, and what a worker process does with them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from config.schema import PreprocessConfig
-from preprocessors.source import SourceRow, group_key
 from processors.audio.pitch import continuous_log_f0, extract_f0_batch
 from processors.audio.recording import AudioProblem, active_level_db, frame_energy, load_recording
+from processors.corpus import UTTERANCE_KEYS, digest, fingerprint
 from processors.store import shard_batch, write_batch
 from utils.errors import UserError, one_line
 from utils.files import disk_errors, project_path
@@ -20,18 +22,62 @@ if TYPE_CHECKING:
     from processors.text.frontend import TextFrontEnd
 
 DIED = "worker died"
+# Utterances that are worked on together and share a file: few enough that little is lost by an interruption.
+MEAN_GROUP, LARGEST_GROUP = 64, 128
 # As many share a search for F0, which is faster.
 TOGETHER = 24
 
 Row = dict[str, Any]  # of a shard
 
 
-def make_worker(config: PreprocessConfig, folder: Path) -> Callable[..., tuple[str, int]]:
-    """Function from a group of rows to the name of the shard that it writes into `folder`, and their number.
+@dataclass(frozen=True)
+class SourceRow:
+    """What a corpus says of one utterance; `kind` and `reason` say why it is none, `key` changes with its features."""
 
-    Its further arguments are those of preprocessors/pool.py: `died`, positions of deadly rows with exit codes, and
-    `note`, which is told each position that is begun; rows are worked on alone then.
-    """
+    id: str
+    text: str = ""
+    audio: Path = Path()
+    speaker: str = ""
+    language: str = ""
+    kind: str = ""
+    reason: str = ""
+    key: str = ""
+
+
+def with_keys(rows: Iterable[SourceRow], preprocess: PreprocessConfig) -> list[SourceRow]:
+    """The rows with their keys, in which a recording counts by its size and date; a row without one is left out."""
+    common = fingerprint(preprocess, UTTERANCE_KEYS)
+    result = []
+    for row in rows:
+        if not row.kind:
+            name = row.audio.name
+            try:
+                status = row.audio.stat()
+                row = replace(row, key=digest([common, row.id, row.text, name, status.st_size, status.st_mtime_ns]))
+            except OSError as error:
+                row = replace(row, kind="missing audio", reason=f"{name}: {error.strerror}")
+        result.append(row)
+    return result
+
+
+def grouped(rows: list[SourceRow]) -> list[list[SourceRow]]:
+    """Good rows in groups of about MEAN_GROUP, ending at ids of a certain hash: a new row moves no other's borders."""
+    groups: list[list[SourceRow]] = [[]]
+    for row in rows:
+        groups[-1].append(row)
+        mark = hashlib.blake2b(row.id.encode("utf-8", "surrogatepass"), digest_size=4).digest()
+        if len(groups[-1]) == LARGEST_GROUP or int.from_bytes(mark, "big") % MEAN_GROUP == 0:
+            groups.append([])
+    return [group for group in groups if group]
+
+
+def group_key(group: list[SourceRow]) -> str:
+    """Changes when any of its rows does."""
+    return digest([row.key for row in group])
+
+
+def make_worker(config: PreprocessConfig, folder: Path) -> Callable[..., tuple[str, int]]:
+    """Function for preprocessors/pool.py: a group of rows -> name of the shard that it writes, and their number."""
     from processors.text.frontend import TextFrontEnd  # slow: dictionaries
 
     paths = {key: getattr(config, key) for key in ("lexicon_path", "tokens_path")}
@@ -42,14 +88,10 @@ def make_worker(config: PreprocessConfig, folder: Path) -> Callable[..., tuple[s
     def work(
         group: list[SourceRow], died: dict[int, int | None], note: Callable[[int], None] | None = None
     ) -> tuple[str, int]:
-        made: dict[int, Row] = {
-            position: {
-                "id": group[position].id,
-                "kind": DIED,
-                "reason": f"a worker process died on it (exit code {code})",
-            }
-            for position, code in died.items()
-        }
+        made: dict[int, Row] = {}
+        for position, code in died.items():
+            reason = f"a worker process died on it (exit code {code})"
+            made[position] = {"id": group[position].id, "kind": DIED, "reason": reason}
         todo = [position for position in range(len(group)) if position not in died]
         size = TOGETHER if note is None else 1
         for positions in (todo[start : start + size] for start in range(0, len(todo), size)):
@@ -88,11 +130,10 @@ def features(group: list[SourceRow], config: PreprocessConfig, front_end: TextFr
 
 
 def _left_out(source: SourceRow, error: Exception) -> Row:
-    if isinstance(error, AudioProblem):
-        return {"id": source.id, "kind": error.kind, "reason": str(error)}
-    if isinstance(error, UserError):
-        return {"id": source.id, "kind": "text", "reason": str(error)}
-    return {"id": source.id, "kind": "failed", "reason": f"{type(error).__name__}: {error}"}
+    kind, reason = "failed", f"{type(error).__name__}: {error}"
+    if isinstance(error, (AudioProblem, UserError)):
+        kind, reason = getattr(error, "kind", "text"), str(error)
+    return {"id": source.id, "kind": kind, "reason": reason}
 
 
 def _prepare(source: SourceRow, config: PreprocessConfig, front_end: TextFrontEnd) -> tuple[Row, np.ndarray]:
@@ -129,11 +170,9 @@ def _measures(wave: np.ndarray, f0: np.ndarray | Exception, config: PreprocessCo
     if not f0.any():
         raise AudioProblem("unvoiced", f"no voiced speech from {config.f0_min:g} to {config.f0_max:g} Hz was found")
     log_f0 = continuous_log_f0(f0)
-    sums: Row = {}
-    for name, values in (
-        ("log_f0", log_f0.astype(np.float64)),
-        ("energy", frame_energy(wave, config.n_fft, config.win_size, config.hop_size).astype(np.float64)),
-    ):
-        sums |= {f"{name}_sum": float(values.sum()), f"{name}_square_sum": float(np.square(values).sum())}
-    level = round(active_level_db(wave, config.sample_rate), 3)
-    return {"frames": len(f0), "level_db": level, "log_f0": log_f0, "voiced": (f0 > 0).astype(np.uint8), **sums}
+    energy = frame_energy(wave, config.n_fft, config.win_size, config.hop_size)
+    row: Row = {"frames": len(f0), "log_f0": log_f0, "voiced": (f0 > 0).astype(np.uint8)}
+    row["level_db"] = round(active_level_db(wave, config.sample_rate), 3)
+    for name, values in (("log_f0", log_f0.astype(np.float64)), ("energy", energy.astype(np.float64))):
+        row |= {f"{name}_sum": float(values.sum()), f"{name}_square_sum": float(np.square(values).sum())}
+    return row

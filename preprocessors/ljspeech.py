@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from preprocessors.source import SourceRow
+from preprocessors.features import SourceRow
 from processors.corpus import LONGEST_ID, id_problem
 from utils.errors import UserError
 
@@ -23,11 +23,7 @@ def is_ljspeech(folder: Path) -> bool:
 
 
 def read_ljspeech(folder: Path, name: str) -> Iterator[SourceRow]:
-    """Rows of the corpus in `folder`, in the order of metadata.csv, lines that are left out among them.
-
-    The third column is the text where it is not empty, otherwise the second. Raises UserError when the folder or its
-    metadata.csv is missing or unreadable; `name` is the corpus's name in the config.
-    """
+    """Rows of the corpus `name` in `folder` in the order of metadata.csv, bad lines among them. Raises UserError."""
     folder = Path(folder)
     metadata, recordings = folder / "metadata.csv", folder / "wavs"
     hint = f"correct dataset_path.{name} in the config, or get the corpus with stage 0 (run.sh --stage 0)"

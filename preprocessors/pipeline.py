@@ -7,27 +7,52 @@ pieces in hand; until the last step the earlier corpus is in force.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 from tqdm import tqdm
 
 from config.schema import ExperimentConfig, PreprocessConfig
-from preprocessors.features import DIED, make_worker
+from preprocessors.corpus_report import CorpusFigures, report_text, write_plots
+from preprocessors.features import DIED, SourceRow, group_key, grouped, make_worker, with_keys
 from preprocessors.ljspeech import read_ljspeech
-from preprocessors.manifest import write_corpus
 from preprocessors.pool import run_jobs
-from preprocessors.source import SourceRow, group_key, grouped, with_keys
-from processors.corpus import REPORT, SHARDS, SKIPPED, ProcessedCorpus, corpus_directory, digest
-from processors.store import is_whole, read_batch
+from processors.corpus import (
+    NOTED,
+    REPORT,
+    SHARDS,
+    SKIPPED,
+    SPLIT_KEYS,
+    SPLITS,
+    UTTERANCE_KEYS,
+    ProcessedCorpus,
+    corpus_directory,
+    digest,
+    feature_values,
+    fingerprint,
+    write_meta,
+)
+from processors.store import FEATURES, MANIFEST, is_whole, read_batch, write_batch
 from utils.errors import UserError
-from utils.files import FileLock, disk_errors, project_path, remove_leftovers, shown
+from utils.files import (
+    FileLock,
+    disk_errors,
+    fsync_directory,
+    parse_json,
+    project_path,
+    remove_leftovers,
+    shown,
+    write_json_lines,
+    write_text,
+)
 
 LOCK = ".lock"
 # What version 1 of the format left.
@@ -36,11 +61,7 @@ _OLD_SIBLINGS = ("work", "new", "old")
 
 
 def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
-    """Make the processed corpus `name` of `config`, or find it up to date; the folder it is in.
-
-    Raises UserError for a corpus that is missing, holds nothing usable, or is being worked on by another process, and
-    for a full or forbidden disk.
-    """
+    """Make the processed corpus `name` of `config`, or find it up to date; its folder. Raises UserError."""
     started = time.monotonic()
     preprocess = config.preprocess
     folder = config.dataset_path.get(name)
@@ -57,29 +78,22 @@ def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
     if _is_current(target, preprocess, source) and not _useless(target):
         print(up_to_date)
         return target
-    with _disk_trouble(target.parent):
-        (target / SHARDS).mkdir(parents=True, exist_ok=True)
-        with FileLock(target / LOCK, f"the features of {name} are being made already"):
-            if _is_current(target, preprocess, source):  # a kill struck when only the cleaning was left
-                print(up_to_date)
-            else:
-                groups = grouped([row for row in rows if not row.kind])
-                shards, fresh = _all_shards(groups, preprocess, target / SHARDS, name)
-                print(write_corpus(target, name, rows, source, shards, preprocess), end="\n\n")
-                _print_speed(target, fresh, preprocess, time.monotonic() - started)
-            for path in _useless(target):
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    return target
-
-
-@contextmanager
-def _disk_trouble(folder: Path) -> Iterator[None]:
-    """Raise UserError for a disk that is full or forbidden, and for files that someone removes during the run."""
     try:
-        with disk_errors(folder):
-            yield
+        with disk_errors(target.parent):
+            (target / SHARDS).mkdir(parents=True, exist_ok=True)
+            with FileLock(target / LOCK, f"the features of {name} are being made already"):
+                if _is_current(target, preprocess, source):  # a kill struck when only the cleaning was left
+                    print(up_to_date)
+                else:
+                    groups = grouped([row for row in rows if not row.kind])
+                    shards, fresh = _all_shards(groups, preprocess, target / SHARDS, name)
+                    print(write_corpus(target, name, rows, source, shards, preprocess), end="\n\n")
+                    _print_speed(target, fresh, preprocess, time.monotonic() - started)
+                for path in _useless(target):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} vanished during the run: run stage 1 again") from error
+    return target
 
 
 def _is_current(target: Path, preprocess: PreprocessConfig, source: str) -> bool:
@@ -108,30 +122,21 @@ def _all_shards(
     keys = [group_key(group) for group in groups]
     remove_leftovers(folder, alone=True)
     done = {path.stem.partition("-")[0]: path for path in sorted(folder.glob("*-*.arrow"))}
-    usable = {key: path for key, path in done.items() if key in set(keys) and is_whole(path) and _nobody_died(path)}
+    usable = {key: path for key, path in done.items() if key in set(keys) and is_whole(path)}
+    # Where a worker died, perhaps memory was short: those get another chance.
+    usable = {k: path for k, path in usable.items() if DIED not in read_batch(path).column("kind").to_pylist()}
     jobs = [group for key, group in zip(keys, groups) if key not in usable]
     fresh = []
     total, waiting = sum(map(len, groups)), sum(map(len, jobs))
-    workers = min(preprocess.num_workers or _cores(), len(jobs))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     interval = 0.2 if sys.stderr.isatty() else 10
-    with tqdm(
-        desc=name, total=total, initial=total - waiting, unit="utt", mininterval=interval, dynamic_ncols=True
-    ) as bar:
-        for file, count in run_jobs(make_worker, (preprocess, folder), jobs, workers):
+    bar = tqdm(desc=name, total=total, initial=total - waiting, unit="utt", mininterval=interval, dynamic_ncols=True)
+    with bar:
+        for file, count in run_jobs(make_worker, (preprocess, folder), jobs, preprocess.num_workers or cores):
             usable[file.partition("-")[0]] = folder / file
             fresh.append(folder / file)
             bar.update(count)
     return [usable[key] for key in keys], fresh
-
-
-def _nobody_died(path: Path) -> bool:
-    """Whether no row of a shard cost a worker its life: perhaps memory was short, so those get another chance."""
-    return DIED not in read_batch(path).column("kind").to_pylist()
-
-
-def _cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _print_speed(target: Path, fresh: list[Path], preprocess: PreprocessConfig, seconds: float) -> None:
@@ -142,3 +147,125 @@ def _print_speed(target: Path, fresh: list[Path], preprocess: PreprocessConfig, 
     print(f"features: {shown(target)}")
     if (target / SKIPPED).stat().st_size:
         print(f"skipped utterances, with reasons: {shown(target / SKIPPED)}")
+
+
+def write_corpus(
+    target: Path, name: str, rows: list[SourceRow], source: str, shards: list[Path], preprocess: PreprocessConfig
+) -> str:
+    """Make a corpus in `target` of `shards`, which hold the good `rows` in order; the report's text, or UserError.
+
+    The same utterances and config give the same bytes, however many processes and interruptions there were.
+    """
+    table = _table([row for row in rows if not row.kind], shards)
+    problems = zip(*(table.column(key).to_pylist() for key in ("id", "kind", "reason")))
+    skipped = [(row.id, row.kind, row.reason) for row in rows if row.kind] + [row for row in problems if row[1]]
+    table = table.filter(pa.compute.equal(table.column("kind"), ""))
+    sizes = (preprocess.valid_size, preprocess.test_size, preprocess.max_held_out_fraction, preprocess.split_seed)
+    splits = assign_splits(table.column("normalised").to_pylist(), *sizes)
+    if "train" not in splits:
+        raise UserError(_nothing_left(name, skipped))
+    table = table.append_column("split", pa.array(splits).dictionary_encode())
+    manifest = table.select(MANIFEST.names).combine_chunks().to_batches()[0]
+    remarkable = table.filter(pa.compute.greater(pa.compute.list_value_length(table.column("notes")), 0))
+    pairs = zip(remarkable.column("id").to_pylist(), remarkable.column("notes").to_pylist())
+    noted = [
+        (key, kind, details) for key, notes in pairs for kind, _, details in (note.partition(": ") for note in notes)
+    ]
+    tables = {(read_batch(path).schema.metadata or {})[b"tokens"] for path in shards}
+    if len(tables) > 1:
+        advice = f"delete {target}, and run stage 1 again"
+        raise UserError(f"features made earlier have other tokens than this version of the program: {advice}")
+    tokens, statistics = parse_json(tables.pop()), _statistics(manifest)
+    figures = CorpusFigures(name, preprocess, manifest, tokens, shards, skipped, noted, statistics)
+    text = report_text(figures)
+    write_text(target / REPORT, text + "\n")
+    for file, listed in ((SKIPPED, skipped), (NOTED, noted)):
+        write_json_lines(target / file, [dict(zip(("id", "kind", "reason"), row)) for row in listed])
+    write_plots(target / "plots", figures)
+    meta = {
+        "fingerprint": fingerprint(preprocess),
+        "source": source,
+        "dataset": name,
+        "sample_rate": preprocess.sample_rate,
+        "hop_size": preprocess.hop_size,
+        "manifest": write_batch(target, "utterances", manifest).name,
+        "tokens": tokens,
+        "statistics": statistics,
+        "utterances": {split: splits.count(split) for split in SPLITS},
+        "preprocess": feature_values(preprocess, UTTERANCE_KEYS + SPLIT_KEYS),
+    }
+    for folder in (target / SHARDS, target):
+        fsync_directory(folder)
+    write_meta(target, meta)
+    fsync_directory(target)
+    return text
+
+
+def _table(rows: list[SourceRow], shards: list[Path]) -> pa.Table:
+    """A row for each of `rows`: what the shards say of it and where it lies there, and what the corpus says of it."""
+    parts = [FEATURES.append(pa.field("first_frame", pa.int32())).empty_table()]
+    for path in shards:
+        batch = read_batch(path)
+        frames = batch.column("frames").to_numpy()
+        part = pa.Table.from_batches([batch.select(FEATURES.names).replace_schema_metadata(None)])
+        parts.append(part.append_column("first_frame", pa.array(np.cumsum(frames) - frames, pa.int32())))
+    table = pa.concat_tables(parts).combine_chunks()
+    names = pa.array([path.name for path in shards], pa.string())
+    which = np.repeat(np.arange(len(shards), dtype=np.int32), [len(part) for part in parts[1:]])
+    table = table.append_column("shard", pa.DictionaryArray.from_arrays(pa.array(which, pa.int32()), names))
+    table = table.append_column("text", pa.array([row.text for row in rows], pa.string()))
+    for name in ("speaker", "language"):
+        values = pa.array([getattr(row, name) for row in rows], pa.string())
+        table = table.append_column(name, values.dictionary_encode())
+    return table
+
+
+def _nothing_left(name: str, skipped: list[tuple[str, str, str]]) -> str:
+    counts = Counter(kind for _, kind, _ in skipped)
+    if not counts:
+        return f"corpus {name!r} has no utterances to train on: fill its metadata.csv"
+    kinds = ", ".join(f"{kind} {count}" for kind, count in counts.most_common())
+    first, _, reason = skipped[0]
+    return f"corpus {name!r} has no usable utterance (skipped: {kinds}; for instance {first}: {reason})"
+
+
+def _statistics(manifest: pa.RecordBatch) -> dict[str, float]:
+    """Mean and standard deviation of log F0 and of frame energy over all frames of the training split."""
+    split = manifest.column("split")
+    train = np.flatnonzero(split.indices.to_numpy() == split.dictionary.to_pylist().index("train"))
+    frames = int(manifest.column("frames").to_numpy()[train].sum(dtype=np.int64))
+    result: dict[str, float] = {}
+    for name in ("log_f0", "energy"):
+        columns = (manifest.column(f"{name}_{kind}").to_numpy() for kind in ("sum", "square_sum"))
+        mean, square = (float(np.cumsum(column[train])[-1]) / frames for column in columns)
+        variance = square - mean * mean
+        # A corpus of one constant has the deviation 1, so that dividing by it stays harmless.
+        flat = variance <= 1e-12 * max(square, 1e-12)
+        result |= {f"{name}_mean": mean, f"{name}_std": 1.0 if flat else float(np.sqrt(variance))}
+    return result
+
+
+def assign_splits(texts: list[str], valid_size: int, test_size: int, max_fraction: float, seed: int) -> list[str]:
+    """Split ("train", "valid" or "test") of each utterance, from its normalised text.
+
+    Validation and test get what is asked for, but at most `max_fraction` of all, and from three utterances on at least
+    one. Utterances of the same text, whatever the case, share a split. A text's place follows from a hash of it and the
+    seed: test takes from the low end, validation from the high end, so that another utterance more or less moves texts
+    only across those two borders.
+    """
+    limit = max(int(max_fraction * len(texts)), 1 if len(texts) >= 3 else 0)
+    groups: dict[str, list[int]] = {}
+    for index, text in enumerate(texts):
+        groups.setdefault(" ".join(text.casefold().split()), []).append(index)
+    places = {text: hashlib.blake2b(f"{seed}\n{text}".encode(), digest_size=16).digest() for text in groups}
+    order = sorted(groups, key=lambda text: (places[text], text))
+    result = ["train"] * len(texts)
+    for name, size, texts_in_order in (("test", test_size, order), ("valid", valid_size, order[::-1])):
+        room = min(size, limit)
+        for members in (groups[text] for text in texts_in_order):
+            # A text with more takes than there is room for stays in training.
+            if len(members) <= room and result[members[0]] == "train":
+                room -= len(members)
+                for index in members:
+                    result[index] = name
+    return result

@@ -71,10 +71,9 @@ def run_jobs(
                     if not _blamed(process, code):
                         false_starts += 1
                         if false_starts >= _FALSE_STARTS:
-                            raise UserError(
-                                f"worker processes die before their work begins (exit code {code}): "
-                                "close other programs if memory is short, or lower preprocess.num_workers"
-                            ) from None
+                            advice = "close other programs if memory is short, or lower preprocess.num_workers"
+                            problem = f"worker processes die before their work begins (exit code {code})"
+                            raise UserError(f"{problem}: {advice}") from None
                     if process.job is not None:
                         queue.appendleft(process.job)
                     if queue:
@@ -175,7 +174,7 @@ def _serve(connection: Connection, pickled: bytes) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=[multiprocessing.parent_process()], daemon=True).start()
     os.environ.update(_ONE_THREAD)
     try:
         make, arguments = pickle.loads(pickled)
@@ -193,8 +192,6 @@ def _serve(connection: Connection, pickled: bytes) -> None:
         connection.send(("error", traceback.format_exc()))
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

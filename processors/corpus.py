@@ -47,10 +47,6 @@ SPLIT_KEYS = ("valid_size", "test_size", "max_held_out_fraction", "split_seed")
 NEUTRAL_KEYS = ("processed_dir", "num_workers", "n_mel", "fmin", "fmax")
 
 
-class StaleFeatures(UserError):
-    """The processed corpus was made with another config."""
-
-
 @dataclass(frozen=True)
 class Utterance:
     """One row of the manifest; `length` in samples."""
@@ -91,17 +87,19 @@ class ProcessedCorpus:
     def open(cls, directory: Path, preprocess: PreprocessConfig | None = None) -> ProcessedCorpus:
         """Open the corpus in `directory`.
 
-        Raises UserError when it is missing, unfinished or damaged, and StaleFeatures when `preprocess` is given and
-        asks for other features than the folder holds. The shards are not looked at: `check` does that.
+        Raises UserError when it is missing, unfinished or damaged, or when `preprocess` is given and asks for other
+        features than the folder holds. The shards are not looked at: `check` does that.
         """
         from processors.store import is_whole, read_batch
 
         directory = Path(directory)
         meta = read_meta(directory)
         if preprocess is not None and meta["fingerprint"] != fingerprint(preprocess):
-            changed = _changed_keys(meta, preprocess)
+            keys = UTTERANCE_KEYS + SPLIT_KEYS
+            before, now = meta.get("preprocess") or {}, feature_values(preprocess, keys)
+            changed = [f"preprocess.{key}" for key in keys if before and before.get(key) != now.get(key)]
             reason = f"{', '.join(changed)} changed" if changed else "they were made by another version"
-            raise StaleFeatures(f"the features in {directory} are stale ({reason}): run stage 1 again")
+            raise UserError(f"the features in {directory} are stale ({reason}): run stage 1 again")
         path = directory / meta["manifest"]
         if not is_whole(path):
             raise _damaged(path)
@@ -123,7 +121,7 @@ class ProcessedCorpus:
 
     def strings(self, name: str, rows: np.ndarray) -> list[str]:
         """Some rows of a column of texts: "id", "text" or "normalised"."""
-        return self._manifest.column(name).take(_indices(rows)).to_pylist()
+        return self._manifest.column(name).take(rows).to_pylist()
 
     @cached_property
     def phones(self) -> tuple[np.ndarray, np.ndarray]:
@@ -163,21 +161,11 @@ class ProcessedCorpus:
 
     def _utterances(self, rows: np.ndarray) -> list[Utterance]:
         names = ["id", "text", "normalised", "speaker", "language", "split", "frames", "phones"]
-        table = self._manifest.select(names).take(_indices(rows)).to_pylist()
-        return [
-            Utterance(
-                **{**values, "phones": tuple(self.tokens[number] for number in values["phones"])},
-                row=int(row),
-                length=values["frames"] * self.hop_size,
-            )
-            for row, values in zip(rows, table)
-        ]
-
-
-def _indices(rows: np.ndarray) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array(rows)
+        table = self._manifest.select(names).take(rows).to_pylist()
+        for row, values in zip(rows, table):
+            phones, length = tuple(self.tokens[number] for number in values["phones"]), values["frames"] * self.hop_size
+            values |= {"phones": phones, "row": int(row), "length": length}
+        return [Utterance(**values) for values in table]
 
 
 def _damaged(path: Path) -> UserError:
@@ -200,11 +188,10 @@ def require_features(config: ExperimentConfig, names: Sequence[str], source: Pat
             known = " or ".join(config.dataset)
             raise UserError(f"--dataset {name}: {shown(source)} has no such corpus; choose {known}")
         recordings = shown(project_path(config.dataset_path[name]))
-        raise UserError(
-            f"there are no finished features of the corpus {name} in {shown(directory)}: put its recordings into "
-            f"{recordings} and run stage 1 with --config {shown(source)}; for other recordings add --set "
-            "'dataset=[\"mine\"]' --set dataset_path.mine=FOLDER to stage 1 and to this command"
-        )
+        problem = f"there are no finished features of the corpus {name} in {shown(directory)}"
+        advice = f"put its recordings into {recordings} and run stage 1 with --config {shown(source)}"
+        others = "add --set 'dataset=[\"mine\"]' --set dataset_path.mine=FOLDER to stage 1 and to this command"
+        raise UserError(f"{problem}: {advice}; for other recordings {others}")
 
 
 def write_meta(directory: Path, meta: dict[str, Any]) -> None:
@@ -232,10 +219,9 @@ def read_meta(directory: Path) -> dict[str, Any]:
 
 
 def feature_values(preprocess: PreprocessConfig, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Values of `keys` that are not null; a lexicon or token table counts by what is in it, not by where it lies.
+    """Values of `keys` that are not null; a lexicon or token table counts by its content. UserError if unreadable.
 
-    Null is left out, so that a corpus stays fresh when a later version adds a key that is null by default. Raises
-    UserError when one of the files cannot be read.
+    Null is left out, so that a corpus stays fresh when a later version adds a key that is null by default.
     """
     values = {key: getattr(preprocess, key) for key in keys if getattr(preprocess, key) is not None}
     for key in ("lexicon_path", "tokens_path"):
@@ -272,10 +258,3 @@ def id_problem(name: str) -> str | None:
     if any(part in ("", ".", "..") for part in re.split(r"[/\\]", name)):
         return "leads out of the folder"
     return None
-
-
-def _changed_keys(meta: dict[str, Any], preprocess: PreprocessConfig) -> list[str]:
-    """Config keys whose value differs from the one in meta.json."""
-    before = meta.get("preprocess") or {}
-    now = feature_values(preprocess, UTTERANCE_KEYS + SPLIT_KEYS)
-    return [f"preprocess.{key}" for key in UTTERANCE_KEYS + SPLIT_KEYS if before and before.get(key) != now.get(key)]

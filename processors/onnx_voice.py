@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,10 +34,7 @@ class OnnxVoice(Speaker):
     """A folder that `bins/export.py` wrote; in SSML, rate and pitch may change between sentences only."""
 
     def __init__(self, directory: Path | str, threads: int = 0) -> None:
-        """Load a voice; `threads` of the CPU at most, 0 for all.
-
-        :raises UserError: the folder is no exported voice, or a package is missing.
-        """
+        """Load a voice; `threads` of the CPU at most, 0 for all. UserError for another folder, or a missing package."""
         folder = Path(directory).expanduser()
         try:
             config = read_json(folder / f"{MODEL}.json")
@@ -47,14 +45,9 @@ class OnnxVoice(Speaker):
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{folder} is no exported voice: {MODEL}.json cannot be read ({error})") from None
         tokens, lexicon = folder / "tokens.json", folder / "lexicon.txt"
-        front_end = TextFrontEnd.from_config(
-            PreprocessConfig.model_construct(
-                phone_extractor=extractor,
-                language=own["language"],
-                lexicon_path=str(lexicon) if lexicon.is_file() else None,
-                tokens_path=str(tokens),
-            )
-        )
+        preprocess: dict[str, Any] = {"phone_extractor": extractor, "language": own["language"]}
+        preprocess |= {"lexicon_path": str(lexicon) if lexicon.is_file() else None, "tokens_path": str(tokens)}
+        front_end = TextFrontEnd.from_config(PreprocessConfig.model_construct(**preprocess))
         front_end.phonemise("a")  # dictionaries load at the first text: let that be part of loading
         table, mean_f0 = load_tokens(tokens), own.get("mean_f0", _MEAN_F0)
         self.script = Scriptwriter(front_end, table["tokens"], mean_f0, extractor != "espnet")
@@ -66,17 +59,13 @@ class OnnxVoice(Speaker):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(folder / MODEL), options, providers=["CPUExecutionProvider"]
-            )
+            cpu = ["CPUExecutionProvider"]
+            self._session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=cpu)
         except Exception as error:  # onnxruntime's own classes derive from nothing more precise
             raise UserError(f"{folder / MODEL} cannot be loaded ({error}); export the voice again") from None
 
     def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:
-        """Speak lines one after the other.
-
-        :raises UserError: rate or pitch change within a sentence.
-        """
+        """Speak lines one after the other; UserError where rate or pitch change within a sentence."""
         for key, line in lines:
             started, wave = time.perf_counter(), np.zeros(0, dtype=np.float32)
             if line.ids:
@@ -101,10 +90,9 @@ class OnnxVoice(Speaker):
         """Waveform (N,) of a line, or of `frames` frames of it from `first`, and each token's duration in frames."""
         prosody = line.prosody[0]
         if any((p.rate, p.semitones) != (prosody.rate, prosody.semitones) for p in line.prosody):
-            raise UserError(
-                f"an exported voice changes rate and pitch between sentences only, but not within {line.text[:60]!r}: "
-                "put whole sentences into <prosody>, or speak with stage 3"
-            )
+            advice = "put whole sentences into <prosody>, or speak with stage 3"
+            only = f"between sentences only, but not within {line.text[:60]!r}"
+            raise UserError(f"an exported voice changes rate and pitch {only}: {advice}")
         tempo = settings.speed * prosody.rate
         semitones = settings.pitch_semitones + prosody.semitones
         scales = np.array([0, 1 / tempo, 0, semitones, settings.energy_db, first, frames], dtype=np.float32)

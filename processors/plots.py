@@ -25,12 +25,9 @@ def _pixels(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _label_tokens(axis: object, tokens: Sequence[str], positions: np.ndarray, vertical: bool) -> None:
-    size = 7 if len(tokens) <= 80 else 5
-    if vertical:
-        axis.set_yticks(positions, tokens, fontsize=size)  # type: ignore[attr-defined]
-    else:
-        axis.set_xticks(positions, tokens, fontsize=size, rotation=90)  # type: ignore[attr-defined]
+def _small(tokens: Sequence[str]) -> int:
+    """Size of the letters for a row of labels."""
+    return 7 if len(tokens) <= 80 else 5
 
 
 def spectrogram_pair(titles: tuple[str, ...], mels: Sequence[np.ndarray], hop_seconds: float) -> np.ndarray:
@@ -53,10 +50,7 @@ def spectrogram_pair(titles: tuple[str, ...], mels: Sequence[np.ndarray], hop_se
 
 
 def alignment(log_probability: np.ndarray, path: np.ndarray, tokens: Sequence[str]) -> np.ndarray:
-    """Log-probability (T, N) of each token in each frame, with the chosen path (T,) drawn in: pixels (H, W, 3).
-
-    Each frame is scaled to a sum of 1 for the picture: a prior may have taken the most of it.
-    """
+    """Log-probability (T, N) of each token in each frame, scaled to a sum of 1, and the path (T,): pixels (H, W, 3)."""
     log_probability = log_probability - log_probability.max(axis=1, keepdims=True)
     probability = np.exp(log_probability) / np.exp(log_probability).sum(axis=1, keepdims=True)
     figure = _figure(max(HEIGHT, 0.12 * len(tokens) + 1))
@@ -67,7 +61,7 @@ def alignment(log_probability: np.ndarray, path: np.ndarray, tokens: Sequence[st
     axis.step(np.arange(len(path)), path, where="mid", color="red", linewidth=1.0, label="chosen path")
     axis.legend(loc="upper left", fontsize=8)
     axis.set_xlabel("frame")
-    _label_tokens(axis, tokens, np.arange(len(tokens)), vertical=True)
+    axis.set_yticks(np.arange(len(tokens)), tokens, fontsize=_small(tokens))
     return _pixels(figure)
 
 
@@ -78,13 +72,12 @@ def token_curves(
     figure = _figure(HEIGHT)
     axis = figure.add_subplot()
     positions = np.arange(len(tokens))
-    if bars:
-        axis.bar(positions - 0.2, target, 0.4, label="recording", color="tab:blue")
-        axis.bar(positions + 0.2, predicted, 0.4, label="predicted", color="tab:orange")
-    else:
-        axis.plot(positions, target, "o-", markersize=3, label="recording", color="tab:blue")
-        axis.plot(positions, predicted, "o-", markersize=3, label="predicted", color="tab:orange")
+    for label_of, values, shift in (("recording", target, -0.2), ("predicted", predicted, 0.2)):
+        if bars:
+            axis.bar(positions + shift, values, 0.4, label=label_of)
+        else:
+            axis.plot(positions, values, "o-", markersize=3, label=label_of)
     axis.set(ylabel=label, xlim=(-1, len(tokens)))
     axis.legend(fontsize=8)
-    _label_tokens(axis, tokens, positions, vertical=False)
+    axis.set_xticks(positions, tokens, fontsize=_small(tokens), rotation=90)
     return _pixels(figure)

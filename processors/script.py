@@ -73,11 +73,7 @@ class Controls(TypedDict, total=False):
 
 
 def controlled(inference: InferenceConfig, controls: Controls) -> InferenceConfig:
-    """`inference` with the given controls.
-
-    :raises TypeError: an argument that is no control.
-    :raises UserError: a value outside the limits.
-    """
+    """`inference` with the given controls; TypeError for what is none, UserError for a value outside the limits."""
     for name in controls:
         if name not in Controls.__annotations__:
             raise TypeError(f"unknown argument {name!r}; known: {', '.join(Controls.__annotations__)}")
@@ -109,10 +105,7 @@ class Scriptwriter:
         self._at_end: dict[str, str] = {}  # ... and at its end
 
     def hear(self, counts: Mapping[str, int] | None) -> None:
-        """Speak marks that the voice was hardly trained on as commas, or full stops at the end of a line.
-
-        `counts` says how often it was trained on each token; a voice without them speaks marks as they are.
-        """
+        """Speak marks that the voice, by its `counts`, has hardly heard as commas, or full stops at a line's end."""
         unheard = {mark for mark in PUNCTUATION if counts is not None and counts.get(mark, 0) < RARE}
         self._within = dict.fromkeys(unheard, ",") if "," not in unheard else {}
         self._at_end = dict.fromkeys(unheard, ".") if "." not in unheard else {}
@@ -249,10 +242,8 @@ class Scriptwriter:
         tokens = list(tokens)
         last = len(tokens) - len(self.frontend.end) - 1
         try:
-            return tuple(
-                self.ids[(self._at_end if place == last else self._within).get(token, token)]
-                for place, token in enumerate(tokens)
-            )
+            spoken = [(self._at_end if i == last else self._within).get(token, token) for i, token in enumerate(tokens)]
+            return tuple(self.ids[token] for token in spoken)
         except KeyError as error:
             raise TextError(f"this voice has no token {error}: it was trained with another text front-end") from None
 
@@ -262,11 +253,7 @@ class Scriptwriter:
 
 
 def explained(frontend: TextFrontEnd, text: str | Iterable[str]) -> Iterator[Explained]:
-    """Every piece of a text, plain or SSML, of any length: what it was taken for, and what is said for it.
-
-    :raises TextError: phones in braces are wrong.
-    :raises SsmlError: malformed markup.
-    """
+    """What every piece of a text, plain or SSML, was taken for, and what is said for it. TextError, SsmlError."""
     text, markup = _examined(text)
     texts = [text]
     if markup is not None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
+from typing_extensions import Unpack
 
 from config.schema import InferenceConfig
 from processors.audio.finish import FADE_SECONDS, fade_edges, gain_of, pause_like
 from processors.script import Controls, Line, Scriptwriter, controlled
 from processors.text.text_error import TextError
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 Key = TypeVar("Key")
 

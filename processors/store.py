@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -73,9 +72,8 @@ def is_whole(path: Path) -> bool:
     return path.stem.endswith(f"-{checksum.hexdigest()}")
 
 
-def first_damaged(paths: Iterable[Path]) -> Path | None:
+def first_damaged(paths: list[Path]) -> Path | None:
     """The first of `paths` that is not whole, if any; reads them with a few threads."""
-    paths = list(paths)
     with ThreadPoolExecutor(4) as pool:
         return next((path for path, whole in zip(paths, pool.map(is_whole, paths)) if not whole), None)
 

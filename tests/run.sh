@@ -31,7 +31,7 @@ else
 import os
 print(min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))')}"
     export PYTEST_XDIST_AUTO_NUM_WORKERS
-    [ "$what" = tests ] || set -- tests/faults --kills 150 --examples 3000 "$@"
+    [ "$what" = tests ] || set -- tests/faults --chains 6 --examples 3000 "$@"
     set -- -n auto --dist loadfile --no-loadscope-reorder "$@"
 fi
 # Many tests start Python anew, which compiles torch every time where nothing may be written beside the sources.

@@ -20,7 +20,6 @@ FLAGS = {
     "download": ["--config=x"],
     "evaluate": ["--expt_dir=x"],
     "export": ["--expt_dir=x", "--out=y"],
-    "experiment": ["--config=x", "--name=x"],
     "inference": ["--expt_dir=x"],
     "pack": ["--expt_dir=x", "--corpus=x", "--licence=x"],
     "preprocess": ["--config=x"],

@@ -78,7 +78,7 @@ def test_range_runs_in_order_and_finds_the_experiment_by_its_name(project):
     assert done.returncode == 0, done.stderr
     calls = project.started()
     assert [call[0] for call in calls] == [
-        "experiment.py", "download.py", "preprocess.py", "train.py", "inference.py", "evaluate.py",
+        "train.py", "download.py", "preprocess.py", "train.py", "inference.py", "evaluate.py",
     ]  # fmt: skip
     assert all(call[-1] == "--set=train.batch_size=2" for call in calls)
     assert calls[4][1:4] == ["--expt_dir=/runs/some voice", "--output_dir=/runs/some voice/result", "--mode=batch"]
@@ -201,14 +201,14 @@ def test_resume_and_finetune(project):
 def test_a_voice_that_cannot_be_tuned_is_refused_before_the_features_are_made(project):
     flags = ["--finetune_from=voice", "--set", "a=b"]
     config = f"--config={project.script.parent}/exp_config.json"
-    asked = ["experiment.py", config, "--name=v", "--finetune_from=voice", "--set=a=b"]
-    done = project.run("-s", "0-2", "-n", "v", *flags, STUB_FAILS="experiment.py", STUB_STATUS="2")
+    asked = ["train.py", "--check", config, "--name=v", "--finetune_from=voice", "--set=a=b"]
+    done = project.run("-s", "0-2", "-n", "v", *flags, STUB_FAILS="train.py --check", STUB_STATUS="2")
     assert (done.returncode, project.started()) == (2, [asked])
     project.run("-s", "1-2", "-n", "v", *flags)
-    assert [call[0] for call in project.started()] == ["experiment.py", "preprocess.py", "train.py"]
+    assert [call[0] for call in project.started()] == ["train.py", "preprocess.py", "train.py"]
     # A script that goes on with stage 2 later.
     project.run("-s", "1", *flags, JETS_STAGES="1-3")
-    assert [call[0] for call in project.started()] == ["experiment.py", "preprocess.py"]
+    assert [call[0] for call in project.started()] == ["train.py", "preprocess.py"]
     for stage in (["-s", "1"], ["-s", "2", "-n", "v"]):
         project.run(*stage, *flags)
         assert len(project.started()) == 1
@@ -369,9 +369,9 @@ def test_mistakes_get_one_sentence_and_start_nothing(project, arguments, message
 def test_status_of_a_failing_stage_is_passed_on_and_nothing_follows(project):
     done = project.run("-s", "1-3", "-n", "v", STUB_FAILS="preprocess.py", STUB_STATUS="37")
     assert done.returncode == 37
-    assert [call[0] for call in project.started()] == ["experiment.py", "preprocess.py"]
+    assert [call[0] for call in project.started()] == ["train.py", "preprocess.py"]
     assert project.run("-s", "3", "--infer_expt_dir", "voice", STUB_FAILS="inference.py").returncode == 9
-    done = project.run("-s", "1-3", "-n", "v", STUB_FAILS="experiment.py", STUB_STATUS="2")
+    done = project.run("-s", "1-3", "-n", "v", STUB_FAILS="train.py --check", STUB_STATUS="2")
     assert (done.returncode, len(project.started())) == (2, 1)
 
 
@@ -402,7 +402,7 @@ def test_interpreter_of_the_environment_is_used_without_a_virtual_environment(in
     assert 'no Python at "/nowhere/python"' in done.stderr
 
 
-@pytest.mark.parametrize("script", ["inference", "evaluate", "train", "experiment"])
+@pytest.mark.parametrize("script", ["inference", "evaluate", "train"])
 def test_the_scripts_have_the_flags_of_their_stage(script):
     def ask(*flags):
         command = [sys.executable, str(ROOT / f"bins/{script}.py"), *flags]

@@ -58,8 +58,8 @@ def _output_works() -> bool:
     return True
 
 
-def command(main: Callable[[], int]) -> Callable[[], int]:
-    """`main` of a script that ends in a sentence and status 2 at a UserError, and without a word in 130 at Ctrl-C.
+def command(main: Callable[[], int | None]) -> Callable[[], int]:
+    """`main` of a script, which gives its exit status, None for 0; a sentence and 2 at a UserError, 130 at Ctrl-C.
 
     What takes seconds to import is imported in `main`, so that Ctrl-C ends that, too, without a traceback.
     """
@@ -67,7 +67,7 @@ def command(main: Callable[[], int]) -> Callable[[], int]:
     @wraps(main)
     def ending() -> int:
         try:
-            status = main()
+            status = main() or 0
             sys.stdout.flush()
             return status
         except UserError as error:

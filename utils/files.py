@@ -12,7 +12,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -134,13 +134,12 @@ def remove_leftovers(folder: Path, alone: bool = False) -> None:
 
 def _is_abandoned(path: Path, process: int) -> bool:
     try:
-        if time.time() - path.stat().st_mtime < _YOUNG:
-            return False
-        os.kill(process, 0)
-    except (FileNotFoundError, ProcessLookupError, OverflowError):
-        return True
+        if time.time() - path.stat().st_mtime >= _YOUNG:
+            os.kill(process, 0)
     except PermissionError:
         return False
+    except (FileNotFoundError, ProcessLookupError, OverflowError):
+        return True
     return False
 
 
@@ -205,11 +204,10 @@ def whole_folder(out: Path, publish: Callable[[Path, Path], None] = replace_fold
 
 
 class FileLock:
-    """Holds the file `path` from `acquire` to `release`, or inside a `with` block.
+    """Holds the file `path` from `acquire` to `release` or inside a `with` block, if the file system has such locks.
 
-    The operating system's lock on the open file counts: it ends with the process, so that a file which a killed one
-    left behind is no obstacle. The content, a JSON object of host, pid and since, only tells who holds it. Where the
-    file system has no such locks, nobody is kept out.
+    The lock on the open file counts: it ends with the process, so that a file which a killed one left is no obstacle.
+    The content, a JSON object of host, pid and since, only tells who holds it.
     """
 
     def __init__(self, path: Path, busy: str, advice: str = "wait for it, or stop it") -> None:
@@ -245,14 +243,11 @@ class FileLock:
         """Give the lock back and remove its file, unless someone else has removed it and it is another's by now."""
         if self._file is None:
             return
-        try:
+        with suppress(OSError):  # what lies there is nobody's
             if self._is_current(self._file):
                 self.path.unlink()
-        except OSError:
-            pass  # what lies there is nobody's
-        finally:
-            os.close(self._file)
-            self._file = None
+        os.close(self._file)
+        self._file = None
 
     def __enter__(self) -> FileLock:
         self.acquire()

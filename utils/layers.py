@@ -39,10 +39,7 @@ class Layer:
 
 
 class Merged:
-    """The values of all layers; a later layer overrides: sections merge, everything else replaces.
-
-    Raises UserError that names the layer which gives a plain value to a section.
-    """
+    """The values of all layers: in a later one sections merge and everything else replaces. UserError if it cannot."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = layers
@@ -86,10 +83,7 @@ def _holds(tree: Any, path: KeyPath) -> bool:
 
 
 def read_chain(path: Path) -> list[Layer]:
-    """A config file and the files it builds on through `base_config`, the most general first.
-
-    Raises UserError for a file that is missing or broken, and for files that build on each other in a circle.
-    """
+    """A config file and those that it builds on through `base_config`, most general first; UserError if that fails."""
     layers: list[Layer] = []
     seen: list[Path] = []
     current: Path | None = Path(path)

@@ -17,16 +17,12 @@ from utils.layers import KeyPath, Layer, Merged, check_usable, parse_value
 Schema = TypeVar("Schema", bound=BaseModel)
 
 _EXPECTED = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
+    **dict.fromkeys(("int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("list_type", "tuple_type"), "a list in [ ]"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "a section in { }"),
     "float_type": "a number",
     "string_type": "text in quotes",
     "bool_type": "true or false",
-    "list_type": "a list in [ ]",
-    "tuple_type": "a list in [ ]",
-    "dict_type": "a section in { }",
-    "model_type": "a section in { }",
-    "model_attributes_type": "a section in { }",
     "finite_number": "a finite number",
     "none_required": "null",
 }
@@ -49,16 +45,12 @@ def strict_parse(layers: Sequence[Layer], schema: type[Schema]) -> Schema:
         missing = [d["loc"] for d in details if d["type"] == "missing" and isinstance(d["loc"][-1], str)]
         sentences = [_sentence(dict(d), merged, schema) for d in details if d["loc"] not in missing]
     if missing:
-        sentences.append(_missing([tuple(map(str, location)) for location in missing], merged))
+        names = [".".join(map(str, location)) for location in missing]
+        keys = f"the key {names[0]} is" if len(names) == 1 else f"the keys {', '.join(names)} are"
+        no_base = any(len(location) == 1 for location in missing)
+        hint = '; start from a base, for instance "base_config": "config/jets.json"' if no_base else ""
+        sentences.append(f"{merged.origin(tuple(map(str, missing[0]))).name}: {keys} missing{hint}")
     raise UserError("\n".join(dict.fromkeys(sentences)))
-
-
-def _missing(paths: list[KeyPath], merged: Merged) -> str:
-    names = [".".join(path) for path in paths]
-    keys = f"the key {names[0]} is" if len(names) == 1 else f"the keys {', '.join(names)} are"
-    no_base = any(len(path) == 1 for path in paths)
-    hint = '; start from a base, for instance "base_config": "config/jets.json"' if no_base else ""
-    return f"{merged.origin(paths[0]).name}: {keys} missing{hint}"
 
 
 def _whole_numbers(value: Any) -> Any:
@@ -161,11 +153,8 @@ def known_keys(schema: type[BaseModel], prefix: KeyPath = ()) -> list[KeyPath]:
     """Every key path of a schema, sections included, in its order."""
     found: list[KeyPath] = []
     for name, info in schema.model_fields.items():
-        path = (*prefix, name)
-        found.append(path)
         kind = plain_type(info.annotation)
-        if is_section(kind):
-            found += known_keys(kind, path)
+        found += [(*prefix, name), *(known_keys(kind, (*prefix, name)) if is_section(kind) else ())]
     return found
 
 

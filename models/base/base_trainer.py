@@ -18,6 +18,7 @@ from config.schema import ExperimentConfig
 from models.base import checkpoints
 from models.base.checkpoints import Checkpoint
 from models.base.device import (
+    device_name,
     out_of_memory_advice,
     preserved_random_state,
     random_state,
@@ -26,9 +27,8 @@ from models.base.device import (
     set_determinism,
     set_random_state,
 )
-from models.base.engine import Engine, Parts
+from models.base.engine import LOSS_SCALE, NORM, SKIPPED, BadSteps, Engine, Meter, Parts
 from models.base.experiment import Experiment, beside, check_source, counts_with
-from models.base.meter import LOSS_SCALE, NORM, SKIPPED, BadSteps, Meter
 from models.base.processes import GracefulStop, Processes
 from models.base.run_log import Pace, RunLog, StepProfiler, Window
 from utils.errors import UserError, disk_message
@@ -58,7 +58,7 @@ class BaseTrainer(ABC):
     ) -> None:
         self.config, self.experiment, self.expt_dir = config, experiment, experiment.directory
         self.resume, self.finetune_from = resume, finetune_from
-        self.step = 0
+        self.step = self.first_step = 0  # now, and where this run began
         self.metrics: dict[str, float] = {}
         self.stopped = False  # whether a request to stop ended the run
         self._saved_step: int | None = None
@@ -69,10 +69,7 @@ class BaseTrainer(ABC):
         """Make networks (on `self.processes.device`), step and batches; torch's generator is seeded."""
 
     def validate(self) -> dict[str, float]:
-        """Losses on the validation split, the same on every process; also where pictures and sounds are logged.
-
-        Called with the averaged weights in place; random states are restored afterwards.
-        """
+        """Losses of the averaged weights on the validation split, the same on every process; it shows pictures."""
         return {}
 
     def loaded(self) -> None:  # noqa: B027 (a hook, which few models need)
@@ -102,6 +99,7 @@ class BaseTrainer(ABC):
         notes = self.processes.main_only(lambda: self.experiment.open(self.resume))
         self._set_up()
         notes += self._start_weights()
+        self.first_step = self.step
         self._dry_step()
         self.processes.main_only(lambda: self.experiment.write(self.parts.tokens, self.parts.counts))
         self.log = RunLog(self.expt_dir, self.processes.is_main, self.step, self.total_steps)
@@ -172,10 +170,8 @@ class BaseTrainer(ABC):
         """Take everything from a checkpoint; raises BrokenCheckpoint before anything has changed."""
         training = checkpoints.load_training(checkpoint.path)
         if not training:
-            raise UserError(
-                f"{checkpoint.path} holds weights alone, so that training cannot go on from it: "
-                f"start a new --name with --finetune_from {self.expt_dir}"
-            )
+            advice = f"start a new --name with --finetune_from {self.expt_dir}"
+            raise UserError(f"{checkpoint.path} holds weights alone, so that training cannot go on from it: {advice}")
         weights = {name: checkpoints.load_weights(checkpoint.path, False, name) for name in self.engine.networks}
         has_average = self.engine.ema is not None and (checkpoint.path / "ema.safetensors").is_file()
         average = checkpoints.load_weights(checkpoint.path, True) if has_average else None
@@ -224,16 +220,14 @@ class BaseTrainer(ABC):
             torch.cuda.synchronize(self.processes.device)
 
     def _opening_notes(self) -> list[str]:
-        device, world = self.processes.device, self.processes.world_size
-        where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
+        world, train, batches = self.processes.world_size, self.config.train, self.parts.batches
+        where = f"{world} x " * (world > 1) + device_name(self.processes.device)
         sizes = ", ".join(f"{name} {o.flat.count() / 1e6:.1f} M" for name, o in self.engine.optimizers.items())
-        train = self.config.train
-        where = f"{world} x {where}" if world > 1 else where
+        steps = f"padding {100 * batches.padding_waste():.1f} %; steps {self.step} to {self.total_steps}"
         return [
             f"training {self.expt_dir} in {self.precision} on {where}; {sizes} weights",
-            self.parts.batches.describe(),
-            f"batches of {train.batch_size} x {train.gradient_accumulation_step * world}; "
-            f"padding {100 * self.parts.batches.padding_waste():.1f} %; steps {self.step} to {self.total_steps}",
+            batches.describe(),
+            f"batches of {train.batch_size} x {train.gradient_accumulation_step * world}; {steps}",
         ]
 
     def _loop(self, stop: GracefulStop, pace: Pace) -> None:
@@ -281,11 +275,8 @@ class BaseTrainer(ABC):
         """Read the window's steps from the device, log their means and begin a new window."""
         records = self.meter.peek()
         means = self.processes.means(records.means())
-        scalars = {
-            name if name.startswith(NORM) or name == LOSS_SCALE else f"train/{name}": value
-            for name, value in means.items()
-            if name != SKIPPED
-        }
+        del means[SKIPPED]  # as a mean; the count is told below
+        scalars = {k if k.startswith((NORM, LOSS_SCALE)) else f"train/{k}": value for k, value in means.items()}
         rates = {name: optimizer.learning_rate for name, optimizer in self.engine.optimizers.items()}
         scalars |= {f"learning_rate/{name}": rate for name, rate in rates.items()}
         scalars |= self.window.speeds(self.step, self.parts.batches.wait_seconds())

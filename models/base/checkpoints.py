@@ -26,7 +26,15 @@ from torch import Tensor, nn
 
 from models.base.compact import expand
 from utils.errors import UserError, disk_message, one_line
-from utils.files import fsync_directory, read_json, regular, remedy, remove_leftovers, write_json
+from utils.files import (
+    fsync_directory,
+    read_json,
+    regular,
+    remedy,
+    remove_leftovers,
+    write_bytes,
+    write_json,
+)
 
 FORMAT_VERSION = 1
 FOLDER, STATE, TRAINING, BEST = "checkpoints", "state.json", "training.pt", "best.json"
@@ -71,11 +79,6 @@ class Checkpoint:
         return self.path.name
 
 
-def checkpoint_name(step: int) -> str:
-    """Folder name of the checkpoint after `step` steps."""
-    return f"step_{step:08d}"
-
-
 def save_checkpoint(
     expt_dir: Path,
     step: int,
@@ -91,7 +94,7 @@ def save_checkpoint(
     checkpoints are untouched.
     """
     parent = expt_dir / FOLDER
-    final = parent / checkpoint_name(step)
+    final = parent / f"step_{step:08d}"
     temporary = parent / f"{_WRITING}{final.name}"
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -101,23 +104,19 @@ def save_checkpoint(
             # A copy each: parameters that share one buffer must not be written as one.
             plain = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
                      for key, value in tensors.items()}  # fmt: skip
-            _write(temporary / f"{name}.safetensors", save(plain, {"format_version": str(FORMAT_VERSION)}))
+            write_bytes(temporary / f"{name}.safetensors", save(plain, {"format_version": str(FORMAT_VERSION)}))
         if training is not None:
             with open(temporary / TRAINING, "wb") as file:
                 torch.save(training, file)
                 file.flush()
                 os.fsync(file.fileno())
         files = sorted(temporary.iterdir())
+        sizes, checksums = {f.name: f.stat().st_size for f in files}, {f.name: crc32(f) for f in files}
         state = State(
-            format_version=FORMAT_VERSION,
-            step=step,
-            metrics=metrics,
-            files={file.name: file.stat().st_size for file in files},
-            crc32={file.name: crc32(file) for file in files},
-            beside=dict(beside or {}),
-            complete=True,
-        )
-        _write(temporary / STATE, (state.model_dump_json(indent=2) + "\n").encode())
+            format_version=FORMAT_VERSION, step=step, metrics=metrics, files=sizes, crc32=checksums,
+            beside=dict(beside or {}), complete=True,
+        )  # fmt: skip
+        write_bytes(temporary / STATE, (state.model_dump_json(indent=2) + "\n").encode())
         fsync_directory(temporary)
         if final.exists():
             _delete(final)
@@ -199,10 +198,7 @@ def find_checkpoint(expt_dir: Path, which: str = "last") -> Checkpoint:
 
 
 def load_weights(checkpoint: Path, prefer_ema: bool = True, name: str = NETWORK) -> dict[str, Tensor]:
-    """State dict of a checkpoint folder's network on the CPU: the averaged weights if it has them and they are wanted.
-
-    Raises BrokenCheckpoint when the file cannot be read, and UserError for a network that was never in it.
-    """
+    """State dict of a checkpoint's network on the CPU, averaged where it is and that is wanted. Raises UserError."""
     if not has_weights(checkpoint, name):
         raise UserError(f"{checkpoint} has no weights of the {name}: it was packed to speak; use the folder of stage 2")
     if name == NETWORK and prefer_ema and (checkpoint / f"{AVERAGE}.safetensors").is_file():
@@ -226,20 +222,14 @@ def has_weights(checkpoint: Path, name: str) -> bool:
 
 
 def load_training(checkpoint: Path) -> dict[str, Any]:
-    """Contents of training.pt on the CPU, empty for weights alone; nothing in it can run code.
-
-    Raises BrokenCheckpoint when the file is missing or cannot be read.
-    """
+    """Contents of training.pt on the CPU, none of which can run code; empty for weights alone. Or BrokenCheckpoint."""
     if TRAINING not in read_state(checkpoint).files:
         return {}
     return _checked(checkpoint / TRAINING, load_plain)
 
 
 def load_plain(path: Path) -> Any:
-    """What torch.save wrote to a file, on the CPU, as far as it is plain data: nothing in it can run code.
-
-    Raises OSError when the file cannot be read, and ValueError for whatever else is wrong with it.
-    """
+    """Plain data that torch.save wrote, on the CPU; nothing in it can run code. Raises OSError or ValueError."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
@@ -334,10 +324,3 @@ def _delete(path: Path) -> None:
     shutil.rmtree(condemned, ignore_errors=True)
     os.rename(path, condemned)
     shutil.rmtree(condemned, ignore_errors=True)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -15,10 +15,9 @@ _SCALES = "::scales"
 
 
 def compact(weights: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
-    """State dict with its large tensors in "fp16" or in "int8".
+    """State dict with its large tensors in "fp16", or in "int8" with a half-precision scale for GROUP neighbours each.
 
-    int8 has one half-precision scale for each GROUP of neighbours, in a tensor of its own. Raises ValueError for
-    weights that are not finite, or too large for half precision.
+    Raises ValueError for weights that are not finite, or too large for half precision.
     """
     stored: dict[str, Tensor] = {}
     for name, value in weights.items():
@@ -36,10 +35,7 @@ def compact(weights: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
 
 
 def expand(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """State dict in single precision of what `compact` made; any other state dict stays as it is.
-
-    Raises ValueError where scales do not fit their tensor.
-    """
+    """State dict of what `compact` made in single precision, any other as it is; ValueError if scales do not fit."""
     weights: dict[str, Tensor] = {}
     for name, value in stored.items():
         if name.endswith(_SCALES):

@@ -15,10 +15,7 @@ from utils.errors import UserError
 
 
 def resolve_precision(wanted: str, device: torch.device) -> str:
-    """ "fp32", "bf16" or "fp16"; "auto" is bf16 on a GPU that computes in it, otherwise fp32.
-
-    Raises UserError when a GPU lacks the format that was asked for.
-    """
+    """ "fp32", "bf16" or "fp16"; "auto": bf16 on a GPU that has it, else fp32. UserError for what the device lacks."""
     has_bf16 = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
     if wanted == "auto":
         return "bf16" if device.type == "cuda" and has_bf16 else "fp32"
@@ -53,12 +50,9 @@ def device_memory(device: torch.device) -> int:
         return 0
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that the device's memory is used up."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in text or "out of memory" in text.lower())
+def device_name(device: torch.device) -> str:
+    """What a device is called in a message."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
 
 
 class OutOfMemory(UserError):
@@ -71,13 +65,12 @@ def out_of_memory_advice(when: str, device: torch.device, settings: Sequence[str
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and not is_out_of_memory(error):
+        text, known = str(error).lower(), isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not known and "out of memory" not in text and "defaultcpuallocator" not in text:
             raise
-        gib = device_memory(device) / 2**30
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
-        raise OutOfMemory(
-            f"out of memory {when} ({name} has {gib:.0f} GiB): lower {', '.join(settings[:-1])} or {settings[-1]}"
-        ) from error
+        there = f"{device_name(device)} has {device_memory(device) / 2**30:.0f} GiB"
+        lower = f"{', '.join(settings[:-1])} or {settings[-1]}"
+        raise OutOfMemory(f"out of memory {when} ({there}): lower {lower}") from error
 
 
 def seed_everything(seed: int) -> None:

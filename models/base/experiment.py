@@ -48,25 +48,17 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} as {"a.b": 1}."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
-        if isinstance(value, dict):
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
 
 
 def changed_keys(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys that both configs have, with different values; a key that only one has came or went with a version.
-
-    Settings of generators that neither model uses do not count.
-    """
+    """Keys of both configs whose values differ, but for settings of generators that neither model uses."""
     old, new = flatten(before), flatten(now)
     used = tuple(f"model.generators.{tree.get('model.generator')}." for tree in (old, new))
-    return {
-        key: (old[key], new[key])
-        for key in new
-        if key in old and old[key] != new[key] and (not key.startswith("model.generators.") or key.startswith(used))
-    }
+    changed = [key for key in new if key in old and old[key] != new[key]]
+    changed = [key for key in changed if not key.startswith("model.generators.") or key.startswith(used)]
+    return {key: (old[key], new[key]) for key in changed}
 
 
 def _is_within(key: str, sections: Sequence[str]) -> bool:
@@ -85,24 +77,15 @@ class Experiment:
         return cls(project_path(config.log_dir) / name, config)
 
     def open(self, resume: bool) -> list[str]:
-        """Check that training may begin (or go on, with `resume`) here; returns notes for the user.
-
-        Raises UserError when the folder holds an experiment already, or with `resume` when the config changed in a
-        way that its weights cannot follow.
-        """
+        """Notes for the user where training may begin (or go on, with `resume`) here; UserError where it may not."""
         path = self.directory / CONFIG
-        exists = path.exists() or (self.directory / FOLDER).exists()
+        if not resume and (path.exists() or (self.directory / FOLDER).exists()):
+            advice = "go on with it by --resume, or choose another --name"
+            raise UserError(f"{self.directory} holds an experiment already: {advice}")
         if not resume:
-            if exists:
-                raise UserError(
-                    f"{self.directory} holds an experiment already: go on with it by --resume, or choose another --name"
-                )
             return []
         if not checkpoint_folders(self.directory):
             return [f"{self.directory} holds no checkpoint yet: training starts from the beginning"]
-        return self._compare(path)
-
-    def _compare(self, path: Path) -> list[str]:
         try:
             before = _read_config(path)
         except (OSError, ValueError) as error:
@@ -112,15 +95,10 @@ class Experiment:
         refused = [key for key in changes if _is_within(key, _FIXED) and not _is_within(key, _FREE_WITHIN)]
         if refused:
             details = _listed({key: changes[key] for key in refused}, "{} was {}, now {}")
-            raise UserError(
-                f"cannot go on with {self.directory}: {details}; put that back, or train under another --name"
-                " (with --finetune_from to start from these weights)"
-            )
-        return [
-            f"changed since the last run: {key} {_shown(old)} -> {_shown(new)}"
-            for key, (old, new) in changes.items()
-            if not _is_within(key, _SILENT)
-        ]
+            advice = "train under another --name (with --finetune_from to start from these weights)"
+            raise UserError(f"cannot go on with {self.directory}: {details}; put that back, or {advice}")
+        told = {key: map(_shown, values) for key, values in changes.items() if not _is_within(key, _SILENT)}
+        return [f"changed since the last run: {key} {old} -> {new}" for key, (old, new) in told.items()]
 
     def write(self, tokens: list[str], counts: Mapping[str, int] | None = None) -> None:
         """Put config, token table and user lexicon into the folder; `counts` as in `save_tokens`."""
@@ -195,36 +173,27 @@ def beside(folder: Path, tokens: Sequence[str]) -> dict[str, int]:
 
 
 def voice_tokens(folder: Path, checkpoint: Path) -> list[str]:
-    """The token table in a folder; UserError unless it is the one that the checkpoint's weights were trained with.
-
-    A lexicon may be changed by its owner, so that this is only a warning. Older checkpoints know neither.
-    """
+    """The token table in a folder; UserError unless it is the checkpoint's, a warning for another lexicon."""
     tokens: list[str] = load_tokens(folder / TOKENS)["tokens"]
     expected, found = read_state(checkpoint).beside, beside(folder, tokens)
     if expected and expected.get(TOKENS) != found[TOKENS]:
-        raise UserError(
-            f"{folder / TOKENS} is not the table that {checkpoint.name} was trained with, and the voice would speak "
-            "other sounds: get the file again from another copy"
-        )
+        problem = f"{folder / TOKENS} is not the table that {checkpoint.name} was trained with"
+        raise UserError(f"{problem}, and the voice would speak other sounds: get the file again from another copy")
     if expected and expected.get(LEXICON) != found.get(LEXICON):
         log.warning("%s is not the one that %s was trained with", folder / LEXICON, checkpoint.name)
     return tokens
 
 
 def counts_with(folder: Path, counts: Mapping[str, int] | None) -> Mapping[str, int] | None:
-    """How often each token was trained on by who goes on, with `counts`, from the weights in a folder; None: unknown.
-
-    It is the larger number, as a run that goes on counts the same corpus.
-    """
+    """How often each token was trained on, `counts` included, by who goes on from a folder's weights; None: unknown."""
     before = load_tokens(folder / TOKENS).get("counts") if (folder / TOKENS).is_file() else None
     return None if before is None or counts is None else Counter(counts) | Counter(before)
 
 
 def misfit(folder: Path, config: ExperimentConfig, unneeded: Sequence[str] = ()) -> str:
-    """Which settings tell a config from the one that the weights in `folder` were trained with; empty if none does.
+    """Which settings tell a config from that of the weights in `folder`, as far as they count; empty if none does.
 
-    Only what the weights depend on counts, and nothing within `unneeded`. Raises OSError or ValueError when the
-    folder's config cannot be read.
+    Nothing within `unneeded` does. Raises OSError or ValueError when the folder's config cannot be read.
     """
     changes = changed_keys(_read_config(folder / CONFIG), config_to_dict(config))
     refused = [key for key in changes if _is_within(key, _SHARED) and not _is_within(key, unneeded)]
@@ -237,8 +206,7 @@ def misfit(folder: Path, config: ExperimentConfig, unneeded: Sequence[str] = ())
 def check_source(source: Path, tokens: list[str], config: ExperimentConfig, networks: Sequence[str] = ()) -> Checkpoint:
     """The newest checkpoint of `source`, an experiment or a packed voice, whose weights this config can start from.
 
-    Settings of those of `networks` that it has no weights of may differ. Raises UserError, with the difference, when
-    it cannot lend its weights.
+    Settings of those of `networks` that it lacks may differ. Raises UserError where it cannot lend its weights.
     """
     if not (source / CONFIG).is_file():
         raise UserError(f"--finetune_from {source} is no experiment folder: it has no {CONFIG}")
@@ -253,7 +221,6 @@ def check_source(source: Path, tokens: list[str], config: ExperimentConfig, netw
         raise UserError(f"--finetune_from {source} does not fit this config: {details}{advice}")
     difference = token_difference(voice_tokens(source, checkpoint.path), tokens)
     if difference:
-        raise UserError(
-            f"--finetune_from {source} has other tokens than this corpus ({difference}){advice}, from stage 1 on"
-        )
+        other = f"--finetune_from {source} has other tokens than this corpus ({difference})"
+        raise UserError(f"{other}{advice}, from stage 1 on")
     return checkpoint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,23 +39,18 @@ class FlatParameters:
         for name, parameter in self.parameters.items():
             self._offsets[name] = size
             size += -(-parameter.numel() // ALIGNMENT) * ALIGNMENT
-        size += ALIGNMENT
-        self.data = torch.zeros(size, dtype=dtype, device=device)
-        self.grad = torch.zeros(size, dtype=dtype, device=device)
-        for parameter, home, gradient in zip(
-            self.parameters.values(), self.views(self.data).values(), self.views(self.grad).values()
-        ):
-            home.copy_(parameter.data)
-            parameter.data = home
-            parameter.grad = gradient
+        self.data = torch.zeros(size + ALIGNMENT, dtype=dtype, device=device)
+        self.grad = torch.zeros_like(self.data)
+        homes, gradients = self.views(self.data), self.views(self.grad)
+        for name, parameter in self.parameters.items():
+            parameter.data, parameter.grad = homes[name].copy_(parameter.data), gradients[name]
         self.flat = nn.Parameter(self.data)
         self.flat.grad = self.grad
 
     def views(self, buffer: Tensor) -> dict[str, Tensor]:
         """The part of `buffer` (same size as `data`) that belongs to each parameter, in its shape and layout."""
-        return {
-            name: buffer.as_strided(p.size(), p.stride(), self._offsets[name]) for name, p in self.parameters.items()
-        }
+        offsets, parameters = self._offsets, self.parameters
+        return {name: buffer.as_strided(p.size(), p.stride(), offsets[name]) for name, p in parameters.items()}
 
     def count(self) -> int:
         """Number of trained values."""
@@ -113,19 +109,15 @@ class NetworkOptimizer:
     def __init__(self, module: nn.Module, config: TrainConfig) -> None:
         self.flat = FlatParameters(module)
         self.grad_clip = config.grad_clip
-        self.optimizer = torch.optim.AdamW(
-            [self.flat.flat],
-            lr=config.learning_rate,
-            betas=config.AdamW.betas,
-            eps=config.AdamW.eps,
-            weight_decay=config.AdamW.weight_decay,
-            fused=True,
-        )
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: learning_rate_factor(step, config)
-        )
+        adam = config.AdamW
+        settings = (config.learning_rate, adam.betas, adam.eps, adam.weight_decay)
+        self.optimizer = torch.optim.AdamW([self.flat.flat], *settings, fused=True)
+        factor = partial(learning_rate_factor, config=config)
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
         self._no_scale = torch.ones((), device=self.flat.data.device)
-        self._allocate_state()
+        # A skipped update makes the running means exist now: memory runs out at the start or not at all, and a resumed
+        # run has something to copy into.
+        self._update(torch.ones((), device=self.flat.data.device), self._no_scale)
 
     @property
     def learning_rate(self) -> float:
@@ -141,10 +133,7 @@ class NetworkOptimizer:
         return torch.linalg.vector_norm(self.flat.grad)
 
     def step(self, found_inf: Tensor, norm: Tensor, loss_scale: Tensor | None = None) -> None:
-        """Update the weights unless `found_inf` () is 1, and advance the schedule in any case.
-
-        `norm` () is the scaled gradient's norm. Nothing here waits for the device.
-        """
+        """Update the weights unless `found_inf` () is 1, and advance the schedule; `norm` () is the gradients'."""
         divisor = self._no_scale if loss_scale is None else loss_scale
         if self.grad_clip is not None:
             divisor = divisor * (norm / divisor / self.grad_clip).clamp_min(1.0)
@@ -168,18 +157,8 @@ class NetworkOptimizer:
         self.flat.restore(state["exp_avg"], saved["exp_avg"])
         self.flat.restore(state["exp_avg_sq"], saved["exp_avg_sq"])
         self.scheduler.last_epoch = saved["scheduler"]["last_epoch"]
-        rates = [
-            base * factor(self.scheduler.last_epoch)
-            for base, factor in zip(self.scheduler.base_lrs, self.scheduler.lr_lambdas)
-        ]
-        self.scheduler._last_lr = rates
-        for group, rate in zip(self.optimizer.param_groups, rates):
-            group["lr"] = rate
-
-    def _allocate_state(self) -> None:
-        # A skipped update makes the running means exist now: memory runs out at the start or not at all, and
-        # a resumed run has something to copy into.
-        self._update(torch.ones((), device=self.flat.data.device), self._no_scale)
+        rate = self.scheduler.base_lrs[0] * self.scheduler.lr_lambdas[0](self.scheduler.last_epoch)
+        self.scheduler._last_lr, self.optimizer.param_groups[0]["lr"] = [rate], rate
 
     def _update(self, found_inf: Tensor, divisor: Tensor) -> None:
         # The fused kernel looks for these two, as torch.amp.GradScaler sets them.
@@ -218,10 +197,7 @@ class LossScale:
 
 
 class ExponentialMovingAverage:
-    """average <- decay * average + (1 - decay) * weights after each step, one kernel for the whole network.
-
-    The decay starts low, (1 + n) / (10 + n) after n steps, so that the random first weights are soon forgotten.
-    """
+    """The weights averaged with a decay that starts low, (1 + n) / (10 + n) after n steps; one kernel a step."""
 
     def __init__(self, flat: FlatParameters, decay: float) -> None:
         self.flat, self.decay = flat, decay

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from contextlib import suppress
+from types import FrameType
 from typing import Any, TypeVar
 
 import torch
@@ -31,10 +32,7 @@ _STOP_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def processes_for(visible: str) -> int:
-    """Training processes for a value of CUDA_VISIBLE_DEVICES: one for each device, one on the CPU.
-
-    Raises UserError when more devices are asked for than there are.
-    """
+    """Training processes for a value of CUDA_VISIBLE_DEVICES, one a device or one on the CPU; UserError if too many."""
     requested = len([part for part in visible.split(",") if part.strip()])
     available = torch.cuda.device_count() if requested else 0
     if available and requested > available:
@@ -44,10 +42,7 @@ def processes_for(visible: str) -> int:
 
 
 def run_together(count: int, command: list[str]) -> int:
-    """Run a command as `count` processes of one run; the exit status of the first that fails, 128 + n for signal n.
-
-    Requests to stop go to all of them; when one has failed, the others, which may wait for it, are ended.
-    """
+    """Run a command as `count` processes of one run, which end together; the exit status of the first that fails."""
     children: list[subprocess.Popen[bytes]] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
@@ -111,9 +106,7 @@ class GracefulStop:
         self._before = {number: signal.signal(number, self._handle) for number in heard(_STOP_REQUESTS)}
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -126,10 +119,8 @@ class GracefulStop:
             return
         self.requested, self._since = True, time.monotonic()
         self.signal_name = signal.Signals(number).name
-        try:
+        with suppress(OSError):  # the terminal may be gone
             os.write(2, b"\nstopping after this step; the same signal again stops at once\n")
-        except OSError:
-            pass  # the terminal is gone
 
 
 class Processes:

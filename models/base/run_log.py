@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ NAMED = 8
 PATIENCE = 30.0
 _UNITS = ((86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
-_logger = logging.getLogger("train")
+_logger, _OTHERS = logging.getLogger("train"), ("models", "utils", "processors")
 
 
 class _BarHandler(logging.Handler):
@@ -76,7 +75,7 @@ class RunLog:
         _logger.setLevel(logging.INFO)
         _logger.propagate = False
         # Warnings of other parts (checkpoints, config) go the same way.
-        for name in ("models", "utils", "processors"):
+        for name in _OTHERS:
             logging.getLogger(name).handlers[:] = [self._file, self._console]
         self.bar = tqdm(
             total=total_steps, initial=first_step, desc="training", unit="step", dynamic_ncols=True, mininterval=0.5,
@@ -142,7 +141,7 @@ class RunLog:
             self.writer.close()
         except OSError as error:
             print(f"warning: the TensorBoard log could not be finished: {error}", file=sys.stderr)
-        for name in (_logger.name, "models", "utils", "processors"):
+        for name in (_logger.name, *_OTHERS):
             logging.getLogger(name).handlers[:] = []
         self._file.close()
 
@@ -191,41 +190,35 @@ class StepProfiler:
         self.enabled, self.folder, self.device, self.tell = enabled, expt_dir / "profile", device, tell
         self._wait = WAIT_ON_GPU if device.type == "cuda" else WAIT
         self._count, self._begin = 0, 0.0
-        self._profile: torch.profiler.profile | None = None
+        self._profile = torch.profiler.profile()  # of whatever devices there are
 
     def step(self, number: int) -> None:
         """Start, or end and report, when it is time; `number` is the step that has just ended."""
-        if not self.enabled:
-            return
         self._count += 1
+        if not self.enabled or self._count not in (self._wait, self._wait + ACTIVE):
+            return
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
         if self._count == self._wait:
-            self._wait_for_device()
-            self._profile = torch.profiler.profile()  # of whatever devices there are
             self._profile.start()
             self._begin = time.perf_counter()
-        elif self._profile is not None and self._count == self._wait + ACTIVE:
-            self._wait_for_device()
-            seconds = (time.perf_counter() - self._begin) / ACTIVE
-            self._profile.stop()
+            return
+        seconds = (time.perf_counter() - self._begin) / ACTIVE
+        self._profile.stop()
+        self.enabled = False
+        path = self.folder / f"trace_{number - ACTIVE + 1}_{number}.json"
+        with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            path = self.folder / f"trace_{number - ACTIVE + 1}_{number}.json"
-            with disk_errors(self.folder):
-                self._profile.export_chrome_trace(str(path))
-            self.tell(f"profile: {busiest(self._profile.key_averages(), seconds, self.device.type)}; trace: {path}")
-            self._profile, self.enabled = None, False
+            self._profile.export_chrome_trace(str(path))
+        self.tell(f"profile: {busiest(self._profile.key_averages(), seconds, self.device.type)}; trace: {path}")
 
     def close(self) -> None:
         """Drop an unfinished trace, and say so when the run was too short for one."""
         if self.enabled:
             needed = self._wait + ACTIVE
             self.tell(f"profile: no trace, since the run ended after {self._count} steps: it takes {needed}")
-        if self._profile is not None:
-            self._profile.stop()
-        self._profile, self.enabled = None, False
-
-    def _wait_for_device(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+            if self._count >= self._wait:
+                self._profile.stop()
 
 
 def busiest(averages: Any, seconds: float, device_type: str) -> str:
@@ -241,10 +234,7 @@ def busiest(averages: Any, seconds: float, device_type: str) -> str:
 
 
 class Pace:
-    """Says within the first minute how long a run on a CPU will take; call `step` after each optimiser step.
-
-    Until the first step is done, when PATIENCE is over, a request to stop need not wait for it.
-    """
+    """Says within a minute how long a run on a CPU takes; until a step is done, a request to stop need not wait."""
 
     def __init__(
         self, device: torch.device, steps: int, advice: str, stop: GracefulStop, tell: Callable[[str], None]
@@ -260,9 +250,7 @@ class Pace:
             self._timer.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._timer.cancel()
 
     def step(self) -> None:

@@ -61,13 +61,10 @@ class LengthSampler:
         self._sizes = sorted({batch_size * eighths // 8 for eighths in range(1, 9)} - {0})
         longest = int(self.frames.argmax())
         if max_batch_frames is not None and padded(int(self.frames[longest]), FRAME_MULTIPLE) > max_batch_frames:
-            (name,) = ids(np.array([longest]))
-            raise UserError(
-                f"train.max_batch_frames ({max_batch_frames}) is below the longest utterance ({name}, "
-                f"{self.frames[longest]} frames): raise it, or lower preprocess.max_seconds and run stage 1 again"
-            )
-        self.pass_index = 0
-        self.position = 0
+            who = f"the longest utterance ({ids(np.array([longest]))[0]}, {self.frames[longest]} frames)"
+            advice = "raise it, or lower preprocess.max_seconds and run stage 1 again"
+            raise UserError(f"train.max_batch_frames ({max_batch_frames}) is below {who}: {advice}")
+        self.pass_index = self.position = 0
         self._plans: list[BatchPlan] | None = None
         # Share of the frames in the batches of the pass under way that is padding.
         self.padding_waste = 0.0
@@ -80,15 +77,14 @@ class LengthSampler:
         plans: list[BatchPlan] = []
         start = 0
         while start < len(order):
-            size = self._group_size(order, start)
-            group = order[start : start + size * self.world_size]
-            if len(group) < size * self.world_size:
-                missing = size * self.world_size - len(group)
-                nearby = order[-3 * size * self.world_size : start]
+            size = self._group_size(order, start) * self.world_size
+            group = order[start : start + size]
+            if missing := size - len(group):
+                nearby = order[-3 * size : start]
                 # Nobody twice in a batch, unless the whole corpus is smaller than that.
                 twice = missing > len(nearby)
                 group = np.concatenate([group, rng.choice(order if twice else nearby, missing, replace=twice)])
-            start += size * self.world_size
+            start += size
             group = rng.permutation(group)
             frames = padded(int(self.frames[group].max()), FRAME_MULTIPLE)
             tokens = padded(int(self.tokens[group].max()), TEXT_MULTIPLE)
@@ -129,13 +125,10 @@ class LengthSampler:
     def largest(self) -> BatchPlan:
         """The heaviest batch of the pass that is under way, with the longest text anywhere: for a trial run."""
         heaviest = max(self.current_pass, key=lambda plan: len(plan.indices) * plan.frames)
-        frames = padded(int(np.ceil(self.frames.max())), FRAME_MULTIPLE)
-        size = len(heaviest.indices)
-        if self.max_batch_frames is None or size * frames <= self.max_batch_frames:
-            frames = max(frames, heaviest.frames)
-        else:
-            frames = heaviest.frames
-        return BatchPlan(heaviest.indices, frames, padded(int(self.tokens.max()), TEXT_MULTIPLE))
+        longest, limit = padded(int(self.frames.max()), FRAME_MULTIPLE), self.max_batch_frames
+        fits = limit is None or len(heaviest.indices) * longest <= limit
+        tokens = padded(int(self.tokens.max()), TEXT_MULTIPLE)
+        return BatchPlan(heaviest.indices, longest if fits else heaviest.frames, tokens)
 
     def _signature(self) -> list[int]:
         return [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from config.schema import EvaluateConfig
-from models.evaluation.report import MEASURES, Estimate, Report, cell, finite, interval, named, number, parts
+from models.evaluation.report import MEASURES, Estimate, Report, cell, interval, named, number, parts
 from utils.errors import UserError
 
 CHUNK = 1_000_000  # numbers drawn at a time: a few MB
@@ -51,10 +51,6 @@ class ComparisonTable:
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return finite(asdict(self))
-
 
 def summarise(report: Report, config: EvaluateConfig) -> None:
     """Fill `summary` and `recordings`: every measure that an utterance has, over all of them, with its interval."""
@@ -78,10 +74,7 @@ def _difference(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, axis
 
 
 def estimate(pairs: Pairs, config: EvaluateConfig) -> Estimate:
-    """Ratio of sums over utterances (n) with its percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13).
-
-    With denominators of 1 this is the mean. A single utterance has no interval: its ends are NaN.
-    """
+    """Ratio of sums over n utterances with its percentile bootstrap interval (Efron, Tibshirani 1993; NaN if n = 1)."""
     above, below = np.array(pairs, float).T
     return Estimate(float(ratio(above, below)), *_interval((above, below), ratio, config), len(pairs))
 
@@ -89,9 +82,8 @@ def estimate(pairs: Pairs, config: EvaluateConfig) -> Estimate:
 def compare(first: Pairs, second: Pairs, config: EvaluateConfig) -> Comparison:
     """Paired comparison of two systems over the same n utterances, at least two, in the same order.
 
-    The interval is a paired bootstrap of the difference. The p value is two-sided, from swapping the two systems'
-    labels within utterances at random (Noreen 1989, approximate randomisation; all swaps where they are few), so that
-    it needs no distribution.
+    The interval is a paired bootstrap of the difference. The p value is two-sided, from swapping the systems' labels
+    within utterances at random (Noreen 1989, approximate randomisation; all swaps where they are few).
     """
     from scipy.stats import permutation_test  # takes seconds to load, and only stage 4 needs it
 
@@ -117,10 +109,8 @@ def _interval(columns: tuple[np.ndarray, ...], statistic: Any, config: EvaluateC
     n = len(columns[0])
     if n < 2:
         return float("nan"), float("nan")
-    options = _resampling(n, config, config.random_seed)
-    result = bootstrap(
-        columns, statistic, paired=True, confidence_level=config.confidence, method="percentile", **options
-    )
+    options = {"confidence_level": config.confidence, **_resampling(n, config, config.random_seed)}
+    result = bootstrap(columns, statistic, paired=True, method="percentile", **options)
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
@@ -141,10 +131,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compare_reports(first: Report, second: Report, config: EvaluateConfig) -> ComparisonTable:
-    """Compare two reports utterance by utterance; p values are corrected for the number of measures (Holm).
+    """Compare two reports over the utterances of the same id and text; UserError when they share none.
 
-    A difference is real where the corrected p lies below 1 - config.confidence. Raises UserError when they share no
-    utterance of the same text.
+    A difference is real where its p, corrected for the number of measures (Holm), lies below 1 - config.confidence.
     """
     others = {record.id: record for record in second.utterances}
     shared = [(record, others[record.id]) for record in first.utterances if record.id in others]

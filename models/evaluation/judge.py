@@ -16,10 +16,9 @@ from tqdm import tqdm
 
 from config.schema import ExperimentConfig, PreprocessConfig
 from models.evaluation.comparison import summarise
-from models.evaluation.items import AlignmentRecord, Item, relative
 from models.evaluation.listening import QualityNetworks, Recogniser, text_errors
 from models.evaluation.page import Media, utterance_media
-from models.evaluation.report import Report, UtteranceRecord, Value, parts
+from models.evaluation.report import AlignmentRecord, Item, Report, UtteranceRecord, Value, parts, relative
 from models.evaluation.signal_measures import (
     Signal,
     analyse,
@@ -45,18 +44,16 @@ MOST_UNSPOKEN = 0.2
 def evaluate(items: list[Item], config: ExperimentConfig, report: Report, folder: Path) -> dict[str, Media]:
     """Judge `items` and fill `report`, which will lie in `folder`; returns what report.html shows besides, by id.
 
-    Needs no voice. An utterance that cannot be judged is skipped with its reason; an absent optional package or
-    model is a note. Raises UserError when nothing is left, or when the recogniser that was asked for does not load.
+    What cannot be judged is skipped with its reason; an absent optional package is a note. Raises UserError when
+    nothing is left, or when the recogniser that was asked for does not load.
     """
     settings = config.evaluate
     recogniser = open_recogniser(config, report.notes)
     networks = QualityNetworks(settings)
-    report.settings = {key: getattr(config.preprocess, key) for key in SETTINGS}
+    report.settings = {key: getattr(config.preprocess, key) for key in SETTINGS} | networks.settings
     if recogniser is not None:
-        name = Path(str(settings.asr_model)).name
         how = f"{settings.asr_compute_type}, beam {settings.asr_beam_size}, {recogniser.language}"
-        report.settings["asr"] = f"{name}, {how}"
-    report.settings |= networks.settings
+        report.settings["asr"] = f"{Path(str(settings.asr_model)).name}, {how}"
     judge = _Judge(config, networks, folder)
     media: dict[str, Media] = {}
     # The arithmetic runs outside the interpreter's lock. Each utterance gets one thread: several libraries that each
@@ -214,8 +211,7 @@ def alignment_health(alignment: AlignmentRecord, seconds_per_frame: float) -> di
 def diagonality(log_p_attn: np.ndarray) -> float:
     """Correlation of time with the expected token of soft alignment log_p_attn (T, T_text), rows log-normalised.
 
-    1 for a straight diagonal, near 0 for an alignment that has not formed (every frame looks at the same mixture of
-    tokens), negative where it runs backwards. Natural speech reaches about 0.98, as tokens differ in length.
+    1 for a straight diagonal, near 0 for an alignment that has not formed; natural speech reaches about 0.98.
     """
     probability = np.exp(log_p_attn)
     expected = probability @ np.arange(probability.shape[1]) / probability.sum(1)

@@ -37,10 +37,7 @@ class Recogniser:
     """A Whisper model in CTranslate2 form, and the normaliser that goes with its language."""
 
     def __init__(self, config: EvaluateConfig, language: str) -> None:
-        """Load config.asr_model, a local folder or a name that faster-whisper knows; `language` as in "en" or "en-us".
-
-        Raises ImportError without the packages, ValueError or RuntimeError or OSError when the model does not load.
-        """
+        """Load config.asr_model, a folder or a name; ImportError without the packages, other errors for a bad model."""
         from faster_whisper import WhisperModel
 
         self.language = language.split("-")[0].lower()
@@ -66,10 +63,7 @@ class Recogniser:
 
 
 def whisper_normaliser(english: bool = True) -> Callable[[str], str]:
-    """Text normaliser of the Whisper paper (arXiv 2212.04356, appendix C), from the package `whisper-normalizer`.
-
-    Spellings, numbers, contractions and punctuation that sound alike become alike. Raises ImportError without it.
-    """
+    """Normaliser of the Whisper paper (arXiv 2212.04356, appendix C): what sounds alike becomes alike. ImportError."""
     if english:
         from whisper_normalizer.english import EnglishTextNormalizer
 
@@ -80,10 +74,7 @@ def whisper_normaliser(english: bool = True) -> Callable[[str], str]:
 
 
 def text_errors(expected: str, heard: str) -> dict[str, tuple[float, float]]:
-    """Errors and length, as (edits, units of expected), by "wer" (words) and "cer" (characters, spaces included).
-
-    Both texts must be normalised already. The rate over a corpus is the sum of edits over the sum of units.
-    """
+    """Errors and length, as (edits, units of expected), of normalised texts: "wer" counts words, "cer" characters."""
     words = expected.split(), heard.split()
     characters = " ".join(words[0]), " ".join(words[1])
     return {key: (Levenshtein.distance(*pair), len(pair[0])) for key, pair in (("wer", words), ("cer", characters))}

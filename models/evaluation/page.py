@@ -9,19 +9,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import librosa
 import numpy as np
 import soundfile
+from matplotlib import colormaps
 from PIL import Image
 
 from config.schema import EvaluateConfig, ExperimentConfig
-from models.evaluation.items import AlignmentRecord
 from models.evaluation.listening import align
-from models.evaluation.report import ASSETS, MEASURES, Report, UtteranceRecord, shown_measures
+from models.evaluation.report import ASSETS, MEASURES, AlignmentRecord, Report, UtteranceRecord, shown_measures
 from models.evaluation.signal_measures import Signal, frame_power, load_audio
 from processors.audio.recording import AudioProblem
 
@@ -87,17 +86,13 @@ def utterance_media(
         if alignment.log_p_attn is not None and alignment.path is not None:
             # Tokens upwards, the recording's frames to the right. The square root shows what is faint.
             media["alignment"] = encode_picture(np.sqrt(np.exp(np.minimum(alignment.log_p_attn, 0.0))).T[::-1])
-            media["path"] = np.bincount(
-                alignment.path, minlength=len(alignment.tokens)
-            ).tolist()  # frames of each token
+            # The frames of each token.
+            media["path"] = np.bincount(alignment.path, minlength=len(alignment.tokens)).tolist()
     return media
 
 
 def add_other_clips(media: Mapping[str, Media], other: Report, folder: Path, sample_rate: int, audio_type: str) -> None:
-    """Add another system's players to the utterances that it has too; `folder` is that of its report.
-
-    Audio that is gone by now is left out.
-    """
+    """Add another system's players to the utterances that it has, too; `folder` is that of its report."""
     for record in other.utterances:
         if record.id not in media:
             continue
@@ -110,22 +105,15 @@ def add_other_clips(media: Mapping[str, Media], other: Report, folder: Path, sam
 
 def make_clip(audio: np.ndarray, sample_rate: int, audio_type: str) -> dict[str, Any]:
     """Player and spectrogram of audio (N,) as data addresses; `audio_type` is "flac", "mp3" or "none" (no player)."""
-    return {
-        "audio": encode_audio(audio, sample_rate, audio_type),
-        "seconds": len(audio) / sample_rate,
-        "spectrogram": encode_picture(spectrogram(audio, sample_rate)),
-    }
-
-
-def encode_audio(audio: np.ndarray, sample_rate: int, audio_type: str) -> str:
-    """Data address of audio (N,); "" for the type "none". MP3 falls back to FLAC where libsndfile cannot write it."""
-    if audio_type == "none":
-        return ""
-    mp3 = audio_type == "mp3" and "MP3" in soundfile.available_formats()
-    form, subtype, kind = ("MP3", "MPEG_LAYER_III", "audio/mpeg") if mp3 else ("FLAC", "PCM_16", "audio/flac")
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(audio, -1, 1), sample_rate, format=form, subtype=subtype)
-    return _address(kind, buffer.getvalue())
+    address = ""
+    if audio_type != "none":
+        mp3 = audio_type == "mp3" and "MP3" in soundfile.available_formats()  # not every libsndfile writes it
+        form, subtype, kind = ("MP3", "MPEG_LAYER_III", "audio/mpeg") if mp3 else ("FLAC", "PCM_16", "audio/flac")
+        buffer = io.BytesIO()
+        soundfile.write(buffer, np.clip(audio, -1, 1), sample_rate, format=form, subtype=subtype)
+        address = _address(kind, buffer.getvalue())
+    picture = encode_picture(spectrogram(audio, sample_rate))
+    return {"audio": address, "seconds": len(audio) / sample_rate, "spectrogram": picture}
 
 
 def spectrogram(audio: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -142,7 +130,8 @@ def spectrogram(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 def encode_picture(values: np.ndarray) -> str:
     """Data address of a picture (H, W) in [0, 1], in the colours of matplotlib's magma."""
     buffer = io.BytesIO()
-    Image.fromarray(_colours()[np.uint8(values * 255)]).save(buffer, format="WEBP", quality=PICTURE_QUALITY, method=4)
+    pixels = colormaps["magma"](np.uint8(values * 255), bytes=True)[..., :3]
+    Image.fromarray(pixels).save(buffer, format="WEBP", quality=PICTURE_QUALITY, method=4)
     return _address("image/webp", buffer.getvalue())
 
 
@@ -152,13 +141,6 @@ def warped(values: np.ndarray, path: np.ndarray, frames: int) -> np.ndarray:
     # Of several frames that belong to one, the last stands for them.
     result[path[:, 1]] = values[path[:, 0]]
     return result
-
-
-@lru_cache(maxsize=1)
-def _colours() -> np.ndarray:
-    from matplotlib import colormaps
-
-    return np.uint8(colormaps["magma"](np.linspace(0, 1, 256))[:, :3] * 255)
 
 
 def _address(kind: str, data: bytes) -> str:

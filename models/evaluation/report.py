@@ -1,14 +1,16 @@
-"""The figures of one system: what each means, report.json, how it is read again, and report.md's tables."""
+"""What is judged, and the figures of one system: what each means, report.json, and report.md's tables."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from utils.errors import UserError, one_line
@@ -55,6 +57,28 @@ class Estimate:
     n: int
 
 
+@dataclass(frozen=True)
+class AlignmentRecord:
+    """How a network that aligns by itself placed the tokens."""
+
+    tokens: tuple[str, ...]  # (T_text)
+    durations: np.ndarray  # (T_text,) frames, of the synthesis
+    log_p_attn: np.ndarray | None = None  # (T, T_text), of the recording
+    path: np.ndarray | None = None  # (T,) token of each frame of the recording
+
+
+@dataclass(frozen=True)
+class Item:
+    """One utterance to judge."""
+
+    id: str
+    text: str
+    audio: Path
+    recording: Path | None = None
+    copy: Path | None = None
+    alignment: AlignmentRecord | None = None
+
+
 @dataclass
 class UtteranceRecord:
     """One judged utterance; paths are relative to the report's folder."""
@@ -97,6 +121,16 @@ class Report:
         used = self.summary.keys() | self.recordings.keys()
         definitions = {key: asdict(measure) for key, measure in MEASURES.items() if key in used}
         return finite({"format_version": FORMAT_VERSION, **asdict(self), "measures": definitions})
+
+
+def file_name(key: str) -> str:
+    """An id as the name of a file."""
+    return key.replace("/", "_").replace("\\", "_")
+
+
+def relative(path: Path, folder: Path) -> str:
+    """How a report in `folder` names `path`: relative to it, so that both can move together."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def parts(value: Value | None) -> tuple[float, float] | None:
@@ -179,7 +213,8 @@ def summary_table(report: Report, others: Sequence[Report]) -> list[str]:
         if measure.group != group:
             group = measure.group
             lines.append(f"| **{group}** |{' |' * len(columns)}")
-        cells = [with_interval(figures.get(key), measure) for _, figures in columns]
+        found = [figures.get(key) for _, figures in columns]
+        cells = [f"{number(e.value, measure)} {interval(e.low, e.high, measure)}".strip() if e else "–" for e in found]
         lines.append(f"| {named(measure)} | {' | '.join(cells)} |")
     return lines
 
@@ -210,16 +245,8 @@ def number(value: float, measure: Measure, sign: bool = False) -> str:
 
 def interval(low: float, high: float, measure: Measure) -> str:
     """A confidence interval in brackets; empty where there is none."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    return f"[{number(low, measure)}, {number(high, measure)}]"
-
-
-def with_interval(estimate: Estimate | None, measure: Measure) -> str:
-    """A figure and its interval; a dash for a missing one."""
-    if estimate is None:
-        return "–"
-    return f"{number(estimate.value, measure)} {interval(estimate.low, estimate.high, measure)}".strip()
+    there = math.isfinite(low) and math.isfinite(high)
+    return f"[{number(low, measure)}, {number(high, measure)}]" if there else ""
 
 
 def named(measure: Measure) -> str:

@@ -1,4 +1,4 @@
-"""Measures of an utterance's signal, alone and against a recording of the same text.
+"""Measures of an utterance's signal, alone and against a recording of its text, and of copy synthesis in torch.
 
 The mel-cepstrum here is that of mel-cepstral analysis (Fukada, Tokuda, Kobayashi and Imai, "An adaptive algorithm
 for mel-cepstral analysis of speech", ICASSP 1992; the `mcep` of SPTK): coefficients c_0..c_M of a log spectrum on an
@@ -8,6 +8,7 @@ spectral envelope through the harmonics' peaks, which a cosine transform of a me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,10 +16,11 @@ from pathlib import Path
 import librosa
 import numpy as np
 import torch
+from torch import Tensor
 
 from config.schema import PreprocessConfig
 from models.evaluation.report import Value
-from models.evaluation.waveform_measures import stft_distance
+from processors.audio.mel import MelSpectrogram
 from processors.audio.pitch import extract_f0
 from processors.audio.recording import (
     AudioProblem,
@@ -41,6 +43,12 @@ ORDER = 34
 POWER_FLOOR = 1e-13  # of a full-scale sine: keeps digital silence finite, below the noise of 16-bit rounding
 MAX_ITERATIONS = 30
 TOLERANCE = 1e-4  # relative change of the criterion at which a frame counts as done
+
+# FFT size, hop and window in samples, of table 1 in Yamamoto, Song and Kim, "Parallel WaveGAN" (arXiv 1910.11480).
+RESOLUTIONS = ((512, 50, 240), (1024, 120, 600), (2048, 240, 1200))
+STFT_FLOOR = 1e-7
+# What `validation_measures` returns; lower is better in each.
+VALIDATION_MEASURES = ("score", "stft_distance", "mel_distance", "duration_error", "duration_bias")
 
 
 @dataclass
@@ -82,10 +90,7 @@ def measure_alone(signal: Signal, text: str, config: PreprocessConfig) -> dict[s
 
 
 def measure_against(reference: Signal, other: Signal, config: PreprocessConfig) -> tuple[dict[str, Value], np.ndarray]:
-    """Measures of `other` against the recording of the same text, and the warping path (P, 2) between their frames.
-
-    Raises AudioProblem when they are too long to be warped.
-    """
+    """Measures of `other` against the recording of its text, and the warping path (P, 2) of their frames."""
     path = warp(reference.cepstrum[:, 1:], other.cepstrum[:, 1:])
     seconds = [speech_seconds(signal.audio, config.sample_rate) for signal in (other, reference)]
     return {
@@ -97,10 +102,7 @@ def measure_against(reference: Signal, other: Signal, config: PreprocessConfig) 
 
 
 def measure_copy(reference: Signal, copy: Signal, config: PreprocessConfig) -> dict[str, Value]:
-    """Measures of copy synthesis, which shares the recording's timing: frame by frame, without warping.
-
-    Raises AudioProblem when the lengths differ by more than two frames.
-    """
+    """Measures of copy synthesis, frame by frame; AudioProblem when the lengths differ by more than two frames."""
     lengths = len(copy.audio), len(reference.audio)
     if abs(lengths[0] - lengths[1]) > 2 * config.hop_size:
         raise AudioProblem("timing", f"{lengths[0]} samples, the recording has {lengths[1]}: not the same timing")
@@ -116,10 +118,9 @@ def measure_copy(reference: Signal, copy: Signal, config: PreprocessConfig) -> d
 
 
 def warp(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Align the rows of first (N, D) with those of second (M, D) by dynamic time warping.
+    """Path (P, 2) that pairs the rows of first (N, D) and second (M, D) in order, with the least sum of distances.
 
-    Returns the path (P, 2) of row pairs, monotone, from (0, 0) to (N - 1, M - 1), with the least sum of Euclidean
-    distances (Sakoe and Chiba 1978, symmetric steps of weight 1). Raises AudioProblem for far too long input.
+    Dynamic time warping (Sakoe and Chiba 1978, symmetric steps of weight 1); AudioProblem for far too long input.
     """
     if len(first) * len(second) > MAX_CELLS:
         raise AudioProblem("too long", f"too long to align: {len(first)} x {len(second)} frames")
@@ -127,10 +128,7 @@ def warp(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def speech_seconds(audio: np.ndarray, sample_rate: int) -> float:
-    """Seconds from the first to the last sound of audio (N,), pauses inside included.
-
-    Ends that lie 40 dB below the loudest 20 ms are not counted: padding must not look like slow speech.
-    """
+    """Seconds from the first to the last sound of audio (N,); padding must not look like slow speech."""
     return len(trim_silence(audio, sample_rate, SILENCE_DB, 0.0)) / sample_rate
 
 
@@ -143,9 +141,8 @@ def pitch_range(f0: np.ndarray) -> float:
 def f0_distance(first: np.ndarray, second: np.ndarray, path: np.ndarray) -> dict[str, float]:
     """Distance between two F0 curves (T1,) and (T2,) in Hz, 0 where unvoiced, along a time-warping path (P, 2).
 
-    Returns `log_f0_rmse` (natural log; 2 semitones are 0.1155) and `log_f0_correlation` (Pearson), both over the pairs
-    that are voiced in both, and `voicing_error`, the share of pairs where one is voiced and the other is not. The first
-    two are NaN with fewer than 10 such pairs, the correlation also where one of the curves is flat.
+    `log_f0_rmse` (natural log) and `log_f0_correlation` (Pearson) are over the pairs that are voiced in both, NaN for
+    fewer than 10; `voicing_error` is the share of pairs where one is voiced and the other is not.
     """
     a, b = first[path[:, 0]], second[path[:, 1]]
     both = (a > 0) & (b > 0)
@@ -162,10 +159,9 @@ def f0_distance(first: np.ndarray, second: np.ndarray, path: np.ndarray) -> dict
 
 
 def energy_correlation(first: np.ndarray, second: np.ndarray, path: np.ndarray) -> float:
-    """Pearson's correlation of the frame levels in dB of energies (T1,) and (T2,) along a time-warping path (P, 2).
+    """Pearson's correlation of the levels in dB of frame energies (T1,) and (T2,) along a time-warping path (P, 2).
 
-    Energies are norms of the STFT magnitude. Levels more than 50 dB below an utterance's loudest frame count as that,
-    so that a quieter room does not look like another emphasis; the overall level drops out. NaN where one is silent.
+    Levels over 50 dB below an utterance's loudest frame count as that: a quieter room is no other emphasis. Or NaN.
     """
     levels = []
     for energy in (first, second):
@@ -262,3 +258,71 @@ def mel_cepstral_distortion(first: np.ndarray, second: np.ndarray, path: np.ndar
     """
     difference = first[path[:, 0], 1:] - second[path[:, 1], 1:]
     return float(np.mean(10 / np.log(10) * np.sqrt(2 * (difference**2).sum(1))))
+
+
+def stft_magnitude(audio: Tensor, n_fft: int, hop_size: int, win_size: int) -> Tensor:
+    """Magnitude (B, F, T) of audio (B, N), floored so that its log stays finite."""
+    window = torch.hann_window(win_size, device=audio.device, dtype=audio.dtype)
+    mode = "reflect" if audio.shape[-1] > n_fft // 2 else "constant"
+    spectrum = torch.stft(audio, n_fft, hop_size, win_size, window, pad_mode=mode, return_complex=True)
+    return torch.view_as_real(spectrum).square().sum(-1).clamp_min(STFT_FLOOR).sqrt()
+
+
+def stft_distance(reference: Tensor, other: Tensor) -> dict[str, Tensor]:
+    """Distances (B,) of audio (B, N) and (B, N) in [-1, 1], each a mean of three resolutions; ValueError for others.
+
+    `stft_convergence` is the Frobenius norm of the magnitudes' difference over that of the reference's magnitude,
+    `stft_log_magnitude` the mean absolute difference of their natural logs, `stft_distance` the sum of the two.
+    """
+    if reference.shape != other.shape:
+        raise ValueError(f"not aligned: {tuple(reference.shape)} and {tuple(other.shape)} samples")
+    distances = []
+    for resolution in RESOLUTIONS:
+        a, b = stft_magnitude(reference.float(), *resolution), stft_magnitude(other.float(), *resolution)
+        convergence = (a - b).flatten(1).norm(dim=1) / a.flatten(1).norm(dim=1)
+        distances.append(torch.stack([convergence, (a.log() - b.log()).abs().flatten(1).mean(1)]))
+    convergence, log_magnitude = torch.stack(distances).mean(0)
+    return {
+        "stft_convergence": convergence,
+        "stft_log_magnitude": log_magnitude,
+        "stft_distance": convergence + log_magnitude,
+    }
+
+
+@torch.no_grad()
+def validation_measures(
+    reference: Tensor,
+    copy: Tensor,
+    frame_lengths: Sequence[int],
+    durations: Tensor,
+    durations_hat: Tensor,
+    mel: MelSpectrogram,
+) -> dict[str, Tensor]:
+    """Means over a batch of recordings and copy synthesis, as scalars on its device: nothing waits for the host.
+
+    reference (B, N) and copy (B, N) are in [-1, 1], 0 behind frame_lengths (B,) * hop_size, which are numbers on the
+    host; durations and durations_hat (B, T_text), of the alignment and predicted, are in frames, 0 in padding.
+
+    `mel_distance` is the mean absolute difference of log-mel spectra, `duration_error` the sum of absolute duration
+    errors over the sum of durations, `duration_bias` the absolute error of the whole length over that length, and
+    `score`, which the best checkpoint is chosen by, stft_distance + duration_error: one for sound, one for timing.
+    """
+    frames = reference.shape[1] // mel.hop_size
+    lengths = torch.tensor(list(frame_lengths), device=reference.device)
+    mask = torch.arange(frames, device=reference.device) < lengths[:, None]
+    # Padding is silence in both; its floor would dilute the log magnitudes, so each utterance counts by itself.
+    pairs = [
+        (reference[i, None, : n * mel.hop_size], copy[i, None, : n * mel.hop_size]) for i, n in enumerate(frame_lengths)
+    ]
+    distance = torch.cat([stft_distance(*pair)["stft_distance"] for pair in pairs])
+    difference = (mel(reference)[0] - mel(copy)[0]).abs().mean(-1)
+    total = durations.sum(1).clamp_min(1)
+    error = (durations - durations_hat).abs().sum(1) / total
+    values = {
+        "score": distance + error,
+        "stft_distance": distance,
+        "mel_distance": (difference * mask).sum(1) / mask.sum(1),
+        "duration_error": error,
+        "duration_bias": (durations.sum(1) - durations_hat.sum(1)).abs() / total,
+    }
+    return {name: value.mean() for name, value in values.items()}

@@ -1,22 +1,40 @@
-"""Stage 4 from its options: what is judged, and which files come of it."""
+"""Stage 4 from its options: what is judged, and which files come of it.
+
+`judge.py` applies the measures of `signal_measures.py` and `listening.py` to each utterance; `report.py` holds the
+figures and their tables, which `page.py` shows and `comparison.py` compares; `assets/measures.json` defines each.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+
+import soundfile
+from pydantic import BaseModel, ValidationError
 
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
 from models.evaluation.comparison import compare_reports, comparison_markdown
-from models.evaluation.items import Item, SplitRecordings, items_of, read_manifest, write_manifest
 from models.evaluation.judge import evaluate
 from models.evaluation.page import Media, add_other_clips, report_html
-from models.evaluation.report import Report, read_report, report_markdown, summary_table, write_report_json
+from models.evaluation.report import (
+    Item,
+    Report,
+    file_name,
+    finite,
+    read_report,
+    relative,
+    report_markdown,
+    summary_table,
+    write_report_json,
+)
 from models.registry import load_config, load_experiment_config, model_module
-from processors.corpus import META, ProcessedCorpus, corpus_directory, require_features
-from utils.errors import UserError
-from utils.files import disk_errors, make_folder, project_path, shown, write_json, write_text
+from processors.corpus import META, ProcessedCorpus, Utterance, corpus_directory, require_features
+from utils.errors import UserError, one_line
+from utils.files import disk_errors, make_folder, project_path, regular, shown, write_json, write_json_lines, write_text
+
+AUDIO_TYPES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
 
 
 def run(args: argparse.Namespace) -> str:
@@ -31,10 +49,8 @@ def run(args: argparse.Namespace) -> str:
     if args.expt_dir is not None and not (args.wavs or args.manifest):
         require_features(config, corpora, Path(args.config or args.expt_dir / EXPERIMENT_CONFIG))
     config = config.model_copy(update={"dataset": corpora})
-    return run_evaluation(
-        config, args.output_dir, args.testing_set, expt_dir=args.expt_dir, wavs=args.wavs, manifest=args.manifest,
-        system=args.system, systems=args.systems, limit=args.limit,
-    )  # fmt: skip
+    given = (args.expt_dir, args.wavs, args.manifest, args.system, args.systems, args.limit)
+    return run_evaluation(config, args.output_dir, args.testing_set, *given)
 
 
 def run_evaluation(
@@ -50,8 +66,8 @@ def run_evaluation(
 ) -> str:
     """Judge a voice or a folder of wavs and write report.json, report.md and report.html; the summary to print.
 
-    The report is called `system` and goes below the experiment unless another folder is given; `systems` are others to
-    show beside it, NAME=REPORT. Raises UserError for options that do not fit, or when nothing can be judged.
+    The report goes below the experiment unless another folder is given; `systems` are others to show, NAME=REPORT.
+    Raises UserError for options that do not fit, or when nothing can be judged.
     """
     others = [_other(argument) for argument in systems]  # before the work, which a typing error would lose
     folder = output_dir or (expt_dir / "evaluation" if expt_dir else None)
@@ -97,7 +113,7 @@ def given_items(
         source["manifest"] = manifest.name
         rows = read_manifest(manifest)
     elif recordings is not None:
-        rows = recordings.rows()
+        rows = [ManifestRow(id=key, text=utterance.text) for key, (_, utterance) in recordings.utterances.items()]
     return items_of(rows[:limit], wavs or (manifest or folder).parent, recordings or (lambda key: None)), source
 
 
@@ -120,7 +136,7 @@ def run_comparison(config: ExperimentConfig, reports: Sequence[Path], folder: Pa
         make_folder(folder, "--output_dir")
         with disk_errors(folder):
             write_text(folder / "comparison.md", text)
-            write_json(folder / "comparison.json", table.to_json())
+            write_json(folder / "comparison.json", finite(asdict(table)))
     return text
 
 
@@ -131,3 +147,82 @@ def _other(argument: str) -> tuple[Report, Path]:
         raise UserError(f"--systems {argument}: write NAME=REPORT, for instance baseline=ckpts/tts/first/evaluation")
     report, folder = read_report(Path(path))
     return replace(report, system=name), folder
+
+
+class SplitRecordings:
+    """Utterances of one split of opened corpora, by id; their audio is written where it is asked for."""
+
+    def __init__(self, corpora: Sequence[ProcessedCorpus], split: str, folder: Path) -> None:
+        """`folder` is the report's. Raises UserError for an unknown split."""
+        self.folder = folder / "recordings"
+        self.utterances: dict[str, tuple[ProcessedCorpus, Utterance]] = {}
+        for corpus in corpora:
+            self.utterances |= {utterance.id: (corpus, utterance) for utterance in corpus.split(split)}
+
+    def __call__(self, key: str) -> Path | None:
+        """The recording of an id as a FLAC file; None for an id that the split does not have."""
+        if key not in self.utterances:
+            return None
+        corpus, utterance = self.utterances[key]
+        path = self.folder / f"{file_name(key)}.flac"
+        with disk_errors(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            audio, _, _ = corpus.arrays(utterance.row)
+            soundfile.write(path, audio, corpus.sample_rate, format="FLAC")
+        return path
+
+
+def write_manifest(items: Sequence[Item], path: Path) -> None:
+    """A manifest of what was spoken, so that it can be judged again without the voice."""
+    rows = []
+    for item in items:
+        reference = None if item.recording is None else relative(item.recording, path.parent)
+        rows.append(ManifestRow(id=item.id, text=item.text, wav=relative(item.audio, path.parent), reference=reference))
+    with disk_errors(path):
+        write_json_lines(path, [row.model_dump(exclude_none=True) for row in rows])
+
+
+class ManifestRow(BaseModel, strict=True):
+    """One line of a manifest; `reference` is a recording of the same text."""
+
+    id: str
+    text: str
+    wav: str | None = None
+    reference: str | None = None
+
+
+def read_manifest(manifest: Path) -> list[ManifestRow]:
+    """The lines of a JSON Lines file; UserError when it is not such a manifest, or when an id comes twice."""
+    try:
+        lines = regular(manifest).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the manifest {shown(manifest)} cannot be read: {error}") from None
+    rows: dict[str, ManifestRow] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{shown(manifest)}, line {number}"
+        try:
+            row = ManifestRow.model_validate_json(line)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            name = f"{problem['loc'][0]}: " if problem["loc"] else ""
+            needed = "id and text, and optionally wav and reference, all strings"
+            raise UserError(f"{where}: needs the keys {needed} ({name}{one_line(problem['msg'])})") from None
+        if row.id in rows:
+            raise UserError(f"{where}: the id {row.id} comes twice; ids must be unique")
+        rows[row.id] = row
+    if not rows:
+        raise UserError(f"the manifest {shown(manifest)} is empty: give lines with id, text and wav")
+    return list(rows.values())
+
+
+def items_of(rows: Iterable[ManifestRow], folder: Path, recording_of: Callable[[str], Path | None]) -> list[Item]:
+    """Items whose paths, of files that may be missing, start at `folder`, by default <folder>/<id>.wav (or .flac)."""
+    items = []
+    for row in rows:
+        candidates = [folder / f"{row.id}{suffix}" for suffix in AUDIO_TYPES] if row.wav is None else [folder / row.wav]
+        audio = next((path for path in candidates if path.is_file()), candidates[0])
+        recording = recording_of(row.id) if row.reference is None else folder / row.reference
+        items.append(Item(row.id, row.text, audio, recording))
+    return items

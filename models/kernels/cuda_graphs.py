@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ class GraphCache:
         """Keep at most `limit` graphs; all tensors are on `device`."""
         self.limit, self.device = limit, device
         self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()
-        self._seen: OrderedDict[Hashable, None] = OrderedDict()
+        self._seen: set[Hashable] = set()
         self._pool: Any = None
 
     def __len__(self) -> int:
@@ -56,10 +56,13 @@ class GraphCache:
         key = (key, *shapes)
         captured = self._graphs.get(key)
         if captured is None:
-            if not self._seen_before(key):
+            if key not in self._seen:
+                if len(self._seen) == _REMEMBERED:
+                    self._seen.clear()
+                self._seen.add(key)
                 return function(*(filled_up(value, shape) for value, shape in zip(inputs, shapes)))
-            captured = self._capture(function, inputs, shapes)
-            self._graphs[key] = captured
+            self._seen.remove(key)
+            captured = self._graphs[key] = self._capture(function, inputs, shapes)
             if len(self._graphs) > self.limit:
                 # What is thrown away may still be running.
                 torch.cuda.synchronize(self.device)
@@ -73,17 +76,8 @@ class GraphCache:
         # The next graph may use this one's memory.
         return tuple(output.clone() for output in captured.outputs)
 
-    def _seen_before(self, key: Hashable) -> bool:
-        if key in self._seen:
-            del self._seen[key]
-            return True
-        self._seen[key] = None
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        return False
-
     def _capture(self, function: Function, inputs: Sequence[Tensor], shapes: Sequence[Shape]) -> _Graph:
-        with torch.cuda.device(self.device), fastest_convolutions(), no_collection():
+        with torch.cuda.device(self.device), capturing():
             static = tuple(filled_up(value, shape).clone() for value, shape in zip(inputs, shapes))
             current, stream = torch.cuda.current_stream(), torch.cuda.Stream()
             stream.wait_stream(current)
@@ -123,10 +117,8 @@ class StepGraphs:
     batch captures that one first.
     """
 
-    # Batches of further shapes run without a graph.
-    MAX_GRAPHS = 64
-    # Steps before the first capture; later ones have less to get ready.
-    WARM_UP = 2
+    MAX_GRAPHS = 64  # batches of further shapes run without a graph
+    WARM_UP = 2  # steps before the first capture; later ones have less to get ready
 
     def __init__(self, step: Callable[[Any, Tensor], Losses], parameters: Sequence[nn.Parameter]) -> None:
         """`step` adds gradients to `parameters` and returns detached losses; it must not make the host wait.
@@ -139,14 +131,15 @@ class StepGraphs:
 
     def __call__(self, batch: Any, loss_scale: Tensor) -> Losses:
         """Losses of the step, valid until the next one."""
-        key = tuple(tuple(getattr(batch, name).shape) for name in _tensors(batch))
+        tensors = _tensors(batch)
+        key = tuple(tuple(value.shape) for value in tensors.values())
         if key not in self.captured:
             if len(self.captured) >= self.MAX_GRAPHS:
                 return self.step(batch, loss_scale)
             self.captured[key] = self._capture(batch, loss_scale)
         captured = self.captured[key]
-        for name in _tensors(batch):
-            getattr(captured.batch, name).copy_(getattr(batch, name))
+        for name, value in tensors.items():
+            getattr(captured.batch, name).copy_(value)
         captured.loss_scale.copy_(loss_scale)
         captured.graph.replay()
         return captured.losses
@@ -157,7 +150,7 @@ class StepGraphs:
                 parameter.grad = torch.zeros_like(parameter)
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         kept = [gradient.clone() for gradient in gradients]
-        batch = replace(batch, **{name: getattr(batch, name).clone() for name in _tensors(batch)})
+        batch = replace(batch, **{name: value.clone() for name, value in _tensors(batch).items()})
         loss_scale = loss_scale.clone()
         graph = torch.cuda.CUDAGraph()
         if not self.captured:
@@ -166,7 +159,7 @@ class StepGraphs:
             gc.collect()
         self.stream.wait_stream(torch.cuda.current_stream())
         # Memory of the pool is given to this thread alone, so the backward pass must not use another one.
-        with fastest_convolutions(), no_collection(), torch.autograd.set_multithreading_enabled(False):
+        with capturing(), torch.autograd.set_multithreading_enabled(False):
             with torch.cuda.stream(self.stream), torch.cuda.use_mem_pool(self.pool):
                 for _ in range(1 if self.captured else self.WARM_UP):
                     self.step(batch, loss_scale)
@@ -179,31 +172,23 @@ class StepGraphs:
         return _Captured(graph, batch, loss_scale, losses, self.pool)
 
 
-def _tensors(batch: Any) -> list[str]:
-    return [field.name for field in fields(batch) if isinstance(getattr(batch, field.name), Tensor)]
+def _tensors(batch: Any) -> dict[str, Tensor]:
+    return {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
 
 
 @contextmanager
-def no_collection() -> Iterator[None]:
-    """Inside the block no garbage is collected: freeing an earlier run's graphs amid a capture would abort Python."""
-    enabled = gc.isenabled()
+def capturing() -> Iterator[None]:
+    """Inside the block no garbage is collected: freeing an earlier run's graphs amid a capture would abort Python.
+
+    And cuDNN tries its algorithms for each new shape and keeps the fastest, unless repeats must match. That pays in
+    graphs, whose shapes come again and again.
+    """
+    cudnn, enabled = torch.backends.cudnn, gc.isenabled()
+    benchmark = not torch.are_deterministic_algorithms_enabled()
     gc.disable()
     try:
-        yield
+        with cudnn.flags(cudnn.enabled, benchmark, deterministic=cudnn.deterministic, allow_tf32=cudnn.allow_tf32):
+            yield
     finally:
         if enabled:
             gc.enable()
-
-
-def fastest_convolutions() -> AbstractContextManager[None]:
-    """Inside the block cuDNN tries its algorithms for each new shape and keeps the fastest, unless repeats must match.
-
-    That pays in graphs, whose shapes come again and again.
-    """
-    cudnn = torch.backends.cudnn
-    return cudnn.flags(
-        enabled=cudnn.enabled,
-        benchmark=not torch.are_deterministic_algorithms_enabled(),
-        deterministic=cudnn.deterministic,
-        allow_tf32=cudnn.allow_tf32,
-    )

@@ -44,11 +44,10 @@ def _gradient_kernel(x_ptr, scale_ptr, grad_ptr, half, BLOCK: tl.constexpr):
 
 
 class FeatureDistance(torch.autograd.Function):
-    """Mean absolute difference () of the halves of x, whose first one, the real one, gets no gradient."""
+    """The Triton twin, for x dense in memory with the batch outermost."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        """Distance in float32 of x (2 B, ...), dense in memory with the batch outermost."""
         half = x.numel() // 2
         blocks = triton.cdiv(half, BLOCK)
         parts = torch.empty(blocks, device=x.device)
@@ -59,7 +58,6 @@ class FeatureDistance(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        """Gradient of x."""
         (x,) = ctx.saved_tensors
         half = x.numel() // 2
         gradient = torch.empty_like(x)

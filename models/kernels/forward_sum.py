@@ -98,11 +98,10 @@ def _forward_sum_kernel(
 
 
 class ForwardSum(torch.autograd.Function):
-    """Negative log-likelihood (B,) of all monotonic alignments, with its gradient made on the way."""
+    """The Triton twin; the gradient is made on the way."""
 
     @staticmethod
     def forward(ctx: Any, log_probs: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
-        """Losses (B,) for log_probs (B, T, 1 + T_text), the blank first; 0 where there is no alignment."""
         batch, max_frames, columns = log_probs.shape
         block = triton.next_power_of_2(columns)
         device = log_probs.device
@@ -122,6 +121,5 @@ class ForwardSum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_losses: Tensor) -> tuple[Tensor, None, None]:
-        """Gradient of the log-probabilities."""
         (gradient,) = ctx.saved_tensors
         return gradient * grad_losses[:, None, None], None, None

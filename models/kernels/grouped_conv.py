@@ -27,11 +27,6 @@ def grouped_conv(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: 
     """
     if not uses_triton(x) or any(count & (count - 1) for count in per_group(weight, groups)):
         return F.conv2d(x, weight.unsqueeze(2), bias, (1, stride), (0, padding), 1, groups)
-    return grouped_conv_on_gpu(x, weight, bias, stride, padding, groups)
-
-
-def grouped_conv_on_gpu(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
-    """`grouped_conv` by the kernels."""
     if torch.is_autocast_enabled(x.device.type):
         x = x.to(torch.get_autocast_dtype(x.device.type))
     steps = x.squeeze(2).transpose(1, 2)
@@ -152,14 +147,14 @@ def _sum_parts_kernel(
 
 
 class Tiles(NamedTuple):
-    """How a product is cut: outputs a row (R, see above), the three sizes of a tile, warps, and loads in flight."""
+    """How a product is cut."""
 
-    repeat: int
+    repeat: int  # outputs a row (R, see above)
     rows: int
     columns: int
     depth: int
     warps: int
-    stages: int
+    stages: int  # loads in flight
 
 
 MAX_WASTE = 1.2  # of a window
@@ -221,15 +216,6 @@ def convolve_blocks(
     return y
 
 
-def convolved(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
-    """Convolution of x (B, T, C); all tensors here are (B, T, C) in memory."""
-    tiles = choose_tiles("forward", per_group(weight, groups), weight.shape[2], stride, x.dtype)
-    length = out_length(x, weight, stride, padding)
-    x, weight = x.contiguous(), weight.contiguous()
-    with torch.cuda.device_of(x):
-        return convolve_blocks(x, weight, bias, tiles, False, stride, padding, groups, length)
-
-
 def input_gradient(grad: Tensor, weight: Tensor, stride: int, padding: int, groups: int, in_length: int) -> Tensor:
     """Gradient of the input (B, in_length, C)."""
     tiles = choose_tiles("input", per_group(weight, groups), weight.shape[2], stride, grad.dtype)
@@ -282,7 +268,10 @@ class _Convolve(Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.geometry = (stride, padding, groups, x.shape[1])
-        return convolved(x, weight, bias, stride, padding, groups)
+        tiles = choose_tiles("forward", per_group(weight, groups), weight.shape[2], stride, x.dtype)
+        length, x, weight = out_length(x, weight, stride, padding), x.contiguous(), weight.contiguous()
+        with torch.cuda.device_of(x):
+            return convolve_blocks(x, weight, bias, tiles, False, stride, padding, groups, length)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:

@@ -130,7 +130,6 @@ class BiasActivation(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, bias: Tensor, slope: float) -> Tensor:
-        """The activated sum, in x's type and layout."""
         y = torch.empty_like(x)
         channels = bias.shape[0]
         rows = x.numel() // channels
@@ -145,7 +144,6 @@ class BiasActivation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Gradients of x and of the bias."""
         activated = ctx.slope != 1.0
         grad = grad.contiguous(memory_format=torch.channels_last)
         y = ctx.saved_tensors[0] if activated else grad

@@ -79,12 +79,10 @@ class Spread(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, width: int) -> Tensor:
-        """Windows (B, T, width, C) of x (B, T, C)."""
         return spread(x, width)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        """Gradient of x."""
         return gather(grad, backwards=True), None
 
 
@@ -93,11 +91,9 @@ class Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, shares: Tensor) -> Tensor:
-        """Sum (B, T, C) of shares (B, T, width, C)."""
         ctx.width = shares.shape[2]
         return gather(shares)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        """Gradient of the shares."""
         return spread(grad, ctx.width, backwards=True)

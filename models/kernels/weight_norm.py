@@ -154,9 +154,10 @@ def inner_size(layer: Any) -> int:
 
 
 class _Weights(Function):
+    """Every layer's weight; on the way back adds to the parameters' own gradients."""
+
     @staticmethod
     def forward(ctx: Any, fused: FusedWeights, *parameters: Tensor) -> tuple[Tensor, ...]:
-        """Every layer's weight."""
         direction, length, _, _, offsets, counts, inner = fused.table()
         flat = torch.empty(fused.size, dtype=fused.dtype, device=direction.device)
         norms = torch.empty(len(direction), device=direction.device)
@@ -167,7 +168,6 @@ class _Weights(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, ...]:
-        """Adds to the parameters' gradients."""
         fused = ctx.fused
         direction, length, direction_grad, length_grad, offsets, counts, inner = fused.table()
         flat = torch.empty(fused.size, dtype=fused.dtype, device=direction.device)
@@ -181,13 +181,14 @@ class _Weights(Function):
 
 def copy_all(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
     """Copy tensor by tensor, in few kernels where they lie alike in memory."""
-    alike = [target.stride() == source.stride() for target, source in zip(targets, sources)]
-    if any(alike):
-        chosen = [pair for pair, same in zip(zip(targets, sources), alike) if same]
-        torch._foreach_copy_([target for target, _ in chosen], [source for _, source in chosen])
-    for target, source, same in zip(targets, sources, alike):
-        if not same:
-            target.copy_(source)
+    alike: list[tuple[Tensor, Tensor]] = []
+    others: list[tuple[Tensor, Tensor]] = []
+    for target, source in zip(targets, sources):
+        (alike if target.stride() == source.stride() else others).append((target, source))
+    if alike:
+        torch._foreach_copy_([target for target, _ in alike], [source for _, source in alike])
+    for target, source in others:
+        target.copy_(source)
 
 
 def _fits(p: nn.Parameter) -> bool:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tqdm import tqdm
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.text_files import check_id, has_ids, id_lines, pieces_of
-from models.tts.voice import Spoken, Voice, frontend_of
+from models.tts.voice import Voice, frontend_of
 from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
 from processors.script import Line, Scriptwriter, explained
@@ -32,7 +33,6 @@ from utils.files import disk_errors, make_folder, remove_leftovers, write_json_l
 MANIFEST = "manifest.jsonl"
 SOME_SKIPPED = 1  # exit status: of several texts that a user listed, some could not be spoken
 _SHOWN_WORDS, _SHOWN_LETTERS = 5, 30
-_Named = tuple[tuple[str, str], Line]  # id and text, and one of its lines
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -204,16 +204,10 @@ def print_wav(path: Path, seconds: float, spent: float, replaced: bool) -> None:
 
 def list_to_wavs(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
     """A wav for each `id|text` line, and a manifest."""
-
-    def lines() -> Iterator[_Named]:
-        for name, text in id_lines(file, told.skip):
-            made: list[_Named] = []
-            with told.about(name):  # a text is spoken as a whole or not at all
-                made = [((name, text), line) for line in voice.script.lines(text, voice.config.inference)]
-            yield from made
-
+    script, inference = voice.script, voice.config.inference
     started = time.perf_counter()
-    rows = to_wavs(voice, lines(), output_dir, told, progress(None, "utterance", file.name))
+    texts = ((name, text, partial(script.lines, text, inference)) for name, text in id_lines(file, told.skip))
+    rows = to_wavs(voice, texts, output_dir, told, progress(None, "utterance", file.name))
     status = told.status(len(rows) + len(told.skipped))
     conclude(output_dir, list(rows.values()), time.perf_counter() - started)
     return status
@@ -226,18 +220,15 @@ def split_to_wavs(voice: Voice, dataset: str, split: str, output_dir: Path, told
     if not utterances:
         raise UserError(f"the split {split} of {dataset} is empty; choose another with --testing_set")
 
-    def lines() -> Iterator[_Named]:
-        # Similar lengths together; the longest first, so that memory runs out at once or not at all.
-        for utterance in sorted(utterances, key=lambda u: (-len(u.phones), u.id)):
-            made: list[_Named] = []
-            with told.about(utterance.id):
-                check_id(utterance.id)
-                line = voice.script.line_of(utterance.text, utterance.phones)
-                made.append(((utterance.id, utterance.text), line))
-            yield from made
+    def script(utterance: Utterance) -> list[Line]:
+        check_id(utterance.id)
+        return [voice.script.line_of(utterance.text, utterance.phones)]
 
     started = time.perf_counter()
-    rows = to_wavs(voice, lines(), output_dir, told, progress(len(utterances), "utterance", f"{dataset} {split}"))
+    # Similar lengths together; the longest first, so that memory runs out at once or not at all.
+    order = sorted(utterances, key=lambda u: (-len(u.phones), u.id))
+    texts = ((utterance.id, utterance.text, partial(script, utterance)) for utterance in order)
+    rows = to_wavs(voice, texts, output_dir, told, progress(len(utterances), "utterance", f"{dataset} {split}"))
     told.status(len(utterances))
     recorded = [utterance for utterance in utterances if utterance.id in rows]
     conclude(output_dir, [rows[utterance.id] for utterance in recorded], time.perf_counter() - started)
@@ -249,34 +240,37 @@ def split_to_wavs(voice: Voice, dataset: str, split: str, output_dir: Path, told
 
 
 def to_wavs(
-    voice: Voice, lines: Iterable[_Named], output_dir: Path, told: Told, bar: tqdm
-) -> dict[str, dict[str, Any]]:
-    """Write a wav for each id, whose lines follow one another; their rows of the manifest."""
+    voice: Voice, texts: Iterable[tuple[str, str, Callable[[], Iterable[Line]]]], output_dir: Path, told: Told,
+    bar: tqdm,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Write a wav for each id, text and what makes its lines; rows of the manifest by id."""
+
+    def lines() -> Iterator[tuple[tuple[str, str], Line]]:
+        for name, text, script in texts:
+            made: list[Line] = []
+            with told.about(name):  # a text is spoken as a whole or not at all
+                made = list(script())
+            yield from (((name, text), line) for line in made)
+
     rows = {}
     with bar:
-        for (name, text), spoken in groupby(voice.speak_lines(lines, voice.config.inference), lambda one: one.key):
+        for (name, text), spoken in groupby(voice.speak_lines(lines(), voice.config.inference), lambda one: one.key):
             parts = list(spoken)  # not below: the next text, which is scripted meanwhile, has notes of its own
             with told.about(name):
-                rows[name] = saved(voice, output_dir, name, text, parts)
+                wave = np.concatenate([wave for _, wave in voice.with_silences(parts)])
+                write_wav(output_dir / f"{name}.wav", wave, voice.sample_rate)
+                seconds = len(wave) / voice.sample_rate
+                phones = sum(voice.script.count_phones(one.line.ids) for one in parts)
+                rows[name] = {
+                    "id": name,
+                    "text": text,
+                    "wav": f"{name}.wav",
+                    "seconds": round(seconds, 4),
+                    "phones_per_second": round(ratio(phones, seconds), 3),
+                    "rtf": round(ratio(sum(one.seconds_spent for one in parts), seconds), 5),
+                }
             bar.update()
     return rows
-
-
-def saved(
-    voice: Voice, output_dir: Path, name: str, text: str, spoken: list[Spoken[tuple[str, str]]]
-) -> dict[str, Any]:
-    """Write the wav of one text; its row of the manifest."""
-    wave = np.concatenate([part for _, part in voice.with_silences(spoken)])
-    write_wav(output_dir / f"{name}.wav", wave, voice.sample_rate)
-    seconds = len(wave) / voice.sample_rate
-    return {
-        "id": name,
-        "text": text,
-        "wav": f"{name}.wav",
-        "seconds": round(seconds, 4),
-        "phones_per_second": round(ratio(sum(voice.script.count_phones(one.line.ids) for one in spoken), seconds), 3),
-        "rtf": round(ratio(sum(one.seconds_spent for one in spoken), seconds), 5),
-    }
 
 
 def conclude(output_dir: Path, rows: list[dict[str, Any]], spent: float) -> None:

@@ -203,7 +203,7 @@ class Voice(Speaker):
 
     def _moved(self, states: Tensor, semitones: float) -> np.ndarray:
         """Waveform (T * hop_size,) of decoder states (1, T, C), moved by semitones that the network leaves undone."""
-        from processors.audio.formants import squeezed  # brings scipy, which most sentences do without
+        from processors.audio.pitch import squeezed  # brings scipy, which most sentences do without
 
         slower = stretched(states, semitones)
         wave = on_host(self.generate(slower, [slower.shape[1]]))[0]

@@ -20,10 +20,7 @@ _NOISE_SAMPLES = 1 << 14  # after which a pause repeats itself
 
 
 def fade_edges(piece: np.ndarray, start: int, total: int, ramp: int) -> np.ndarray:
-    """A piece (n,) of a wave of `total` samples that begins at its sample `start`, faded at the wave's two ends.
-
-    `ramp` samples rise and fall linearly, so that an utterance that does not begin or end at zero does not click.
-    """
+    """A piece (n,) from sample `start` of a wave of `total`, whose ends rise and fall over `ramp`, against clicks."""
     end = start + len(piece)
     if start >= ramp and end <= total - ramp:
         return piece
@@ -75,10 +72,7 @@ def gain_of(prosody: Sequence[Prosody], samples: np.ndarray, sample_rate: int) -
 
 
 def limit_peaks(wave: np.ndarray, sample_rate: int, ceiling_db: float = CEILING_DB) -> np.ndarray:
-    """wave (N,) float32 with its peaks turned down smoothly, from 5 ms before them, so that none exceeds the ceiling.
-
-    A wave that stays below the ceiling (dBFS) comes back unchanged.
-    """
+    """wave (N,) float32 with peaks above the ceiling (dBFS) turned down smoothly, from 5 ms before them."""
     ceiling = 10 ** (ceiling_db / 20)
     if float(np.max(np.abs(wave), initial=0.0)) <= ceiling:
         return wave

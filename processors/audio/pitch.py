@@ -1,4 +1,4 @@
-"""Fundamental frequency by windowed autocorrelation and a Viterbi search over candidates.
+"""Fundamental frequency, found by windowed autocorrelation and a Viterbi search, and moved by resampling.
 
 The frame's autocorrelation divided by the window's, local maxima as candidates, costs for octave jumps and changes of
 voicing, and the best path through them: P. Boersma, "Accurate short-term analysis of the fundamental frequency and the
@@ -17,7 +17,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 Array = np.ndarray
 
-
 # Costs of the search, in units of autocorrelation strength (0 to 1).
 VOICING_THRESHOLD = 0.5  # strength that a voiced candidate must beat
 SILENCE_THRESHOLD = 0.03  # share of the loud frames' level below which a frame tends to be unvoiced
@@ -27,6 +26,13 @@ VOICING_COST = 0.4  # per change of voicing, for frames 10 ms apart
 PERIODS = 3.5  # length of the analysis window in periods of the lowest frequency
 HIGHEST_HZ = 1300.0  # what lies above carries little periodicity
 CANDIDATES = 8  # voiced candidates kept in a frame
+
+# Of the frames in which formants are put back.
+WINDOW_SECONDS = 0.046
+OVERLAP = 4
+# Spectral detail below this spacing of harmonics is pitch, not envelope.
+FINEST_HZ = 300.0
+LARGEST_GAIN = np.log(10.0)  # 20 dB
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,7 @@ def extract_f0_batch(audios: list[Array], sample_rate: int, hop_size: int, f0_mi
 
 
 def continuous_log_f0(f0: Array) -> Array:
-    """Natural log of f0 (T,), float32, linear through unvoiced frames and constant at both ends.
-
-    Raises ValueError when no frame is voiced.
-    """
+    """Natural log of f0 (T,), float32, linear through unvoiced frames; ValueError when no frame is voiced."""
     voiced = np.flatnonzero(f0 > 0)
     if not len(voiced):
         raise ValueError("no frame is voiced")
@@ -149,9 +152,7 @@ def _peaks(normal: Array, first: int, last: int, rate: float, count: int) -> tup
 def _best_paths(frames: list[_Frames], step: float) -> list[Array]:
     """F0 (T,) of each utterance by one Viterbi search over all of them; `step` is the frame shift in seconds."""
     lengths = np.array([len(f.unvoiced) for f in frames])
-    longest, batch, k = int(lengths.max(initial=0)), len(frames), CANDIDATES
-    if longest == 0:
-        return [np.zeros(0, np.float32) for _ in frames]
+    longest, batch, k = int(lengths.max(initial=1)), len(frames), CANDIDATES
     # State k is unvoiced. Padding frames cost nothing and change nothing: every state keeps its score.
     log_frequency = np.zeros((longest, batch, k + 1), np.float32)
     strength = np.full((longest, batch, k + 1), -np.inf, np.float32)
@@ -176,20 +177,51 @@ def _best_paths(frames: list[_Frames], step: float) -> list[Array]:
         back[t] = total.argmax(axis=1)
         score = total.max(axis=1) + strength[t]
         finished = lengths == t + 1
-        if finished.any():
-            ends[finished] = score[finished]
+        ends[finished] = score[finished]
 
     result = []
     for index, item in enumerate(frames):
-        length = int(lengths[index])
-        if length == 0:
-            result.append(np.zeros(0, np.float32))
-            continue
-        path = np.empty(length, np.int64)
-        path[-1] = int(ends[index].argmax())
-        for t in range(length - 1, 0, -1):
+        path = np.full(lengths[index], ends[index].argmax(), np.int64)
+        for t in range(len(path) - 1, 0, -1):
             path[t - 1] = back[t, index, path[t]]
-        voiced = path < k
-        f0 = item.frequency[np.arange(length), np.minimum(path, k - 1)]
-        result.append(np.where(voiced, f0, 0).astype(np.float32))
+        f0 = item.frequency[np.arange(len(path)), np.minimum(path, k - 1)]
+        result.append(np.where(path < k, f0, 0).astype(np.float32))
     return result
+
+
+def squeezed(wave: np.ndarray, n_samples: int, sample_rate: int) -> np.ndarray:
+    """A wave (N,) in n_samples: as much higher as it gets shorter, but with the spectral envelope that it had."""
+    if len(wave) == n_samples:
+        return wave
+    # The bins that both spectra have, but not the one at half the sample rate.
+    spectrum = scipy.fft.rfft(wave.astype(np.float32))[: (min(len(wave), n_samples) + 1) // 2]
+    changed = scipy.fft.irfft(spectrum, n_samples) * np.float32(n_samples / len(wave))
+    return with_envelope_moved(changed, len(wave) / n_samples, sample_rate)
+
+
+def with_envelope_moved(wave: np.ndarray, factor: float, sample_rate: int) -> np.ndarray:
+    """A wave (N,) whose envelope (its cepstrum up to FINEST_HZ's lag) at f Hz becomes what it was at f * factor."""
+    size = scipy.fft.next_fast_len(round(WINDOW_SECONDS * sample_rate), real=True)
+    size += -size % (2 * OVERLAP)
+    hop = size // OVERLAP
+    window = np.hanning(size + 1)[:-1].astype(np.float32)
+    padded = np.pad(wave, (size, size + -len(wave) % hop))
+    spectrum = scipy.fft.rfft(sliding_window_view(padded, size)[::hop] * window, axis=-1)
+    power = np.log(np.maximum(np.abs(spectrum), 1e-5))
+    lags = np.arange(size)
+    lags = np.minimum(lags, size - lags)
+    last = sample_rate / FINEST_HZ
+    # Most of it flat, then falling, so that nothing rings.
+    lifter = np.clip(4 * (1 - lags / last), 0, 1)
+    envelope = scipy.fft.rfft(scipy.fft.irfft(power, size, axis=-1) * lifter, axis=-1).real
+    place = np.minimum(np.arange(envelope.shape[1]) * factor, envelope.shape[1] - 1)
+    below = np.minimum(place.astype(np.int64), envelope.shape[1] - 2)
+    share = place - below
+    moved = envelope[:, below] * (1 - share) + envelope[:, below + 1] * share
+    spectrum *= np.exp(np.clip(moved - envelope, -LARGEST_GAIN, LARGEST_GAIN))
+    frames = scipy.fft.irfft(spectrum, size, axis=-1) * window
+    made = np.zeros(len(padded))
+    for number, frame in enumerate(frames):
+        made[number * hop : number * hop + size] += frame
+    # Squared Hann windows at a quarter of their length add up to three halves.
+    return (made[size : size + len(wave)] / (0.375 * OVERLAP)).astype(np.float32)

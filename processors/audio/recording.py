@@ -40,10 +40,7 @@ class AudioProblem(Exception):
 
 
 def load_recording(path: Path, config: PreprocessConfig, note: Note = lambda note: None) -> Array:
-    """Recording at `path` as int16 samples (N,) at config.sample_rate, N a multiple of config.hop_size.
-
-    Raises AudioProblem when it is unreadable, truncated, not finite, clipped, silent, too short or too long.
-    """
+    """Recording as int16 samples (N,) at config.sample_rate, N a multiple of config.hop_size; or AudioProblem."""
     channels, rate = read_channels(path, DECODE_LIMIT * config.max_seconds, note)
     check_samples(channels, config.max_clipped_fraction)
     audio = resample(mixed(channels, note), rate, config.sample_rate)
@@ -69,10 +66,9 @@ def load_recording(path: Path, config: PreprocessConfig, note: Note = lambda not
 
 
 def read_channels(path: Path, max_seconds: float, note: Note = lambda note: None) -> tuple[Array, int]:
-    """Samples (N, channels), float32, and the rate in Hz of any file that libsndfile reads.
+    """Samples (N, channels), float32, and the rate in Hz of any file that libsndfile reads; or AudioProblem.
 
     Floating-point samples that go a little beyond full scale are not clipped: all are scaled down to it.
-    Raises AudioProblem when it cannot be read, ends before its header says, or is longer than `max_seconds`.
     """
     source = checked_wav(path)
     try:
@@ -97,10 +93,7 @@ def read_channels(path: Path, max_seconds: float, note: Note = lambda note: None
 
 
 def mixed(channels: Array, note: Note = lambda note: None) -> Array:
-    """Samples (N,) of a recording (N, channels): the mean, or the strongest channel where the mean loses over 3 dB.
-
-    It does where the others are nearly silent, or are the same upside down.
-    """
+    """Samples (N,) of a recording (N, channels): the mean, or the strongest channel where the mean loses over 3 dB."""
     mean = channels.mean(axis=1)
     powers = channels.var(axis=0, dtype=np.float64)
     ratio = powers.max() / max(mean.var(dtype=np.float64), 1e-12)
@@ -142,9 +135,7 @@ def checked_wav(path: Path) -> Path | io.BytesIO:
 
 def check_samples(channels: Array, max_clipped_fraction: float) -> None:
     """Raise AudioProblem when samples (N, channels) hold NaN or infinity, or too many lie at full scale."""
-    finite = np.isfinite(channels)
-    if not finite.all():
-        count = finite.size - int(finite.sum())
+    if count := int((~np.isfinite(channels)).sum()):
         raise AudioProblem("not finite", f"{count} samples are NaN or infinite")
     peak = float(np.abs(channels).max())
     if peak > ABSURD_PEAK:
@@ -156,10 +147,7 @@ def check_samples(channels: Array, max_clipped_fraction: float) -> None:
 
 
 def resample(audio: Array, rate: int, target: int) -> Array:
-    """Audio (N,) at `rate` Hz as float32 at `target` Hz, with N * target / rate samples, rounded.
-
-    Band-limited by a Fourier transform of the whole signal: linear phase, and flat up to 95 % of the lower half rate.
-    """
+    """Audio (N,) float32 at `target` Hz: Fourier transform, linear phase, flat up to 95 % of the lower half rate."""
     if rate == target:
         return audio.astype(np.float32, copy=False)
     divisor = gcd(rate, target)
@@ -190,22 +178,11 @@ def highpass(audio: Array, sample_rate: int, cutoff: float) -> Array:
     return filtered.astype(np.float32)
 
 
-def frame_powers(audio: Array, sample_rate: int, seconds: float = 0.02) -> Array:
-    """Mean square of each stretch of `seconds` (at least one, the last may be shorter)."""
-    size = max(1, int(sample_rate * seconds))
-    whole = len(audio) // size
-    if whole == 0:
-        return np.array([np.square(audio, dtype=np.float64).mean() if len(audio) else 0.0])
-    blocks = audio[: whole * size].reshape(whole, size).astype(np.float64)
-    return np.einsum("ij,ij->i", blocks, blocks) / size
-
-
 def active_level_db(audio: Array, sample_rate: int) -> float:
-    """Level of the speech in audio (N,) in dBFS (a square wave at full scale: 0), pauses left out; -inf for zeros.
-
-    Pauses are the stretches of 20 ms that lie 25 dB or more below the loud ones (their 95th percentile).
-    """
-    powers = frame_powers(audio, sample_rate)
+    """Level of audio (N,) in dBFS without pauses, the 20 ms that lie 25 dB below the loud ones; -inf for zeros."""
+    size = min(max(1, int(sample_rate * 0.02)), max(1, len(audio)))
+    blocks = audio[: len(audio) // size * size].reshape(-1, size).astype(np.float64)
+    powers = np.einsum("ij,ij->i", blocks, blocks) / size if len(audio) else np.zeros(1)
     loud = np.quantile(powers, 0.95)
     active = powers[powers >= loud * 10**-2.5]
     mean = float(active.mean())

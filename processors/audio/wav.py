@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -22,10 +21,7 @@ def to_pcm16(wave: np.ndarray) -> np.ndarray:
 
 
 class WavWriter:
-    """A wav file written piece by piece in constant memory, which appears under its name once it is complete.
-
-    Use it in a `with` block: an exception inside leaves nothing behind, and an older file as it was.
-    """
+    """A wav file written piece by piece in a `with` block; it appears, or replaces an older one, if nothing fails."""
 
     def __init__(self, path: Path, sample_rate: int) -> None:
         self.path, self.sample_rate = Path(path), sample_rate
@@ -43,10 +39,7 @@ class WavWriter:
         return self
 
     def write(self, wave: np.ndarray) -> None:
-        """Append a wave (N,) in [-1, 1].
-
-        :raises UserError: the disk is full, or the file would exceed what the format can hold (27 hours at 22,050 Hz).
-        """
+        """Append a wave (N,) in [-1, 1]; UserError for a full disk, and beyond 4 GiB (27 hours at 22,050 Hz)."""
         self.samples += len(wave)
         if self.samples > MAX_SAMPLES:
             raise UserError(f"{self.path} would exceed the 4 GiB that a wav file can hold; split the text")
@@ -63,9 +56,7 @@ class WavWriter:
         """Length of what has been written so far."""
         return self.samples / self.sample_rate
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             with disk_errors(self.path):
                 with self._file:

@@ -12,7 +12,7 @@ from pathlib import Path
 from processors.script import explained
 from processors.text.english import EnglishPhones
 from processors.text.frontend import TextFrontEnd
-from processors.text.lexicon import read_lexicon
+from processors.text.lexicon import read_abbreviations, read_lexicon
 from utils.errors import command
 
 
@@ -23,9 +23,10 @@ def main() -> int:
         prog="python -m processors.text", description=(__doc__ or "").splitlines()[0], allow_abbrev=False
     )
     parser.add_argument("text", nargs="*", help="English, plain or SSML (default: standard input)")
-    parser.add_argument("--lexicon", type=Path, help="your own words, as preprocess.lexicon_path")
+    parser.add_argument("--lexicon", type=Path, help="your own words and abbreviations, as preprocess.lexicon_path")
     arguments = parser.parse_args()
-    frontend = TextFrontEnd(EnglishPhones(read_lexicon(arguments.lexicon) if arguments.lexicon else None))
+    own = (read_lexicon(arguments.lexicon), read_abbreviations(arguments.lexicon)) if arguments.lexicon else ()
+    frontend = TextFrontEnd(EnglishPhones(*own))
     for row in explained(frontend, " ".join(arguments.text) or sys.stdin):
         print(row)
     return 0

@@ -5,20 +5,15 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from bisect import bisect_right
+from collections.abc import Callable
 from functools import lru_cache
-
-# Stands for one span of phones in braces while a text is normalised; the input's own private characters vanish.
-PLACEHOLDER = "\ue000"
+from typing import NamedTuple
 
 _SINGLE_QUOTES = "‘’‚‛′ʹʻʼʽˈ`´＇ꞌ"
 _DOUBLE_QUOTES = "“”„‟«»″‴〝〞〟＂‹›"
 _DASHES = "‒–—―⸺⸻﹘︱︲〜～"
 _HYPHENS = "‐‑⁃﹣－­֊᠆"
-_SPECIAL_LETTERS = {
-    "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l",
-    "Ł": "L", "þ": "th", "Þ": "Th", "ð": "th", "Ð": "Th", "ı": "i", "ħ": "h", "Ħ": "H", "ŋ": "ng", "Ŋ": "Ng", "ə": "e",
-    "ƒ": "f", "ʒ": "zh",
-}  # fmt: skip
 _GREEK = dict(
     zip(
         "αβγδεζηθικλμνξοπρστυφχψω",
@@ -29,7 +24,7 @@ _GREEK = dict(
 # Signs whose compatibility form would lose the meaning.
 _SIGNS = {
     "²": "^2", "³": "^3", "№": " No. ", "℃": "°C", "℉": "°F", "©": " copyright ", "®": " registered ",
-    "™": " trademark ", "℠": " service mark ", "\u00b5": "μ", "\u2126": " ohms ", "\u212b": " angstroms ",
+    "™": " trademark ", "℠": " service mark ", "\u00b5": "μ", "\u2126": "Ω", "\u212b": " angstroms ",
     "∞": " infinity ", "√": " square root of ", "∑": " sum ", "π": " pi ", "Π": " pi ", "•": ", ", "·": " ",
     "℅": " care of ", "⁄": "/", "∕": "/", "−": "-", "×": " x ", "✕": " x ", "✖": " x ", "º": "°", "˚": "°", "…": "…",
     "⋯": "…", "。": ".", "、": ",", "，": ",", "！": "!", "？": "?", "；": ";", "：": ":", "¿": " ", "¡": " ", "؟": "?",
@@ -39,8 +34,7 @@ _SIGNS = {
     "≠": " is not equal to ",
 }  # fmt: skip
 # What the later steps read besides letters, digits and spaces.
-_KEPT = frozenset("!\"#$%&'()*+,-./:;<=>?@[]^_|~\\{}£€¥₹¢§°±÷≈≠≤≥¶μ‰–…\u2014" + PLACEHOLDER)
-_NEEDS_WORK = re.compile(r"[^ -~]")
+_KEPT = frozenset("!\"#$%&'()*+,-./:;<=>?@[]^_|~\\{}§°±÷≈≠≤≥¶μΩ‰–…\u2014")
 
 
 def _table() -> dict[int, str]:
@@ -49,7 +43,6 @@ def _table() -> dict[int, str]:
     table |= {ord(c): "-" for c in _HYPHENS}
     table |= {ord(c): "—" for c in _DASHES if c not in "‒–"}
     table |= {ord(c): "–" for c in "‒–"}
-    table |= {ord(c): r for c, r in _SPECIAL_LETTERS.items()}
     table |= {ord(c): r for c, r in _SIGNS.items()}
     # Soft hyphens mark where a line may break; they are no sound.
     table[0xAD] = ""
@@ -57,67 +50,110 @@ def _table() -> dict[int, str]:
 
 
 _TABLE = _table()
+# Entities, what typists make of dashes and dots, a word cut at a line's end, and all that is not ASCII.
+_ODD = re.compile(
+    r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]{2,8});|(?<!<!)--+(?![->])|\.{3,}|(?:\. ){2,}\."
+    r"|(?<=[a-z])[-\u2010\u00ad][ \t]*\r?\n[ \t]*(?=[a-z])|[A-Za-z]?[^\x00-\x7f]+|[\x00-\x20\x7f]{2,}|[\x00-\x1f\x7f]"
+)
 
 
-def _plain(char: str) -> str:
-    """One character after compatibility decomposition, as text that later steps know."""
-    if char.isascii() or char in _KEPT:
+class Plain(NamedTuple):
+    """A text of plain characters, and where each of its pieces stood in what was written."""
+
+    text: str
+    # Beginnings of pieces in `text` and in the written text, ascending; every other piece was replaced.
+    starts: list[int]
+    places: list[int]
+
+    def written(self, start: int, end: int) -> tuple[int, int]:
+        """Where `text[start:end]` was written."""
+        first = bisect_right(self.starts, start) - 1
+        last = max(first, bisect_right(self.starts, end - 1) - 1)
+        begin = self.places[first] + (0 if first % 2 else start - self.starts[first])
+        return begin, self.places[last + 1] if last % 2 else self.places[last] + end - self.starts[last]
+
+
+def plain_characters(text: str, every_script: bool = False) -> Plain:
+    """Quotes, dashes, full-width forms, controls and emoji as plain text, in one pass.
+
+    The result holds ASCII, Latin letters with accents, and signs that are read (currency, degree, comparison, "–" and
+    "—" for dashes, "…"), and nothing else; letters, digits and signs of all scripts with `every_script`.
+    """
+    kept = _any_letter if every_script else _letter
+    pieces, starts, places = [], [], []
+    length = place = 0
+    for match in _ODD.finditer(text):
+        for piece, start in ((text[place : match.start()], place), (_plain(match[0], kept), match.start())):
+            pieces.append(piece)
+            starts.append(length)
+            places.append(start)
+            length += len(piece)
+        place = match.end()
+    pieces.append(text[place:])
+    return Plain("".join(pieces), [*starts, length], [*places, place])
+
+
+def _plain(odd: str, kept: Callable[[str], str]) -> str:
+    """A stretch of odd characters as plain text."""
+    if odd[0] == "&":
+        said = html.unescape(odd)
+        return odd if said == odd else said if said.isascii() and said.isprintable() else _plain(said, kept)
+    if odd[0] == "-" and len(odd) > 1 and odd.strip("-") == "":
+        # A dash of typewriters parts what it is glued to: "1899--he".
+        return " — "
+    if odd[0] == ".":
+        return "…"
+    if "\n" in odd and odd[0] in "-\u2010\u00ad":
+        return ""
+    if odd[0] <= " " or odd[0] == "\x7f":
+        return " "
+    odd = unicodedata.normalize("NFC", odd)
+    return "".join(map(kept, odd))
+
+
+@lru_cache(maxsize=1 << 14)
+def _letter(char: str) -> str:
+    """One character as text that later steps know."""
+    if char.isascii():
         return char if char.isprintable() else " "
+    char = _TABLE.get(ord(char), char)
+    if len(char) != 1 or char in _KEPT or char.isascii():
+        return char
     category = unicodedata.category(char)
     if category in ("Mn", "Me", "Cf"):
         # Combining accents, joiners, direction marks.
         return ""
+    if (
+        category == "Sc"
+        or category in ("Ll", "Lu")
+        and unicodedata.name(char, "").startswith("LATIN")
+        and ord(char) < 0x1F00
+    ):
+        return char
     if category == "Nd":
         return str(unicodedata.decimal(char))
-    lower = char.lower()
-    if lower in _GREEK:
-        return f" {_GREEK[lower]} "
-    if lower == "ς":
-        return " sigma "
-    return _TABLE.get(ord(char), " ")
+    if char.lower() in _GREEK or char == "ς":
+        return f" {_GREEK.get(char.lower(), 'sigma')} "
+    compatible = unicodedata.normalize("NFKC", char)
+    gap = " " if "\u2044" in compatible else ""
+    return gap + "".join(map(_letter, compatible)) if compatible != char else " "
 
 
-def _fraction_space(match: re.Match[str]) -> str:
-    return f"{match[1]} {match[2]}"
+@lru_cache(maxsize=1 << 14)
+def _any_letter(char: str) -> str:
+    """The same for a text of another language: letters, digits and signs of any script stay."""
+    char = _MARKS.get(ord(char), char)
+    category = unicodedata.category(char)
+    if category in ("Cf", "Co", "Cn", "Cs"):
+        return ""
+    return char if category[0] in "LMNPS" and (category != "So" or char == "°") else " "
 
 
-_TYPED_DASH = re.compile(r"--+")
-_ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]{2,8});")
-_MIXED_FRACTION = re.compile(r"(\d)([⅐-⅞↉])")
-
-
-def plain_characters(text: str) -> str:
-    """Quotes, dashes, accents, ligatures, full-width forms, controls and emoji as plain text.
-
-    The result holds ASCII, the signs of `_KEPT` (currency, degree, section, comparison, "–" and "—" for dashes, "…")
-    and nothing else; runs of blanks are one space.
-    """
-    if "&" in text:
-        text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
-    if _NEEDS_WORK.search(text):
-        text = _MIXED_FRACTION.sub(_fraction_space, text.replace(PLACEHOLDER, " ")).translate(_TABLE)
-        text = unicodedata.normalize("NFKD", text).translate(_TABLE)
-        text = "".join(map(_plain, text))
-    # A dash of typewriters parts what it is glued to: "1899--he", "CHAPTER III--THE FLIGHT".
-    text = _TYPED_DASH.sub(" — ", text.replace("...", "…"))
-    return " ".join(text.split())
+_MARKS = {ord(c): "'" for c in _SINGLE_QUOTES} | {ord(c): '"' for c in _DOUBLE_QUOTES} | {ord(c): "—" for c in _DASHES}
+_MARKS |= {ord(c): _SIGNS[c] for c in "。、，！；：؟،؛।〈〉「」『』【】｛｝？" if len(_SIGNS[c]) == 1}
 
 
 @lru_cache(maxsize=1 << 14)
 def survives(letter: str) -> bool:
     """Whether `plain_characters` leaves anything of a letter."""
-    return plain_characters(letter) != ""
-
-
-def plain_marks(text: str) -> str:
-    """Quotes, dashes, spaces and controls as plain marks; letters and digits of any script stay (NFC)."""
-    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cn", "Cs"))
-    text = unicodedata.normalize("NFC", text.replace(PLACEHOLDER, " ").translate(_MARK_TABLE))
-    kept = (c if unicodedata.category(c)[0] in "LMNPS" and unicodedata.category(c) != "So" else " " for c in text)
-    return " ".join("".join(kept).replace("...", "…").split())
-
-
-_MARK_TABLE = (
-    {ord(c): "'" for c in _SINGLE_QUOTES} | {ord(c): '"' for c in _DOUBLE_QUOTES} | {ord(c): "—" for c in _DASHES}
-)
-_MARK_TABLE |= {ord(c): _SIGNS[c] for c in "。、，！？；：؟،؛।〈〉「」『』【】｛｝"}
+    return plain_characters(letter).text.strip() != ""

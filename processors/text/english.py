@@ -8,7 +8,7 @@ from processors.text.arpabet import arpabet_to_ipa, is_vowel
 from processors.text.characters import survives
 from processors.text.homographs import homograph_phones
 from processors.text.lexicon import phrase_phones
-from processors.text.normalise import normalise
+from processors.text.normalise import Reading, joined, readings
 from processors.text.pronounce import Pronouncer, spell
 from processors.text.tokens import PUNCTUATION, append_word, ipa_tokens, lexicon_tokens
 
@@ -25,13 +25,20 @@ class EnglishPhones:
     This is "lexicon", the tokens of older voices. EnglishIpa writes the same sounds more finely.
     """
 
-    def __init__(self, user_lexicon: dict[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self, user_lexicon: dict[str, tuple[str, ...]] | None = None, own: dict[str, str] | None = None
+    ) -> None:
         self.tokens = lexicon_tokens()
+        self.own = own or {}
         self._pronouncer = Pronouncer(user_lexicon)
 
     def normalise(self, text: str) -> str:
         """Written text as spoken words and punctuation."""
-        return normalise(text)
+        return joined(self.readings(text))
+
+    def readings(self, text: str) -> list[Reading]:
+        """The same piece by piece."""
+        return readings(text, self.own)
 
     def reads(self, letter: str) -> bool:
         """Whether a letter, or an accent, makes any difference to what is spoken."""
@@ -73,7 +80,7 @@ class EnglishPhones:
         if not self._pronouncer.is_user_word(word):
             if word in ("a", "A") and _is_letter_a(words, index, capitals):
                 return spell("a")
-            phones = homograph_phones(words, lower, index, capitals)
+            phones = homograph_phones(words, lower, index)
             if phones:
                 return phones
         return self._pronouncer.word(word, capitals)
@@ -82,8 +89,10 @@ class EnglishPhones:
 class EnglishIpa(EnglishPhones):
     """The same sounds as IPA symbols, with " " between words, so that each part of a sound has a length of its own."""
 
-    def __init__(self, user_lexicon: dict[str, tuple[str, ...]] | None = None) -> None:
-        super().__init__(user_lexicon)
+    def __init__(
+        self, user_lexicon: dict[str, tuple[str, ...]] | None = None, own: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(user_lexicon, own)
         self.tokens = ipa_tokens()
 
     def phones(self, spoken: str) -> list[str]:

@@ -13,9 +13,8 @@ import threading
 import unicodedata
 
 from processors.text.arpabet import arpabet_to_ipa
-from processors.text.characters import plain_marks, survives
-from processors.text.normalise import check_spans, normalise
-from processors.text.symbols import settle_marks
+from processors.text.characters import survives
+from processors.text.normalise import LANGUAGES, OTHER, Reading, joined, readings
 from processors.text.tokens import IPA_SYMBOLS, PUNCTUATION, WORD_BOUNDARY, append_word, ipa_tokens
 from utils.errors import UserError
 
@@ -83,25 +82,27 @@ def _shared_library() -> _Library:
 class EspeakPhones:
     """IPA symbols, one token each, with " " between words; only English text goes through our own normaliser."""
 
-    def __init__(self, language: str, user_lexicon: dict[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        language: str,
+        user_lexicon: dict[str, tuple[str, ...]] | None = None,
+        own: dict[str, str] | None = None,
+    ) -> None:
         self.tokens = ipa_tokens()
         self._language = language.lower().replace("_", "-")
         self._english = self._language == "en" or self._language.startswith("en-")
         self._user = dict(user_lexicon or {})
+        self.own = own or {}
         # Complains at once about a missing package or an unknown language.
         _shared_library().ipa("a", self._language)
 
     def normalise(self, text: str) -> str:
         """Spoken words and punctuation; for other languages than English numbers and signs stay as written."""
-        if self._english:
-            return normalise(text)
-        if "{" in text or "}" in text:
-            spans = iter(check_spans(text))
-            return " ".join(
-                next(spans) if piece.startswith("{") else settle_marks(plain_marks(piece))
-                for piece in re.findall(r"\{[^{}]*\}|[^{}]+", text)
-            )
-        return settle_marks(plain_marks(text))
+        return joined(self.readings(text))
+
+    def readings(self, text: str) -> list[Reading]:
+        """The same piece by piece."""
+        return readings(text, self.own, LANGUAGES.get(self._language.split("-")[0], OTHER))
 
     def reads(self, letter: str) -> bool:
         """Whether a letter makes any difference to what is spoken; espeak at least names those of other scripts."""

@@ -14,10 +14,9 @@ from functools import lru_cache
 from typing import Any
 
 from processors.text.g2p_model import LetterToPhone, g2p_en_folder
-from processors.text.homographs import word_class
+from processors.text.homographs import is_word, word_class
 from processors.text.lexicon import cmudict_phones
 from processors.text.tokens import UNKNOWN, load_tokens
-from processors.text.word_classes import BE, HAVE
 from utils.errors import UserError
 from utils.files import project_path
 
@@ -118,8 +117,7 @@ def tag(words: list[str], index: int) -> str:
     """Penn Treebank tag of the homograph `words[index]` (lower case), as finely as its pronunciation needs."""
     name = word_class(words, index, ("N", "V", "J", "P"))
     if name == "P":
-        before = [word for word in words[max(0, index - 3) : index] if word in BE or word in HAVE]
-        return "VBN" if before else "VBD"
+        return "VBN" if any(is_word(word, ("@be", "@have")) for word in words[max(0, index - 3) : index]) else "VBD"
     return {"V": "VB", "N": "NN", "J": "JJ"}.get(name, "NN")
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from processors.text.english import WORD_OR_MARK, EnglishIpa, EnglishPhones
 from processors.text.espeak import EspeakPhones
 from processors.text.espnet import EspnetPhones
-from processors.text.lexicon import read_lexicon
-from processors.text.normalise import Reading, joined, readings
+from processors.text.lexicon import read_abbreviations, read_lexicon
+from processors.text.normalise import Reading
 from processors.text.text_error import TextError
 from processors.text.tokens import END, NO_SOUND, PUNCTUATION, START
 from utils.errors import UserError
@@ -57,17 +57,23 @@ class TextFrontEnd:
 
         :raises UserError: a language that the extractor does not know, a missing package, a bad lexicon file.
         """
-        lexicon = read_lexicon(project_path(preprocess.lexicon_path)) if preprocess.lexicon_path else None
+        path = project_path(preprocess.lexicon_path) if preprocess.lexicon_path else None
+        lexicon, own = (read_lexicon(path), read_abbreviations(path)) if path else ({}, {})
         if preprocess.phone_extractor == "espeak":
-            return cls(EspeakPhones(preprocess.language, lexicon))
+            return cls(EspeakPhones(preprocess.language, lexicon, own))
         if preprocess.phone_extractor == "espnet":
+            if own:
+                raise UserError(
+                    f"{path}: a voice of ESPnet reads texts as it was trained; remove the lines with `=` "
+                    f"({next(iter(own))!r} is the first) and write words in full"
+                )
             return cls(EspnetPhones.from_file(preprocess.tokens_path, lexicon))
         if preprocess.language.lower().replace("_", "-") not in ("en-us", "en"):
             raise UserError(
                 f'preprocess.language is {preprocess.language!r}, but phone_extractor "{preprocess.phone_extractor}" '
                 'knows "en-us" only; set preprocess.phone_extractor to "espeak" for other languages'
             )
-        return cls(EnglishIpa(lexicon) if preprocess.phone_extractor == "ipa" else EnglishPhones(lexicon))
+        return cls(EnglishIpa(lexicon, own) if preprocess.phone_extractor == "ipa" else EnglishPhones(lexicon, own))
 
     def normalise(self, text: str) -> str:
         """Written text as spoken words and punctuation; empty if nothing can be spoken.
@@ -95,18 +101,20 @@ class TextFrontEnd:
         :raises TextError: braces that hold no phones.
         """
         spoken = self.normalise(text)
-        found = [] if isinstance(self._phones, EspnetPhones) else readings(text)
-        if joined(found) != spoken:
-            found = [Reading(0, len(text), text, "text", spoken)]
-        words = self._phones.words(spoken) if isinstance(self._phones, EnglishPhones) else []
-        rows, place = [], 0
+        whole = Reading(0, len(text), text, "text", spoken)
+        found = [whole] if isinstance(self._phones, EspnetPhones) else self._phones.readings(text)
+        english = self._phones if isinstance(self._phones, EnglishPhones) else None
+        # Where each word begins in what is said.
+        words = zip(WORD_OR_MARK.finditer(spoken), english.words(spoken)) if english else ()
+        starts = [(match.start(), word) for match, word in words]
+        rows, place, said = [], 0, 0
         for piece in [*found, Reading(len(text), len(text), "", "", "")]:
             if silent := text[place : piece.start].strip():
                 rows.append(Explained(silent, "silent", "", ""))
             place = max(place, piece.end)
-            if isinstance(self._phones, EnglishPhones):
-                count = len(WORD_OR_MARK.findall(piece.spoken))
-                mine, words = words[:count], words[count:]
+            if english:
+                begin, said = said, spoken.find(piece.spoken, said) + len(piece.spoken)
+                mine = [word for start, word in starts if begin <= start < said]
                 phones = " ".join(
                     " ".join(word) if word[0] in PUNCTUATION else f"{{{' '.join(word)}}}" for word in mine if word
                 )

@@ -1,203 +1,136 @@
-"""Words that are written alike and sound different by part of speech: a small tagger from the words around them.
+"""Words that are written alike and sound different by part of speech: which of them is meant, by the words around.
 
-Each neighbour votes for classes: no statistics and no data beyond word lists, so that every decision can be traced.
+The words are data/homographs.txt; what decides is data/homograph_rules.txt, rules for single words and votes for the
+rest, so that every decision can be traced to a row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 from functools import lru_cache
-from pathlib import Path
+from typing import NamedTuple
 
-from processors.text.homograph_words import Context, special_class
 from processors.text.morphology import plural_sound
-from processors.text.word_classes import (
-    BE,
-    BEFORE_NOUN_TO,
-    CONJUNCTIONS,
-    DETERMINERS,
-    HAVE,
-    MODALS,
-    NUMBERS,
-    OBJECTS,
-    PREPOSITIONS,
-    SUBJECTS,
-    is_adverb,
-    is_plural,
-)
+from processors.text.tables import kinds, rows
 
-_FILE = Path(__file__).with_name("data") / "homographs.txt"
 # Where a class is missing, the first of these that the word has.
 _FALLBACK = {"V": "VPNJ", "P": "PVJN", "N": "NJVP", "J": "JNVP"}
+_LIKELIER = 0.6  # votes for the first class of a word
+_MARKS = frozenset(",.!?;:-…")
+
+Places = dict[str, list[str]]  # a place of the rules -> the words that stand there
+
+
+class Condition(NamedTuple):
+    """Whether one of the words in a place is one of the choices, or, `negated`, none is."""
+
+    place: str
+    choices: tuple[str, ...]
+    negated: bool
+
+    def holds(self, places: Places) -> bool:
+        """Whether it does around a homograph."""
+        return any(is_word(word, self.choices) for word in places[self.place]) != self.negated
 
 
 @lru_cache(maxsize=1)
 def homographs() -> dict[str, dict[str, list[str]]]:
     """Word -> class -> phones, likelier class first; with the forms in -s."""
-    table: dict[str, dict[str, list[str]]] = {}
-    for line in _FILE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            continue
-        word, *fields = (field.strip() for field in line.split("|"))
-        table[word] = {field[0]: field[2:].split() for field in fields}
+    table = {word: {field[0]: field[2:].split() for field in fields} for word, *fields in rows("homographs.txt")}
     for word, classes in list(table.items()):
         ending = "es" if word.endswith(("s", "x", "sh", "ch")) else "s"
-        plural = word[:-1] + "ies" if word.endswith(("lly",)) else word + ending
+        plural = word[:-1] + "ies" if word.endswith("lly") else word + ending
         if "V" in classes and "N" in classes and plural not in table and not word.endswith("ing"):
             table[plural] = {c: classes[c] + plural_sound(classes[c]) for c in classes if c in "VN"}
     return table
 
 
-def _votes_before(before: list[str], third_person: bool) -> dict[str, float]:
-    """What the words before say; the last one is the nearest."""
-    votes = {"V": 0.0, "N": 0.0, "J": 0.0, "P": 0.0}
-    word = before[-1] if before else ""
-    two = before[-2] if len(before) > 1 else ""
-    if is_adverb(word) and word not in DETERMINERS:
-        # "will not record", "he never read", "a very close friend": look past the adverb.
-        inner = _votes_before(before[:-1], third_person) if len(before) > 1 else votes
-        inner["V"] += 0.5
-        return inner
-    if word == "to":
-        target = "N" if two in BEFORE_NOUN_TO or third_person else "V"
-        votes[target] += 4
-    elif word in MODALS:
-        votes["V"] += -2 if third_person else 4
-        votes["N"] += 2 if third_person else 0
-    elif word in SUBJECTS or word in ("who", "which"):
-        votes["V"] += 4
-        votes["P"] += 3
-    elif word == "that":
-        votes["V"] += 2.5 if third_person else 0.5
-        votes["N"] += 0 if third_person else 2
-    elif word == "this" and third_person:
-        votes["V"] += 3
-    elif word in DETERMINERS or word.endswith("'s") or word.endswith("s'"):
-        votes["N"] += 3
-        votes["J"] += 3
-        votes["V"] -= 2
-        votes["P"] += 1
-    elif word in NUMBERS:
-        votes["N"] += 2.5
-    elif word in BE:
-        votes["J"] += 3
-        votes["P"] += 3
-        votes["N"] += 0.5
-        votes["V"] -= 3
-    elif word in HAVE:
-        votes["P"] += 4
-        votes["N"] += 2
-        votes["V"] -= 2
-    elif word in PREPOSITIONS:
-        votes["N"] += 2.5
-        votes["J"] += 2
-        votes["V"] -= 2
-    elif word in CONJUNCTIONS and not third_person:
-        rest = before[:-1]
-        # "to play and record", "would sit and read": the verb before decides.
-        if any(w in MODALS or w == "to" for w in rest[-3:]):
-            votes["V"] += 2
-        if any(w in DETERMINERS or w in PREPOSITIONS for w in rest[-2:]):
-            votes["N"] += 1
-            votes["J"] += 0.5
-    elif not word or word in CONJUNCTIONS:
-        votes["N" if third_person else "V"] += 0.5
-    elif is_plural(word):
-        votes["V"] += 0 if third_person else 1.5
-        votes["P"] += 1.5
-        votes["N"] += 1 if third_person else 0
-    else:
-        # A noun, a name or an adjective.
-        votes["V"] += 0.5 if third_person else -0.5
-        votes["N"] += 1
-        votes["P"] += 1.5
-    return votes
+@lru_cache(maxsize=1)
+def _rules() -> dict[str, list[tuple[str, list[Condition]]]]:
+    """Word, or name of a vote -> its rows: class or votes, conditions."""
+    found: dict[str, list[tuple[str, list[Condition]]]] = {}
+    for words, result, written in rows("homograph_rules.txt"):
+        conditions = []
+        for text in written.split():
+            place, _, choices = text.removeprefix("!").partition(":")
+            conditions.append(Condition(place, tuple(choices.split(",")), text[0] == "!"))
+        for word in words.split():
+            found.setdefault(word, []).append((result, conditions))
+    return found
 
 
-def _votes_after(after: list[str], third_person: bool, governed: bool) -> dict[str, float]:
-    votes = {"V": 0.0, "N": 0.0, "J": 0.0, "P": 0.0}
-    word = after[0] if after else ""
-    if not word:
-        votes["N"] += 0.5
-        votes["J"] += 0.3
-    elif word in OBJECTS and not governed:
-        votes["V"] += 2.5
-        votes["P"] += 2
-        votes["N"] -= 1
-    elif word in ("into", "up") and third_person:
-        votes["V"] += 1.5
-    elif word == "of":
-        votes["N"] += 2.5
-        votes["V"] -= 1.5
-    elif word in BE or word in HAVE or word in MODALS:
-        votes["N"] += 2.5
-        votes["V"] -= 1.5
-    elif word == "to":
-        votes["V"] += 0.5
-    elif word in PREPOSITIONS or word in CONJUNCTIONS:
-        pass
-    elif governed and not is_adverb(word):
-        # Determiner + word + noun: "the present time", "a separate room".
-        votes["J"] += 1.5
-    elif not governed:
-        votes["V"] += 0.5
-    return votes
+@lru_cache(maxsize=1)
+def _classes() -> dict[str, frozenset[str]]:
+    return kinds("word_classes.txt")
 
 
-def word_class(words: list[str], index: int, classes: Collection[str] | None = None) -> str:
+@lru_cache(maxsize=1 << 15)
+def is_word(word: str, choices: tuple[str, ...] | frozenset[str]) -> bool:
+    """Whether a word in lower case is among words, patterns ("*ing"), and classes ("@be"); "_" stands for no word."""
+    if word in choices or not word and "_" in choices:
+        return True
+    patterns = (choice for choice in choices if choice[0] == "@" or "*" in choice)
+    return f"-{word}" not in choices and any(
+        is_word(word, _classes()[choice[1:]]) if choice[0] == "@" else fnmatchcase(word, choice) for choice in patterns
+    )
+
+
+def _decide(name: str, places: Places) -> str | None:
+    """What the first row of a name says whose conditions hold."""
+    for result, conditions in _rules().get(name, ()):
+        if all(condition.holds(places) for condition in conditions):
+            return result
+    return None
+
+
+def _places(words: list[str], index: int, written: str) -> Places:
+    before: list[str] = []
+    after: list[str] = []
+    for word in words[max(0, index - 4) : index]:
+        before = [] if word in _MARKS else [*before, word]
+    for word in words[index + 1 : index + 4]:
+        if word in _MARKS:
+            break
+        after.append(word)
+    plain = [word for word in before if not is_word(word, ("@adverb",))]
+    return {
+        **{f"-{n}": before[-n:][:1] if n <= len(before) else [""] for n in (1, 2)},
+        **{f"^{n}": plain[-n:][:1] if n <= len(plain) else [""] for n in (1, 2)},
+        **{f"+{n}": after[n - 1 : n] or [""] for n in (1, 2)},
+        "<": before,
+        ">": after,
+        "~": words[max(0, index - 12) : index] + words[index + 1 : index + 10],
+        "=": [written],
+    }
+
+
+def word_class(words: list[str], index: int, classes: Collection[str] | None = None, written: str = "") -> str:
     """Class of the homograph `words[index]`: one of `classes`, by default those it has in the table.
 
     :param words: the words of a text in lower case, with its punctuation marks as words of their own.
+    :param written: the word as it stands in the text.
     """
     word = words[index]
     classes = homographs()[word] if classes is None else classes
-    before: list[str] = []
-    after: list[str] = []
-    for neighbour in words[max(0, index - 4) : index]:
-        before = [] if neighbour in ",.!?;:-…" else [*before, neighbour]
-    for neighbour in words[index + 1 : index + 4]:
-        if neighbour in ",.!?;:-…":
-            break
-        after.append(neighbour)
-    around = words[max(0, index - 12) : index] + words[index + 1 : index + 10]
-    special = special_class(word, Context(before, after, around))
-    if special:
-        return special if special in classes else next(iter(classes))
-    third_person = word.endswith("s") and not word.endswith("ss")
-    nearest = before[-1] if before else ""
-    governed = nearest in DETERMINERS or nearest.endswith("'s") or nearest in PREPOSITIONS
-    votes = _votes_before(before, third_person)
-    for name, value in _votes_after(after, third_person, governed).items():
-        votes[name] += value
     likelier = next(iter(classes))
+    places = _places(words, index, written or word)
+    if special := _decide(word, places):
+        return special if special in classes else likelier
+    votes = {"V": 0.0, "N": 0.0, "J": 0.0, "P": 0.0}
+    for name in ("before", "adverb", "after"):
+        for vote in (_decide(name, places) or "").split():
+            votes[vote[0]] += float(vote[1:])
     if likelier in votes:
-        votes[likelier] += 0.6
+        votes[likelier] += _LIKELIER
     if "P" not in classes:
         votes["P"] = -1.0
-    order = sorted(votes, key=lambda name: -votes[name])
     # A class that the word lacks hands its votes to the nearest that it has.
-    for name in order:
-        for choice in _FALLBACK[name]:
-            if choice in classes:
-                return choice
-    return likelier
+    order = sorted(votes, key=lambda name: -votes[name])
+    return next((choice for name in order for choice in _FALLBACK[name] if choice in classes), likelier)
 
 
-def homograph_phones(words: list[str], lower: list[str], index: int, capitals: bool = True) -> list[str] | None:
-    """Phones of `words[index]` in its context, None if it is no homograph.
-
-    :param lower: the same words in lower case.
-    :param capitals: whether capitals mean anything.
-    """
-    word = lower[index]
-    classes = homographs().get(word)
-    if classes is None:
-        return None
-    if word in ("polish", "august") and capitals:
-        # The people and the month are capitals in the middle of a sentence.
-        starts = index == 0 or lower[index - 1] in ".!?"
-        name = words[index][0].isupper()
-        if word == "august":
-            return classes["N" if name else "J"]
-        return classes["C" if name and not (starts and lower[index + 1 : index + 2] == ["the"]) else "V"]
-    return classes[word_class(lower, index)]
+def homograph_phones(words: list[str], lower: list[str], index: int) -> list[str] | None:
+    """Phones of `words[index]` in its context, None if it is no homograph; `lower` are the words in lower case."""
+    classes = homographs().get(lower[index])
+    return classes[word_class(lower, index, written=words[index])] if classes else None

@@ -80,40 +80,61 @@ def without_accents(word: str) -> str:
 
 
 def read_lexicon(path: Path | str) -> dict[str, tuple[str, ...]]:
-    """A file of `word PHONES` lines ("#" starts a comment) as lower-case word -> phones.
+    """The `word PHONES` lines of a user's file ("#" starts a comment) as lower-case word -> phones.
 
     ARPAbet with or without stresses (see `complete_stress`); the last of several lines for a word wins.
 
     :raises UserError: the file cannot be read, or a line is wrong; names file and line.
     """
-    path = Path(path)
+    entries: dict[str, tuple[str, ...]] = {}
+    for where, line in _user_lines(path):
+        word, *symbols = line.split()
+        if " = " in f" {line} ":
+            continue
+        if not symbols:
+            raise UserError(
+                f"{where}: {word!r} has no phones; write lines as `word PHONES`, like `kyoto K IY0 OW1 T OW0`, "
+                "or as `abbreviation = words`"
+            )
+        key = word.lower().replace("’", "'")
+        if not key.replace("'", "").replace("-", "").isalpha() or not key.isascii():
+            raise UserError(
+                f"{where}: {word!r} is no single word of the letters a to z (apostrophes and hyphens are fine)"
+            )
+        try:
+            entries[key] = tuple(complete_stress(symbols))
+        except ValueError as error:
+            raise UserError(
+                f"{where}: {str(error)!r} is no ARPAbet phone; write phones as in `hello HH AH0 L OW1`"
+            ) from None
+    return entries
+
+
+def read_abbreviations(path: Path | str) -> dict[str, str]:
+    """The `written = spoken words` lines of the same file.
+
+    :raises UserError: the file cannot be read, or a line lacks one side; names file and line.
+    """
+    entries: dict[str, str] = {}
+    for where, line in _user_lines(path):
+        if " = " not in f" {line} ":
+            continue
+        written, _, said = (side.strip() for side in f" {line} ".partition(" = "))
+        if not written or not said:
+            raise UserError(f"{where}: write abbreviations as `written = spoken words`, like `approx. = approximately`")
+        entries[written] = said
+    return entries
+
+
+def _user_lines(path: Path | str) -> list[tuple[str, str]]:
+    """Place and text of each line that says something."""
     try:
-        lines = regular(path).read_text(encoding="utf-8-sig").splitlines()
+        text = regular(Path(path)).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(
             f"lexicon {path} cannot be read ({error.strerror}); correct preprocess.lexicon_path or set it to null"
         ) from None
     except UnicodeDecodeError:
         raise UserError(f"lexicon {path} is not UTF-8 text; save it as UTF-8") from None
-    entries: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(lines, 1):
-        fields = line.split("#", 1)[0].split()
-        if not fields:
-            continue
-        word, symbols = fields[0].lower().replace("’", "'"), fields[1:]
-        where = f"{path}, line {number}"
-        if not symbols:
-            raise UserError(
-                f"{where}: {fields[0]!r} has no phones; write lines as `word PHONES`, like `kyoto K IY0 OW1 T OW0`"
-            )
-        if not word.replace("'", "").replace("-", "").isalpha() or not word.isascii():
-            raise UserError(
-                f"{where}: {fields[0]!r} is no single word of the letters a to z (apostrophes and hyphens are fine)"
-            )
-        try:
-            entries[word] = tuple(complete_stress(symbols))
-        except ValueError as error:
-            raise UserError(
-                f"{where}: {str(error)!r} is no ARPAbet phone; write phones as in `hello HH AH0 L OW1`"
-            ) from None
-    return entries
+    stripped = ((number, line.split("#", 1)[0].strip()) for number, line in enumerate(text.splitlines(), 1))
+    return [(f"{path}, line {number}", line) for number, line in stripped if line]

@@ -107,7 +107,7 @@ def hundreds(text: str) -> str:
 def fraction(numerator: str, denominator: str) -> str:
     """ "3", "4" -> "three quarters"; denominators above 1000 are read "over"."""
     upper = cardinal(numerator)
-    if len(denominator) > 3 or denominator.strip("0") == "" or denominator == "1":
+    if len(denominator) > 3 and not denominator.endswith("000") or denominator.strip("0") == "" or denominator == "1":
         return f"{upper} over {cardinal(denominator)}"
     one = upper == "one"
     if int(denominator) == 2:

@@ -1,4 +1,4 @@
-"""Tables that a person can edit: the text files in data/; "#" starts a comment at the beginning of a line."""
+"""Tables that a person can edit: the text files in data/; "# " at the beginning of a line starts a comment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ DATA = Path(__file__).with_name("data")
 
 def lines(name: str) -> list[str]:
     """Lines of a table, without comments and blank ones."""
-    return [line for line in (DATA / name).read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+    return [
+        line for line in (DATA / name).read_text(encoding="utf-8").splitlines() if line.strip("#") and line[:2] != "# "
+    ]
 
 
 def rows(name: str) -> list[list[str]]:

@@ -16,9 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from models.evaluation.items import AlignmentRecord, Item
 from models.evaluation.judge import evaluate
-from models.evaluation.report import Report
+from models.evaluation.report import AlignmentRecord, Item, Report
 from models.evaluation.stage import write_report
 from models.registry import load_config
 from processors.audio.wav import write_wav

@@ -27,9 +27,9 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import torch  # noqa: E402
 
 from models.base.experiment import Experiment  # noqa: E402
-from models.registry import load_config  # noqa: E402
+from models.registry import load_experiment_config  # noqa: E402
 from models.tts.jets.trainer import Trainer  # noqa: E402
-from tests.faults.runs import CONFIG, tiny_corpus  # noqa: E402
+from tests.faults.stages import FIXTURE  # noqa: E402
 
 
 def memory_megabytes(kind: str) -> float:
@@ -70,7 +70,9 @@ def main() -> None:
     torch.backends.mkldnn.enabled = False  # its set-up of a call takes longer than such small convolutions
     with tempfile.TemporaryDirectory() as folder:
         overrides = [
-            *tiny_corpus(Path(folder)),
+            f"log_dir={folder}",
+            f"preprocess.processed_dir={FIXTURE / 'data'}",
+            "evaluate.during_training=false",
             f"train.corpus_on_device={'always' if arguments.device_corpus else 'never'}",
             f"train.steps_per_epoch={arguments.steps // 10}",
             "train.max_epoch=10",
@@ -79,7 +81,7 @@ def main() -> None:
             "train.valid_samples=2",
             "train.save_checkpoints_steps=1000",
         ]
-        config = load_config(CONFIG, overrides)
+        config = load_experiment_config(FIXTURE / "voice", overrides)
         print("| step | resident MB | of that not files | Python objects | threads | open files | seconds |")
         print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
         Watched(config, Experiment.named("memory", config)).run()

@@ -14,15 +14,18 @@ from typing import Any
 from utils.files import PROJECT_ROOT
 
 try:  # Python 3.11 and later
+    from re import _compiler as compiler
     from re import _constants as codes
     from re import _parser as parser
 except ImportError:
+    import sre_compile as compiler
     import sre_constants as codes
     import sre_parse as parser
 
 FOLDERS = ("bins", "config", "models", "preprocessors", "processors", "utils")
 # Characters for which patterns may have a use; those of the pattern itself come on top.
 _CHARACTERS = "aZx1 \n.,-–/'\"(){}<>:$€é_中\x00"
+_SINGLE = (codes.IN, codes.ANY, codes.LITERAL, codes.NOT_LITERAL)
 _REPEATS = (codes.MAX_REPEAT, codes.MIN_REPEAT, getattr(codes, "POSSESSIVE_REPEAT", None))
 # Functions of `re` that take a pattern, and the place of the flags among their arguments.
 _FLAGS_AT = {
@@ -111,8 +114,8 @@ class Hostile:
 
 def hostile(regex: re.Pattern[str]) -> list[Hostile]:
     """Texts in which each piece that may stand often does, or two of them, and then something that is no match."""
-    tree = list(parser.parse(regex.pattern, regex.flags & ~re.UNICODE))
-    letters = _letters(tree, regex)
+    tree = parser.parse(regex.pattern, regex.flags & ~re.UNICODE)
+    letters = _letters(tree)
     endings = ("", "\x00", " !", _sample(tree, letters))
     pieces = [*_repeats(tree, letters, ""), ("", tree)]
     variants = [[unit for unit in dict.fromkeys(_variants(body, letters)) if unit] for _, body in pieces]
@@ -122,57 +125,39 @@ def hostile(regex: re.Pattern[str]) -> list[Hostile]:
     return list(dict.fromkeys(Hostile(before, units, after) for before, units in cases for after in endings))
 
 
-def _letters(tree: Any, regex: re.Pattern[str]) -> list[str]:
-    """One character for each way in which the pattern's classes tell characters apart, what most of them take first."""
-    classes: list[re.Pattern[str]] = []
-    own: set[str] = set()
-    for operation, argument in _nodes(tree):
-        if operation is codes.IN:
-            classes.append(_class(argument, regex.flags))
-            own |= {chr(value) for kind, value in argument if kind is codes.LITERAL}
-            own |= {chr(value[0]) for kind, value in argument if kind is codes.RANGE}
-        elif operation is codes.LITERAL:
-            own.add(chr(argument))
+def _letters(tree: Any) -> list[str]:
+    """One character for each way in which a pattern's classes tell characters apart, what most of them take first."""
+    nodes, own = list(_nodes(tree)), set()
+    for operation, argument in nodes:
+        # Of a class: the characters, and where its ranges begin.
+        for kind, value in argument if operation is codes.IN else [(operation, argument)]:
+            if kind in (codes.LITERAL, codes.RANGE):
+                own.add(chr(value if kind is codes.LITERAL else value[0]))
+    classes = [_single(tree, node) for node in nodes if node[0] is codes.IN]
     kinds: dict[tuple[bool, ...], str] = {}
     for character in (*_CHARACTERS, *sorted(own)):
         kinds.setdefault(tuple(bool(one.match(character)) for one in classes), character)
     return [kinds[kind] for kind in sorted(kinds, key=lambda kind: -sum(kind))]
 
 
-def _class(items: Any, flags: int) -> re.Pattern[str]:
-    """A pattern of one set of characters."""
-    categories = {
-        codes.CATEGORY_DIGIT: r"\d", codes.CATEGORY_SPACE: r"\s", codes.CATEGORY_WORD: r"\w",
-        codes.CATEGORY_NOT_DIGIT: r"\D", codes.CATEGORY_NOT_SPACE: r"\S", codes.CATEGORY_NOT_WORD: r"\W",
-    }  # fmt: skip
-    parts = ""
-    for kind, value in items:
-        if kind is codes.NEGATE:
-            parts += "^"
-        elif kind is codes.LITERAL:
-            parts += re.escape(chr(value))
-        elif kind is codes.RANGE:
-            parts += f"{re.escape(chr(value[0]))}-{re.escape(chr(value[1]))}"
-        else:
-            parts += categories[value]
-    return re.compile(f"[{parts}]", flags & ~re.VERBOSE)
+def _single(tree: Any, node: tuple[Any, Any]) -> re.Pattern[str]:
+    """A pattern of one node of a tree."""
+    return compiler.compile(parser.SubPattern(tree.state, [node]))
 
 
-def _children(operation: Any, argument: Any) -> list[list[Any]]:
+def _children(operation: Any, argument: Any) -> list[Any]:
     """Sequences inside a node."""
     if operation in _REPEATS:
-        return [list(argument[2])]
+        return [argument[2]]
     if operation is codes.SUBPATTERN:
-        return [list(argument[3])]
+        return [argument[3]]
     if operation is codes.BRANCH:
-        return [list(branch) for branch in argument[1]]
+        return argument[1]
     if operation in (codes.ASSERT, codes.ASSERT_NOT):
-        return [list(argument[1])]
+        return [argument[1]]
     if operation is codes.GROUPREF_EXISTS:
-        return [list(branch) for branch in argument[1:] if branch is not None]
-    if operation is getattr(codes, "ATOMIC_GROUP", None):
-        return [list(argument)]
-    return []
+        return [branch for branch in argument[1:] if branch is not None]
+    return [argument] if operation is getattr(codes, "ATOMIC_GROUP", None) else []
 
 
 def _nodes(sequence: Any) -> Iterator[tuple[Any, Any]]:
@@ -182,17 +167,17 @@ def _nodes(sequence: Any) -> Iterator[tuple[Any, Any]]:
             yield from _nodes(child)
 
 
-def _repeats(sequence: list[Any], letters: list[str], before: str) -> Iterator[tuple[str, list[Any]]]:
+def _repeats(sequence: Any, letters: list[str], before: str) -> Iterator[tuple[str, Any]]:
     """What stands before each piece that may stand often, and the piece."""
     for index, (operation, argument) in enumerate(sequence):
         here = before + _sample(sequence[:index], letters)
         if operation in _REPEATS and argument[1] >= _LONG:
-            yield here, list(argument[2])
+            yield here, argument[2]
         for child in _children(operation, argument):
             yield from _repeats(child, letters, here)
 
 
-def _variants(body: list[Any], letters: list[str]) -> Iterator[str]:
+def _variants(body: Any, letters: list[str]) -> Iterator[str]:
     """Texts that a piece takes: by each branch, inner repeats as short as may be or longer, of several letters."""
     for choice in range(4):
         for extra in (0, 1):
@@ -206,21 +191,15 @@ def _sample(sequence: Any, letters: list[str], choice: int = 0, extra: int = 0) 
     for operation, argument in sequence:
         if operation is codes.LITERAL:
             text += chr(argument)
-        elif operation is codes.NOT_LITERAL:
-            text += next((c for c in letters if ord(c) != argument), "a")
-        elif operation is codes.ANY:
-            text += letters[0]
-        elif operation is codes.IN:
-            one = _class(argument, 0)
-            text += next((c for c in (*letters, *_CHARACTERS) if one.match(c)), "")
+        elif operation in _SINGLE:
+            one = _single(sequence, (operation, argument))
+            text += next((character for character in (*letters, *_CHARACTERS) if one.match(character)), "")
         elif operation in _REPEATS:
             low, high, inner = argument
             text += _sample(inner, letters, choice, extra) * min(low + extra, high)
         elif operation is codes.BRANCH:
             branches = argument[1]
             text += _sample(branches[choice % len(branches)], letters, choice, extra)
-        elif operation is codes.ASSERT_NOT:
-            continue
-        else:
+        elif operation is not codes.ASSERT_NOT:
             text += "".join(_sample(child, letters, choice, extra) for child in _children(operation, argument)[:1])
     return text

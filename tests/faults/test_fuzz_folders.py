@@ -17,7 +17,7 @@ import torch
 from models.base import checkpoints
 from models.base.experiment import Experiment
 from models.base.sampler import LengthSampler
-from models.evaluation.items import items_of, read_manifest
+from models.evaluation.stage import items_of, read_manifest
 from models.registry import load_experiment_config
 from models.tts.jets.dataset import StoredUtterances, UtteranceTable, merged_statistics
 from models.tts.jets.synthesizer import Synthesizer

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from config.schema import PreprocessConfig
-from models.evaluation.items import read_manifest
 from models.evaluation.report import read_report
+from models.evaluation.stage import read_manifest
 from models.registry import load_config
 from models.tts.exchange.espnet_voice import read_config, read_tensors
 from preprocessors.download import download_dataset

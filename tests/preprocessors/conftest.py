@@ -89,7 +89,7 @@ def config_maker(tmp_path: Path) -> Callable[..., ExperimentConfig]:
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stage 1 without worker processes, and with small groups, for tests that are about something else."""
-    from preprocessors import pipeline, source
+    from preprocessors import features, pipeline
 
     def run_here(make: Callable, arguments: tuple, jobs: list, workers: int) -> object:
         work = make(*arguments) if jobs else None
@@ -97,15 +97,15 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
             yield work(job, {})
 
     monkeypatch.setattr(pipeline, "run_jobs", run_here)
-    monkeypatch.setattr(source, "LARGEST_GROUP", 6)
+    monkeypatch.setattr(features, "LARGEST_GROUP", 6)
 
 
 @pytest.fixture
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stage 1 without its pictures, which take most of the time on a small corpus."""
-    from preprocessors import manifest
+    from preprocessors import pipeline
 
-    monkeypatch.setattr(manifest, "write_plots", lambda folder, figures: folder.mkdir(exist_ok=True))
+    monkeypatch.setattr(pipeline, "write_plots", lambda folder, figures: folder.mkdir(exist_ok=True))
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:

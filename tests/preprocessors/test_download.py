@@ -18,7 +18,6 @@ import pytest
 
 from config.schema import ExperimentConfig
 from models.registry import load_config
-from preprocessors import download
 from preprocessors.download import download_dataset, download_datasets, unpack_archive
 from preprocessors.ljspeech import is_ljspeech
 from utils.errors import UserError
@@ -237,9 +236,10 @@ def test_full_disk(make, tmp_path, monkeypatch):
     def full(*args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(download, "_copy", full)
+    config = make(tar_of(FILES))
+    monkeypatch.setattr(Path, "open", full)
     with pytest.raises(UserError, match="cannot write to .*: the disk is full"):
-        download_datasets(make(tar_of(FILES)))
+        download_datasets(config)
 
 
 def test_leftovers_of_a_killed_unpacking_are_replaced(tmp_path):

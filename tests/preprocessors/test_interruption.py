@@ -20,8 +20,8 @@ from utils.files import PROJECT_ROOT
 PROGRAM = f"""
 import runpy, sys
 sys.path.insert(0, {str(PROJECT_ROOT)!r})
-from preprocessors import source
-source.LARGEST_GROUP = 5
+from preprocessors import features
+features.LARGEST_GROUP = 5
 sys.argv[0] = {str(PROJECT_ROOT / "bins/preprocess.py")!r}
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

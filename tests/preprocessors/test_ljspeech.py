@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from models.registry import load_config
+from preprocessors.features import SourceRow, grouped, with_keys
 from preprocessors.ljspeech import read_ljspeech
-from preprocessors.source import SourceRow, grouped, with_keys
 from utils.errors import UserError
 from utils.files import PROJECT_ROOT
 

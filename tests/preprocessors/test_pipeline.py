@@ -14,7 +14,7 @@ import pytest
 import soundfile
 import torch
 
-from preprocessors import features, manifest, pipeline
+from preprocessors import features, pipeline
 from preprocessors.corpus_report import write_plots
 from preprocessors.pipeline import preprocess_dataset
 from processors import store
@@ -35,7 +35,7 @@ def skipped_rows(folder: Path) -> dict[str, dict[str, str]]:
 def test_what_comes_out(
     voice_folder: Path, config_maker: Callable, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manifest, "write_plots", write_plots)
+    monkeypatch.setattr(pipeline, "write_plots", write_plots)
     config = config_maker(voice_folder, max_held_out_fraction=0.1)
     folder = preprocess_dataset(config, "voice")
     corpus = ProcessedCorpus.open(folder, config.preprocess)
@@ -297,7 +297,7 @@ def test_the_earlier_corpus_stays_until_the_new_one_is_ready(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    places = ((features, "write_batch"), (manifest, "write_batch"), (manifest, "write_text"))
+    places = ((features, "write_batch"), (pipeline, "write_batch"), (pipeline, "write_text"))
     for module, function in places:
         with monkeypatch.context() as broken:
             broken.setattr(module, function, full)

@@ -13,7 +13,7 @@ import pytest
 from config.schema import PreprocessConfig
 from models.registry import load_config
 from processors import corpus as corpus_module
-from processors.corpus import ProcessedCorpus, StaleFeatures, feature_values, fingerprint
+from processors.corpus import ProcessedCorpus, feature_values, fingerprint
 from processors.text.tokens import lexicon_tokens
 from tests.stored_corpus import store_corpus
 from utils.errors import UserError
@@ -122,7 +122,7 @@ def test_a_missing_folder_and_another_format(folder: Path) -> None:
 def test_stale_features_are_refused_with_the_key(folder: Path, preprocess: PreprocessConfig) -> None:
     changed = preprocess.model_copy(update={"hop_size": 128, "f0_min": 60.0})
     words = r"stale \(preprocess.hop_size, preprocess.f0_min changed\): run stage 1 again"
-    with pytest.raises(StaleFeatures, match=words):
+    with pytest.raises(UserError, match=words):
         ProcessedCorpus.open(folder, changed)
     ProcessedCorpus.open(folder)
     ProcessedCorpus.open(folder, preprocess.model_copy(update={"num_workers": 3, "n_mel": 40, "processed_dir": "x"}))
@@ -132,7 +132,7 @@ def test_features_of_another_version_are_stale(
     folder: Path, preprocess: PreprocessConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(corpus_module, "FEATURES_VERSION", 1000)
-    with pytest.raises(StaleFeatures, match="another version"):
+    with pytest.raises(UserError, match="another version"):
         ProcessedCorpus.open(folder, preprocess)
 
 
@@ -140,7 +140,7 @@ def test_a_key_that_goes_back_to_null_is_named(make, preprocess: PreprocessConfi
     filtered = preprocess.model_copy(update={"highpass_hz": 60.0})
     folder = make(filtered)
     ProcessedCorpus.open(folder, filtered)
-    with pytest.raises(StaleFeatures, match=r"\(preprocess.highpass_hz changed\)"):
+    with pytest.raises(UserError, match=r"\(preprocess.highpass_hz changed\)"):
         ProcessedCorpus.open(folder, preprocess)
 
 

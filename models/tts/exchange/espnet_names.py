@@ -22,6 +22,7 @@ from utils.layers import read_json5
 Tree = dict[str, Any]
 State = dict[str, Tensor]
 TABLE = read_json5(Path(__file__).with_suffix(".json"))
+NETWORK_RULES, DISCRIMINATOR_RULES = TABLE["network"], TABLE["discriminator"]
 FEATURES, ENERGY, MEL_LOSS = "feats_extract_conf", "energy_extract_conf", "tts_conf.mel_loss_params"
 _DEFAULT_RATE = {FEATURES: 16000}  # of these sections' sample rates; 22050 of the others
 
@@ -195,7 +196,7 @@ def network_names(name: str, kernels: int) -> list[str]:
         step, kernel, kind, layer, tensor = block.groups()
         index = int(step) * kernels + int(kernel)
         return [f"{GENERATOR}generator.blocks.{index}.{RESIDUAL_CONVS[kind]}.{layer}.1.{tensor}"]
-    theirs = GENERATOR + _rename(name, TABLE["network"])
+    theirs = GENERATOR + _rename(name, NETWORK_RULES)
     if "linear_qkv" in theirs:
         return [theirs.replace("linear_qkv", f"linear_{part}") for part in "qkv"]
     return [theirs]
@@ -203,7 +204,7 @@ def network_names(name: str, kernels: int) -> list[str]:
 
 def discriminator_names(name: str) -> list[str]:
     """ESPnet's name of our discriminator tensor `name`, as a list of one."""
-    return [DISCRIMINATOR + _rename(name, TABLE["discriminator"])]
+    return [DISCRIMINATOR + _rename(name, DISCRIMINATOR_RULES)]
 
 
 def _rename(name: str, rules: dict[str, str]) -> str:

@@ -128,7 +128,7 @@ def export_voice(expt_dir: Path, out: Path, checkpoint: str = "last") -> None:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The state dict in a .pth file; nothing in the file can run code.
 
-    Raises UserError when it is missing, shortened, or anything but a file of names.
+    Raises UserError when it is missing, shortened, or anything but a file of tensors.
     """
     example = "give ESPnet's model, such as train.total_count.ave_5best.pth"
     try:

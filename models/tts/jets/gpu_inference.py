@@ -55,15 +55,9 @@ class GpuNetwork(JetsNetwork):
         return hidden, Predictions(*predicted)
 
     def decode(
-        self,
-        hidden: Tensor,
-        durations: Tensor,
-        log_f0: Tensor,
-        energy: Tensor,
-        text_mask: Tensor,
-        frame_mask: Tensor,
+        self, hidden: Tensor, durations: Tensor, log_f0: Tensor, energy: Tensor, text_mask: Tensor, frame_mask: Tensor,
         tempo: float | Tensor = 1.0,
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """As the network's."""
         if not isinstance(tempo, Tensor):
             tempo = log_f0.new_full(log_f0.shape, tempo)

@@ -48,19 +48,13 @@ def masked_mse(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return ((predicted - target).square() * keep).sum() / keep.sum()
 
 
-def duration_loss(output: AcousticOutput, _: Batch) -> Tensor:
-    """Mean squared error of log(duration + 1)."""
-    return masked_mse(output.predicted.log_durations, torch.log(output.aligned.durations.float() + 1), output.text_mask)
+def variance_term(name: str) -> Term:
+    """Mean squared error of what the predictors say of "log_durations", "log_f0" or "energy"."""
 
+    def loss(output: AcousticOutput, _: Batch) -> Tensor:
+        return masked_mse(getattr(output.predicted, name), getattr(output.aligned, name), output.text_mask)
 
-def pitch_loss(output: AcousticOutput, _: Batch) -> Tensor:
-    """Mean squared error of normalised log F0."""
-    return masked_mse(output.predicted.log_f0, output.aligned.log_f0, output.text_mask)
-
-
-def energy_loss(output: AcousticOutput, _: Batch) -> Tensor:
-    """Mean squared error of normalised energy."""
-    return masked_mse(output.predicted.energy, output.aligned.energy, output.text_mask)
+    return Term(loss, "variance", optional=False)
 
 
 def mel_distance(mel: MelSpectrogram, segments: Segments) -> Tensor:
@@ -77,9 +71,9 @@ def multi_mel_loss(segments: Segments) -> Tensor:
 
 # loss(output, batch), of what stands in front of the decoder.
 ACOUSTIC_TERMS: dict[str, Term] = {
-    "duration": Term(duration_loss, "variance", optional=False),
-    "pitch": Term(pitch_loss, "variance", optional=False),
-    "energy": Term(energy_loss, "variance", optional=False),
+    "duration": variance_term("log_durations"),
+    "pitch": variance_term("log_f0"),
+    "energy": variance_term("energy"),
     "forward_sum": Term(
         lambda output, batch: forward_sum_loss(output.aligned.log_p_attn, batch.text_lengths, batch.frame_lengths),
         "alignment", optional=False,

@@ -10,18 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from models.kernels.monotonic import search_paths
+from models.tts.jets import variance
 from models.tts.jets.alignment import AlignmentModule
 from models.tts.jets.config import JetsModelConfig
 from models.tts.jets.transformer import Transformer, initialise_xavier
-from models.tts.jets.variance import (
-    ValueEmbedding,
-    VariancePredictor,
-    average_by_duration,
-    durations_from_log,
-    durations_of,
-    gaussian_upsample,
-    scale_durations,
-)
 from models.vocoders.convolutions import length_mask
 
 STATISTICS = ("log_f0_mean", "log_f0_std", "energy_mean", "energy_std")
@@ -61,6 +53,11 @@ class Alignment:
     durations: Tensor  # (B, T_text) frames on that path
     log_f0: Tensor  # (B, T_text) normalised, averaged over durations
     energy: Tensor  # (B, T_text) normalised, averaged over durations
+
+    @property
+    def log_durations(self) -> Tensor:
+        """What the duration predictor is to say, log(duration + 1) (B, T_text)."""
+        return torch.log(self.durations.float() + 1)
 
 
 @dataclass
@@ -118,11 +115,11 @@ class JetsNetwork(nn.Module):
         self.embedding = nn.Embedding(n_tokens, channels, padding_idx=0)
         self.encoder = Transformer(channels, model.encoder)
         self.alignment = AlignmentModule(channels, n_mel, model.prior_omega)
-        self.duration_predictor = VariancePredictor(channels, model.duration_predictor)
-        self.pitch_predictor = VariancePredictor(channels, model.pitch_predictor)
-        self.energy_predictor = VariancePredictor(channels, model.energy_predictor)
-        self.pitch_embedding = ValueEmbedding(channels, model.pitch_predictor)
-        self.energy_embedding = ValueEmbedding(channels, model.energy_predictor)
+        self.duration_predictor = variance.VariancePredictor(channels, model.duration_predictor)
+        self.pitch_predictor = variance.VariancePredictor(channels, model.pitch_predictor)
+        self.energy_predictor = variance.VariancePredictor(channels, model.energy_predictor)
+        self.pitch_embedding = variance.ValueEmbedding(channels, model.pitch_predictor)
+        self.energy_embedding = variance.ValueEmbedding(channels, model.energy_predictor)
         self.decoder = Transformer(channels, model.decoder)
         initialise_xavier(self)
         self.generator = model.generator_config.build(channels)
@@ -145,8 +142,8 @@ class JetsNetwork(nn.Module):
         mel = (batch.mel - self.mel_mean) / self.mel_std * frame_mask.unsqueeze(-1)
         log_p_attn = self.alignment(hidden, mel, text_mask, frame_mask)
         path = search_paths(log_p_attn, batch.text_lengths, batch.frame_lengths)
-        durations = durations_of(path, frame_mask, text_mask.shape[1])
-        log_f0, energy = (average_by_duration(values, durations) for values in (batch.log_f0, batch.energy))
+        durations = variance.durations_of(path, frame_mask, text_mask.shape[1])
+        log_f0, energy = (variance.average_by_duration(values, durations) for values in (batch.log_f0, batch.energy))
         return Alignment(log_p_attn, path, durations, log_f0, energy)
 
     def predict(self, hidden: Tensor, text_mask: Tensor) -> Predictions:
@@ -161,15 +158,9 @@ class JetsNetwork(nn.Module):
         )
 
     def decode(
-        self,
-        hidden: Tensor,
-        durations: Tensor,
-        log_f0: Tensor,
-        energy: Tensor,
-        text_mask: Tensor,
-        frame_mask: Tensor,
+        self, hidden: Tensor, durations: Tensor, log_f0: Tensor, energy: Tensor, text_mask: Tensor, frame_mask: Tensor,
         tempo: float | Tensor = 1.0,
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """Decoder states (B, T, C): encoder states plus embedded pitch and energy, spread over the durations.
 
         The only way from encoder states to frames, in training as in inference. All but `hidden` (B, T_text, C) are
@@ -180,7 +171,7 @@ class JetsNetwork(nn.Module):
         adapted = hidden + self.energy_embedding(energy) + self.pitch_embedding(log_f0)
         # Widths in frames shrink with the tempo, as the distances do: neighbours blend as they did in training.
         delta = self.upsampling_delta * tempo**2
-        upsampled = gaussian_upsample(adapted, durations, text_mask, frame_mask.shape[1], delta)
+        upsampled = variance.gaussian_upsample(adapted, durations, text_mask, frame_mask.shape[1], delta)
         return self.decoder(upsampled * frame_mask.unsqueeze(-1), frame_mask)
 
     def acoustic(self, batch: Batch) -> tuple[AcousticOutput, Tensor]:
@@ -212,23 +203,16 @@ class JetsNetwork(nn.Module):
 
     @torch.no_grad()
     def plan(
-        self,
-        text: Tensor,
-        text_lengths: Tensor,
-        *,
-        speed: float | Tensor = 1.0,
-        pitch_shift: float | Tensor = 0.0,
-        energy_scale: float | Tensor = 1.0,
-        durations: Tensor | None = None,
-        log_f0: Tensor | None = None,
+        self, text: Tensor, text_lengths: Tensor, *, speed: float | Tensor = 1.0, pitch_shift: float | Tensor = 0.0,
+        energy_scale: float | Tensor = 1.0, durations: Tensor | None = None, log_f0: Tensor | None = None,
         energy: Tensor | None = None,
-    ) -> InferenceOutput:
+    ) -> InferenceOutput:  # fmt: skip
         """Everything of `infer` but the waveform, which is left empty (B, 0)."""
         hidden, predicted = self.read(text, text_lengths)
         text_mask = length_mask(text_lengths, text.shape[1])
         if durations is None:
-            durations = durations_from_log(predicted.log_durations, text_mask)
-        durations = scale_durations(durations, speed)
+            durations = variance.durations_from_log(predicted.log_durations, text_mask)
+        durations = variance.scale_durations(durations, speed)
         log_f0, energy = self.vary(
             predicted.log_f0 if log_f0 is None else log_f0, predicted.energy if energy is None else energy,
             pitch_shift, energy_scale, text_mask,

@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from models.base.checkpoints import find_checkpoint
 from models.base.experiment import TOKENS
-from models.evaluation.items import AlignmentRecord, Item, SplitRecordings, file_name
+from models.evaluation.report import AlignmentRecord, Item, file_name
+from models.evaluation.stage import SplitRecordings
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora
 from models.tts.jets.network import STATISTICS, Batch

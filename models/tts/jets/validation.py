@@ -11,7 +11,7 @@ from torch import Tensor
 from models.base.processes import Processes
 from models.base.run_log import RunLog
 from models.base.sampler import TEXT_MULTIPLE, BatchPlan, padded
-from models.evaluation.waveform_measures import VALIDATION_MEASURES, validation_measures
+from models.evaluation.signal_measures import VALIDATION_MEASURES, validation_measures
 from models.tts.jets.dataset import BatchAssembler, UtteranceTable
 from models.tts.jets.network import Batch, JetsNetwork
 from models.tts.jets.step import TrainStep

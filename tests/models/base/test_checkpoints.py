@@ -148,13 +148,13 @@ def test_a_disk_error_leaves_older_checkpoints_and_no_rubbish(
         raise OSError(number, os.strerror(number))
 
     if stage in ("weights", "state"):
-        write = checkpoints._write
+        write = checkpoints.write_bytes
         wanted = "state.json" if stage == "state" else "network.safetensors"
 
         def write_or_fail(path: Path, data: bytes) -> None:
             (fail if path.name == wanted else write)(path, data)
 
-        monkeypatch.setattr(checkpoints, "_write", write_or_fail)
+        monkeypatch.setattr(checkpoints, "write_bytes", write_or_fail)
     elif stage == "training":
         monkeypatch.setattr(torch, "save", fail)
     else:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from models.base.meter import BadSteps, Meter
+from models.base.engine import BadSteps, Meter
 from utils.errors import UserError
 
 CPU = torch.device("cpu")

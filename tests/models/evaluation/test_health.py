@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.evaluation.items import AlignmentRecord
 from models.evaluation.judge import alignment_health, value_failures
+from models.evaluation.report import AlignmentRecord
 
 PATH = np.repeat(np.arange(10), 5)
 TOKENS = ("AH0",) * 10

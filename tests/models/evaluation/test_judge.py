@@ -15,9 +15,8 @@ import soundfile
 
 from config.schema import EvaluateConfig, ExperimentConfig
 from models.evaluation import judge
-from models.evaluation.items import read_manifest
 from models.evaluation.report import Report, read_report
-from models.evaluation.stage import run_comparison, run_evaluation
+from models.evaluation.stage import read_manifest, run_comparison, run_evaluation
 from tests.scripts import load_script
 from utils.errors import UserError
 from utils.files import PROJECT_ROOT

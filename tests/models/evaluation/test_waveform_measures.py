@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.evaluation.waveform_measures import VALIDATION_MEASURES, stft_distance, validation_measures
+from models.evaluation.signal_measures import VALIDATION_MEASURES, stft_distance, validation_measures
 from processors.audio.mel import MelSpectrogram
 
 

@@ -213,9 +213,9 @@ def test_sentences_without_words_are_left_out(voice: Synthesizer) -> None:
 
 def test_wrong_braces_say_where(voice: Synthesizer) -> None:
     with pytest.raises(TextError, match="QQ.*Then"):
-        voice.tts("All is well. Then {QQ} comes.")
+        voice.tts("All is well. Then {QQ AH0} comes.")
     refused: list[TextError] = []
-    made = np.concatenate(list(voice.narrate("All is well. Then {QQ} comes. Done.", on_refused=refused.append)))
+    made = np.concatenate(list(voice.narrate("All is well. Then {QQ AH0} comes. Done.", on_refused=refused.append)))
     assert len(refused) == 1 and np.array_equal(made, voice.tts("All is well. Done.")[0])
 
 

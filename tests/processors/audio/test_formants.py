@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from processors.audio.formants import squeezed, with_envelope_moved
-from processors.audio.pitch import extract_f0
+from processors.audio.pitch import extract_f0, squeezed, with_envelope_moved
 
 RATE = 22050
 FORMANTS = ((700.0, 90.0), (1300.0, 110.0), (2600.0, 160.0))

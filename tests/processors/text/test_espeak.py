@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from processors.text import espeak
 from processors.text.arpabet import arpabet_to_ipa
 from processors.text.frontend import TextFrontEnd
+from processors.text.normalise import LANGUAGES, OTHER, normalise
 from processors.text.text_error import TextError
 from processors.text.tokens import PUNCTUATION, ipa_tokens
 from utils.errors import UserError
@@ -65,7 +66,7 @@ def test_english() -> None:
 @installed
 def test_other_languages_and_unknown_ones() -> None:
     german = front_end("de")
-    assert german.normalise("„Schöne Grüße“ – 25,5 %") == "Schöne Grüße - 25,5 %"
+    assert german.normalise("„Schöne Grüße“ – 25,5 %") == "Schöne Grüße - fünfundzwanzig Komma fünf Prozent"
     assert "ø" in german.phonemise("Schöne Grüße")
     assert "2" in front_end("cmn").phonemise("你好")
     assert german.phonemise("Hello") != front_end().phonemise("Hello")
@@ -81,7 +82,7 @@ def test_phones_in_braces_and_user_lexicon(tmp_path) -> None:
     assert "".join(voice.phonemise("Kyoto, {K AE1 T}")[1:-1]) == "kiˈoʊtoʊ, kˈæt"
     assert pickle.loads(pickle.dumps(voice)).encode("Kyoto") == voice.encode("Kyoto")
     with pytest.raises(TextError, match="'XX'"):
-        voice.phonemise("{XX}")
+        voice.phonemise("{XX AH0}")
 
 
 @installed
@@ -103,3 +104,26 @@ def _voices() -> list[TextFrontEnd]:
     if not _made:
         _made.extend((front_end(), front_end("de")))
     return _made
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Am 5. März 2020, 3.10.1990", "Am fünften März zweitausendzwanzig, dritter zehnter neunzehnhundertneunzig"),
+        ("der 3. Platz im 19. Jahrhundert.", "der dritte Platz im neunzehnten Jahrhundert."),
+        ("Es kostet 5,50 €, 20 % mehr.", "Es kostet fünf Euro fünfzig, zwanzig Prozent mehr."),
+        ("um 14:30 Uhr, z. B. 10-20 km", "um vierzehn Uhr dreißig, zum Beispiel zehn bis zwanzig Kilometer"),
+        ("Dr. Müller, Nr. 5, 1 kg", "Doktor Müller, Nummer fünf, ein Kilogramm"),
+        ("Heinrich VIII. und die 1990er", "Heinrich der Achte und die neunzehnhundertneunziger"),
+        ("2,5 m² bei -3 °C, 2:1", "zwei Komma fünf Quadratmeter bei minus drei Grad Celsius, zwei zu eins"),
+        ("Er kam. Dann ging er.", "Er kam. Dann ging er."),
+    ],
+)
+def test_german(written: str, spoken: str) -> None:
+    assert normalise(written, language=LANGUAGES["de"]) == spoken
+    assert normalise(spoken, language=LANGUAGES["de"]) == spoken
+
+
+def test_other_languages_keep_their_signs_and_digits() -> None:
+    assert normalise("Het kost 25,50 euro – «echt» (ja)!", language=OTHER) == "Het kost 25,50 euro - echt, ja!"
+    assert normalise("日本、東京。", language=OTHER) == "日本, 東京."

@@ -70,7 +70,7 @@ def test_phones_in_braces_pass_through() -> None:
     assert FRONT_END.phonemise("Say {K IY1 OW0}, please.")[3:8] == ["K", "IY1", "OW0", ",", "P"]
     assert FRONT_END.phonemise("{k ae t}") == "^ K AE1 T $".split()
     with pytest.raises(TextError, match="'XX' in the braces at character 5"):
-        FRONT_END.phonemise("Say {XX}")
+        FRONT_END.phonemise("Say {XX AH0}")
 
 
 # Pieces that the passes of the normaliser look for, glued in any order.
@@ -275,3 +275,26 @@ def test_ljspeech_reads_as_its_third_column() -> None:
     disagreeing = [r[0] for r in differing if words(FRONT_END.normalise(r[1])) != words(FRONT_END.normalise(r[2]))]
     assert len(differing) > 1400
     assert len(disagreeing) / len(differing) < 0.02, disagreeing
+
+
+def test_a_users_words_and_abbreviations(tmp_path: Path) -> None:
+    path = tmp_path / "lexicon.txt"
+    path.write_text("VTT = virtual table top\nca. = around  # not circa\nkyoto K IY0 OW1 T OW0\n", encoding="utf-8")
+    config = SimpleNamespace(phone_extractor="ipa", language="en-us", lexicon_path=str(path))
+    voice = TextFrontEnd.from_config(config)
+    assert voice.normalise("A VTT in VTTs, ca. 5 in Kyoto") == "A virtual table top in VTTs, around five in Kyoto"
+    assert pickle.loads(pickle.dumps(voice)).encode("VTT, Kyoto") == voice.encode(
+        "virtual table top, {K IY0 OW1 T OW0}"
+    )
+    assert "".join(voice.explain("a VTT")[1].phones.split()) == "{VER1CHUW0AH0L}{TEY1BAH0L}{TAA1P}"
+    path.write_text("VTT =\n")
+    with pytest.raises(UserError, match=r"lexicon.txt, line 1: write abbreviations as `written = spoken words`"):
+        TextFrontEnd.from_config(config)
+
+
+def test_readings_know_where_they_are_written() -> None:
+    text = "Dr.  Smith \u2014 a mid-1800s man of 2,500-year-old \u00bd cups, &amp; \u201cTom\u201d."
+    found = FRONT_END.explain(text)
+    assert all(row.written in text and row.written.strip() for row in found)
+    assert [row.written for row in found if row.kind not in ("word", "mark")][:2] == ["Dr.", "mid-1800s"]
+    assert {row.written: row.phones for row in found}["cups"] == "{K AH1 P S}"

@@ -157,6 +157,29 @@ def test_surnames_are_not_glued_to_words() -> None:
     assert from_parts("sagahouse", parts.get) == ["S", "HH", "AW2", "S"]
 
 
+KNOWN = {
+    "home": "HH OW1 M", "hom": "HH AA1 M", "open": "OW1 P AH0 N", "opene": "X", "nebula": "N EH1 B Y AH0 L AH0",
+    "itemize": "AY1 T AH0 M AY2 Z", "ethic": "EH1 TH IH0 K", "film": "F IH1 L M", "maker": "M EY1 K ER0",
+    "gild": "G IH1 L D", "gilda": "G IH1 L D AH0", "color": "K AH1 L ER0", "motor": "M OW1 T ER0",
+    "logical": "L AA1 JH IH0 K AH0 L", "fluent": "F L UW1 AH0 N T",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "phones"),
+    [
+        ("homing", "HH OW1 M IH0 NG"), ("opening", "OW1 P AH0 N IH0 NG"), ("nebulae", "N EH1 B Y AH0 L IY0"),
+        ("itemization", "AY2 T AH0 M AH0 Z EY1 SH AH0 N"), ("ethicist", "EH1 TH IH0 S IH0 S T"),
+        ("filmmaker", "F IH1 L M EY2 K ER0"), ("gilday", None), ("colour", "K AH1 L ER0"),
+        ("fluency", "F L UW1 AH0 N S IY0"),
+        ("servomotors", "S ER2 V OW0 M OW1 T ER0 Z"), ("geological", None),
+    ],
+)  # fmt: skip
+def test_parts(word: str, phones: str | None) -> None:
+    known = {spelling: said.split() for spelling, said in KNOWN.items()}
+    assert from_parts(word, known.get) == (phones.split() if phones else None)
+
+
 def test_letters() -> None:
     assert spell("fbi") == "EH1 F B IY1 AY1".split()
 

@@ -12,6 +12,7 @@ from processors.text.arpabet import PHONES
 from processors.text.frontend import TextFrontEnd
 from processors.text.homographs import homographs, word_class
 from processors.text.lexicon import cmudict_phones
+from processors.text.tables import kinds, rows
 
 # One starred word in each sentence, and its class.
 SENTENCES = [
@@ -140,6 +141,26 @@ SENTENCES = [
     ("An *invalid* lay in the bed.", "N"),
     ("She will *address* the *conflict*".replace("*address*", "address"), "N"),
     ("This decision will *affect*".replace("*affect*", "affect") + " the *contest*.", "N"),
+    ("Please *wind* the clock before bed.", "V"),
+    ("The road *winds* through the hills.", "V"),
+    ("Farmers *sow* seeds in spring.", "V"),
+    ("The fish was a sea *bass*.", "F"),
+    ("He made a deep *bow* to the queen.", "V"),
+    ("The committee will *appropriate* the funds.", "V"),
+    ("The saint was *blessed* with talent.", "P"),
+    ("The *axes* were sharpened for chopping wood.", "F"),
+    ("*Lead* is a heavy metal.", "M"),
+    ("The paint contained *lead*.", "M"),
+    ("The difference is *minute*.", "J"),
+    ("They had a *row* about money.", "F"),
+    ("We sat in a *row* with friends.", "N"),
+    ("She ate from the *buffet*.", "N"),
+    ("The hunter saw two *does* in the forest.", "N"),
+    ("*Perfect* timing!", "N"),
+    ("The two teams *alternate* every week.", "V"),
+    ("I *associate* summer with the sea.", "V"),
+    ("She wants to *entrance* them.", "V"),
+    ("The costs *approximate* a million.", "V"),
 ]
 
 
@@ -228,3 +249,22 @@ def test_capitals_tell_the_people_and_the_month() -> None:
     assert "OW1" in front_end.phonemise("She speaks Polish at home.")
     assert "AA1" in front_end.phonemise("You should polish the table.")
     assert front_end.phonemise("an august body")[3:5] == ["AO0", "G"]
+    assert "AO1" in front_end.phonemise("IN AUGUST") and "AO1" in front_end.phonemise("in August")
+    assert "IY1" in front_end.phonemise("We stayed in Nice.") and "AY1" in front_end.phonemise("Nice to meet you.")
+    assert "EH1" in front_end.phonemise("He lives in Reading.") and "IY1" in front_end.phonemise("He likes reading.")
+
+
+def test_the_rules_name_only_what_there_is() -> None:
+    classes = kinds("word_classes.txt")
+    named = {choice[1:] for words in classes.values() for choice in words if choice[0] == "@"}
+    for words, result, conditions in rows("homograph_rules.txt"):
+        for condition in conditions.split():
+            place, choices = condition.removeprefix("!").split(":")
+            assert place in ("-1", "-2", "+1", "+2", "^1", "^2", "<", ">", "~", "="), condition
+            named |= {choice[1:] for choice in choices.split(",") if choice[0] == "@"}
+        for word in words.split():
+            if word in homographs():
+                assert result in homographs()[word], word
+            else:
+                assert word in ("before", "adverb", "after") and all(vote[0] in "VPNJ" for vote in result.split())
+    assert named <= set(classes)

@@ -108,7 +108,7 @@ def test_braces_user_lexicon_and_article(tmp_path: Path) -> None:
     assert spoken("the {AE1 P AH0 L}") == "^ði ˈæpəl$" and spoken("{t ah m ey t ow}") == "^tˈʌmeɪtoʊ$"
     assert pickle.loads(pickle.dumps(voice)).encode("Kyoto") == voice.encode("Kyoto")
     with pytest.raises(TextError, match="'XX'"):
-        voice.phonemise("{XX}")
+        voice.phonemise("{XX AH0}")
 
 
 @pytest.mark.parametrize("text", ["", "?!", "...", "'", "😀", "-"])

@@ -12,8 +12,8 @@ from processors.text.text_error import TextError
 CASES = [
     # characters
     ("“Quoted” ‘text’ isn’t odd", "Quoted text isn't odd"),
-    ("naïve café Zürich Ångström", "naive cafe Zurich Angstrom"),
-    ("ﬁnal ﬂoor œuvre encyclopædia", "final floor oeuvre encyclopaedia"),
+    ("naïve café Zürich Ångström", "naïve café Zürich Ångström"),
+    ("ﬁnal ﬂoor œuvre encyclopædia", "final floor œuvre encyclopædia"),
     ("Ｆｕｌｌ ｗｉｄｔｈ １２", "Full width twelve"),
     ("a\u200bb soft\u00adly", "ab softly"),
     ("one\ttwo\nthree\u2028four\x00five", "one two three four five"),
@@ -26,7 +26,7 @@ CASES = [
     ("Tom &amp; Jerry, it&#39;s", "Tom and Jerry, it's"),
     ("wait...", "wait…"),
     ("wait....", "wait…"),
-    ("Straße in Łódź", "Strasse in Lodz"),
+    ("Straße in Łódź", "Straße in Łódź"),
     ("α and β", "alpha and beta"),
     ("日本 Japan", "Japan"),
     ("١٢ apples", "twelve apples"),
@@ -155,7 +155,7 @@ CASES = [
     ("¥100", "one hundred yen"),
     ("50¢", "fifty cents"),
     ("$5-10", "five to ten dollars"),
-    ("US$5", "five U S dollars"),
+    ("US$5", "five dollars"),
     ("20 USD", "twenty dollars"),
     ("$1,500", "fifteen hundred dollars"),
     # fractions
@@ -254,7 +254,10 @@ CASES = [
     # internet
     ("me@example.com", "me at example dot com"),
     ("john.doe-1@mail.co.uk", "john dot doe dash one at mail dot co dot U K"),
-    ("https://www.example.com/a?b=1", "W W W dot example dot com slash a question mark b equals one"),
+    (
+        "https://www.example.com/a?b=1",
+        "H T T P S colon slash slash W W W dot example dot com slash a question mark b equals one",
+    ),
     ("see example.com.", "see example dot com."),
     ("@nasa", "at nasa"),
     ("#winning", "hashtag winning"),
@@ -294,11 +297,11 @@ CASES = [
     ('"he is 28" she said', "he is twenty-eight she said"),
     ("the XX century", "the twentieth century"),
     ("item (iii)", "item, three,"),
-    ("192.168.0.1", "one hundred ninety-two point one hundred sixty-eight point zero point one"),
+    ("192.168.0.1", "one nine two dot one six eight dot zero dot one"),
     ("an address of 2515 West", "an address of twenty-five fifteen West"),
     ("£5 10s. 6d. more", "five pounds ten shillings, six pence more"),
     ("Flight BA2490", "Flight B A two four nine zero"),
-    ("1600 Pennsylvania Ave. NW", "sixteen hundred Pennsylvania Avenue NW"),
+    ("1600 Pennsylvania Ave. NW", "sixteen hundred Pennsylvania Avenue Northwest"),
     ("Ft. Worth, 8,848 m up", "Fort Worth, eight thousand eight hundred forty-eight meters up"),
     ("1999/2000", "nineteen ninety-nine to two thousand"),
     ("+44 20 7946 0958", "plus four four, two zero, seven nine four six, zero nine five eight"),
@@ -306,6 +309,10 @@ CASES = [
     ("say {HH AH0 L OW1}!", "say {HH AH0 L OW1}!"),
     ("{hh ah l ow1}", "{HH AH0 L OW1}"),
     ("{K AE T}s", "{K AE1 T} s"),
+    # braces that hold no phones
+    ("a set {1, 2}", "a set one, two"),
+    ('{"a": 1}', "a: one"),
+    ("close } and {", "close and"),
     # nothing to say
     ("", ""),
     ("   ", ""),
@@ -329,10 +336,7 @@ def test_reading_a_reading_changes_nothing(written: str) -> None:
     ("text", "message"),
     [
         ("say {HH AH0 L OQ1}", r"'OQ1' in the braces at character 5"),
-        ("{}", "character 1 hold no phones"),
         ("open {HH AH0", r"'\{' at character 6 has no partner"),
-        ("close }", r"'\}' at character 7 has no partner"),
-        ("{HH {AH0} }", "no partner"),
     ],
 )
 def test_bad_braces_name_symbol_and_position(text: str, message: str) -> None:
@@ -340,7 +344,7 @@ def test_bad_braces_name_symbol_and_position(text: str, message: str) -> None:
         normalise(text)
 
 
-ALLOWED = re.compile(r"(?:[A-Za-z' ,.!?;:…-]|\{[A-Z0-2 ]+\})*")
+ALLOWED = re.compile(r"(?:[^\W\d_]|[' ,.!?;:…-]|\{[A-Z0-2 ]+\})*")
 
 
 @pytest.mark.parametrize("written", [written for written, _ in CASES])

@@ -10,7 +10,7 @@ import pytest
 from processors.text.arpabet import PHONES
 from processors.text.ipa import ipa_to_arpabet
 from processors.text.prosody import NEUTRAL, Prosody
-from processors.text.say_as import say_as
+from processors.text.speak_as import speak_as as say_as
 from processors.text.ssml import MAX_BREAK_SECONDS, Boundary, Pause, Span, SsmlError, begins_ssml, is_ssml, parse_ssml
 
 HALFTONE = 2 ** (1 / 12)

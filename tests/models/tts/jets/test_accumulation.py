@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from config.schema import TrainConfig
-from models.base.engine import Engine
-from models.base.meter import Meter
+from models.base.engine import Engine, Meter
 from models.base.processes import Processes
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import Batch

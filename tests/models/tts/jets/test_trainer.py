@@ -200,7 +200,7 @@ def test_an_absurd_spike_moves_no_weight_far_and_harms_no_checkpoint(train, monk
 
 
 def test_a_full_disk_stops_the_run_with_one_sentence(train, monkeypatch) -> None:
-    save, full = checkpoints._write, []
+    save, full = checkpoints.write_bytes, []
 
     def write(path: Path, data: bytes) -> None:
         if "step_00000008" in str(path) and not full:
@@ -208,7 +208,7 @@ def test_a_full_disk_stops_the_run_with_one_sentence(train, monkeypatch) -> None
             raise OSError(28, "No space left on device")
         save(path, data)
 
-    monkeypatch.setattr(checkpoints, "_write", write)
+    monkeypatch.setattr(checkpoints, "write_bytes", write)
     with pytest.raises(UserError, match="disk is full.*older checkpoints are intact.*--resume"):
         train("voice")
     folder = train("voice", resume=True)

@@ -71,7 +71,7 @@ def test_bad_input_is_said(voices: tuple[OnnxVoice, Synthesizer], tmp_path: Path
     with pytest.raises(TextError):
         ours.tts("?!")
     with pytest.raises(TextError):
-        ours.tts("A {QQ} phone.")
+        ours.tts("A {QQ AH0} phone.")
     with pytest.raises(UserError, match="speed"):
         ours.tts("Fast.", speed=9)
     with pytest.raises(UserError, match="no exported voice"):

@@ -1,0 +1,49 @@
+"""The tables of what the world writes (data/written): units, currencies, abbreviations, states, streets, cues."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from processors.text.tables import lines
+
+
+@lru_cache(maxsize=32)
+def rows(name: str) -> tuple[tuple[str, ...], ...]:
+    """Fields of each line of a table, between tabs."""
+    return tuple(tuple(line.split("\t")) for line in lines(f"written/{name}"))
+
+
+@lru_cache(maxsize=32)
+def spoken(name: str) -> dict[str, str]:
+    """Written -> spoken, of a table whose first two columns are these."""
+    return {row[0]: row[1] for row in rows(name)}
+
+
+@lru_cache(maxsize=32)
+def words(name: str) -> frozenset[str]:
+    """Words of a table without columns."""
+    return frozenset(word for row in rows(name) for word in row[0].split())
+
+
+def alternatives(words: str) -> str:
+    """Part of a pattern: any of the words, which commas divide."""
+    return "|".join(re.escape(word).replace(r"\*", r"\w+") for word in words.split(", "))
+
+
+# Patterns of the cues: those that stand before end what was said, those after begin what follows.
+_CUE_RULES = [
+    (rf"\b(?:{alternatives(cues)})$" if place == "before" else rf"[ -](?:{alternatives(cues)})\b", name)
+    for name, place, cues in rows("cues.tsv")
+]
+_CUES = {name: re.compile(pattern, re.I) for pattern, name in _CUE_RULES}
+
+
+def said_before(name: str, said: str) -> bool:
+    """Whether what was said ends with a cue."""
+    return _CUES[name].search(said) is not None
+
+
+def follows(name: str, text: str, end: int) -> bool:
+    """Whether a cue stands in a text right behind `end`."""
+    return _CUES[name].match(text, end) is not None

@@ -1,0 +1,86 @@
+"""bins/train.py --check: where an experiment is, and what stage 2 would say of a voice that it cannot start from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from models.base.experiment import check_source
+from models.registry import load_config
+from processors.text.tokens import ipa_tokens
+from tests.scripts import load_script
+from tests.tiny_voice import ROOT, TINY, make_experiment
+from utils.errors import UserError
+
+Check = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_experiment(tmp_path_factory.mktemp("voice"), steps=(1,))
+
+
+def log_dir(settings: tuple[str, ...]) -> str:
+    return next(setting.partition("=")[2] for setting in settings if setting.startswith("log_dir="))
+
+
+@pytest.fixture
+def check(voice: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Exit status and standard error for a config with these settings."""
+    script = load_script("train")
+
+    def call(*settings: str, source: Path = voice, name: str | None = None) -> tuple[int, str]:
+        flags = [f"--config={ROOT / 'config/jets.json'}", f"--finetune_from={source}"]
+        flags += [] if name is None else [f"--name={name}"]
+        monkeypatch.setattr(
+            sys, "argv", ["train", "--check", *flags, *(f"--set={setting}" for setting in [*TINY, *settings])]
+        )
+        status = script.main()
+        told = capsys.readouterr()
+        assert told.out == (f"{log_dir(settings)}/{name}\n" if name and status == 0 else "")
+        return status, told.err
+
+    return call
+
+
+def test_what_fits_needs_no_word(check: Check) -> None:
+    # The voice holds no discriminator, so that others may judge.
+    other = ("model.discriminator.periods=[3]", "model.encoder.dropout=0", "preprocess.trim_silence=true")
+    assert check(*other) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "setting", ["preprocess.sample_rate=24000", "model.hidden_channels=32", "model.generator=istft"]
+)
+def test_settings_are_refused_in_the_words_of_stage_2(check: Check, voice: Path, setting: str) -> None:
+    with pytest.raises(UserError) as refused:
+        check_source(voice, ipa_tokens(), load_config(ROOT / "config/jets.json", [*TINY, setting]), ("network",))
+    status, told = check(setting)
+    assert (status, told) == (2, f"error: {refused.value}\n")
+    assert setting.partition("=")[0] in told and f"; train with its own settings: --config {voice}/config.json" in told
+
+
+def test_a_name_that_is_taken_is_refused(check: Check, tmp_path: Path) -> None:
+    assert check(f"log_dir={tmp_path}", name="mine") == (0, "")
+    expt = make_experiment(tmp_path / "mine")
+    status, told = check(f"log_dir={tmp_path}", name="mine")
+    assert status == 2 and told.startswith(f"error: {expt} holds an experiment already: ")
+
+
+def test_another_text_front_end_is_refused(check: Check, voice: Path) -> None:
+    status, told = check("preprocess.phone_extractor=lexicon")
+    assert status == 2
+    assert told.startswith(f"error: --finetune_from {voice} has other tokens than this corpus (only there: ")
+
+
+def test_another_language_of_the_same_tokens_is_not(check: Check) -> None:
+    pytest.importorskip("espeakng_loader")
+    assert check("preprocess.phone_extractor=espeak", "preprocess.language=de") == (0, "")
+
+
+def test_a_folder_without_a_voice_is_refused(check: Check, tmp_path: Path) -> None:
+    message = f"error: --finetune_from {tmp_path} is no experiment folder: it has no config.json\n"
+    assert check(source=tmp_path) == (2, message)
