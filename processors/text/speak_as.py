@@ -12,15 +12,14 @@ from processors.text.written import clock, codes, dates, electronic, measures, m
 from processors.text.written.cues import spoken
 from processors.text.written.scan import Scan, Written
 
-# What each kind of text may be: kinds that are read by the classes of written things.
+# Kinds that are read by the classes of written things.
 _CLASSES: dict[str, list[Written]] = {
-    "date": dates.CLASSES, "time": [*clock.CLASSES, *numbers.CLASSES], "duration": [*clock.CLASSES, *measures.CLASSES],
-    "telephone": codes.CLASSES, "fraction": numbers.CLASSES, "currency": money.CLASSES, "unit": measures.CLASSES,
+    "time": [*clock.CLASSES, *numbers.CLASSES], "duration": [*clock.CLASSES, *measures.CLASSES],
+    "fraction": numbers.CLASSES, "currency": money.CLASSES, "unit": measures.CLASSES,
     "measure": measures.CLASSES, "address": [*places.CLASSES, *codes.CLASSES], "net": electronic.CLASSES,
 }  # fmt: skip
-_LOOSE = frozenset(("address", "name", "net", "time", "duration", "unit", "measure", "currency"))
 _SPELT = frozenset(("characters", "spell-out", "verbatim"))
-KINDS = (*sorted(_SPELT), "digits", "cardinal", "number", "ordinal", "name", *_CLASSES)
+KINDS = (*sorted(_SPELT), "digits", "cardinal", "number", "ordinal", "date", "telephone", "name", *_CLASSES)
 _DATE_FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "ym", "my", "y", "m", "d")
 
 
@@ -60,7 +59,7 @@ def speak_as(kind: str, text: str, format: str | None = None, detail: str | None
             raise ValueError(f"'{_short(text)}' is no telephone number")
         said = ("plus " if match[1] else "") + ", ".join(map(digits, re.findall(r"\d+", match[2])))
         return said + (f", extension {digits(match[3])}" if match[3] else "")
-    if (known := _by_classes(kind, plain_characters(text).text)) is None and kind not in _LOOSE:
+    if (known := _by_classes(kind, plain_characters(text).text)) is None and kind == "fraction":
         raise ValueError(f"'{_short(text)}' is no {kind}")
     # What no class knows whole is read as any text.
     return known or text

@@ -144,10 +144,22 @@ def test_replacements(markup: str, text: str) -> None:
         ("date", "July 4", "July 4"), ("date", "1066", "ten sixty-six"),
         ("telephone", "+1 (212) 555-0123", "plus one, two one two, five five five, zero one two three"),
         ("telephone", "555-1234 ext. 9", "five five five, one two three four, extension nine"),
+        ("time", "10:30", "ten thirty"), ("time", "2:30pm", "two thirty P M"),
+        ("duration", "2h 30m", "two hours thirty minutes"), ("fraction", "2/3", "two thirds"),
+        ("currency", "$12.50", "twelve dollars, fifty cents"), ("unit", "5 km", "five kilometers"),
+        ("verbatim", "a1", "{EY1} one"), ("name", "O'Neil", "O'Neil"),
+        ("address", "12 W Oak Ave", "twelve West Oak Avenue"),
+        ("unit", "five of them", "five of them"),
     ],
 )  # fmt: skip
 def test_say_as(kind: str, text: str, spoken: str) -> None:
     assert say_as(kind, text) == spoken
+
+
+def test_say_as_in_groups_and_what_is_no_fraction() -> None:
+    assert say_as("telephone", "5551234", detail="3 4") == "five five five, one two three four"
+    with pytest.raises(ValueError, match="'half' is no fraction"):
+        say_as("fraction", "half")
 
 
 def test_every_letter_has_a_name_of_real_phones() -> None:
