@@ -144,7 +144,8 @@ class StoredUtterances:
     @classmethod
     def read(cls, table: UtteranceTable, indices: np.ndarray, device: torch.device) -> StoredUtterances:
         """Read them to a device; on the host in pinned memory, where there is a GPU to fetch them."""
-        where: dict[str, Any] = {"device": device, "pin_memory": device.type == "cpu" and torch.cuda.is_available()}
+        pinned = device.type == "cpu" and torch.cuda.is_available()
+        where: dict[str, Any] = {"device": device, "pin_memory": pinned}
         total = int(table.frames[indices].sum())
         audio = torch.empty((total, table.hop_size), dtype=torch.int16, **where)
         log_f0 = torch.empty(total, dtype=torch.float32, **where)
@@ -155,7 +156,8 @@ class StoredUtterances:
             audio[start:end].copy_(torch.from_numpy(samples))
             log_f0[start:end].copy_(torch.from_numpy(pitch))
         numbers = (table.token_numbers(indices), table.frames[indices], table.tokens[indices])
-        return cls(audio, log_f0, *(torch.tensor(part, dtype=torch.int64, **where) for part in numbers))
+        on_host = (torch.from_numpy(part.astype(np.int64)) for part in numbers)
+        return cls(audio, log_f0, *(part.pin_memory() if pinned else part.to(device) for part in on_host))
 
     def to(self, device: torch.device) -> StoredUtterances:
         """A copy on a device, without waiting for it."""
