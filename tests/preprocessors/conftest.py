@@ -86,15 +86,17 @@ def config_maker(tmp_path: Path) -> Callable[..., ExperimentConfig]:
     return make
 
 
+def run_here(make: Callable, arguments: tuple, jobs: list, workers: int) -> object:
+    """`run_jobs` without worker processes."""
+    work = make(*arguments) if jobs else None
+    for job in jobs:
+        yield work(job, {})
+
+
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stage 1 without worker processes, and with small groups, for tests that are about something else."""
     from preprocessors import features, pipeline
-
-    def run_here(make: Callable, arguments: tuple, jobs: list, workers: int) -> object:
-        work = make(*arguments) if jobs else None
-        for job in jobs:
-            yield work(job, {})
 
     monkeypatch.setattr(pipeline, "run_jobs", run_here)
     monkeypatch.setattr(features, "LARGEST_GROUP", 6)
