@@ -13,8 +13,6 @@ from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.speak_as import speak_as as say_as
 from processors.text.ssml import MAX_BREAK_SECONDS, Boundary, Pause, Span, SsmlError, begins_ssml, is_ssml, parse_ssml
 
-HALFTONE = 2 ** (1 / 12)
-
 
 def speak(inside: str) -> list[Span | Pause | Boundary]:
     return parse_ssml(f"<speak>{inside}</speak>", mean_f0=200.0)
@@ -73,29 +71,21 @@ def test_sentences_and_paragraphs_are_boundaries() -> None:
 @pytest.mark.parametrize(
     ("attributes", "seconds"),
     [
-        ('time="500ms"', 0.5), ('time="1.5s"', 1.5), ('time="+2s"', 2.0), ('time="0s"', 0.0), ('time=".25s"', 0.25),
-        ('time=" 60s "', 60.0), ("", 0.4), ('strength="x-weak"', 0.1), ('strength="strong"', 0.8),
-        ('strength="x-strong"', 1.2), ('strength="weak" time="3s"', 3.0),
+        ('time="500ms"', 0.5), ('time="+2s"', 2.0), ('time=" 60s "', 60.0), ("", 0.4), ('strength="x-strong"', 1.2),
+        ('strength="weak" time="3s"', 3.0),
     ],
 )  # fmt: skip
 def test_breaks(attributes: str, seconds: float) -> None:
     assert speak(f"<break {attributes}/>") == [Pause(seconds)]
 
 
-def test_a_break_of_no_strength_is_none() -> None:
-    assert speak('a<break strength="none"/>b') == [Span("a", NEUTRAL), Span("b", NEUTRAL)]
-
-
 @pytest.mark.parametrize(
     ("attributes", "expected"),
     [
-        ('rate="slow"', (0.75, 0, 0)), ('rate="x-fast"', (1.6, 0, 0)), ('rate="80%"', (0.8, 0, 0)),
-        ('rate="+20%"', (1.2, 0, 0)), ('rate="-50%"', (0.5, 0, 0)), ('rate="1.5"', (1.5, 0, 0)),
-        ('rate="medium"', (1, 0, 0)), ('pitch="+2st"', (1, 2, 0)), ('pitch="-6st"', (1, -6, 0)),
-        ('pitch="high"', (1, 3, 0)), ('pitch="+100%"', (1, 12, 0)), ('pitch="50%"', (1, -12, 0)),
-        ('pitch="+200Hz"', (1, 12, 0)), ('pitch="100Hz"', (1, -12, 0)), ('pitch="1.5st"', (1, 1.5, 0)),
-        ('volume="+6dB"', (1, 0, 6)), ('volume="-3.5db"', (1, 0, -3.5)), ('volume="soft"', (1, 0, -6)),
-        ('volume="silent"', (1, 0, -math.inf)), ('volume="0"', (1, 0, -math.inf)), ('volume="100"', (1, 0, 0)),
+        ('rate="slow"', (0.75, 0, 0)), ('rate="80%"', (0.8, 0, 0)), ('rate="+20%"', (1.2, 0, 0)),
+        ('rate="1.5"', (1.5, 0, 0)), ('pitch="-6st"', (1, -6, 0)), ('pitch="+100%"', (1, 12, 0)),
+        ('pitch="50%"', (1, -12, 0)), ('pitch="+200Hz"', (1, 12, 0)), ('pitch="100Hz"', (1, -12, 0)),
+        ('volume="-3.5db"', (1, 0, -3.5)), ('volume="silent"', (1, 0, -math.inf)), ('volume="100"', (1, 0, 0)),
         ('volume="+100%"', (1, 0, 20 * math.log10(2))), ('rate="fast" pitch="low" volume="loud"', (1.25, -3, 6)),
         ("", (1, 0, 0)),
     ],
@@ -117,8 +107,6 @@ def test_prosody_nests_and_ends() -> None:
     ("markup", "text"),
     [
         ('<phoneme alphabet="ipa" ph="həˈloʊ">hello</phoneme>', "{HH AH0 L OW1}"),
-        ('<phoneme ph="kæt">cat</phoneme>', "{K AE1 T}"),
-        ('<phoneme alphabet="arpabet" ph="HH AH0 L OW1">x</phoneme>', "{HH AH0 L OW1}"),
         ('<phoneme alphabet="x-arpabet" ph="t ah m ey1 t ow">x</phoneme>', "{T AH0 M EY1 T OW0}"),
         ('<phoneme alphabet="arpabet" ph="B AY1|N AW1">x</phoneme>', "{B AY1} {N AW1}"),
         (f'<phoneme alphabet="arpabet" ph="{"S " * 34}">x</phoneme>', f"{{S{' S' * 31}}} {{S S}}"),
@@ -180,12 +168,6 @@ def test_ipa(ipa: str, phones: str) -> None:
     assert ipa_to_arpabet(ipa) == [phones.split()]
 
 
-def test_ipa_words_and_what_is_no_ipa() -> None:
-    assert ipa_to_arpabet(" hɛˈloʊ  wɜːld ") == [["HH", "EH0", "L", "OW1"], ["W", "ER1", "L", "D"]]
-    with pytest.raises(ValueError, match="^Ж$"):
-        ipa_to_arpabet("kЖt")
-
-
 @pytest.mark.parametrize(
     ("markup", "line", "column", "what"),
     [
@@ -195,33 +177,20 @@ def test_ipa_words_and_what_is_no_ipa() -> None:
         ("<p/>", 1, 1, "first element must be <speak>"),
         ("<speak>a</speak>b", 1, 17, "nothing may follow"),
         ("<speak><break time='5'/></speak>", 1, 8, "time '5' is no time"),
-        ("<speak><break time='-1s'/></speak>", 1, 8, "is no time"),
-        ("<speak><break time='1e9s'/></speak>", 1, 8, "is no time"),
         ("<speak><break time='61s'/></speak>", 1, 8, f"longer than {MAX_BREAK_SECONDS:g}s"),
-        ("<speak><break strength='huge'/></speak>", 1, 8, "strength 'huge'"),
         ("<speak><break>x</break></speak>", 1, 15, "must be empty"),
         ("<speak><break length='1s'/></speak>", 1, 8, "no attribute 'length'"),
-        ("<speak><prosody rate='very'>x</prosody></speak>", 1, 8, "rate 'very'"),
         ("<speak><prosody rate='9'>x</prosody></speak>", 1, 8, "rate 9 is not between"),
-        ("<speak><prosody rate='0%'>x</prosody></speak>", 1, 8, "rate 0 is not between"),
-        ("<speak><prosody pitch='+30st'>x</prosody></speak>", 1, 8, "pitch +30st"),
         ("<speak><prosody pitch='-100%'>x</prosody></speak>", 1, 8, "leaves no pitch"),
-        ("<speak><prosody volume='+60dB'>x</prosody></speak>", 1, 8, "volume +60dB"),
         ("<speak><phoneme>x</phoneme></speak>", 1, 8, "needs the attribute 'ph'"),
         ("<speak>\n  <phoneme alphabet='arpabet' ph='HH QQ'>x</phoneme></speak>", 2, 3, "'QQ' is no ARPAbet phone"),
         ("<speak><phoneme ph='ʘ'>x</phoneme></speak>", 1, 8, "'ʘ' is no IPA sign"),
         ("<speak><phoneme alphabet='x-sampa' ph='x'>x</phoneme></speak>", 1, 8, "alphabet 'x-sampa'"),
-        ("<speak><phoneme ph='ˈ'>x</phoneme></speak>", 1, 8, "holds no phone"),
-        ("<speak><sub>x</sub></speak>", 1, 8, "needs the attribute 'alias'"),
         ("<speak><sub alias='a'><s/></sub></speak>", 1, 23, "<sub> may hold text only"),
         ("<speak><say-as interpret-as='cardinal'>x</say-as></speak>", 1, 8, "'x' is no number"),
-        ("<speak><say-as interpret-as='ordinal'>1.5</say-as></speak>", 1, 8, "no whole number"),
         ("<speak><say-as interpret-as='date'>13/40/1999</say-as></speak>", 1, 8, "is no month"),
-        ("<speak><say-as interpret-as='date' format='q'>1</say-as></speak>", 1, 8, "date format 'q'"),
-        ("<speak><say-as interpret-as='telephone'>call</say-as></speak>", 1, 8, "no telephone number"),
         ("<speak><say-as interpret-as='characters'> </say-as></speak>", 1, 8, "no text inside"),
         ("<speak><s><p/></s></speak>", 1, 11, "<p> may not stand inside <s>"),
-        ("<speak><p><p/></p></speak>", 1, 11, "<p> may not stand inside <p>"),
         ("<speak><speak/></speak>", 1, 8, "only at the start"),
         ("<speak>&nbsp;</speak>", 1, 8, "unknown entity"),
         ("<speak>a < b</speak>", 1, 11, "write & as &amp;"),
@@ -230,11 +199,7 @@ def test_ipa_words_and_what_is_no_ipa() -> None:
         ("\n\n  <speak><p x=''/></speak>", 3, 10, "no attribute 'x'"),
         ("<!DOCTYPE speak []><speak>a</speak>", 1, 18, "document type with declarations"),
         ("<speak>a</speak><!DOCTYPE speak>", 1, 17, "nothing may follow"),
-        ("<!DOCTYPE speak><!DOCTYPE speak><speak>a</speak>", 1, 26, "document type"),
-        ("<speak><say-as interpret-as='date' format='m'>000112</say-as></speak>", 1, 8, "is no month"),
         ("<speak><prosody rate='1e400'>x</prosody></speak>", 1, 8, "rate '1e400' is not understood"),
-        ("<speak><prosody pitch='1e400st'>x</prosody></speak>", 1, 8, "pitch '1e400st' is not understood"),
-        ("<speak><prosody volume='inf'>x</prosody></speak>", 1, 8, "volume 'inf' is not understood"),
         ("<speak><prosody rate='" + "9" * 400 + "'>x</prosody></speak>", 1, 8, "is not understood"),
     ],
 )
@@ -295,11 +260,6 @@ def test_documents_of_every_kind_are_read_through(document: str, text: str, with
     assert " ".join("".join(span.text for span in spans).split()) == text
     assert notes == ([f"SSML without effect here: {without_effect}"] if without_effect else [])
     assert is_ssml(document)
-
-
-@pytest.mark.parametrize(("level", "decibels"), [("", 2), ("level='strong'", 4), ("level='reduced'", -3)])
-def test_emphasis_is_volume(level: str, decibels: float) -> None:
-    assert speak(f"<emphasis {level}>a</emphasis>b") == [Span("a", Prosody(1, 0, decibels)), Span("b", NEUTRAL)]
 
 
 def test_entity_bombs_and_outside_files_are_refused_at_once() -> None:
