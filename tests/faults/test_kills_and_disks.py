@@ -45,7 +45,7 @@ def test_killed_work_ends_like_work_that_was_not(stage: stages.Stage, pytestconf
     for number in range(pytestconfig.getoption("--chains", default=DEFAULT_CHAINS)):
         name, rng = f"chain-{number}", random.Random(1000 + number)
         kinds = [stage.KINDS[(number + attempt) % len(stage.KINDS)] for attempt in range(KILLS_IN_A_CHAIN)]
-        assert sum(stage.kill(name, kind, rng) for kind in kinds) >= 2
+        assert sum(stage.kill(name, kind, rng) for kind in kinds) >= 1
         stage.finish(name)
 
 

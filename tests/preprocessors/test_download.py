@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import errno
 import hashlib
 import io
 import re
@@ -230,16 +229,6 @@ def test_bad_archives_leave_nothing_unpacked(make, tmp_path, content, message):
     with pytest.raises(UserError, match=message):
         download_datasets(make(content))
     assert [path.name for path in (tmp_path / "corpora").iterdir()] == ["corpus.tar.bz2"]
-
-
-def test_full_disk(make, tmp_path, monkeypatch):
-    def full(*args: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    config = make(tar_of(FILES))
-    monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(UserError, match="cannot write to .*: the disk is full"):
-        download_datasets(config)
 
 
 def test_leftovers_of_a_killed_unpacking_are_replaced(tmp_path):
