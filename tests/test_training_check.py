@@ -68,19 +68,3 @@ def test_a_name_that_is_taken_is_refused(check: Check, tmp_path: Path) -> None:
     expt = make_experiment(tmp_path / "mine")
     status, told = check(f"log_dir={tmp_path}", name="mine")
     assert status == 2 and told.startswith(f"error: {expt} holds an experiment already: ")
-
-
-def test_another_text_front_end_is_refused(check: Check, voice: Path) -> None:
-    status, told = check("preprocess.phone_extractor=lexicon")
-    assert status == 2
-    assert told.startswith(f"error: --finetune_from {voice} has other tokens than this corpus (only there: ")
-
-
-def test_another_language_of_the_same_tokens_is_not(check: Check) -> None:
-    pytest.importorskip("espeakng_loader")
-    assert check("preprocess.phone_extractor=espeak", "preprocess.language=de") == (0, "")
-
-
-def test_a_folder_without_a_voice_is_refused(check: Check, tmp_path: Path) -> None:
-    message = f"error: --finetune_from {tmp_path} is no experiment folder: it has no config.json\n"
-    assert check(source=tmp_path) == (2, message)

@@ -60,11 +60,6 @@ def test_full_standard_output_is_told_from_a_full_folder(unbuffered: list[str]) 
     assert done.stderr.count(b"\n") == 1
 
 
-def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(FileNotFoundError), files.disk_errors(Path("data")):
-        raise FileNotFoundError(errno.ENOENT, "x")
-
-
 def test_what_is_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nowhere")
