@@ -126,22 +126,6 @@ def test_stale_features_are_refused_with_the_key(folder: Path, preprocess: Prepr
     ProcessedCorpus.open(folder, preprocess.model_copy(update={"num_workers": 3, "n_mel": 40, "processed_dir": "x"}))
 
 
-def test_features_of_another_version_are_stale(
-    folder: Path, preprocess: PreprocessConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(corpus_module, "FEATURES_VERSION", 1000)
-    with pytest.raises(UserError, match="another version"):
-        ProcessedCorpus.open(folder, preprocess)
-
-
-def test_a_key_that_goes_back_to_null_is_named(make, preprocess: PreprocessConfig) -> None:
-    filtered = preprocess.model_copy(update={"highpass_hz": 60.0})
-    folder = make(filtered)
-    ProcessedCorpus.open(folder, filtered)
-    with pytest.raises(UserError, match=r"\(preprocess.highpass_hz changed\)"):
-        ProcessedCorpus.open(folder, preprocess)
-
-
 def test_every_key_is_known_to_the_fingerprint() -> None:
     """A new key of the preprocess section must be put into one of the three lists."""
     assert sorted([*KEYS, *corpus_module.NEUTRAL_KEYS]) == sorted(PreprocessConfig.model_fields)

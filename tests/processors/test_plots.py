@@ -29,11 +29,3 @@ def test_spectrograms_share_one_time_axis() -> None:
     bright = [(np.abs(half.astype(int) - [252, 253, 191]).max(axis=2) < 12).any(axis=0).nonzero()[0].max()
               for half in (upper[:, :880], lower[:, :880])]  # fmt: skip
     assert bright[0] > 1.5 * bright[1]
-
-
-def test_curves_differ_between_bars_and_lines_and_with_the_data() -> None:
-    values = np.array([3.0, 5.0, 1.0])
-    bars = plots.token_curves(values, values + 1, ["AH0", "B", "$"], "frames", bars=True)
-    lines = plots.token_curves(values, values + 1, ["AH0", "B", "$"], "frames")
-    assert bars.shape == lines.shape and not np.array_equal(bars, lines)
-    assert not np.array_equal(lines, plots.token_curves(values, values, ["AH0", "B", "$"], "frames"))

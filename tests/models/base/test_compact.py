@@ -39,13 +39,6 @@ def test_weights_come_back_within_half_a_step(kind: str, error: float, size: flo
         assert count <= size * value.numel() + 2
 
 
-def test_groups_keep_small_values_beside_large_ones() -> None:
-    value = torch.full((2 * SMALLEST,), 1e-3)
-    value[:GROUP] = 10.0
-    after = expand(compact({"x": value}, "int8"))["x"]
-    assert torch.allclose(after, value, rtol=1e-3)
-
-
 @pytest.mark.parametrize("kind", ["fp16", "int8"])
 def test_what_cannot_be_stored_is_refused(kind: str) -> None:
     for bad, message in ((float("nan"), "x holds values that are not finite"), (1e9, "too large for half precision")):

@@ -52,14 +52,6 @@ def test_resuming_anywhere_gives_the_same_sequence() -> None:
         assert indices(second, 25 - stop) == expected[stop:]
 
 
-def test_another_batch_size_starts_the_next_pass() -> None:
-    first = sampler(100, seed=3)
-    indices(first, 4)
-    second = sampler(100, batch_size=8, seed=3)
-    second.load_state_dict(first.state_dict())
-    assert (second.pass_index, second.position) == (1, 0)
-
-
 def test_budget_of_frames_bounds_every_batch() -> None:
     one = sampler(max_batch_frames=3000)
     plans = [plan for number in range(4) for plan in one.plan_pass(number)]
@@ -89,12 +81,6 @@ def test_processes_get_disjoint_batches_of_one_shape(world_size: int) -> None:
     assert {int(i) for plans in passes for plan in plans for i in plan.indices} == set(range(500))
 
 
-def test_a_corpus_smaller_than_a_batch_is_repeated_in_it() -> None:
-    one = LengthSampler(np.array([10, 20, 30]), np.array([2, 3, 4]), ["a", "b", "c"], 8)
-    plan = one.next()
-    assert len(plan.indices) == 8 and set(plan.indices) == {0, 1, 2}
-
-
 @pytest.mark.parametrize(
     ("mean", "deviation", "shortest", "longest", "limit"),
     [(572, 190, 100, 872, 0.06), (261, 75, 66, 558, 0.095)],
@@ -119,3 +105,9 @@ def test_the_largest_batch_bounds_all_others() -> None:
             for plan in one.plan_pass(number):
                 assert budget is not None or len(plan.indices) * plan.frames <= size
                 assert plan.tokens <= largest.tokens
+
+
+def test_a_corpus_smaller_than_a_batch_is_repeated_in_it() -> None:
+    one = LengthSampler(np.array([10, 20, 30]), np.array([2, 3, 4]), ["a", "b", "c"], 8)
+    plan = one.next()
+    assert len(plan.indices) == 8 and set(plan.indices) == {0, 1, 2}

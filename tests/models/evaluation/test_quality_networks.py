@@ -49,15 +49,3 @@ def test_distillmos_hears_16_khz_and_needs_no_torchaudio(config, monkeypatch, ca
     assert heard[0].shape == (1, 16000)
     with pytest.raises(AudioProblem, match="silence"):
         networks(np.zeros(16000, np.float32), 16000)
-
-
-@pytest.mark.parametrize("name", ["dnsmos", "distillmos"])
-def test_networks_hear_noise_and_not_the_level(name, speak, config):
-    pytest.importorskip("speechmos" if name == "dnsmos" else "xls_r_sqa", reason="an optional package")
-    networks = QualityNetworks(settings(config, **{name: True}))
-    voice = speak()
-    noise = np.random.default_rng(0).standard_normal(len(voice)).astype(np.float32)
-    clean, noisy, quiet = (networks(audio, 22050) for audio in (voice, voice + 0.1 * noise, 0.1 * voice))
-    assert quiet == pytest.approx(clean, abs=0.01)
-    key = "dnsmos_bak" if name == "dnsmos" else "distillmos"
-    assert noisy[key] < clean[key] - 0.1

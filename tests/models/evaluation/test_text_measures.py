@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.evaluation.listening import align, text_errors, whisper_normaliser
+from models.evaluation.listening import align, text_errors
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,3 @@ def test_alignment_names_the_edits():
     ]
     assert align(["a", "b", "c"], ["x", "c"])[-1] == ("same", "c", "c")
     assert align(["a"], []) == [("missing", "a", "")]
-
-
-def test_whisper_rules():
-    pytest.importorskip("whisper_normalizer", reason="whisper-normalizer is an optional package")
-    normalise = whisper_normaliser()
-    assert normalise("Mr. Smith's twenty-two cats, aren't they?") == normalise("mister smith's 22 cats are not they")
-    assert normalise("The colour, grey!") == "the color gray"

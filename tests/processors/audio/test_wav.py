@@ -27,11 +27,6 @@ def test_samples_come_back(tmp_path: Path) -> None:
     assert soundfile.info(tmp_path / "a.wav").subtype == "PCM_16"
 
 
-def test_what_is_out_of_range_is_clipped_and_what_is_no_number_is_silent() -> None:
-    strange = np.array([2.0, -2.0, np.nan, np.inf, -np.inf, 1.0])
-    assert to_pcm16(strange).tolist() == [32767, -32768, 0, 32767, -32768, 32767]
-
-
 def test_pieces_make_the_same_file_in_constant_memory(tmp_path: Path) -> None:
     piece = np.random.default_rng(0).uniform(-1, 1, 22050).astype(np.float32)
     with WavWriter(tmp_path / "pieces.wav", 22050) as writer:
@@ -57,22 +52,11 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_empty_wave_is_a_valid_file(tmp_path: Path) -> None:
-    write_wav(tmp_path / "new" / "a.wav", np.zeros(0, np.float32), 16000)
-    assert soundfile.info(tmp_path / "new" / "a.wav").frames == 0
-
-
 def test_what_a_wav_cannot_hold_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wav, "MAX_SAMPLES", 100)
     with pytest.raises(UserError, match="4 GiB"), WavWriter(tmp_path / "a.wav", 22050) as writer:
         writer.write(np.zeros(101, np.float32))
     assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file"):
-        write_wav(tmp_path / "file" / "a.wav", np.zeros(1, np.float32), 22050)
 
 
 @pytest.mark.parametrize("samples", [300, 100_000])
@@ -98,3 +82,8 @@ def test_a_disk_error_is_one_sentence_and_leaves_nothing_half_written(
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith(f"error: cannot write to a.wav: {words}")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_out_of_range_is_clipped_and_what_is_no_number_is_silent() -> None:
+    strange = np.array([2.0, -2.0, np.nan, np.inf, -np.inf, 1.0])
+    assert to_pcm16(strange).tolist() == [32767, -32768, 0, 32767, -32768, 32767]
