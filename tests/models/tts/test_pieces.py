@@ -63,24 +63,6 @@ def test_pieces_are_the_waveform_of_one_pass(name: str, first: int, largest: int
     assert (torch.cat(pieces) - whole).abs().max() < 1e-5
 
 
-def test_too_small_a_margin_would_show() -> None:
-    generator = small_generator("hifigan")
-    frames = torch.randn(1, 60, CHANNELS, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        whole = generator(frames)[0]
-        generator.receptive_field = 2
-        pieces = torch.cat(list(generate_in_chunks(generator, frames)))
-    assert (pieces - whole).abs().max() > 1e-5
-
-
-def test_pieces_grow() -> None:
-    generator = small_generator("istft")
-    with torch.no_grad():
-        pieces = list(generate_in_chunks(generator, torch.zeros(1, 400, CHANNELS), 16, 128))
-    assert [len(piece) // 256 for piece in pieces] == [16, 32, 64, 128, 128, 32]
-    assert list(generate_in_chunks(generator, torch.zeros(1, 0, CHANNELS))) == []
-
-
 def test_fades_touch_the_ends_only_and_are_the_same_in_pieces() -> None:
     wave = np.ones(1000, np.float32)
     whole = fade_edges(wave, 0, 1000, 50)

@@ -69,15 +69,6 @@ def test_unmeasured_points_and_voices_that_do_not_move() -> None:
         measure(singer, "one")
 
 
-def test_frames_without_a_voice_are_not_compared() -> None:
-    singer = Singer(float)
-    plain, moved = singer.synthesize_ids([1])[0], singer.synthesize_ids([1], pitch=3.0)[0]
-    plain[: 20 * HOP] = 0
-    (shifts,) = frame_shifts(singer, [plain], [moved])
-    assert np.isnan(shifts[:15]).all()
-    assert np.nanmedian(shifts) == pytest.approx(3.0, abs=0.05) and np.isfinite(shifts).sum() >= 10
-
-
 def test_it_is_kept_with_the_voice_and_belongs_to_one_checkpoint(tmp_path: Path) -> None:
     folder = make_experiment(tmp_path / "voice", steps=(1, 2))
     assert Synthesizer.from_experiment(folder, "cpu").pitch_response is None

@@ -214,30 +214,6 @@ def test_a_gpu_says_what_the_cpu_says(
 
 
 @needs_gpu
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_graphs_equal_launches_one_by_one(folder: Path, precision: str, exact_arithmetic: None) -> None:
-    eager, graphed = (gpu_voice(folder, precision, graphs) for graphs in (False, True))
-    for texts in (TEXTS[:1], TEXTS[1:3], TEXTS, TEXTS[::-1], TEXTS * 7):
-        for settings in ({}, {"speed": 0.8, "pitch": 3.0, "energy": 2.0}):
-            expected = eager.tts_batch(texts, **settings)
-            for _ in range(3):
-                close(graphed.tts_batch(texts, **settings), expected, precision)
-
-
-@needs_gpu
-def test_few_graphs_are_kept_and_all_work(
-    folder: Path, cpu_waves: list[np.ndarray], exact_arithmetic: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gpu_inference, "GRAPHS", 3)
-    voice = gpu_voice(folder, "fp32")
-    for _ in range(4):
-        for text, wave in zip(TEXTS, cpu_waves):
-            for _ in range(3):
-                close([voice.tts(text)[0]], [wave], "fp32")
-        assert 1 <= len(voice.speaking.graphs) <= 3
-
-
-@needs_gpu
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_published_size_of_voice_in_half_precision(

@@ -96,11 +96,3 @@ def test_pitch_and_energy_controls_move_the_values_and_leave_durations(
     torch.testing.assert_close((moved.log_f0 - plain.log_f0) * 0.2, torch.full_like(plain.log_f0, 6 * math.log(2) / 12))
     torch.testing.assert_close(moved.energy * 25 + 40, 2 * (plain.energy * 25 + 40))
     assert moved.durations.equal(plain.durations)
-
-
-def test_statistics_travel_in_the_state_dict(make_network: Callable[[], JetsNetwork]) -> None:
-    network = make_network()
-    network.log_f0_mean.fill_(5.5)
-    other = make_network()
-    other.load_state_dict(network.state_dict())
-    assert other.log_f0_mean.item() == 5.5

@@ -78,12 +78,6 @@ def test_length_scale(voice: tuple[object, torch.nn.Module], length_scale: float
     np.testing.assert_allclose(wave, alone, atol=1e-5)
 
 
-def test_noise_scales_change_nothing(voice: tuple[object, torch.nn.Module]) -> None:
-    session, _ = voice
-    row = random_rows([20])[0]
-    np.testing.assert_array_equal(run_graph(session, [row], (0, 1, 0))[0], run_graph(session, [row], (1, 1, 1))[0])
-
-
 def test_pitch_and_energy(voice: tuple[object, torch.nn.Module]) -> None:
     session, network = voice
     row = random_rows([40])[0]
@@ -123,13 +117,3 @@ def test_graph_is_one_file_of_plain_arithmetic(exported: Exported) -> None:
         shapes = {v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in model.graph.input}
         assert shapes == {"input": ["batch", "tokens"], "input_lengths": ["batch"], "scales": ["scales"]}
         assert {opset.domain for opset in model.opset_import} == {""}
-
-
-def test_long_text_beyond_any_table(exported: Exported) -> None:
-    """More frames than the network's table of positions holds at first."""
-    experiment, folder = exported("istft")
-    network = Synthesizer.from_experiment(experiment, "cpu").network
-    row = random_rows([600])[0]
-    wave = run_graph(open_session(folder / "voice.onnx", 1), [row])[0][0]
-    assert len(wave) > 2100 * HOP
-    np.testing.assert_allclose(wave, expected(network, row), atol=1e-5)

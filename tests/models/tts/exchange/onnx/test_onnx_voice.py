@@ -35,14 +35,6 @@ def test_same_speech_as_the_synthesizer(voices: tuple[OnnxVoice, Synthesizer]) -
     np.testing.assert_allclose(wave, expected, atol=1e-5)
 
 
-def test_controls(voices: tuple[OnnxVoice, Synthesizer]) -> None:
-    ours, synthesizer = voices
-    controls = {"speed": 1.25, "pitch": -3.0, "energy": 4.0}
-    wave, expected = ours.tts(TEXT, **controls)[0], synthesizer.tts(TEXT, **controls)[0]
-    assert len(wave) == len(expected)
-    np.testing.assert_allclose(wave, expected, atol=1e-5)
-
-
 def test_ssml_and_level(voices: tuple[OnnxVoice, Synthesizer]) -> None:
     ours, synthesizer = voices
     marked = (
@@ -94,12 +86,3 @@ def test_command_line_imports_no_torch(exported: Exported, tmp_path: Path) -> No
     assert done.stderr == ""
     with wave.open(str(out)) as wav:
         assert wav.getframerate() == 22050 and 0.3 < wav.getnframes() / 22050 < 5
-
-
-def test_stream_to_a_pipe(exported: Exported) -> None:
-    _, folder = exported("istft")
-    command = [sys.executable, "-m", "processors.onnx_voice", "--voice", str(folder), "--stream"]
-    done = subprocess.run([*command, "--text", "Hello you."], capture_output=True, cwd=ROOT)
-    assert done.returncode == 0
-    samples = np.frombuffer(done.stdout, "<i2")
-    assert len(samples) == len(OnnxVoice(folder).tts("Hello you.")[0])
