@@ -24,6 +24,16 @@ def command(overrides: list[str], *flags: str) -> list[str]:
     return [str(ROOT / "bins/train.py"), "--config", str(ROOT / "config/jets.json"), *flags, *settings]
 
 
+# A training and its continuation, in the processes of one start.
+TWICE = """
+import sys
+sys.path.insert(0, {root!r})
+from tests.scripts import load_script
+for sys.argv in {both!r}:
+    assert load_script("train").main() == 0
+"""
+
+
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -65,14 +75,12 @@ def test_interrupt_saves_and_resume_goes_on(
 
 
 def test_two_processes_end_with_one_set_of_weights(environment, tiny_corpus, tiny_overrides, tmp_path) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
     overrides = [*tiny_overrides, "train.batch_size=3", "train.ema_decay=0.9"]
-    for flags in (["--set=train.max_epoch=1"], ["--resume"]):
-        run = subprocess.run(
-            [*launcher, *command(overrides, "--name", "voice", *flags)],
-            capture_output=True, text=True, cwd=tmp_path, timeout=240,
-        )  # fmt: skip
-        assert run.returncode == 0, run.stderr[-3000:]
+    both = [command(overrides, "--name", "voice", *flags) for flags in (["--set=train.max_epoch=1"], ["--resume"])]
+    (tmp_path / "twice.py").write_text(TWICE.format(root=str(ROOT), both=both))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
+    run = subprocess.run([*launcher, str(tmp_path / "twice.py")], capture_output=True, text=True, timeout=240)
+    assert run.returncode == 0, run.stderr[-3000:]
     folder = tmp_path / "runs/voice"
     steps = [checkpoint.step for checkpoint in list_checkpoints(folder)]
     assert steps == [4, 8]
