@@ -248,11 +248,9 @@ def test_a_folder_that_is_not_here_is_looked_for_in_the_project(project):
     [
         (["--stage"], "--stage needs a value"),
         (["--stage", "--name", "x"], '--stage needs a value; if "--name" is meant as one, write --stage=--name'),
-        (["--stage="], "--stage needs a value that is not empty"),
-        (["--name", "x"], "--stage is missing: 0 to 4"),
+        (["--stage="], "--stage needs a value that is not empty"), (["--name", "x"], "--stage is missing: 0 to 4"),
         (["--stage", "5"], '--stage must be 0 to 4 or a range such as 1-3, but "5" is given'),
-        (["--stage", "3-1"], "--stage 3-1 runs backwards; write 1-3"),
-        (["--stage", "2"], "stage 2 needs --name"),
+        (["--stage", "3-1"], "--stage 3-1 runs backwards; write 1-3"), (["--stage", "2"], "stage 2 needs --name"),
         (["--stage", "2", "--name", "a/b"], '--name "a/b" names a folder below log_dir'),
         (["--stage", "3", "--infer_text", "x"], "there is no bundled voice in "),
         (["--stage", "3", "--infer_expt_dir", "nowhere"], "--infer_expt_dir nowhere: no such folder"),

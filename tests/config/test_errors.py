@@ -79,19 +79,16 @@ def test_all_mistakes_are_named_at_once(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the file is empty"),
-        ("{a: 1\n b: 2}", 'line 2, column 2: unexpected "b"; a comma'),
+        ("", "the file is empty"), ("{a: 1\n b: 2}", 'line 2, column 2: unexpected "b"; a comma'),
         ("{\n\na: {b: 1}\n", "the { of line 1 is never closed"),
         ("{a: 'x\n'}", "a string must end on the line it starts on"),
-        ("{# x\n}", 'unexpected "#"; comments start with //'),
-        ("{a: True}", "true, false and null are lower case"),
-        ("{a: 1, a: 2}", "the key 'a' stands twice"),
-        ("[1]", "a config file holds one section"),
+        ("{# x\n}", 'unexpected "#"; comments start with //'), ("{a: True}", "true, false and null are lower case"),
+        ("{a: 1, a: 2}", "the key 'a' stands twice"), ("[1]", "a config file holds one section"),
         ("{base_config: 'nowhere.json'}", "base_config 'nowhere.json' does not exist (looked for"),
         ("{}", 'the key model_type is missing (known: "Jets")'),
         ("{model_type: 'Jets'}", 'are missing; start from a base, for instance "base_config"'),
     ],
-)
+)  # fmt: skip
 def test_files_that_cannot_be_read(write, tmp_path, text, message):
     path = tmp_path / "exp.json"
     path.write_text(text)
@@ -123,12 +120,10 @@ def test_circle_of_bases(write):
         ("train.batch_size", "expected section.key=value"),
         ("train.batchsize=3", "--set: unknown key train.batchsize; did you mean train.batch_size?"),
         ("train.batch_size=three", '--set: train.batch_size must be a whole number, but "three" is given'),
-        ("train=3", "--set: train is a section"),
-        ("model_type=VITS", "--set model_type: model_type must be one of"),
-        ("log_dir=a\0b", "--set log_dir: log_dir holds NUL"),
-        (f"dataset={'[' * 100_000}", "must be a list"),
+        ("train=3", "--set: train is a section"), ("model_type=VITS", "--set model_type: model_type must be one of"),
+        ("log_dir=a\0b", "--set log_dir: log_dir holds NUL"), (f"dataset={'[' * 100_000}", "must be a list"),
     ],
-)
+)  # fmt: skip
 def test_overrides(write, override, message):
     with pytest.raises(UserError, match=re.escape(message)):
         load_config(write(""), [override])

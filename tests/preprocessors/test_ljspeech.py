@@ -64,19 +64,16 @@ def test_line_ends_byte_order_mark_and_blank_lines(tmp_path: Path, end: str, mar
         (b"a", "a", "wrong columns", "line 2 of metadata.csv has no |; id|text or"),
         (b"a|b|c|d", "a", "wrong columns", "4 columns"),
         (b"b|caf\xe9", "b", "bad encoding", "line 2 of metadata.csv is not UTF-8"),
-        (b"a|again", "a", "duplicate id", "repeats the id of line 1"),
-        (b"b||", "b", "empty text", "no text"),
+        (b"a|again", "a", "duplicate id", "repeats the id of line 1"), (b"b||", "b", "empty text", "no text"),
         (b"nowhere|text", "nowhere", "missing audio", "wavs/nowhere does not exist"),
         (b"../../etc/x|text", "../../etc/x", "bad id", "leads out"),
-        (b"x\\..\\y|text", "x\\..\\y", "bad id", "leads out"),
-        (b"C:x|text", "C:x", "bad id", "absolute path"),
-        (b"b\x00|text", "b?", "bad id", "control"),
-        (b"|text", "line 2 of metadata.csv", "bad id", "is empty"),
+        (b"x\\..\\y|text", "x\\..\\y", "bad id", "leads out"), (b"C:x|text", "C:x", "bad id", "absolute path"),
+        (b"b\x00|text", "b?", "bad id", "control"), (b"|text", "line 2 of metadata.csv", "bad id", "is empty"),
         (b"n" * 300 + b"|text", "n" * 200, "bad id", "longer than 200 bytes"),
         (("é" * 150 + "|text").encode(), "é" * 150, "bad id", "longer than 200 bytes"),
         (b"b|" + b"word " * 2_000_000, "b", "text too long", "9999999 characters"),
     ],
-)
+)  # fmt: skip
 def test_bad_lines_are_skipped_with_a_reason(tmp_path: Path, line: bytes, name: str, kind: str, words: str) -> None:
     kept, skipped = read_corpus(corpus(tmp_path, b"a|first\n" + line + b"\nc|last\n"), "voice")
     assert [u.id for u in kept] == ["a", "c"]

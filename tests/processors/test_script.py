@@ -26,15 +26,12 @@ def lines(text: str | list[str], **changed: object) -> list[Line]:
 @pytest.mark.parametrize(
     ("unheard", "text", "marks"),
     [
-        ("!?;:-…", "Why! Where to?", ". ."),
-        ("!?;:-…", "Wait... what... He left - then: so; it was.", ", . , , , ."),
-        ("!?;:-…", "He said: {K AE1 T}? No", ", . ."),
-        (";", "Why! Is it; so?", "! , ?"),
-        ("!?;:-…,", "One, two! Three - four?", ", . - ."),
-        ("!.", "Go! Stop.", "! ."),
+        ("!?;:-…", "Why! Where to?", ". ."), ("!?;:-…", "Wait... what... He left - then: so; it was.", ", . , , , ."),
+        ("!?;:-…", "He said: {K AE1 T}? No", ", . ."), (";", "Why! Is it; so?", "! , ?"),
+        ("!?;:-…,", "One, two! Three - four?", ", . - ."), ("!.", "Go! Stop.", "! ."),
         (None, "Why! Wait... what?", "! … ?"),
     ],
-)
+)  # fmt: skip
 def test_marks_that_a_voice_never_heard_are_spoken_as_commas_and_full_stops(
     unheard: str | None, text: str, marks: str
 ) -> None:

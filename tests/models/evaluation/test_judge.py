@@ -25,13 +25,11 @@ RATE = 22050
 ROWS = [
     {"id": "same", "text": "One.", "reference": "same_ref.flac"},
     {"id": "other", "text": "Two.", "wav": "other.wav", "reference": "other_ref.flac"},
-    {"id": "gone", "text": "Three."},
-    {"id": "garbage", "text": "Four."},
-    {"id": "mute", "text": "  ", "wav": "same.wav"},
-    {"id": "silent", "text": "Five.", "reference": "same_ref.flac"},
+    {"id": "gone", "text": "Three."}, {"id": "garbage", "text": "Four."},
+    {"id": "mute", "text": "  ", "wav": "same.wav"}, {"id": "silent", "text": "Five.", "reference": "same_ref.flac"},
     {"id": "slow", "text": "Six.", "reference": "same_ref.flac"},
     {"id": "loud", "text": "Seven.", "reference": "nowhere.wav"},
-]
+]  # fmt: skip
 Run = Callable[..., Report]
 
 
@@ -92,15 +90,12 @@ def test_bad_utterances_are_skipped_with_a_reason_or_fail(run, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "line 1: needs the keys id and text"),
-        ('{"id": 3, "text": "x"}', r"strings \(id: "),
-        ('{"id": "a"}', r"\(text: Field required\)"),
-        ('{"id": "a", "text": "b", "wav": 1}', r"\(wav: "),
-        ("\n\n", "is empty"),
-        ('{"id": "a", "text": "b"}\n{"id": "a", "text": "b"}', "line 2: the id a comes twice"),
+        ("{", "line 1: needs the keys id and text"), ('{"id": 3, "text": "x"}', r"strings \(id: "),
+        ('{"id": "a"}', r"\(text: Field required\)"), ('{"id": "a", "text": "b", "wav": 1}', r"\(wav: "),
+        ("\n\n", "is empty"), ('{"id": "a", "text": "b"}\n{"id": "a", "text": "b"}', "line 2: the id a comes twice"),
         (None, "cannot be read"),
     ],
-)
+)  # fmt: skip
 def test_bad_manifests(tmp_path, content, message):
     path = tmp_path / "list.jsonl"
     if content is not None:

@@ -99,17 +99,11 @@ def test_samples_and_lengths_that_are_refused(tmp_path: Path, preprocess: Prepro
     for samples, value in zip(bad, (np.nan, np.inf, -np.inf, 1e30)):
         samples[100:103] = value
     cases = [
-        ("not finite", bad[0]),
-        ("not finite", bad[1]),
-        ("not finite", bad[2]),
-        ("clipped", bad[3]),
-        ("too short", voice(0.3)),
-        ("too short", np.zeros(0)),
-        ("too long", voice(20.5)),
-        ("silent", np.zeros(RATE, np.float32)),
-        ("silent", 1e-4 * voice(level=1)),
+        ("not finite", bad[0]), ("not finite", bad[1]), ("not finite", bad[2]), ("clipped", bad[3]),
+        ("too short", voice(0.3)), ("too short", np.zeros(0)), ("too long", voice(20.5)),
+        ("silent", np.zeros(RATE, np.float32)), ("silent", 1e-4 * voice(level=1)),
         ("clipped", np.clip(20 * voice(), -1, 1)),
-    ]
+    ]  # fmt: skip
     reasons = []
     for kind, samples in cases:
         soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")

@@ -66,15 +66,13 @@ def test_a_disk_error_is_one_sentence_and_leaves_nothing_half_written(
 ) -> None:
     """A limit on the size of files, and a device that is always full; short files fail at the end, long ones before."""
     lines = [
-        "import numpy, resource, sys",
-        "from pathlib import Path",
-        "from processors.audio import wav",
+        "import numpy, resource, sys", "from pathlib import Path", "from processors.audio import wav",
         "from utils.errors import command",
         "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))"
         if how == "limit"
         else "wav.temporary_for(Path('a.wav')).symlink_to('/dev/full')",
         f"sys.exit(command(lambda: wav.write_wav(Path('a.wav'), numpy.zeros({samples}), 22050))())",
-    ]
+    ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, env=environment, capture_output=True, text=True

@@ -29,10 +29,9 @@ TOKENS = ["<blank>", "<unk>", "HH", "AH0", "L", "OW1", "W", "ER1", "D", ",", "."
             "2000, 2005, 1900, 1066, 3.14",
             "TWO THOUSAND, TWO THOUSAND FIVE, NINETEEN HUNDRED, TEN SIXTY SIX, THREE POINT FOURTEEN",
         ),
-        ("“Naïve” café…", "NAIVE CAFE..."),
-        ("$0.01 and $1 and $0", "ONE CENT AND ONE DOLLAR AND ZERO DOLLARS"),
+        ("“Naïve” café…", "NAIVE CAFE..."), ("$0.01 and $1 and $0", "ONE CENT AND ONE DOLLAR AND ZERO DOLLARS"),
     ],
-)
+)  # fmt: skip
 def test_cleaning(text: str, expected: str) -> None:
     assert clean(text) == expected
 

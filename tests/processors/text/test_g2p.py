@@ -91,31 +91,24 @@ def test_dictionaries_hold_only_our_phones() -> None:
     [
         ("hello", "HH AH0 L OW1"),
         # initialisms
-        ("FBI", "EH1 F B IY1 AY1"),
-        ("US", "Y UW1 EH1 S"),
-        ("FPCC", "EH1 F P IY1 S IY1 S IY1"),
+        ("FBI", "EH1 F B IY1 AY1"), ("US", "Y UW1 EH1 S"), ("FPCC", "EH1 F P IY1 S IY1 S IY1"),
         ("UNESCO", "Y UW0 N EH1 S K OW2"),
         # endings
-        ("Tippit's", "T IH1 P IH0 T S"),
-        ("reprieved", "R IY0 P R IY1 V D"),
-        ("capitally", "K AE1 P AH0 T AH0 L IY0"),
+        ("Tippit's", "T IH1 P IH0 T S"), ("reprieved", "R IY0 P R IY1 V D"), ("capitally", "K AE1 P AH0 T AH0 L IY0"),
         ("thinketh", "TH IH1 NG K IH0 TH"),
         # British spelling
         ("neighbouring", "N EY1 B ER0 IH0 NG"),
         # compounds and hyphens
-        ("roominghouse", "R UW1 M IH0 NG HH AW2 S"),
-        ("re-enter", "R IY2 EH1 N T ER0"),
+        ("roominghouse", "R UW1 M IH0 NG HH AW2 S"), ("re-enter", "R IY2 EH1 N T ER0"),
         ("hand-made", "HH AE1 N D M EY1 D"),
         # several words in one
         ("ChatGPT", "CH AE1 T JH IY1 P IY1 T IY1"),
         # contractions
         ("who'd", "HH UW1 D"),
         # names; accents where they tell words apart, and where they do not
-        ("Nietzsche", "N IY1 CH AH0"),
-        ("rosé", "R OW0 Z EY1"),
-        ("naïve", "N AY2 IY1 V"),
+        ("Nietzsche", "N IY1 CH AH0"), ("rosé", "R OW0 Z EY1"), ("naïve", "N AY2 IY1 V"),
     ],
-)
+)  # fmt: skip
 def test_words(word: str, phones: str) -> None:
     assert Pronouncer().word(word) == phones.split()
 

@@ -45,14 +45,12 @@ INFERENCE = load_config(ROOT / "config/jets.json").inference
 @pytest.mark.parametrize(
     ("text", "tokens"),
     [
-        ("Hello, world!", "^həlˈoʊ, wˈɜːld!$"),
-        ("She choked.", "^ʃˈiː tʃˈoʊkt.$"),
-        ("The judge measured a bird", "^ðə dʒˈʌdʒ mˈɛʒɚd ə bˈɜːd$"),
-        ("The apple; the pear", "^ði ˈæpəl; ðə pˈɛɹ$"),
+        ("Hello, world!", "^həlˈoʊ, wˈɜːld!$"), ("She choked.", "^ʃˈiː tʃˈoʊkt.$"),
+        ("The judge measured a bird", "^ðə dʒˈʌdʒ mˈɛʒɚd ə bˈɜːd$"), ("The apple; the pear", "^ði ˈæpəl; ðə pˈɛɹ$"),
         ("Quite easy - boys think so?", "^kwˈaɪt ˈiːzi- bˈɔɪz θˈɪŋk sˈoʊ?$"),
         ("Twenty-two FBI men", "^twˈɛntitˌuː ˈɛfbˈiːˈaɪ mˈɛn$"),
     ],
-)
+)  # fmt: skip
 def test_known_answers(text: str, tokens: str) -> None:
     assert spoken(text) == tokens
     assert [VOICE.tokens[index] for index in VOICE.encode(text)] == list(tokens)

@@ -9,8 +9,7 @@ import pytest
 from processors.text.normalise import normalise
 
 DATES = [
-    ("In the 1990s.", "In the nineteen nineties."),
-    ("They were in their 30s.", "They were in their thirties."),
+    ("In the 1990s.", "In the nineteen nineties."), ("They were in their 30s.", "They were in their thirties."),
     ("the mid-1800s. Railways came", "the mid-eighteen hundreds. Railways came"),
     ("On 5-7 Jan 2020", "On fifth to seventh January twenty twenty"),
     ("On 5 Jan we met, and on 6 Sept again.", "On fifth January we met, and on sixth September again."),
@@ -28,10 +27,9 @@ DATES = [
     ("newly Wed. The day, on Wed. The day", "newly Wed. The day, on Wednesday. The day"),
     ("5 May-7 June, 5th May - 7th June", "fifth May to seventh June, fifth May to seventh June"),
     ("cut by 12/31, on 7/13 shares fell", "cut by December thirty-first, on July thirteenth shares fell"),
-]
+]  # fmt: skip
 TIMES = [
-    ("Open 9-10:30 am daily.", "Open nine to ten thirty A M daily."),
-    ("9:30am-5pm", "nine thirty A M to five P M"),
+    ("Open 9-10:30 am daily.", "Open nine to ten thirty A M daily."), ("9:30am-5pm", "nine thirty A M to five P M"),
     ("at 0800 hours, at 0930 hours", "at oh eight hundred hours, at oh nine thirty hours"),
     ("8.30 a.m. or 8.30pm", "eight thirty A M or eight thirty P M"),
     ("2h 30m, 5m 20s", "two hours thirty minutes, five minutes twenty seconds"),
@@ -42,7 +40,7 @@ TIMES = [
     ("Germany 31:28 Denmark", "Germany thirty-one to twenty-eight Denmark"),
     ("45:05 – 119:30", "forty-five oh five to one hundred nineteen thirty"),
     ("Isaiah 52:13-53:12", "Isaiah fifty-two thirteen to fifty-three twelve"),
-]
+]  # fmt: skip
 MONEY = [
     ("It cost 30s. a week.", "It cost thirty shillings a week."),
     ("a $3.5 billion deal", "a three point five billion dollar deal"),
@@ -72,20 +70,16 @@ NUMBERS = [
     ("a 404 error, a 401(k) plan", "a four oh four error, a four oh one K plan"),
     ("rooms 101 102 103", "rooms one hundred one one hundred two one hundred three"),
     ("10 000 men, 250 000 men", "ten thousand men, two hundred fifty thousand men"),
-    (
-        "123 456 789 people",
-        "one hundred twenty-three four hundred fifty-six seven hundred eighty-nine people",
-    ),
+    ("123 456 789 people", "one hundred twenty-three four hundred fifty-six seven hundred eighty-nine people"),
     ("call 555 123 456", "call five hundred fifty-five one hundred twenty-three four hundred fifty-six"),
     ("in 1999 200 people", "in nineteen ninety-nine two hundred people"),
     ("He called 911 three times", "He called nine one one three times"),
     ("a total of 727 men", "a total of seven hundred twenty-seven men"),
-]
+]  # fmt: skip
 UNITS = [
     ("9.8 m/s²", "nine point eight meters per second squared"),
     ("100 sq. ft. of floor", "one hundred square feet of floor"),
-    ("5 ft 10 in the back", "five feet ten in the back"),
-    ("a 6'4\" man", "a six foot four man"),
+    ("5 ft 10 in the back", "five feet ten in the back"), ("a 6'4\" man", "a six foot four man"),
     ("a 5 km run of 5 km, 1/4 tsp. of it", "a five kilometer run of five kilometers, one quarter teaspoon of it"),
     ("20-30°C, 20°-30°C", "twenty to thirty degrees Celsius, twenty degrees to thirty degrees Celsius"),
     ("5 days/wk", "five days per week"),
@@ -93,7 +87,7 @@ UNITS = [
     ("40% - 12 people, 5% - 10%", "forty percent - twelve people, five percent to ten percent"),
     ("6 ft 3 in and up, from 10 -15°C", "six feet three inches and up, from ten to fifteen degrees Celsius"),
     ("He ran 100 m 9 s faster.", "He ran one hundred meters nine seconds faster."),
-]
+]  # fmt: skip
 WORDS = [
     ("the U.S. VS the U.K.", "the U S versus the U K."),
     ("Roe v. Wade, England v Australia", "Roe versus Wade, England versus Australia"),
@@ -103,8 +97,7 @@ WORDS = [
     ("Ph.D.s, M.D.s and the 3 Rs", "P H D's, M D's and the three R's"),
     ("Drs. Smith and Jones, Pvt. Ryan", "Doctors Smith and Jones, Private Ryan"),
     ("Approx. 5 men, cf. Secs. 2 and 3", "Approximately five men, compare Sections two and three"),
-    ("He stopped- and went", "He stopped - and went"),
-    ("an IV drip", "an I V drip"),
+    ("He stopped- and went", "He stopped - and went"), ("an IV drip", "an I V drip"),
     ("/etc/passwd", "slash etc slash passwd"),
     ("each round I lose, the book I read", "each round I lose, the book I read"),
     ("part I was written, chapter I introduces", "part one was written, chapter one introduces"),
@@ -114,7 +107,7 @@ WORDS = [
     ("My uncle Leopold I of Belgium", "My uncle Leopold the first of Belgium"),
     ("his uncle, James I. He died. Mr. John III", "his uncle, James the first. He died. Mister John the third"),
     ("Otto v. Bismarck", "Otto versus Bismarck"),
-]
+]  # fmt: skip
 CASES = [*DATES, *TIMES, *MONEY, *SEVERAL, *NUMBERS, *UNITS, *WORDS]
 
 

@@ -128,16 +128,15 @@ def test_replacements(markup: str, text: str) -> None:
         ("cardinal", ".5", "zero point five"), ("number", "XIV", "fourteen"), ("ordinal", "3rd", "third"),
         ("ordinal", "IV", "fourth"), ("digits", "12 30", "one two three zero"),
         ("date", "2024-03-05", "March fifth, twenty twenty-four"),
-        ("date", "12/25/1999", "December twenty-fifth, nineteen ninety-nine"),
-        ("date", "July 4", "July 4"), ("date", "1066", "ten sixty-six"),
+        ("date", "12/25/1999", "December twenty-fifth, nineteen ninety-nine"), ("date", "July 4", "July 4"),
+        ("date", "1066", "ten sixty-six"),
         ("telephone", "+1 (212) 555-0123", "plus one, two one two, five five five, zero one two three"),
         ("telephone", "555-1234 ext. 9", "five five five, one two three four, extension nine"),
         ("time", "10:30", "ten thirty"), ("time", "2:30pm", "two thirty P M"),
         ("duration", "2h 30m", "two hours thirty minutes"), ("fraction", "2/3", "two thirds"),
         ("currency", "$12.50", "twelve dollars, fifty cents"), ("unit", "5 km", "five kilometers"),
         ("verbatim", "a1", "{EY1} one"), ("name", "O'Neil", "O'Neil"),
-        ("address", "12 W Oak Ave", "twelve West Oak Avenue"),
-        ("unit", "five of them", "five of them"),
+        ("address", "12 W Oak Ave", "twelve West Oak Avenue"), ("unit", "five of them", "five of them"),
     ],
 )  # fmt: skip
 def test_say_as(kind: str, text: str, spoken: str) -> None:
@@ -174,8 +173,7 @@ def test_ipa(ipa: str, phones: str) -> None:
         ("<speak>a", 1, 9, "ends before <speak>"),
         ("<speak>\n <s>a</p></speak>", 2, 8, "does not match <s> opened in line 2, column 2"),
         ("<speak>é中\n\n<emphasis level='x'/></speak>", 3, 1, "level 'x'"),
-        ("<p/>", 1, 1, "first element must be <speak>"),
-        ("<speak>a</speak>b", 1, 17, "nothing may follow"),
+        ("<p/>", 1, 1, "first element must be <speak>"), ("<speak>a</speak>b", 1, 17, "nothing may follow"),
         ("<speak><break time='5'/></speak>", 1, 8, "time '5' is no time"),
         ("<speak><break time='61s'/></speak>", 1, 8, f"longer than {MAX_BREAK_SECONDS:g}s"),
         ("<speak><break>x</break></speak>", 1, 15, "must be empty"),
@@ -191,18 +189,15 @@ def test_ipa(ipa: str, phones: str) -> None:
         ("<speak><say-as interpret-as='date'>13/40/1999</say-as></speak>", 1, 8, "is no month"),
         ("<speak><say-as interpret-as='characters'> </say-as></speak>", 1, 8, "no text inside"),
         ("<speak><s><p/></s></speak>", 1, 11, "<p> may not stand inside <s>"),
-        ("<speak><speak/></speak>", 1, 8, "only at the start"),
-        ("<speak>&nbsp;</speak>", 1, 8, "unknown entity"),
-        ("<speak>a < b</speak>", 1, 11, "write & as &amp;"),
-        ("<speak a='1' a='2'/>", 1, 14, "twice"),
-        ("<speak", 1, 1, "not finished"),
-        ("\n\n  <speak><p x=''/></speak>", 3, 10, "no attribute 'x'"),
+        ("<speak><speak/></speak>", 1, 8, "only at the start"), ("<speak>&nbsp;</speak>", 1, 8, "unknown entity"),
+        ("<speak>a < b</speak>", 1, 11, "write & as &amp;"), ("<speak a='1' a='2'/>", 1, 14, "twice"),
+        ("<speak", 1, 1, "not finished"), ("\n\n  <speak><p x=''/></speak>", 3, 10, "no attribute 'x'"),
         ("<!DOCTYPE speak []><speak>a</speak>", 1, 18, "document type with declarations"),
         ("<speak>a</speak><!DOCTYPE speak>", 1, 17, "nothing may follow"),
         ("<speak><prosody rate='1e400'>x</prosody></speak>", 1, 8, "rate '1e400' is not understood"),
         ("<speak><prosody rate='" + "9" * 400 + "'>x</prosody></speak>", 1, 8, "is not understood"),
     ],
-)
+)  # fmt: skip
 def test_errors_have_a_position_and_a_reason(markup: str, line: int, column: int, what: str) -> None:
     with pytest.raises(SsmlError) as caught:
         parse_ssml(markup)
