@@ -91,24 +91,3 @@ def test_every_mark_of_the_committed_voice_is_a_pause(committed: Synthesizer, te
     if len(text) > 9:  # a mark within
         power = np.square(wave[: len(wave) // size * size]).reshape(-1, size).mean(axis=1)
         assert np.diff(np.flatnonzero(10 * np.log10(power + 1e-12) > active - 25)).max() > 10
-
-
-@pytest.mark.skipif(not COMMITTED, reason="no voice is bundled")
-def test_a_pause_of_the_committed_voice_is_as_quiet_as_what_is_around_it(committed: Synthesizer) -> None:
-    texts = ("He saw the ship.", "It was late.")
-    first, second = (committed.tts(text)[0] for text in texts)
-    wave, rate = committed.tts("\n\n".join(texts), paragraph_silence=0.6, trailing_silence=0.6)
-    size = rate // 50
-    wave, end = np.split(wave, [-round(0.6 * rate)])
-    pause = wave[len(first) : len(wave) - len(second)]
-    assert np.array_equal(pause, end), "after the last word, too"
-    assert len(pause) == round(0.6 * rate)
-
-    def quiet(part: np.ndarray) -> float:
-        return 10 * np.log10(min(np.mean(part[start : start + size] ** 2) for start in range(0, 2 * size, size // 4)))
-
-    ramp = round(0.003 * rate)
-    around = quiet(first[-3 * size - ramp : -ramp]), quiet(second[ramp:])
-    levels = 10 * np.log10(np.square(pause.reshape(-1, size)).mean(axis=1))
-    assert all(abs(levels.mean() - floor) < 3 for floor in around) and np.ptp(levels) < 12
-    assert np.abs(np.diff(wave[len(first) - size :][: len(pause) + 2 * size])).max() < 0.01  # no click

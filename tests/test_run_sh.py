@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bins.recipe import FLAGS, as_typed
-from tests.run_sh_project import ROOT, SHELLS, Project
+from bins.recipe import FLAGS
+from tests.run_sh_project import SHELLS, Project
 
 
 @pytest.fixture(params=SHELLS)
@@ -305,32 +305,6 @@ def test_interpreter_of_the_environment_is_used_without_a_virtual_environment(in
     done = in_each_shell.run("--stage", "1", PYTHON="/nowhere/python")
     assert done.returncode == 2
     assert 'no Python at "/nowhere/python"' in done.stderr
-
-
-@pytest.mark.parametrize("script", ["inference", "evaluate", "train"])
-def test_the_scripts_have_the_flags_of_their_stage(script):
-    def ask(*flags):
-        command = [sys.executable, str(ROOT / f"bins/{script}.py"), *flags]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    stage = {"inference": "3", "evaluate": "4"}.get(script, "2")
-    told = ask("--help").stdout
-    assert all(f"--{flag.dest}" in told for flag in FLAGS.values() if stage in flag.stages) and "--set" in told
-    if script == "inference":
-        twice = ask("--expt_dir=x", "--text=a", "--text_file=b")
-        assert twice.returncode == 2 and "argument --text_file: not allowed with argument --text" in twice.stderr
-
-
-def test_messages_have_the_flags_that_were_typed(monkeypatch):
-    message = "--mode single and --stream need --text (- for standard input), --text_file or --set; a --textile is none"
-    monkeypatch.delenv("JETS_FLAG_PREFIX", raising=False)
-    assert as_typed(message) == message
-    monkeypatch.setenv("JETS_FLAG_PREFIX", "infer_")
-    assert as_typed(message) == (
-        "--infer_mode single and --infer_stream need --infer_text (- for standard input), --infer_text_file or --set; "
-        "a --textile is none"
-    )
-    assert as_typed("--infer_text and /a/--text, a--text") == "--infer_text and /a/--text, a--text"
 
 
 # A stage that others follow: says when it is there, and what reaches it.

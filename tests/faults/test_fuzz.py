@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import shutil
+import signal
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -200,7 +202,8 @@ CASES: dict[str, tuple[str, list[Callable[[Path], object]]]] = {
     "list of texts": ("list.txt", [listed]),
     "recording": ("audio/*", [recording]),
     "piece of stage 1": ("pieces/*", [is_whole]),
-    "voice of ESPnet": ("espnet/*.*", [convert]),
+    "model of ESPnet": ("espnet/*.pth", [convert]),
+    "config of ESPnet": ("espnet/*.yaml", [convert]),
     "archive": ("archives/a.*", [unpack]),
     "manifest of wavs": ("wavs.jsonl", [lambda p: items_of(read_manifest(p), p.parent, lambda key: None)]),
     "lock": ("lock/.lock", [lock]),
@@ -252,6 +255,27 @@ def test_damaged_file(house: Path, kind: str, rng: random.Random) -> None:
             with only_user_errors():
                 assert read(path) is not True or content == whole, "damage was not noticed"
     finally:
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["config", "lexicon", "model of ESPnet", "config of ESPnet", "manifest of wavs", "token table", "meta of a corpus"],
+)  # fmt: skip
+def test_a_pipe_is_refused(house: Path, kind: str) -> None:
+    """No reading that never ends."""
+    pattern, (read, *_) = CASES[kind]
+    path = next(house.glob(pattern))
+    whole = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    signal.alarm(60)  # ends the tests, where one would hang
+    try:
+        with pytest.raises(UserError, match="pipe"):
+            read(path)
+    finally:
+        signal.alarm(0)
+        path.unlink()
         path.write_bytes(whole)
 
 

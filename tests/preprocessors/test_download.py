@@ -17,8 +17,7 @@ import pytest
 
 from config.schema import ExperimentConfig
 from models.registry import load_config
-from preprocessors.download import download_dataset, download_datasets, unpack_archive
-from preprocessors.ljspeech import is_ljspeech
+from preprocessors.download import download_dataset, download_datasets
 from utils.errors import UserError
 
 FILES = {"metadata.csv": b"a|Hello.|Hello.\n", "README": b"a corpus", "wavs/a.wav": bytes(range(256)) * 400}
@@ -229,13 +228,3 @@ def test_bad_archives_leave_nothing_unpacked(make, tmp_path, content, message):
     with pytest.raises(UserError, match=message):
         download_datasets(make(content))
     assert [path.name for path in (tmp_path / "corpora").iterdir()] == ["corpus.tar.bz2"]
-
-
-def test_leftovers_of_a_killed_unpacking_are_replaced(tmp_path):
-    archive = tmp_path / "corpus.tar.bz2"
-    archive.write_bytes(tar_of(FILES))
-    (tmp_path / ".unpack-Tiny" / "archive" / "wavs").mkdir(parents=True)
-    (tmp_path / ".unpack-Tiny" / "archive" / "metadata.csv").write_text("half")
-    unpack_archive(archive, tmp_path / "Tiny", is_ljspeech)
-    assert (tmp_path / "Tiny" / "metadata.csv").read_bytes() == FILES["metadata.csv"]
-    assert not (tmp_path / ".unpack-Tiny").exists()

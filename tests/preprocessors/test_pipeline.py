@@ -17,13 +17,12 @@ import torch
 from preprocessors import features, pipeline
 from preprocessors.corpus_report import write_plots
 from preprocessors.pipeline import preprocess_dataset
-from processors import store
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus, read_meta
 from processors.text.frontend import TextFrontEnd
 from tests.preprocessors.conftest import folder_bytes, make_corpus, speech
 from utils.errors import UserError
-from utils.files import PROJECT_ROOT, FileLock
+from utils.files import FileLock
 
 RATE = 22050
 pytestmark = pytest.mark.usefixtures("quick")
@@ -321,31 +320,6 @@ def test_an_interrupted_run_keeps_what_is_whole(
     # A kill when only the cleaning was left.
     (folder / "utterances-0.arrow").write_bytes(b"of an earlier corpus")
     assert folder_bytes(preprocess_dataset(config, "voice")) == whole
-
-
-def test_a_corpus_of_the_first_format_is_made_again(voice_folder: Path, config_maker: Callable) -> None:
-    whole = folder_bytes(preprocess_dataset(config_maker(voice_folder, "whole"), "voice"))
-    config = config_maker(voice_folder)
-    folder = Path(config.preprocess.processed_dir) / "voice"
-    shutil.copytree(PROJECT_ROOT / "tests/fixtures/v1/data/tiny", folder)
-    shutil.copytree(folder, folder.with_name(".voice.work"))
-    with pytest.raises(UserError, match="format version 1, this program reads 2: run stage 1 again"):
-        ProcessedCorpus.open(folder)
-    assert folder_bytes(preprocess_dataset(config, "voice")) == whole
-    assert [path.name for path in folder.parent.iterdir() if path.name != "whole"] == ["voice"]
-
-
-def test_pieces_of_another_token_table(
-    voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = preprocess_dataset(config_maker(voice_folder), "voice")
-    path = sorted((folder / "shards").iterdir())[0]
-    batch = store.read_batch(path)
-    path.unlink()
-    other = batch.replace_schema_metadata({"tokens": '["<pad>"]'})
-    store.write_batch(path.parent, path.stem.partition("-")[0], other)
-    with pytest.raises(UserError, match=r"other tokens than this version of the program: delete .*voice, and run"):
-        preprocess_dataset(config_maker(voice_folder), "voice")
 
 
 def test_two_runs_at_once_and_a_folder_that_vanishes(

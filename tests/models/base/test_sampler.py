@@ -81,19 +81,6 @@ def test_processes_get_disjoint_batches_of_one_shape(world_size: int) -> None:
     assert {int(i) for plans in passes for plan in plans for i in plan.indices} == set(range(500))
 
 
-@pytest.mark.parametrize(
-    ("mean", "deviation", "shortest", "longest", "limit"),
-    [(572, 190, 100, 872, 0.06), (261, 75, 66, 558, 0.095)],
-    ids=["as in LJSpeech", "phrases of three seconds"],
-)
-def test_little_padding_on_speech_lengths(mean: int, deviation: int, shortest: int, longest: int, limit: float) -> None:
-    rng = np.random.default_rng(0)
-    frames = np.clip(rng.normal(mean, deviation, 1460), shortest, longest).astype(np.int64)
-    one = LengthSampler(frames, frames // 6, [""] * 1460, 16)
-    one.next()
-    assert 0.02 < one.padding_waste < limit
-
-
 def test_the_largest_batch_bounds_all_others() -> None:
     for budget in (None, 3000):
         one = sampler(max_batch_frames=budget)

@@ -154,23 +154,6 @@ def test_paths_are_the_same(ties: bool, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @needs_kernels
-def test_a_grouped_convolution_makes_only_the_gradients_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    for name in ("input_gradient", "weight_gradient"):
-        real = getattr(grouped_conv, name)
-        monkeypatch.setattr(grouped_conv, name, lambda *a, real=real, name=name: (calls.append(name), real(*a))[1])
-    function, inputs = grouped(*SMALL[4], torch.float32)
-    leaves = [x.requires_grad_() for x in inputs]
-    y = function(*leaves).sum()
-    torch.autograd.grad(y, leaves[:1], retain_graph=True)
-    assert calls == ["input_gradient"]
-    torch.autograd.grad(y, leaves[1:], retain_graph=True)
-    assert calls == ["input_gradient", "weight_gradient"]
-    with torch.no_grad():
-        assert not function(*leaves).requires_grad
-
-
-@needs_kernels
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
 def test_weights_of_all_layers_at_once(dtype: torch.dtype) -> None:
     """Weights, their order in memory, and gradients on top of earlier ones; sizes fill blocks, or do not."""

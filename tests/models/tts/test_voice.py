@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tracemalloc
 from pathlib import Path
@@ -11,12 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.registry import load_experiment_config
 from models.tts.jets.synthesizer import Synthesizer
 from processors.audio.finish import gain_of
 from processors.audio.recording import active_level_db
 from processors.text.text_error import TextError
-from processors.text.tokens import ipa_tokens, save_tokens
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
 
@@ -238,27 +235,6 @@ def test_samples_that_are_no_numbers_are_an_error(voice: Synthesizer, monkeypatc
             speak()
 
 
-def test_what_is_no_text_is_said(voice: Synthesizer) -> None:
-    for text, kind in ((None, "NoneType"), (b"Hello.", "bytes"), (3, "int")):
-        with pytest.raises(TypeError, match=f"a text is a str, or an iterable of pieces of one, not {kind}"):
-            voice.tts(text)
-    with pytest.raises(TypeError, match="the pieces of a text are str, not NoneType"):
-        next(voice.narrate(["Hello.", None]))
-
-
-def test_lines_are_cut_by_tokens_too(voice: Synthesizer) -> None:
-    settings = voice.config.inference.model_copy(update={"max_sentence_chars": 20})
-    text = "1999999 {HH AH0 L OW1} 18888888 1777777"
-    lines = list(voice.script.lines(text, settings.model_copy(update={"max_sentence_chars": 60})))
-    assert len(lines) == 1, "what is long, but not too long, is one line"
-    cut = list(voice.script.lines("¾" * 19, settings))
-    assert len(cut) > 1 and all(len(line.ids) <= 120 and line.silence == 0 for line in cut)
-    assert sum(len(line.ids) for line in cut) > 100
-    marked = "".join(f'<prosody pitch="+{i % 2}st">{"¾" * 5}</prosody>' for i in range(4))
-    spoken = list(voice.script.lines(f"<speak>{marked}</speak>", settings))
-    assert len(spoken) > 1 and {p.semitones for line in spoken for p in line.prosody} == {0.0, 1.0}
-
-
 def test_what_is_no_experiment(folder: Path, tmp_path: Path) -> None:
     untrained = make_experiment(tmp_path / "untrained", steps=())
     for place, message in ((tmp_path / "absent", "no such folder"), (tmp_path, "no experiment"),
@@ -284,22 +260,6 @@ def test_a_config_that_does_not_fit_is_named_by_its_keys(folder: Path) -> None:
     for key in ("preprocess.sample_rate=16000", "model.encoder.heads=1"):
         with pytest.raises(UserError, match=rf"does not fit this config: {key.split('=')[0]} is \d+ there, \d+ here; "):
             Synthesizer.from_experiment(folder, "cpu", overrides=[key])
-
-
-@pytest.mark.parametrize("readable", [True, False])
-def test_weights_that_do_not_fit_for_no_known_setting_are_told_in_short(tmp_path: Path, readable: bool) -> None:
-    expt = make_experiment(tmp_path / "voice", steps=(1,))
-    config = load_experiment_config(expt)
-    tree = json.loads((expt / "config.json").read_text())
-    if readable:  # the settings are as they were, but other tokens give another shape
-        save_tokens(expt / "tokens.json", [*ipa_tokens(), "XX"], "ipa", "en-us")
-    else:
-        (expt / "config.json").write_text("{")
-        tree["model"]["hidden_channels"] = 32
-        config = type(config).model_validate(tree)
-    message = r"step_00000001 does not fit this model: \d+ entries differ, the first is \S+$"
-    with pytest.raises(UserError, match=message):
-        Synthesizer.from_experiment(expt, "cpu", config=config)
 
 
 def test_long_text_takes_constant_memory(voice: Synthesizer) -> None:

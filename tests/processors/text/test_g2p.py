@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from processors.text.arpabet import PHONES, complete_stress
 from processors.text.english import EnglishPhones
 from processors.text.g2p_model import LetterToPhone
 from processors.text.lexicon import our_words, plain_cmudict
-from processors.text.morphology import from_parts
 from processors.text.pronounce import Pronouncer, spell
 from processors.text.tables import rows
 from utils.errors import UserError
@@ -111,38 +109,6 @@ def test_dictionaries_hold_only_our_phones() -> None:
 )  # fmt: skip
 def test_words(word: str, phones: str) -> None:
     assert Pronouncer().word(word) == phones.split()
-
-
-KNOWN = {
-    "home": "HH OW1 M", "hom": "HH AA1 M", "open": "OW1 P AH0 N", "opene": "X", "nebula": "N EH1 B Y AH0 L AH0",
-    "itemize": "AY1 T AH0 M AY2 Z", "ethic": "EH1 TH IH0 K", "film": "F IH1 L M", "maker": "M EY1 K ER0",
-    "gild": "G IH1 L D", "gilda": "G IH1 L D AH0", "color": "K AH1 L ER0", "motor": "M OW1 T ER0",
-    "logical": "L AA1 JH IH0 K AH0 L", "fluent": "F L UW1 AH0 N T",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("word", "phones"),
-    [
-        ("homing", "HH OW1 M IH0 NG"), ("opening", "OW1 P AH0 N IH0 NG"), ("nebulae", "N EH1 B Y AH0 L IY0"),
-        ("itemization", "AY2 T AH0 M AH0 Z EY1 SH AH0 N"), ("ethicist", "EH1 TH IH0 S IH0 S T"),
-        ("filmmaker", "F IH1 L M EY2 K ER0"), ("gilday", None), ("colour", "K AH1 L ER0"),
-        ("fluency", "F L UW1 AH0 N S IY0"),
-        ("servomotors", "S ER2 V OW0 M OW1 T ER0 Z"), ("geological", None),
-    ],
-)  # fmt: skip
-def test_parts(word: str, phones: str | None) -> None:
-    known = {spelling: said.split() for spelling, said in KNOWN.items()}
-    assert from_parts(word, known.get) == (phones.split() if phones else None)
-
-
-@pytest.mark.parametrize(
-    "word", ["'" * 3000, "'a" * 2000, "a-" * 2000 + "a", "qz" * 2500, "A" * 5000, "x's's's's", "-", "'"]
-)
-def test_monstrous_words_end(word: str) -> None:
-    start = time.process_time()
-    assert set(Pronouncer().word(word)) <= set(PHONES)
-    assert time.process_time() - start < 5
 
 
 def test_article_before_vowels_and_letters() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +16,7 @@ from processors.text.arpabet import PHONES, arpabet_to_ipa
 from processors.text.frontend import TextFrontEnd
 from processors.text.ipa import ipa_to_arpabet
 from processors.text.text_error import TextError
-from processors.text.tokens import NO_SOUND, PUNCTUATION, append_word, ipa_tokens, lexicon_tokens
+from processors.text.tokens import NO_SOUND, PUNCTUATION, ipa_tokens, lexicon_tokens
 from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,9 +36,6 @@ def spoken(text: str, voice: TextFrontEnd = VOICE) -> str:
 
 def script(voice: TextFrontEnd = VOICE) -> Scriptwriter:
     return Scriptwriter(voice, voice.tokens, 200.0, arpabet=True)
-
-
-INFERENCE = load_config(ROOT / "config/jets.json").inference
 
 
 @pytest.mark.parametrize(
@@ -81,28 +77,6 @@ def test_every_phone_survives_the_way_to_ipa_and_back() -> None:
     assert len(seen) == len(PHONES)
 
 
-def test_boundaries_part_words_and_follow_marks() -> None:
-    tokens: list[str] = []
-    for word in (["a"], [], ["b", "c"]):
-        append_word(tokens, word)
-    assert tokens == ["a", " ", "b", "c"]
-    assert spoken("One, two...three - four.") == "^wˈʌn, tˈuː… θɹˈiː- fˈɔːɹ.$"
-    for text in ("a - b", "no. Yes", "(so) it said: go", "'tis", "well-known"):
-        middle = spoken(text)[1:-1]
-        assert "  " not in middle and middle == middle.strip() and not any(" " + mark in middle for mark in PUNCTUATION)
-
-
-def test_braces_user_lexicon_and_article(tmp_path: Path) -> None:
-    lexicon = tmp_path / "lexicon.txt"
-    lexicon.write_text("kyoto K IY0 OW1 T OW0\nfi F AY\n")
-    voice = front_end(lexicon_path=str(lexicon))
-    assert spoken("Kyoto, {K AE1 T} fi", voice) == "^kiˈoʊtoʊ, kˈæt fˈaɪ$"
-    assert spoken("the {AE1 P AH0 L}") == "^ði ˈæpəl$" and spoken("{t ah m ey t ow}") == "^tˈʌmeɪtoʊ$"
-    assert pickle.loads(pickle.dumps(voice)).encode("Kyoto") == voice.encode("Kyoto")
-    with pytest.raises(TextError, match="'XX'"):
-        voice.phonemise("{XX AH0}")
-
-
 def test_only_us_english() -> None:
     for extractor in ("ipa", "lexicon"):
         with pytest.raises(UserError, match=f'"{extractor}" knows "en-us" only.*"espeak"'):
@@ -128,20 +102,6 @@ def test_sounds_are_counted_without_marks_of_any_kind() -> None:
     assert script().count_phones(VOICE.encode("Hello, world!")) == 9
     assert {"ˈ", "ˌ", "ː", " ", ",", "^", "$", "\u0303"} <= NO_SOUND and not NO_SOUND & set("aəɹʃ")
     assert not NO_SOUND & set(lexicon_tokens()[11:])
-
-
-def test_ssml_gives_each_word_its_manner_and_phonemes() -> None:
-    markup = (
-        '<speak>We <prosody rate="50%" pitch="+3st">say</prosody> '
-        '<phoneme alphabet="ipa" ph="təˈmeɪtoʊ">x</phoneme>, '
-        '<phoneme alphabet="arpabet" ph="K AE1 T">x</phoneme></speak>'
-    )
-    (line,) = script().lines(markup, INFERENCE)
-    assert "".join(VOICE.tokens[index] for index in line.ids) == "^wˈiː sˈeɪ təmˈeɪtoʊ, kˈæt.$"
-    slow = [VOICE.tokens[index] for index, manner in zip(line.ids, line.prosody) if manner.rate == 0.5]
-    # The boundary in front of a word goes with it.
-    assert "".join(slow) == " sˈeɪ" and len(line.ids) == len(line.prosody)
-    assert all((manner.rate == 0.5) == (manner.semitones == 3.0) for manner in line.prosody)
 
 
 def test_piper_can_speak_it() -> None:

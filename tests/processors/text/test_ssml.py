@@ -268,41 +268,6 @@ def test_entity_bombs_and_outside_files_are_refused_at_once() -> None:
     assert time.process_time() - started < 1.0
 
 
-def seconds(markup: str) -> float:
-    """Of the processor, which others may be using, for finding out that a text is markup, and for reading it."""
-    fastest = math.inf
-    for _ in range(3):
-        started = time.process_time()
-        if is_ssml(markup):
-            try:
-                parse_ssml(markup)
-            except SsmlError:
-                pass
-        fastest = min(fastest, time.process_time() - started)
-    return fastest
-
-
-LONG = [
-    ("", "<!---->", "Hello."), ("", "<!---->", "<speak/>"), ("", "<?a?> ", "x"), ("", "<!--", ""),
-    ("<!DOCTYPE s ", "'>' ", ">"), ("<!DOCTYPE s", " ' \" ", "<speak/>"),
-    ("<speak>", "<s>One sentence, and its end.</s><break/>", "</speak>"), ("<speak>", "<prosody>", ""),
-    ("<speak>", "<prosody>a ", ""), ("<speak><sub alias='a'>", "a<!---->", "</sub></speak>"),
-    ("<speak><sub alias='a'>", "<![CDATA[a]]>&#10;", "</sub></speak>"),
-    ("<speak><phoneme ph='", "ə", "'>x</phoneme></speak>"),
-    *[(f"<speak><say-as interpret-as='{kind}'>{'1' * start}", unit, "!</say-as></speak>")
-      for kind in ("characters", "digits", "cardinal", "ordinal", "date", "telephone")
-      for start, unit in ((1, "1"), (1, "1 "), (2000, " "), (1, "-"), (0, "\ufdfa"), (0, "㎯"))],
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("before", "unit", "after"), LONG)
-def test_documents_take_linear_time(before: str, unit: str, after: str) -> None:
-    # Four times the text takes four times as long; what grows with the square takes sixteen times.
-    short, long = (before + unit * count + after for count in (2000, 8000))
-    assert seconds(before + unit * 40 + after) < 0.1
-    assert seconds(long) < 8 * seconds(short) + 0.05
-
-
 def test_phonemes_need_a_front_end_that_reads_them() -> None:
     with pytest.raises(SsmlError, match="reads no phones"):
         parse_ssml('<speak><phoneme ph="kæt">cat</phoneme></speak>', arpabet=False)

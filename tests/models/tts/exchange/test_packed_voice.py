@@ -121,18 +121,6 @@ def test_weights_are_bound_to_their_token_table_and_lexicon(tmp_path: Path, capl
     Synthesizer.from_experiment(folder, "cpu")
 
 
-def test_the_users_lexicon_comes_along(tmp_path: Path) -> None:
-    lexicon = tmp_path / "mine.txt"
-    lexicon.write_text("jets JH EH1 T S\n")
-    folder = make_experiment(tmp_path / "source", (f"preprocess.lexicon_path={lexicon}",))
-    shutil.copy(lexicon, folder / "lexicon.txt")
-    pack_voice(folder, tmp_path / "voice", FACTS, say=quiet)
-    lexicon.unlink()
-    shutil.rmtree(folder)
-    assert load_experiment_config(tmp_path / "voice").preprocess.lexicon_path == str(tmp_path / "voice/lexicon.txt")
-    assert Synthesizer.from_experiment(tmp_path / "voice", "cpu").script.frontend.phonemise("Jets")[1:3] == ["d", "ʒ"]
-
-
 def report(folder: Path, checkpoint: str) -> Path:
     records = [UtteranceRecord(f"u{i}", "Text.", "a.wav", values={"wer": (i, 10)}) for i in range(3)]
     made = Report("source", source={"checkpoint": checkpoint, "split": "test"}, settings={"asr": "base"})

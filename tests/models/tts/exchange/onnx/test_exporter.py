@@ -55,19 +55,6 @@ def test_export_again_replaces_and_the_users_lexicon_travels(tmp_path: Path) -> 
     assert (tmp_path / "voice" / "lexicon.txt").read_text() == "gnu G N UW1\n"
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--expt_dir=egs/tts/Jets/voice"], "give --out, the folder to write, for instance --out voice_onnx"),
-        (["--out=x"], "give --expt_dir, the trained voice, for instance --expt_dir egs/tts/Jets/voice"),
-    ],
-)
-def test_a_missing_flag_is_asked_for_in_one_sentence(flags: list[str], message: str) -> None:
-    command = [sys.executable, str(ROOT / "bins/export.py"), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
-
-
 def test_what_is_refused_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = make_voice(tmp_path / "experiment")
     with pytest.raises(UserError, match='phone_extractor "lexicon".*"espeak"'):
@@ -122,15 +109,3 @@ def test_same_timing_and_little_noise(exported: Exported, generator: str) -> Non
     assert agreement.other_durations == 0
     # A random voice has little more than noise to say, which hides less of it than speech does.
     assert 20 < agreement.snr_db < 90
-
-
-def test_what_is_quantised(exported: Exported) -> None:
-    import onnx
-
-    _, folder = exported("istft", "lexicon", "int8")
-    model = onnx.load(str(folder / "voice.onnx"))
-    exact = {node.name for node in model.graph.node if node.op_type == "MatMul"}
-    integer = {node.name.removesuffix("_quant") for node in model.graph.node if node.op_type == "MatMulInteger"}
-    assert {"/generator/head/MatMul", "/generator/MatMul", "/encoder/blocks.0/ffn/conv1/MatMul"} <= exact
-    assert {"/decoder/blocks.0/ffn/conv1/MatMul", "/generator/blocks.0/expand/MatMul"} <= integer
-    assert not any("/encoder/" in name or "predictor" in name for name in integer)

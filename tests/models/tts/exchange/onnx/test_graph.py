@@ -68,16 +68,6 @@ def test_padding_between_tokens_is_dropped(voice: tuple[object, torch.nn.Module]
     assert not padded_frames[1::2].any()
 
 
-@pytest.mark.parametrize("length_scale", [0.5, 0.8, 1.25, 2.0])
-def test_length_scale(voice: tuple[object, torch.nn.Module], length_scale: float) -> None:
-    session, network = voice
-    row = random_rows([40])[0]
-    wave = run_graph(session, [row], (0.667, length_scale, 0.8))[0][0]
-    alone = expected(network, row, speed=1 / float(np.float32(length_scale)))
-    assert len(wave) == len(alone)
-    np.testing.assert_allclose(wave, alone, atol=1e-5)
-
-
 def test_pitch_and_energy(voice: tuple[object, torch.nn.Module]) -> None:
     session, network = voice
     row = random_rows([40])[0]
@@ -86,22 +76,6 @@ def test_pitch_and_energy(voice: tuple[object, torch.nn.Module]) -> None:
     np.testing.assert_allclose(wave, expected(network, row, **controls), atol=1e-5)
     plain = expected(network, row)
     assert np.abs(wave - plain).max() > 1e-3 * np.abs(plain).max()
-
-
-def test_windows_are_pieces_of_the_whole(voice: tuple[object, torch.nn.Module]) -> None:
-    session, _ = voice
-    rows = random_rows([60, 11])
-    whole, durations = run_graph(session, rows)
-    total = int(durations.sum(1).max())
-    bounds = [0, 1, 40, 140, total - 3, total]
-    pieces = []
-    for start, end in zip(bounds, bounds[1:]):
-        piece, _ = run_graph(session, rows, (0, 1, 0, 0, 0, start, end - start + (100 if end == total else 0)))
-        assert piece.shape[1] == (end - start) * HOP
-        pieces.append(piece)
-    np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole, atol=1e-5)
-    beyond, _ = run_graph(session, rows, (0, 1, 0, 0, 0, total + 5, 10))
-    assert beyond.shape[1] == 0
 
 
 def test_graph_is_one_file_of_plain_arithmetic(exported: Exported) -> None:

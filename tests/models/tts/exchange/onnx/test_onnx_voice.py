@@ -13,7 +13,6 @@ import pytest
 
 from models.tts.jets.synthesizer import Synthesizer
 from processors.onnx_voice import OnnxVoice
-from processors.text.text_error import TextError
 from tests.tiny_voice import ROOT
 from utils.errors import UserError
 
@@ -54,20 +53,6 @@ def test_stream_is_the_same_in_pieces(voices: tuple[OnnxVoice, Synthesizer]) -> 
     pieces = list(ours.stream(TEXT))
     assert len(pieces) > 10 and len(pieces[0]) < ours.sample_rate / 3
     np.testing.assert_allclose(np.concatenate(pieces), ours.tts(TEXT)[0], atol=1e-5)
-
-
-def test_bad_input_is_said(voices: tuple[OnnxVoice, Synthesizer], tmp_path: Path) -> None:
-    ours, _ = voices
-    with pytest.raises(TextError, match="empty"):
-        ours.tts("  ")
-    with pytest.raises(TextError):
-        ours.tts("?!")
-    with pytest.raises(TextError):
-        ours.tts("A {QQ AH0} phone.")
-    with pytest.raises(UserError, match="speed"):
-        ours.tts("Fast.", speed=9)
-    with pytest.raises(UserError, match="no exported voice"):
-        OnnxVoice(tmp_path)
 
 
 def test_command_line_imports_no_torch(exported: Exported, tmp_path: Path) -> None:
