@@ -216,18 +216,6 @@ def test_flags_of_stages_that_are_not_run_are_named(project):
         assert project.run(*arguments).stderr == ""
 
 
-def test_flags_that_another_stage_of_a_script_uses_are_not_named(project):
-    flags = ["--resume", "--infer_speed=2", "--infer_dataset=x"]
-    for stage in (["-s", "1"], ["-s", "2", "-n", "v"], ["-s", "3", "--infer_expt_dir=voice"]):
-        assert project.run(*stage, *flags, JETS_STAGES="1-3").stderr == ""
-        assert len(project.started()) == 1
-    for wrong in (["--resume", "--finetune_from=voice"], ["--infer_mode=foo"]):
-        done = project.run("-s", "1", *wrong, JETS_STAGES="1-3")
-        assert (done.returncode, project.started()) == (2, []) and done.stderr.startswith("error: "), wrong
-    done = project.run("-s", "1", *flags, JETS_STAGES="1-2")
-    assert done.stderr.startswith("note: no effect in stage 1: --infer_speed, --infer_dataset;")
-
-
 def test_a_folder_that_is_not_here_is_looked_for_in_the_project(project):
     place = project.root / "ckpts/tts/X"
     place.mkdir(parents=True)

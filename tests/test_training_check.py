@@ -8,12 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from models.base.experiment import check_source
-from models.registry import load_config
-from processors.text.tokens import ipa_tokens
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, TINY, make_experiment
-from utils.errors import UserError
 
 Check = Callable[..., tuple[int, str]]
 
@@ -50,17 +46,6 @@ def test_what_fits_needs_no_word(check: Check) -> None:
     # The voice holds no discriminator, so that others may judge.
     other = ("model.discriminator.periods=[3]", "model.encoder.dropout=0", "preprocess.trim_silence=true")
     assert check(*other) == (0, "")
-
-
-@pytest.mark.parametrize(
-    "setting", ["preprocess.sample_rate=24000", "model.hidden_channels=32", "model.generator=istft"]
-)
-def test_settings_are_refused_in_the_words_of_stage_2(check: Check, voice: Path, setting: str) -> None:
-    with pytest.raises(UserError) as refused:
-        check_source(voice, ipa_tokens(), load_config(ROOT / "config/jets.json", [*TINY, setting]), ("network",))
-    status, told = check(setting)
-    assert (status, told) == (2, f"error: {refused.value}\n")
-    assert setting.partition("=")[0] in told and f"; train with its own settings: --config {voice}/config.json" in told
 
 
 def test_a_name_that_is_taken_is_refused(check: Check, tmp_path: Path) -> None:

@@ -148,15 +148,6 @@ def test_interrupted_downloads(make, server, tmp_path, breaks, part, honour, ran
     assert_complete(tmp_path)
 
 
-def test_connection_that_keeps_breaking_keeps_what_it_has(make, server, tmp_path):
-    server.break_after = [10] * 5
-    with pytest.raises(UserError, match=r"ended after 50 of \d+ bytes; run stage 0 again"):
-        download_datasets(make(tar_of(FILES)))
-    assert (tmp_path / "corpora" / "corpus.tar.bz2.part").stat().st_size == 50
-    download_datasets(make(tar_of(FILES)))
-    assert_complete(tmp_path)
-
-
 def test_wrong_digest_is_moved_aside_and_not_unpacked(make, tmp_path):
     with pytest.raises(UserError, match="SHA-256 digest .* expected.*moved to .*corpus.tar.bz2.bad"):
         download_datasets(make(tar_of(FILES), sha256="0" * 64))

@@ -287,41 +287,6 @@ def test_the_earlier_corpus_stays_until_the_new_one_is_ready(
     assert folder_bytes(folder) == folder_bytes(new)
 
 
-def test_an_interrupted_run_keeps_what_is_whole(
-    voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After a power cut a file may have its name and its length, and holes."""
-    whole = folder_bytes(preprocess_dataset(config_maker(voice_folder, "whole"), "voice"))
-    config = config_maker(voice_folder)
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "write_corpus", stop)
-        with pytest.raises(KeyboardInterrupt):
-            preprocess_dataset(config, "voice")
-    folder = Path(config.preprocess.processed_dir) / "voice"
-    with pytest.raises(UserError, match="no finished features"):
-        ProcessedCorpus.open(folder)
-    shards = sorted((folder / "shards").iterdir())
-    assert len(shards) == 4
-    content = bytearray(shards[0].read_bytes())
-    content[2000:40000] = bytes(38000)
-    shards[0].write_bytes(content)
-    shards[1].write_bytes(b"")
-    (folder / "shards/other-0.arrow").write_bytes(b"rubbish")
-    (folder / f"shards/.{shards[1].name}.77.tmp").write_bytes(b"half")
-    (folder / ".lock").touch()
-    worked = ids_worked_on(monkeypatch)
-    assert folder_bytes(preprocess_dataset(config, "voice")) == whole
-    assert len(worked) == 12
-
-    # A kill when only the cleaning was left.
-    (folder / "utterances-0.arrow").write_bytes(b"of an earlier corpus")
-    assert folder_bytes(preprocess_dataset(config, "voice")) == whole
-
-
 def test_two_runs_at_once_and_a_folder_that_vanishes(
     voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

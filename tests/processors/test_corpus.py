@@ -9,20 +9,13 @@ import numpy as np
 import pytest
 
 from config.schema import PreprocessConfig
-from models.registry import load_config
 from processors import corpus as corpus_module
 from processors.corpus import ProcessedCorpus, feature_values, fingerprint
 from processors.text.tokens import lexicon_tokens
 from tests.stored_corpus import store_corpus
 from utils.errors import UserError
-from utils.files import PROJECT_ROOT
 
 KEYS = corpus_module.UTTERANCE_KEYS + corpus_module.SPLIT_KEYS
-
-
-@pytest.fixture(scope="module")
-def preprocess() -> PreprocessConfig:
-    return load_config(PROJECT_ROOT / "egs/tts/Jets/exp_config.json").preprocess
 
 
 @pytest.fixture

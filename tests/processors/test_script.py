@@ -41,15 +41,6 @@ def test_marks_that_a_voice_never_heard_are_spoken_as_commas_and_full_stops(
     assert " ".join(token for token in spoken if token in PUNCTUATION) == marks
 
 
-@pytest.mark.parametrize("limit", [20, 250])
-@pytest.mark.parametrize("count", [10, 100, 1000])
-def test_a_phoneme_of_any_length_is_spoken(count: int, limit: int) -> None:
-    phoneme = f'<phoneme alphabet="arpabet" ph="{"S AH1 " * count}">x</phoneme>'
-    made = lines(f"<speak>One. Two {phoneme} three, {phoneme}. Four.</speak>", max_sentence_chars=limit)
-    spoken = [FRONT_END.tokens[token] for line in made for token in line.ids]
-    assert spoken.count("S") == 2 * count
-
-
 @pytest.mark.parametrize(
     "document",
     ["<!DOCTYPE speak>\n<speak>Hello.</speak>", f"<!--{'-a' * 5000}--><?note?>\n<speak>Hello.</speak>",

@@ -15,7 +15,6 @@ from models.base import checkpoints
 from models.base.checkpoints import (
     BrokenCheckpoint,
     Retention,
-    clean_leftovers,
     find_checkpoint,
     latest_checkpoint,
     list_checkpoints,
@@ -141,18 +140,6 @@ def test_a_disk_error_leaves_older_checkpoints_and_no_rubbish(
     with pytest.raises(UserError, match=f"{words}.*older checkpoints are intact"):
         save(tmp_path, 2)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step_00000001"]
-
-
-def test_leftovers_of_a_killed_run_are_removed_and_never_read(tmp_path: Path) -> None:
-    save(tmp_path, 1)
-    save(tmp_path, 2)
-    parent = tmp_path / "checkpoints"
-    (parent / "step_00000002").rename(parent / ".deleting-step_00000002")
-    (parent / ".writing-step_00000003").mkdir()
-    (parent / ".writing-step_00000003" / "network.safetensors").write_bytes(b"half")
-    assert names(tmp_path) == ["step_00000001"]
-    clean_leftovers(tmp_path)
-    assert sorted(path.name for path in parent.iterdir()) == ["step_00000001"]
 
 
 @pytest.mark.parametrize("name", ["network.safetensors", "training.pt"])

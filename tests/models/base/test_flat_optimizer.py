@@ -131,32 +131,6 @@ def test_warmup_and_cooldown_are_shortened_only_where_there_is_no_room(
     assert rates == pytest.approx([a * b for a, b in zip(up, down)]) and max(rates) == 1.0
 
 
-def test_state_continues_exactly_in_another_memory_layout() -> None:
-    config = train_config("train.lr_warmup_steps=8")
-    ours = network()
-    first = NetworkOptimizer(ours, config)
-    for step in range(3):
-        first.zero_grad()
-        backward(ours, step)
-        first.step(ZERO, first.norm())
-    other = network()
-    other.load_state_dict(ours.state_dict())
-    other[0].weight.data = other[0].weight.data.contiguous()
-    second = NetworkOptimizer(other, config)
-    second.load_state_dict(first.state_dict())
-    assert second.learning_rate == first.learning_rate == pytest.approx(2e-4 * 4 / 8)
-    for optimizer, net in ((first, ours), (second, other)):
-        optimizer.zero_grad()
-        backward(net, 9)
-        optimizer.step(ZERO, optimizer.norm())
-    for name, value in ours.state_dict().items():
-        torch.testing.assert_close(other.state_dict()[name], value, atol=1e-7, rtol=1e-6)
-    broken = first.state_dict()
-    broken["exp_avg"].pop("0.weight")
-    with pytest.raises(ValueError, match=r"0\.weight"):
-        second.load_state_dict(broken)
-
-
 def test_average_follows_its_formula_and_leaves_the_weights() -> None:
     net = network()
     flat = FlatParameters(net)

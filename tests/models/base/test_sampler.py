@@ -31,18 +31,6 @@ def test_every_pass_holds_every_utterance() -> None:
             assert plan.tokens % TEXT_MULTIPLE == 0 and 0 <= plan.tokens - tokens < TEXT_MULTIPLE
 
 
-def test_composition_and_order_change_from_pass_to_pass_and_with_the_seed() -> None:
-    def batches(one: LengthSampler, number: int) -> set[tuple[int, ...]]:
-        return {tuple(sorted(plan.indices)) for plan in one.plan_pass(number)}
-
-    one = sampler(seed=1)
-    assert batches(one, 0) == batches(sampler(seed=1), 0)
-    assert len(batches(one, 0) & batches(one, 1)) < 5
-    assert len(batches(one, 0) & batches(sampler(seed=2), 0)) < 5
-    lengths = [plan.frames for plan in one.plan_pass(0)]
-    assert lengths != sorted(lengths) and lengths != sorted(lengths, reverse=True)
-
-
 def test_resuming_anywhere_gives_the_same_sequence() -> None:
     expected = indices(sampler(100), 25)
     for stop in (0, 1, 6, 7, 8, 20):

@@ -19,7 +19,6 @@ from models.evaluation.report import (
     Report,
     UtteranceRecord,
     read_report,
-    report_markdown,
     write_report_json,
 )
 from utils.errors import UserError
@@ -120,19 +119,6 @@ def test_comparison_pairs_by_id_and_text(config):
         record.id += "x"
     with pytest.raises(UserError, match="share no utterance"):
         compare_reports(first, second, config)
-
-
-def test_markdown_shows_ceiling_other_systems_and_reasons(config):
-    report = make_report(config, "my|voice")
-    report.utterances[0].failures = ["silent"]
-    report.skipped = [{"id": "x", "reason": "x.wav is missing"}]
-    report.notes = ["WER was left out."]
-    text = report_markdown(report, [make_report(config, "older", worse=1.0)])
-    assert "| | my\\|voice | recordings | older |" in text
-    row = next(line for line in text.splitlines() if line.startswith("| MCD"))
-    assert row.count("|") == 5 and row.split("|")[3].strip() == "–"
-    assert "- u00: silent" in text and "- x: x.wav is missing" in text and "> WER was left out." in text
-    assert MEASURES["mcd"].definition in text
 
 
 def test_page_is_self_contained_and_safe(config):

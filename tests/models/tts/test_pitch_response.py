@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from models.base.experiment import PITCH_RESPONSE
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.pitch_response import SHIFTS, PitchResponse, frame_shifts, measure
 from tests.tiny_voice import STATISTICS, make_experiment
@@ -111,11 +110,3 @@ def test_the_rest_is_made_from_the_sound(tmp_path: Path, semitones: float) -> No
     assert np.abs(streamed - moved).max() < 1e-4
     both = voice.tts_batch([text, f"<speak>Hello. <prosody pitch='{semitones:+}st'>Hello.</prosody></speak>"])
     assert np.abs(both[0] - plain).max() < 1e-4
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"checkpoint": "a", "asked": [0, 1], "measured": [0, 0]}',
-                                     '{"checkpoint": "a", "asked": [], "measured": []}'])  # fmt: skip
-def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / PITCH_RESPONSE).write_text(content)
-    with pytest.raises(UserError, match=PITCH_RESPONSE):
-        PitchResponse.load(tmp_path, "a")

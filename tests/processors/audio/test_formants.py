@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from processors.audio.pitch import extract_f0, squeezed, with_envelope_moved
+from processors.audio.pitch import extract_f0, squeezed
 
 RATE = 22050
 FORMANTS = ((700.0, 90.0), (1300.0, 110.0), (2600.0, 160.0))
@@ -57,9 +57,3 @@ def test_pitch_moves_and_formants_stay(semitones: float) -> None:
         lost.append(first_formant(scipy.signal.resample(wave, RATE)) / goal - 1)
     assert abs(np.mean(lost)) > 0.06, "without help they move"
     assert abs(np.mean(kept)) < 0.05 and abs(np.mean(kept)) < 0.5 * abs(np.mean(lost))
-
-
-def test_nothing_to_do() -> None:
-    wave = vowel(150.0)
-    assert squeezed(wave, len(wave), RATE) is wave
-    assert np.abs(with_envelope_moved(wave, 1.0, RATE) - wave).max() < 1e-5

@@ -39,15 +39,6 @@ def test_a_wave_below_the_ceiling_is_not_touched() -> None:
     assert apply_gain(wave, RATE, 0.0) is wave
 
 
-def test_the_limiter_acts_around_a_peak_only() -> None:
-    wave = speechlike()
-    wave[RATE] = 2.0
-    limited = limit_peaks(wave, RATE)
-    assert abs(limited[RATE]) <= CEILING + 1e-6
-    far = np.abs(np.arange(wave.size) - RATE) > 0.011 * RATE
-    assert np.array_equal(limited[far], wave[far])
-
-
 @pytest.mark.parametrize(("quiet", "expected"), [(0.001, 0.001), (0.0003, 0.0003), (0.1, 10 ** (-50 / 20)), (0.0, 0.0)])
 def test_a_pause_has_the_level_of_the_floor_before_it_and_never_more_than_50_dbfs(
     quiet: float, expected: float

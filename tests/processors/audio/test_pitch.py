@@ -70,19 +70,6 @@ def test_movement_is_followed_without_delay(name: str) -> None:
     assert np.abs(error.mean()) < 0.25 * np.abs(cents(truth[1], truth[0]))
 
 
-@pytest.mark.parametrize("snr_db", [20, 10, 5])
-def test_noise_does_not_break_a_voice(snr_db: float) -> None:
-    generator = np.random.default_rng(1)
-    contour = np.geomspace(140, 260, 2 * RATE)
-    noise = generator.normal(0, 0.1 * 10 ** (-snr_db / 20), len(contour))
-    f0, truth = track(harmonics(contour) + noise), at_frames(contour)
-    voiced = f0 > 0
-    assert voiced[EDGE:-EDGE].mean() > 0.97
-    error = np.abs(cents(f0[voiced], truth[voiced]))
-    assert (error > 300).mean() < 0.01
-    assert np.median(error) < 15
-
-
 @pytest.mark.parametrize(
     "frequency, weights",
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import sys
 from types import SimpleNamespace
 
@@ -12,7 +11,6 @@ import pytest
 from processors.text import espeak
 from processors.text.frontend import TextFrontEnd
 from processors.text.normalise import LANGUAGES, OTHER, normalise
-from processors.text.text_error import TextError
 from processors.text.tokens import PUNCTUATION
 from utils.errors import UserError
 
@@ -53,17 +51,6 @@ def test_other_languages_and_unknown_ones() -> None:
     assert german.phonemise("Hello") != front_end().phonemise("Hello")
     with pytest.raises(UserError, match="preprocess.language is 'xx'"):
         front_end("xx")
-
-
-@installed
-def test_phones_in_braces_and_user_lexicon(tmp_path) -> None:
-    lexicon = tmp_path / "lexicon.txt"
-    lexicon.write_text("kyoto K IY0 OW1 T OW0\n")
-    voice = front_end(lexicon_path=str(lexicon))
-    assert "".join(voice.phonemise("Kyoto, {K AE1 T}")[1:-1]) == "kiˈoʊtoʊ, kˈæt"
-    assert pickle.loads(pickle.dumps(voice)).encode("Kyoto") == voice.encode("Kyoto")
-    with pytest.raises(TextError, match="'XX'"):
-        voice.phonemise("{XX AH0}")
 
 
 @pytest.mark.parametrize(

@@ -165,20 +165,6 @@ def test_english_needs_no_network_and_no_package_of_espnets(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-CORPUS = PROJECT.parent / "shared" / "corpora" / "ljspeech_text" / "metadata.csv"
-
-
-@pytest.mark.skipif(not CORPUS.exists(), reason="needs ../shared/corpora/ljspeech_text")
-def test_ljspeech_reads_as_its_third_column() -> None:
-    from tests.benchmarks.normaliser_agreement import words
-
-    rows = [line.split("|") for line in CORPUS.read_text(encoding="utf-8").splitlines()]
-    differing = [row for row in rows if row[1] != row[2]]
-    disagreeing = [r[0] for r in differing if words(FRONT_END.normalise(r[1])) != words(FRONT_END.normalise(r[2]))]
-    assert len(differing) > 1400
-    assert len(disagreeing) / len(differing) < 0.02, disagreeing
-
-
 def test_a_users_words_and_abbreviations(tmp_path: Path) -> None:
     path = tmp_path / "lexicon.txt"
     path.write_text("VTT = virtual table top\nca. = around  # not circa\nkyoto K IY0 OW1 T OW0\n", encoding="utf-8")

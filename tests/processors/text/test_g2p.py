@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from processors.text.arpabet import PHONES, complete_stress
+from processors.text.arpabet import PHONES
 from processors.text.english import EnglishPhones
 from processors.text.g2p_model import LetterToPhone
 from processors.text.lexicon import our_words, plain_cmudict
@@ -134,11 +134,3 @@ def test_text_in_capitals_only_is_read_as_words() -> None:
     phones = EnglishPhones().phones
     assert phones("LET US GO") == phones("let us go")
     assert phones("let US go") != phones("let us go")
-
-
-def test_stress_is_completed() -> None:
-    assert complete_stress("hh ah l ow".split()) == ["HH", "AH1", "L", "OW0"]
-    assert complete_stress("HH AH L OW1".split()) == ["HH", "AH0", "L", "OW1"]
-    assert complete_stress("K AE2 T".split()) == ["K", "AE2", "T"]
-    with pytest.raises(ValueError, match="QQ"):
-        complete_stress(["QQ"])

@@ -6,8 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from models.registry import load_config
 from models.tts.exchange.onnx_export import check_piper, phoneme_id_map
@@ -15,7 +13,6 @@ from processors.script import Scriptwriter
 from processors.text.arpabet import PHONES, arpabet_to_ipa
 from processors.text.frontend import TextFrontEnd
 from processors.text.ipa import ipa_to_arpabet
-from processors.text.text_error import TextError
 from processors.text.tokens import NO_SOUND, PUNCTUATION, ipa_tokens, lexicon_tokens
 from utils.errors import UserError
 
@@ -81,20 +78,6 @@ def test_only_us_english() -> None:
     for extractor in ("ipa", "lexicon"):
         with pytest.raises(UserError, match=f'"{extractor}" knows "en-us" only.*"espeak"'):
             front_end(extractor, language="de")
-
-
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(st.text(alphabet=st.characters(codec="utf-8") | st.sampled_from("the a, e.-{}'AE1 "), max_size=80))
-def test_the_same_words_as_the_older_tokens(text: str) -> None:
-    """Whatever is read: the two extractors refuse the same texts, and give the same sounds."""
-    try:
-        phones = OLDER.phonemise(text)
-    except TextError:
-        with pytest.raises(TextError):
-            VOICE.phonemise(text)
-        return
-    sounds = [token if token in (*PUNCTUATION, "^", "$") else "".join(arpabet_to_ipa([token])) for token in phones]
-    assert spoken(text).replace(" ", "") == "".join(sounds)
 
 
 def test_sounds_are_counted_without_marks_of_any_kind() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -113,23 +112,6 @@ def test_white_space_collapses_alike_in_any_pieces() -> None:
     whole = "".join(collapse_whitespace([text]))
     assert whole == " a\nb\n\nc\n\nd\n\ne\nf "
     assert "".join(collapse_whitespace(text)) == whole
-
-
-def test_memory_does_not_grow_with_the_text() -> None:
-    def book(sentences: int) -> Iterator[str]:
-        for number in range(sentences):
-            yield f"This is sentence number {number} of a very long book, as books are. " + "\n\n" * (number % 7 == 0)
-
-    def peak(sentences: int) -> int:
-        tracemalloc.start()
-        count = sum(1 for _ in split_sentences(book(sentences)))
-        used = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert count == sentences
-        return used
-
-    peak(100)  # compiles the patterns
-    assert peak(3000) < peak(300) + 20_000
 
 
 def test_a_too_small_limit_is_refused() -> None:

@@ -11,7 +11,7 @@ from processors.text.arpabet import PHONES
 from processors.text.ipa import ipa_to_arpabet
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.speak_as import speak_as as say_as
-from processors.text.ssml import MAX_BREAK_SECONDS, Boundary, Pause, Span, SsmlError, begins_ssml, is_ssml, parse_ssml
+from processors.text.ssml import Boundary, Pause, Span, SsmlError, begins_ssml, is_ssml, parse_ssml
 
 
 def speak(inside: str) -> list[Span | Pause | Boundary]:
@@ -175,25 +175,18 @@ def test_ipa(ipa: str, phones: str) -> None:
         ("<speak>é中\n\n<emphasis level='x'/></speak>", 3, 1, "level 'x'"),
         ("<p/>", 1, 1, "first element must be <speak>"), ("<speak>a</speak>b", 1, 17, "nothing may follow"),
         ("<speak><break time='5'/></speak>", 1, 8, "time '5' is no time"),
-        ("<speak><break time='61s'/></speak>", 1, 8, f"longer than {MAX_BREAK_SECONDS:g}s"),
         ("<speak><break>x</break></speak>", 1, 15, "must be empty"),
         ("<speak><break length='1s'/></speak>", 1, 8, "no attribute 'length'"),
         ("<speak><prosody rate='9'>x</prosody></speak>", 1, 8, "rate 9 is not between"),
-        ("<speak><prosody pitch='-100%'>x</prosody></speak>", 1, 8, "leaves no pitch"),
         ("<speak><phoneme>x</phoneme></speak>", 1, 8, "needs the attribute 'ph'"),
         ("<speak>\n  <phoneme alphabet='arpabet' ph='HH QQ'>x</phoneme></speak>", 2, 3, "'QQ' is no ARPAbet phone"),
         ("<speak><phoneme ph='ʘ'>x</phoneme></speak>", 1, 8, "'ʘ' is no IPA sign"),
-        ("<speak><phoneme alphabet='x-sampa' ph='x'>x</phoneme></speak>", 1, 8, "alphabet 'x-sampa'"),
         ("<speak><sub alias='a'><s/></sub></speak>", 1, 23, "<sub> may hold text only"),
         ("<speak><say-as interpret-as='cardinal'>x</say-as></speak>", 1, 8, "'x' is no number"),
-        ("<speak><say-as interpret-as='date'>13/40/1999</say-as></speak>", 1, 8, "is no month"),
-        ("<speak><say-as interpret-as='characters'> </say-as></speak>", 1, 8, "no text inside"),
         ("<speak><s><p/></s></speak>", 1, 11, "<p> may not stand inside <s>"),
-        ("<speak><speak/></speak>", 1, 8, "only at the start"), ("<speak>&nbsp;</speak>", 1, 8, "unknown entity"),
-        ("<speak>a < b</speak>", 1, 11, "write & as &amp;"), ("<speak a='1' a='2'/>", 1, 14, "twice"),
+        ("<speak>a < b</speak>", 1, 11, "write & as &amp;"),
         ("<speak", 1, 1, "not finished"), ("\n\n  <speak><p x=''/></speak>", 3, 10, "no attribute 'x'"),
         ("<!DOCTYPE speak []><speak>a</speak>", 1, 18, "document type with declarations"),
-        ("<speak>a</speak><!DOCTYPE speak>", 1, 17, "nothing may follow"),
         ("<speak><prosody rate='1e400'>x</prosody></speak>", 1, 8, "rate '1e400' is not understood"),
         ("<speak><prosody rate='" + "9" * 400 + "'>x</prosody></speak>", 1, 8, "is not understood"),
     ],

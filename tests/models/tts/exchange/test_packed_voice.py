@@ -172,23 +172,6 @@ def test_a_second_voice_takes_a_word_more_and_a_failure_leaves_the_first(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stale", "voice"]
 
 
-def test_what_is_refused(experiment: Path, tmp_path: Path) -> None:
-    (tmp_path / "taken").mkdir()
-    broken = make_experiment(tmp_path / "broken")
-    weights = load_weights(find_checkpoint(broken).path)
-    weights["embedding.weight"][0] = torch.nan
-    save_checkpoint(broken, 9, {"network": weights}, {}, {})
-    for source, out, message in (
-        (experiment, tmp_path / "taken", "holds no packed voice"),
-        (experiment, experiment, "is the experiment itself"),
-        (tmp_path / "taken", tmp_path / "voice", "is no experiment folder"),
-        (broken, tmp_path / "voice", "cannot be packed: embedding.weight holds values that are not finite"),
-    ):
-        with pytest.raises(UserError, match=message):
-            pack_voice(source, out, FACTS, replace=True)
-    assert not (tmp_path / "voice").exists()
-
-
 @pytest.fixture
 def train(tiny_corpus: Path, tiny_overrides: list[str]) -> Train:
     """Runs a training of one epoch, with averaged weights; returns its folder."""

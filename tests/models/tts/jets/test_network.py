@@ -59,17 +59,6 @@ def test_inference_is_the_same_alone_and_in_a_batch(
         assert together.waveform[i, samples:].eq(0).all()
 
 
-def test_inference_with_the_recordings_values_is_training_s_forward(
-    make_network: Callable[[], JetsNetwork], make_batch: Callable[..., Batch]
-) -> None:
-    network = make_network().eval()
-    batch = make_batch(LENGTHS)
-    with torch.no_grad():
-        _, states = network.acoustic(batch)
-    _, spoken = network.copy(batch)
-    torch.testing.assert_close(spoken.decoder_states, states)
-
-
 def test_predictors_never_see_the_target(
     make_network: Callable[[], JetsNetwork], make_batch: Callable[..., Batch]
 ) -> None:

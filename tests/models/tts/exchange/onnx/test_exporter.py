@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from models.tts.jets.synthesizer import Synthesizer
 from processors.text.tokens import load_tokens
 from tests.models.tts.exchange.onnx.test_graph import random_rows
 from tests.models.tts.exchange.onnx.voices import make_voice
-from tests.tiny_voice import ROOT
 from utils.errors import UserError
 
 Exported = Callable[..., tuple[Path, Path]]
@@ -67,22 +64,6 @@ def test_what_is_refused_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(UserError, match="is a file"):
         export_voice(experiment, tmp_path / "voice", say=quiet)
     assert (tmp_path / "voice").read_text() == "mine"
-
-
-def test_command_line(tmp_path: Path) -> None:
-    experiment = make_voice(tmp_path / "experiment")
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(ROOT / "bins/export.py"), "--expt_dir", str(experiment), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-
-    good = run("--out", "voice", "--check", "1")
-    assert good.returncode == 0 and "voice.onnx" in good.stdout
-    assert good.stderr == ""
-    assert (tmp_path / "voice" / "voice.onnx.json").is_file()
-    bad = run("--out", "other", "--checkpoint", "step_00000007")
-    assert bad.returncode == 2 and bad.stderr.startswith("error: ") and bad.stderr.count("\n") == 1
-    assert "step_00000007" in bad.stderr and not (tmp_path / "other").exists()
 
 
 def test_a_stop_as_soon_as_the_folder_is_there_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
