@@ -16,17 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import kernels
 from models.kernels import (
-    dispatch,
     feature_distance,
-    forward_sum,
     grouped_conv,
     monotonic,
-    row_conv,
+    time_conv,
     weight_norm,
 )
-from models.kernels.row_conv import conv_of_one_channel, conv_to_one_channel
-from models.kernels.time_conv import TimeConv1d
+from models.kernels.time_conv import TimeConv1d, conv_of_one_channel, conv_to_one_channel
 from models.vocoders.convolutions import (
     WeightNormConv1d,
     WeightNormConv2d,
@@ -39,7 +37,7 @@ from models.vocoders.hifigan import HifiganGenerator
 ROOT = Path(__file__).resolve().parents[3]
 ON_GPU = torch.cuda.is_available()
 DEVICE = "cuda" if ON_GPU else "cpu"
-needs_kernels = pytest.mark.skipif(dispatch.tl is None, reason="needs Triton and a GPU, or TRITON_INTERPRET=1")
+needs_kernels = pytest.mark.skipif(kernels.tl is None, reason="needs Triton and a GPU, or TRITON_INTERPRET=1")
 needs_gpu = pytest.mark.skipif(not ON_GPU, reason="needs a CUDA GPU")
 # Largest difference relative to the size of the result.
 CLOSE = {torch.float32: 1e-4, torch.bfloat16: 2e-2, torch.float16: 1e-2}
@@ -47,7 +45,7 @@ HALF = torch.bfloat16 if ON_GPU else torch.float16
 Made = tuple[Callable[..., Tensor], list[Tensor]]
 
 
-@pytest.mark.skipif(ON_GPU or dispatch.INTERPRETED, reason="the kernels run in this process")
+@pytest.mark.skipif(ON_GPU or kernels.INTERPRETED, reason="the kernels run in this process")
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs Triton")
 def test_in_the_interpreter() -> None:
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
@@ -70,7 +68,7 @@ def lengths_of(most: int) -> Tensor:
 
 def biased(slope: float, dtype: torch.dtype) -> Made:
     inputs = [random(3, 48, 7, 33, dtype=dtype), random(48)]
-    return lambda y, bias: row_conv.bias_activation(y, bias, slope), inputs
+    return lambda y, bias: time_conv.bias_activation(y, bias, slope), inputs
 
 
 def distance(*shape: int, dtype: torch.dtype) -> Made:
@@ -83,7 +81,7 @@ def forward_sums(max_text: int, max_frames: int) -> Made:
 
     def losses(scores: Tensor) -> Tensor:
         padded = F.pad(scores.masked_fill(outside, -1e9), (1, 0), value=-1.0)
-        return forward_sum.forward_sum(F.log_softmax(padded, -1), text, frames)
+        return monotonic.forward_sum(F.log_softmax(padded, -1), text, frames)
 
     return losses, [4 * random(8, max_frames, max_text)]
 
@@ -105,11 +103,11 @@ def cases() -> list[tuple[ModuleType, Callable[[], Made]]]:
     """The module, and what makes a function with its inputs."""
     made: list[tuple[ModuleType, Callable[[], Made]]] = []
     for dtype in (torch.float32, HALF):
-        made += [(row_conv, partial(biased, slope, dtype)) for slope in (1.0, 0.1)]
+        made += [(time_conv, partial(biased, slope, dtype)) for slope in (1.0, 0.1)]
         shapes = ((4, 7, 1, 1001), (6, 16, 1, 33), (2, 1, 5, 4))
         made += [(feature_distance, partial(distance, *shape, dtype=dtype)) for shape in shapes]
     sizes = ((1, 1), (12, 40), (90, 600), (300, 1200)) if ON_GPU else ((1, 1), (12, 40))
-    made += [(forward_sum, partial(forward_sums, *size)) for size in sizes]
+    made += [(monotonic, partial(forward_sums, *size)) for size in sizes]
     made += [(grouped_conv, partial(grouped, *layer, torch.float32)) for layer in SMALL]
     made += [(grouped_conv, partial(grouped, *SMALL[1], HALF))]
     for *layer, length in LAYERS if ON_GPU else []:
