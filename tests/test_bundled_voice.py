@@ -83,41 +83,11 @@ def committed() -> Synthesizer:
 
 
 @pytest.mark.skipif(not COMMITTED, reason="no voice is bundled")
-@pytest.mark.parametrize("text", ["Why!", "Where to?", "I see...", "Stop!"])
-def test_every_mark_ends_a_sentence_of_the_committed_voice(committed: Synthesizer, text: str) -> None:
+@pytest.mark.parametrize("text", ["Why!", "I see...", "Note: this is new.", "It was late; we left.", "Wait... what?"])
+def test_every_mark_of_the_committed_voice_is_a_pause(committed: Synthesizer, text: str) -> None:
     wave, rate = committed.tts(text)
-    end = wave[-round(0.05 * rate) :]
-    assert 10 * np.log10(np.mean(end**2)) < active_level_db(wave, rate) - 20
-
-
-@pytest.mark.skipif(not COMMITTED, reason="no voice is bundled")
-@pytest.mark.parametrize(
-    "text", ["He left \u2014 then came back.", "Note: this is new.", "It was late; we left.", "Wait... what?"]
-)
-def test_every_mark_within_a_sentence_of_the_committed_voice_is_a_pause(committed: Synthesizer, text: str) -> None:
-    wave, rate = committed.tts(text)
-    size = rate // 100
-    power = np.square(wave[: len(wave) // size * size]).reshape(-1, size).mean(axis=1)
-    loud = np.flatnonzero(10 * np.log10(power + 1e-12) > active_level_db(wave, rate) - 25)
-    assert np.diff(loud).max() > 10  # steps of 10 ms
-
-
-@pytest.mark.skipif(not COMMITTED, reason="no voice is bundled")
-def test_a_pause_of_the_committed_voice_is_as_quiet_as_what_is_around_it(committed: Synthesizer) -> None:
-    texts = ("He saw the ship.", "It was late.")
-    first, second = (committed.tts(text)[0] for text in texts)
-    wave, rate = committed.tts("\n\n".join(texts), paragraph_silence=0.6, trailing_silence=0.6)
-    size = rate // 50
-    wave, end = np.split(wave, [-round(0.6 * rate)])
-    pause = wave[len(first) : len(wave) - len(second)]
-    assert np.array_equal(pause, end), "after the last word, too"
-    assert len(pause) == round(0.6 * rate)
-
-    def quiet(part: np.ndarray) -> float:
-        return 10 * np.log10(min(np.mean(part[start : start + size] ** 2) for start in range(0, 2 * size, size // 4)))
-
-    ramp = round(0.003 * rate)
-    around = quiet(first[-3 * size - ramp : -ramp]), quiet(second[ramp:])
-    levels = 10 * np.log10(np.square(pause.reshape(-1, size)).mean(axis=1))
-    assert all(abs(levels.mean() - floor) < 3 for floor in around) and np.ptp(levels) < 12
-    assert np.abs(np.diff(wave[len(first) - size :][: len(pause) + 2 * size])).max() < 0.01  # no click
+    active, size = active_level_db(wave, rate), rate // 100
+    assert 10 * np.log10(np.mean(wave[-5 * size :] ** 2)) < active - 20
+    if len(text) > 9:  # a mark within
+        power = np.square(wave[: len(wave) // size * size]).reshape(-1, size).mean(axis=1)
+        assert np.diff(np.flatnonzero(10 * np.log10(power + 1e-12) > active - 25)).max() > 10

@@ -30,11 +30,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_experiment(tmp_path_factory.mktemp("voice"))
 
 
-def speak(folder: Path, *flags: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, str(ROOT / "bins/inference.py"), f"--expt_dir={folder}", "--device=cpu", *flags]
-    return subprocess.run(command, input=stdin or b"", capture_output=True, timeout=300, check=False)
-
-
 @pytest.fixture
 def speak_here(folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
     """The same in this process, without the slow start of another one."""
@@ -57,8 +52,8 @@ def lines_of(output: bytes) -> list[str]:
     return output.decode().splitlines()
 
 
-def test_one_text(folder: Path, tmp_path: Path) -> None:
-    done = speak(folder, f"--output_dir={tmp_path}", "--text", "Hello there. How are you?", "--speed", "2")
+def test_one_text(speak_here: Here, tmp_path: Path) -> None:
+    done = speak_here(f"--output_dir={tmp_path}", "--text", "Hello there. How are you?", "--speed", "2")
     assert (done.returncode, done.stderr) == (0, b"")
     (line,) = lines_of(done.stdout)
     path, duration, unit, name, rtf = line.split()
@@ -91,7 +86,7 @@ def test_a_wav_that_is_replaced_is_told(speak_here: Here, tmp_path: Path) -> Non
 
 
 def test_speaking_imports_only_what_it_needs(folder: Path, tmp_path: Path) -> None:
-    heavy = ["numba", "scipy", "librosa", "tensorboard", "matplotlib", "accelerate", "nltk", "onnx"]
+    heavy = ["numba", "scipy", "librosa", "tensorboard", "matplotlib", "accelerate", "nltk", "pyarrow", "xxhash"]
     program = (
         "import runpy, sys\n"
         f"sys.argv = ['', '--expt_dir={folder}', '--device=cpu', '--text=Hello.', '--output_dir={tmp_path}']\n"
@@ -102,8 +97,8 @@ def test_speaking_imports_only_what_it_needs(folder: Path, tmp_path: Path) -> No
     assert done.stderr.strip() == "" and (tmp_path / "0001.wav").is_file()
 
 
-def test_lines_of_standard_input_and_the_default_folder(folder: Path) -> None:
-    done = speak(folder, "--text=-", stdin="One line.\n\n***\nZwölf \xff.\n".encode("latin-1"))
+def test_lines_of_standard_input_and_the_default_folder(speak_here: Here, folder: Path) -> None:
+    done = speak_here("--text=-", stdin="One line.\n\n***\nZwölf \xff.\n".encode("latin-1"))
     assert done.returncode == 1, "a line was skipped"
     assert [Path(line.split()[0]).name for line in lines_of(done.stdout)] == ["0001.wav", "0003.wav"]
     assert lines_of(done.stderr) == ["skipped line 2: the text '***' holds nothing that can be spoken"]
@@ -118,22 +113,14 @@ def test_a_plain_file_becomes_one_wav(speak_here: Here, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["chapter.wav"]
     wave = soundfile.read(tmp_path / "out/chapter.wav")[0]
-    silent = np.flatnonzero(np.convolve(np.abs(wave) < 0.02, np.ones(2 * RATE), mode="valid") > 2 * RATE - 0.5)
-    assert len(silent) >= 1, "two seconds between the paragraphs"
+    loud = np.flatnonzero(np.abs(wave) > 0.02)
+    assert np.diff(loud).max() > 2 * RATE, "two seconds between the paragraphs"
 
 
 def test_id_lines_become_a_wav_each(speak_here: Here, tmp_path: Path) -> None:
     text = tmp_path / "list.txt"
-    rows = [
-        "clip 1|Hello there.",
-        "b|***",
-        "../c|Out!",
-        "/etc/d|Out!",
-        "sub/e|Two. Three.|two. three.",
-        "CLIP 1|Again.",
-        "no bar",
-    ]
-    text.write_text("\n".join(rows))
+    rows = "clip 1|Hello there.\nb|***\n../c|Out!\n/etc/d|Out!\nsub/e|Two. Three.|two. three.\nCLIP 1|Again.\nno bar"
+    text.write_text(rows)
     out = tmp_path / "deep" / "out"
     done = speak_here(f"--output_dir={out}", f"--text_file={text}")
     assert done.returncode == 1, "some were skipped"
@@ -187,23 +174,15 @@ def test_words_in_another_script_are_left_out_with_one_note_for_each_text(speak_
     assert speak_here(out, "--text", marked).stderr == b""
 
 
-def test_a_split_says_what_its_texts_have_lost(speak_here: Here, tmp_path: Path) -> None:
-    text = "Hello Привет."
-    make_corpus(tmp_path / "data" / "Tiny", [("u1", text, TextFrontEnd(EnglishIpa()).phonemise(text))])
-    data = f"--set=preprocess.processed_dir={tmp_path / 'data'}"
-    done = speak_here("--mode=batch", "--dataset=Tiny", data, f"--output_dir={tmp_path / 'out'}")
-    assert lines_of(done.stderr) == ['note: left out of u1, the voice cannot read it: "Привет"']
-
-
-def test_a_split_of_a_corpus(folder: Path, speak_here: Here, tmp_path: Path) -> None:
+def test_a_split_of_a_corpus(speak_here: Here, tmp_path: Path) -> None:
     frontend = TextFrontEnd(EnglishIpa())
-    texts = {"u1": "Hello there.", "u2": "A longer one, with more words in it.", "../escape": "Out!"}
+    texts = {"u1": "Hello there.", "u2": "A longer one, Привет, with more words in it.", "../escape": "Out!"}
     rows = [(name, text, frontend.phonemise(text)) for name, text in texts.items()]
     rows.append(("u4", "Unknown phones.", ["^", "QQ", "$"]))
     make_corpus(tmp_path / "data" / "Tiny", rows)
     data = f"--set=preprocess.processed_dir={tmp_path / 'data'}"
     flags = [f"--output_dir={tmp_path / 'out'}", "--dataset=Tiny", data]
-    done = speak(folder, "--mode=batch", *flags)
+    done = speak_here("--mode=batch", *flags)
     assert done.returncode == 0
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["manifest.jsonl", "u1.wav", "u2.wav"]
     rows_made = [json.loads(line) for line in (tmp_path / "out/manifest.jsonl").read_text().splitlines()]
@@ -211,7 +190,8 @@ def test_a_split_of_a_corpus(folder: Path, speak_here: Here, tmp_path: Path) -> 
     summary, rate = lines_of(done.stdout)
     assert summary.startswith("2 utterances, ") and "RTF" in summary and "x real time" in summary
     assert rate.startswith("speaking rate ") and "recordings" in rate
-    assert [line.split(":")[0] for line in lines_of(done.stderr)] == ["skipped ../escape", "skipped u4"]
+    skipped = ["note", "skipped ../escape", "skipped u4"]
+    assert [line.split(":")[0] for line in lines_of(done.stderr)] == skipped
     # The same utterance alone gives the same samples.
     alone = speak_here(f"--output_dir={tmp_path / 'alone'}", "--text", "Hello there.")
     assert alone.returncode == 0
@@ -221,9 +201,9 @@ def test_a_split_of_a_corpus(folder: Path, speak_here: Here, tmp_path: Path) -> 
     assert empty.returncode == 2 and b"the split valid of Tiny is empty" in empty.stderr
 
 
-def test_a_stream_is_raw_audio_and_nothing_else(folder: Path, speak_here: Here, tmp_path: Path) -> None:
+def test_a_stream_is_raw_audio_and_nothing_else(speak_here: Here, tmp_path: Path) -> None:
     text = "Hello there. How are you?"
-    done = speak(folder, "--stream", "--text", text)
+    done = speak_here("--stream", "--text", text)
     assert (done.returncode, done.stderr) == (0, b"")
     streamed = np.frombuffer(done.stdout, "<i2")
     assert speak_here(f"--output_dir={tmp_path}", "--text", text).returncode == 0
@@ -251,18 +231,18 @@ def test_a_stream_stops_silently_when_nobody_listens(folder: Path) -> None:
     ("text", "made"),
     [("It begins. It goes on.\n", ["speech.wav"]), ("a|Hello.\nb|Bye.\n", ["a.wav", "b.wav", "manifest.jsonl"])],
 )
-def test_a_pipe_is_a_text_file(folder: Path, tmp_path: Path, text: str, made: list[str]) -> None:
+def test_a_pipe_is_a_text_file(speak_here: Here, tmp_path: Path, text: str, made: list[str]) -> None:
     pipe = tmp_path / "speech.fifo"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
     writer.start()
-    done = speak(folder, f"--output_dir={tmp_path / 'out'}", f"--text_file={pipe}")
+    done = speak_here(f"--output_dir={tmp_path / 'out'}", f"--text_file={pipe}")
     assert (done.returncode, done.stderr) == (0, b"")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == made
     assert all(soundfile.info(path).duration > 0.1 for path in (tmp_path / "out").glob("*.wav"))
 
 
-def test_process_substitution_is_streamed(folder: Path) -> None:
+def test_process_substitution_is_streamed(folder: Path, speak_here: Here) -> None:
     read, write = os.pipe()  # what a shell makes of <(command)
     os.write(write, b"Hello there. How are you?")
     os.close(write)
@@ -271,12 +251,12 @@ def test_process_substitution_is_streamed(folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, pass_fds=[read], timeout=300, check=False)
     os.close(read)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout == speak(folder, "--stream", "--text", "Hello there. How are you?").stdout != b""
+    assert done.stdout == speak_here("--stream", "--text", "Hello there. How are you?").stdout != b""
 
 
 def test_an_interrupted_file_leaves_nothing_behind(speak_here: Here, tmp_path: Path) -> None:
     text = tmp_path / "bad.txt"
-    text.write_bytes(b"A sentence is here, and it is fine. " * 2000 + b"\xff\xfe")
+    text.write_bytes(b"Fine." + b"\n" * 70_000 + b"\xff\xfe")  # more than is looked at before it speaks
     done = speak_here(f"--output_dir={tmp_path / 'out'}", f"--text_file={text}", "--set=inference.speed=4")
     assert done.returncode == 2 and b"is not UTF-8" in done.stderr
     assert list((tmp_path / "out").iterdir()) == []
@@ -286,28 +266,19 @@ def test_an_interrupted_file_leaves_nothing_behind(speak_here: Here, tmp_path: P
     ("flags", "message"),
     [
         (["--text=***"], "error: the text '***' holds nothing that can be spoken"),
-        (["--text="], "error: the text is empty"),
         (["--text=<speak>x"], "error: SSML, line 1, column 9"),
-        (["--text=x", "--speed=9"], "inference.speed must be at most 4"),
         (["--text=x", "--pitch=high"], "inference.pitch_semitones"),
         (["--text=x", "--checkpoint=nope"], 'choose "last", "best" or one of step_00000001, step_00000002'),
-        (["--text=x", "--set=inference.sped=2"], "sped"),
-        (["--text=x", "--mode=batch"], "--mode batch speaks a split"),
         (["--mode=single"], "--mode single needs --text or --text_file"),
         (["--stream"], "--stream speaks a text: give --text or --text_file, not a split"),
         (["--text=-"], "error: there is nothing to speak: the input is empty"),
         (["--text_file=/no/such.txt"], "--text_file /no/such.txt: no such file"),
-        (["--text_file=/dev"], "--text_file /dev is a folder; give a text file"),
         (["--text_file=/dev/zero"], "--text_file /dev/zero is a device; give a text file, a pipe, or --text -"),
         (["--text=x", "--text_file=y"], "not allowed with"),
-        (["--text=x", "--config=/no/such.json"], "/no/such.json"),
         (["--text=x", "--output_dir=/dev/null/x"], "--output_dir /dev/null/x: /dev/null is a file, not a folder"),
-        (["--text=x", "--output_dir=/proc/foo"], "error: --output_dir /proc/foo: no folder can be made there"),
         (["--mode=batch", "--dataset=Nope"], "has no such corpus; choose LJSpeech"),
-        (["--mode=batch", "--set=preprocess.processed_dir=/no/such"], "no finished features of the corpus LJSpeech"),
         (["--text=x", "--speed=9"], "error: --speed: inference.speed must be at most 4"),
         (["--mode=some"], "invalid choice"),
-        (["--txt=x"], "unrecognized arguments"),
         (["--text=x", "--expt_dir=/no/such"], "--expt_dir /no/such: no such folder"),
     ],
 )
@@ -317,27 +288,12 @@ def test_wrong_flags(speak_here: Here, flags: list[str], message: str) -> None:
     assert message in done.stderr.decode() and done.stdout == b""
 
 
-def test_the_config_is_loaded_once(speak_here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from models.tts import speaking
-
-    loads: list[Path] = []
-    load = speaking.load_experiment_config
-    monkeypatch.setattr(speaking, "load_experiment_config", lambda *given: (loads.append(given[0]), load(*given))[1])
-    make_corpus(tmp_path / "data" / "Tiny", [("u1", "Hello.", TextFrontEnd(EnglishIpa()).phonemise("Hello."))])
-    data = f"--set=preprocess.processed_dir={tmp_path / 'data'}"
-    done = speak_here("--mode=batch", "--dataset=Tiny", data, f"--output_dir={tmp_path / 'out'}")
-    assert (done.returncode, len(loads)) == (0, 1)
-
-
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--mode=batch", "--dataset=Nope"], "--infer_dataset Nope: "),
         (["--mode=batch", "--text=x"], "leave out --infer_text and --infer_text_file"),
-        (["--text_file=/no/such.txt"], "--infer_text_file /no/such.txt: no such file"),
         (["--text=x", "--pitch=high"], "--infer_pitch: inference.pitch_semitones"),
-        (["--text=x", "--set=inference.sped=2"], "--set: "),
-        (["--mode=batch"], "and to this command"),
     ],
 )
 def test_run_sh_is_answered_with_its_own_flags(

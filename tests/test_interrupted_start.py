@@ -14,17 +14,12 @@ from utils.files import PROJECT_ROOT
 
 # In the place of packages, whichever a script imports first: says so, and takes long.
 SLOW = "import time\nprint('loading', flush=True)\ntime.sleep(120)\n"
+EXPT, CONFIG = "--expt_dir=x", "--config=x"
 FLAGS = {
-    "calibrate": ["--expt_dir=x"],
-    "convert": ["--to_espnet", "--expt_dir=x", "--out=y"],
-    "download": ["--config=x"],
-    "evaluate": ["--expt_dir=x"],
-    "export": ["--expt_dir=x", "--out=y"],
-    "inference": ["--expt_dir=x"],
-    "pack": ["--expt_dir=x", "--corpus=x", "--licence=x"],
-    "preprocess": ["--config=x"],
-    "train": ["--config=x", "--name=x"],
-}
+    "calibrate": [EXPT], "convert": ["--to_espnet", EXPT, "--out=y"], "download": [CONFIG], "evaluate": [EXPT],
+    "export": [EXPT, "--out=y"], "inference": [EXPT], "pack": [EXPT, "--corpus=x", "--licence=x"],
+    "preprocess": [CONFIG], "train": [CONFIG, "--name=x"],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("script", FLAGS)

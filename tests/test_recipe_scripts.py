@@ -88,24 +88,6 @@ def test_the_demonstration_begins_with_the_bundled_voice(recipe: Recipe) -> None
     assert [call[1] for call in recipe.started()] == list("31233")
 
 
-def test_without_a_bundled_voice_the_demonstration_says_so_and_starts_nothing(recipe: Recipe) -> None:
-    (recipe.here / "voice").rmdir()
-    done = recipe.run("demo.sh")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith(f"error: there is no bundled voice in {recipe.here}/voice")
-    assert recipe.started() == recipe.started("setup.sh") == []
-
-
-def test_the_demonstration_ends_with_three_of_its_wavs(recipe: Recipe) -> None:
-    result = recipe.root / "ckpts/tts/demo/result"
-    for name in ("single/0001", "b", "a", "d", "c"):
-        (result / name).parent.mkdir(exist_ok=True)
-        (result / f"{name}.wav").touch()
-    told = recipe.run("demo.sh").stdout.splitlines()
-    start = next(i for i, line in enumerate(told) if line.startswith(f"5 wavs below {result}"))
-    assert told[start + 1 : start + 5] == [*(f"  {result}/{name}.wav" for name in ("single/0001", "a", "b")), ""]
-
-
 def test_the_demonstration_stops_at_a_failure(recipe: Recipe) -> None:
     assert recipe.run("demo.sh", STUB_FAILS="--stage 2").returncode == 9
     assert [call[1] for call in recipe.started()] == list("3312")
@@ -124,11 +106,6 @@ def test_a_speedrun_is_three_stages_with_their_times(recipe: Recipe, corpus: Pat
         assert re.search(rf"== {label} took \d+:\d\d", done.stdout)
         assert re.search(rf"(?m)^{label} +\d+:\d\d$", done.stdout)
     assert re.search(r"together +\d+:\d\d", done.stdout)
-
-
-def test_a_speedrun_without_a_name(recipe: Recipe, corpus: Path) -> None:
-    assert recipe.run("speedrun.sh", str(corpus), "--resume").returncode == 0
-    assert recipe.started()[1][2:4] == ["--name", "speedrun"] and recipe.started()[1][-1] == "--resume"
 
 
 def test_the_flags_are_for_all_three_stages(recipe: Recipe, corpus: Path) -> None:

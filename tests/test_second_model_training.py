@@ -171,12 +171,6 @@ def test_nothing_is_saved_or_validated_while_the_latest_step_was_bad(run: Run, m
     assert steps(run("lost", resume=True)) == [4, 8]
 
 
-def test_a_request_to_stop_waits_for_a_good_step(run: Run) -> None:
-    stop = stop_with(signal.SIGTERM, 5)
-    trainer = run("voice", hook=lambda step: stop(step) * (math.nan if step in (5, 6) else 1.0))
-    assert (steps(trainer), trainer.stopped) == ([4, 7], True)
-
-
 def test_its_config_is_strict_and_typed(run: Run) -> None:
     with pytest.raises(UserError, match="did you mean model.width?"):
         run("voice", "model.widht=4")

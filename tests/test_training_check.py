@@ -8,12 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from models.base.experiment import check_source
-from models.registry import load_config
-from processors.text.tokens import ipa_tokens
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, TINY, make_experiment
-from utils.errors import UserError
 
 Check = Callable[..., tuple[int, str]]
 
@@ -52,35 +48,8 @@ def test_what_fits_needs_no_word(check: Check) -> None:
     assert check(*other) == (0, "")
 
 
-@pytest.mark.parametrize(
-    "setting", ["preprocess.sample_rate=24000", "model.hidden_channels=32", "model.generator=istft"]
-)
-def test_settings_are_refused_in_the_words_of_stage_2(check: Check, voice: Path, setting: str) -> None:
-    with pytest.raises(UserError) as refused:
-        check_source(voice, ipa_tokens(), load_config(ROOT / "config/jets.json", [*TINY, setting]), ("network",))
-    status, told = check(setting)
-    assert (status, told) == (2, f"error: {refused.value}\n")
-    assert setting.partition("=")[0] in told and f"; train with its own settings: --config {voice}/config.json" in told
-
-
 def test_a_name_that_is_taken_is_refused(check: Check, tmp_path: Path) -> None:
     assert check(f"log_dir={tmp_path}", name="mine") == (0, "")
     expt = make_experiment(tmp_path / "mine")
     status, told = check(f"log_dir={tmp_path}", name="mine")
     assert status == 2 and told.startswith(f"error: {expt} holds an experiment already: ")
-
-
-def test_another_text_front_end_is_refused(check: Check, voice: Path) -> None:
-    status, told = check("preprocess.phone_extractor=lexicon")
-    assert status == 2
-    assert told.startswith(f"error: --finetune_from {voice} has other tokens than this corpus (only there: ")
-
-
-def test_another_language_of_the_same_tokens_is_not(check: Check) -> None:
-    pytest.importorskip("espeakng_loader")
-    assert check("preprocess.phone_extractor=espeak", "preprocess.language=de") == (0, "")
-
-
-def test_a_folder_without_a_voice_is_refused(check: Check, tmp_path: Path) -> None:
-    message = f"error: --finetune_from {tmp_path} is no experiment folder: it has no config.json\n"
-    assert check(source=tmp_path) == (2, message)

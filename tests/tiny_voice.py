@@ -16,18 +16,13 @@ from tests.stored_corpus import store_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = [
-    "model.hidden_channels=16",
-    *(f"model.{part}.layers=1" for part in ("encoder", "decoder")),
+    "model.hidden_channels=16", *(f"model.{part}.layers=1" for part in ("encoder", "decoder")),
     *(f"model.{part}.ffn_channels=16" for part in ("encoder", "decoder")),
     *(f"model.{part}_predictor.channels=16" for part in ("duration", "pitch", "energy")),
-    "model.generators.hifigan.channels=16",
-    "model.generators.hifigan.resblock_kernel_sizes=[3, 5]",
-    "model.generators.hifigan.resblock_dilations=[[1, 3], [1, 3]]",
-    "model.generators.hifigan_light.channels=16",
-    "model.generators.istft.channels=16",
-    "model.generators.istft.ffn_channels=16",
-    "model.generators.istft.layers=2",
-]
+    "model.generators.hifigan.channels=16", "model.generators.hifigan.resblock_kernel_sizes=[3, 5]",
+    "model.generators.hifigan.resblock_dilations=[[1, 3], [1, 3]]", "model.generators.hifigan_light.channels=16",
+    "model.generators.istft.channels=16", "model.generators.istft.ffn_channels=16", "model.generators.istft.layers=2",
+]  # fmt: skip
 STATISTICS = {"log_f0_mean": 5.3, "log_f0_std": 0.25, "energy_mean": 20.0, "energy_std": 10.0}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.kernels.dispatch import channels_last, tl, triton, uses_triton
+from models.kernels import channels_last, tl, triton, uses_triton
 
 BLOCK = 4096
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.kernels.dispatch import tl, triton
+from models.kernels import tl, triton
 
 SMALLEST = 16  # of a side of a matrix that tensor cores multiply
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from models.kernels.dispatch import tl, triton, uses_triton
+from models.kernels import tl, triton, uses_triton
 
 
 def grouped_conv(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:

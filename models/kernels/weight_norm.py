@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from models.kernels.dispatch import tl, triton, uses_triton
+from models.kernels import tl, triton, uses_triton
 
 BLOCK = 1024
 # Weights start at multiples of so many elements, as matrix units want them.

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.kernels.row_conv import row_conv, with_bias
+from models.kernels.time_conv import row_conv, with_bias
 from models.kernels.weight_norm import weight_norm
 
 # Silences what lies behind the end of each utterance of a batch.

@@ -77,16 +77,6 @@ def test_keys_without_a_counterpart_are_named(write, caplog):
         assert key in caplog.text
 
 
-def test_list_of_keep_last_means_its_first_count(write):
-    assert load_config(write("train: {keep_last: [3, -1]}")).train.keep_last == 3
-
-
-def test_our_own_key_wins_over_theirs(write, caplog):
-    config = load_config(write("train: {grad_clip: 2.0, grad_clip_thresh: 1.0}"))
-    assert config.train.grad_clip == 2.0
-    assert "train.grad_clip_thresh" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -16,40 +16,28 @@ from utils.errors import UserError
         # keys
         ("train: {batchsize: 4}", "exp.json: unknown key train.batchsize; did you mean train.batch_size?"),
         ("batch_size: 4", "exp.json: unknown key batch_size; did you mean train.batch_size?"),
-        ("train: {sample_rate: 4}", "unknown key train.sample_rate; did you mean preprocess.sample_rate?"),
         ("train: {adamW: {}}", "unknown key train.adamW; did you mean train.AdamW?"),
-        ("train: {AdamW: {epsilon: 1}}", "unknown key train.AdamW.epsilon; did you mean train.AdamW.eps?"),
-        ("train: {AdamW: {momentum: 1}}", "unknown key train.AdamW.momentum; keys of train.AdamW: betas, eps"),
         ("xyzzy: 1", "unknown key xyzzy; keys of the top level: model_type, dataset"),
         # types
         ("train: {batch_size: '4'}", 'train.batch_size must be a whole number, but "4" is given'),
-        ("train: {batch_size: true}", "train.batch_size must be a whole number, but true is given"),
         ("train: {batch_size: 4.5}", "train.batch_size must be a whole number, but 4.5 is given"),
-        ("train: {batch_size: null}", "train.batch_size must be a whole number, but null is given"),
         ("train: {deterministic: 'yes'}", 'train.deterministic must be true or false, but "yes" is given'),
         ("log_dir: 5", "log_dir must be text in quotes, but 5 is given"),
         ("dataset: 'LJSpeech'", 'dataset must be a list in [ ], but "LJSpeech" is given'),
         ("train: {AdamW: {betas: [0.9]}}", "train.AdamW.betas has too few entries"),
-        ("train: {AdamW: {betas: [0.9, 0.9, 0.9]}}", "train.AdamW.betas must be a list with at most 2 entries"),
         ("train: 4", "exp.json: train is a section of keys in { }, but 4 is given"),
-        ("train: null", "exp.json: train is a section of keys in { }, but None is given"),
         ("preprocess: {fmax: 'x'}", 'preprocess.fmax must be a number or null, but "x" is given'),
         ("train: {learning_rate: Infinity}", "train.learning_rate must be a finite number below 1e300"),
-        ("preprocess: {fmax: 1e400}", "preprocess.fmax must be a finite number below 1e300"),
         (f"train: {{batch_size: 0x{'f' * 50_000}}}", "train.batch_size must be a finite number"),
         (f"train: 0x{'f' * 50_000}", "train must be a finite number"),
         ("preprocess: {processed_dir: 'a\\0b'}", "preprocess.processed_dir holds NUL"),
         ("dataset_path: {'\\ud800': 'x'}", "dataset_path holds NUL, or half of a pair"),
         (f"dataset: {'[' * 30}{']' * 30}", "dataset is nested too deeply"),
         ("model: {encoder: {layers: 1e8}}", "model.encoder.layers must be at most 256, but 100000000.0 is given"),
-        ("train: {batch_size: 1e8}", "train.batch_size must be at most 65536, but 100000000.0 is given"),
         # limits
         ("train: {batch_size: 0}", "train.batch_size must be above 0, but 0 is given"),
         ("train: {AdamW: {betas: [0.9, 1]}}", "train.AdamW.betas[1] must be below 1, but 1 is given"),
-        ("inference: {speed: 9}", "inference.speed must be at most 4, but 9 is given"),
-        ("dataset: []", "dataset must be a list with at least 1 entries"),
         ("train: {precision: 'bf1'}", 'but "bf1" is given; did you mean "bf16"?'),
-        ("preprocess: {phone_extractor: 'espeek'}", 'is given; did you mean "espeak"?'),
         # rules over several keys
         ("preprocess: {n_fft: 512}", "exp.json: preprocess: n_fft (512) must be at least win_size (1024)"),
         ("preprocess: {hop_size: 300}", "must equal preprocess.hop_size (300)"),
@@ -57,11 +45,9 @@ from utils.errors import UserError
         ("train: {segment_size: 2}", "train.segment_size (2 frames of 256 samples) is shorter than one spectrum"),
         ("model: {hidden_channels: 255}", "exp.json: model: hidden_channels (255) must divide by encoder.heads (2)"),
         ("dataset: ['mine']", "dataset names 'mine', which has no folder in dataset_path"),
-        ("dataset: ['LJSpeech', 'LJSpeech']", "dataset names a corpus twice"),
         ("dataset: ['../x']", "dataset names '../x'; a name is made of letters"),
         # model_type
         ("model_type: 'jets'", """model_type must be one of "Jets", but 'jets' is given; did you mean "Jets"?"""),
-        ("model_type: ['Jets']", "model_type must be one of"),
         ("download: {Mine: {url: 'x'}}", "the keys download.Mine.size, download.Mine.sha256 are missing"),
     ],
 )
@@ -76,11 +62,6 @@ def test_the_file_with_the_mistake_is_named_and_not_the_one_that_was_given(write
     write("train: {batch_size: -1}", "middle.json")
     with pytest.raises(UserError, match=r"middle\.json: train\.batch_size"):
         load_config(write("train: {max_epoch: 3}", "top.json", base="middle.json"))
-
-
-def test_a_value_that_was_put_right_further_up_is_no_mistake(write):
-    write("train: {batch_size: -1}", "middle.json")
-    assert load_config(write("train: {batch_size: 1}", "top.json", base="middle.json")).train.batch_size == 1
 
 
 def test_a_broken_rule_names_the_last_file_that_touched_it(write):
@@ -98,34 +79,22 @@ def test_all_mistakes_are_named_at_once(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the file is empty"),
-        ("{a: 1\n b: 2}", 'line 2, column 2: unexpected "b"; a comma'),
-        ("{a: [1, 2}", "the [ of line 1 is never closed"),
+        ("", "the file is empty"), ("{a: 1\n b: 2}", 'line 2, column 2: unexpected "b"; a comma'),
         ("{\n\na: {b: 1}\n", "the { of line 1 is never closed"),
-        ("{a: /* x }", "the comment /* of line 1 is never closed"),
         ("{a: 'x\n'}", "a string must end on the line it starts on"),
-        ("{a = 1}", 'unexpected "="; a colon separates'),
-        ("{# x\n}", 'unexpected "#"; comments start with //'),
-        ("{a: }", 'line 1, column 5: unexpected "}"; a value is missing'),
-        ("{a: True}", "true, false and null are lower case"),
-        ("{a: 1, a: 2}", "the key 'a' stands twice"),
-        ("[1]", "a config file holds one section"),
+        ("{# x\n}", 'unexpected "#"; comments start with //'), ("{a: True}", "true, false and null are lower case"),
+        ("{a: 1, a: 2}", "the key 'a' stands twice"), ("[1]", "a config file holds one section"),
         ("{base_config: 'nowhere.json'}", "base_config 'nowhere.json' does not exist (looked for"),
-        ("{base_config: 3}", "base_config must be the path of a config file, but 3"),
         ("{}", 'the key model_type is missing (known: "Jets")'),
         ("{model_type: 'Jets'}", 'are missing; start from a base, for instance "base_config"'),
     ],
-)
+)  # fmt: skip
 def test_files_that_cannot_be_read(write, tmp_path, text, message):
     path = tmp_path / "exp.json"
     path.write_text(text)
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         load_config(path)
     assert "exp.json: " in str(caught.value)
-
-
-def test_the_same_key_twice_with_the_same_value_is_no_mistake(write):
-    assert load_config(write("log_dir: 'x', log_dir: 'x'")).log_dir == "x"
 
 
 def test_no_file_folder_and_wrong_encoding(tmp_path):
@@ -149,18 +118,12 @@ def test_circle_of_bases(write):
     ("override", "message"),
     [
         ("train.batch_size", "expected section.key=value"),
-        ("=3", "expected section.key=value"),
-        ("train..batch_size=3", "expected section.key=value"),
         ("train.batchsize=3", "--set: unknown key train.batchsize; did you mean train.batch_size?"),
         ("train.batch_size=three", '--set: train.batch_size must be a whole number, but "three" is given'),
-        ("train.batch_size.x=3", "--set: train.batch_size must be a whole number"),
-        ("train=3", "--set: train is a section"),
-        ("model_type=VITS", "--set model_type: model_type must be one of"),
-        ("train.learning_rate=Infinity", "--set train.learning_rate: train.learning_rate must be a finite"),
-        ("log_dir=a\0b", "--set log_dir: log_dir holds NUL"),
-        (f"dataset={'[' * 100_000}", "must be a list"),
+        ("train=3", "--set: train is a section"), ("model_type=VITS", "--set model_type: model_type must be one of"),
+        ("log_dir=a\0b", "--set log_dir: log_dir holds NUL"), (f"dataset={'[' * 100_000}", "must be a list"),
     ],
-)
+)  # fmt: skip
 def test_overrides(write, override, message):
     with pytest.raises(UserError, match=re.escape(message)):
         load_config(write(""), [override])

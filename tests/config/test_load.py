@@ -10,7 +10,7 @@ import pytest
 from config.schema import config_to_dict, save_config
 from models.registry import load_config, load_experiment_config
 from utils.errors import UserError
-from utils.files import PROJECT_ROOT, project_path
+from utils.files import PROJECT_ROOT
 
 RECIPE = PROJECT_ROOT / "egs/tts/Jets/exp_config.json"
 
@@ -22,10 +22,6 @@ def test_recipe_has_the_promised_defaults(monkeypatch, tmp_path):
     assert (config.train.batch_size, config.train.segment_size, config.train.learning_rate) == (16, 64, 2e-4)
     assert config.train.AdamW.betas == (0.8, 0.99)
     assert (config.log_dir, config.preprocess.processed_dir) == ("ckpts/tts", "data")
-
-
-def test_recipe_repeats_the_defaults_and_changes_none():
-    assert load_config(RECIPE) == load_config(PROJECT_ROOT / "config/jets.json")
 
 
 def test_later_files_win_key_by_key_and_lists_are_replaced(write):
@@ -57,10 +53,7 @@ def test_overrides_win_in_their_order(write):
     ("override", "value"),
     [
         ("log_dir=runs/a b", "runs/a b"),
-        ("log_dir='quoted'", "quoted"),
         ("log_dir=2024", "2024"),
-        ("log_dir=true", "true"),
-        ("log_dir=null", "null"),
         ("log_dir=a=b", "a=b"),
         ("log_dir=$HOME `x`", "$HOME `x`"),
     ],
@@ -82,31 +75,12 @@ def test_names_of_corpora_may_have_dots(write):
     assert (config.dataset_path["my.voice"], config.download["my.voice"].size) == ("somewhere", 5)
 
 
-def test_paths_start_at_the_project(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    assert project_path("data") == PROJECT_ROOT / "data"
-    assert project_path("../x") == PROJECT_ROOT.parent / "x"
-    assert project_path("/abs") == project_path("/abs").absolute()
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert project_path("~/v") == tmp_path / "v"
-
-
 def test_saved_config_loads_as_the_same_config(write, tmp_path):
     config = load_config(write('log_dir: "Käse/\\"x\\"", train: {lr_decay: 0.1234567890123}'))
     save_config(config, tmp_path / "expt" / "config.json")
     assert load_experiment_config(tmp_path / "expt") == config
     assert json.loads((tmp_path / "expt" / "config.json").read_text()) == config_to_dict(config)
     assert [path.name for path in (tmp_path / "expt").iterdir()] == ["config.json"]
-
-
-def test_failed_save_leaves_the_old_file(write, tmp_path, monkeypatch):
-    target = tmp_path / "config.json"
-    target.write_text("old")
-    monkeypatch.setattr("utils.files.os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        save_config(load_config(write("")), target)
-    assert target.read_text() == "old"
-    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "exp.json"}
 
 
 def test_older_experiments_take_todays_defaults_and_lose_dead_keys_with_one_warning(write, tmp_path, caplog):
@@ -132,8 +106,3 @@ def test_keys_that_are_gone_load_where_they_changed_nothing(write, tmp_path, cap
     other = {"true": "false", "false": "true"}[harmless]
     with pytest.raises(UserError, match=rf"train\.{key} was removed, as it .*: leave it out$"):
         load_config(write(""), [f"train.{key}={other}"])
-
-
-def test_folder_without_an_experiment(tmp_path):
-    with pytest.raises(UserError, match="is no experiment folder: it has no config.json"):
-        load_experiment_config(tmp_path)

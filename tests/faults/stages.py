@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from config.schema import save_config
 from models.base.checkpoints import best_names, checkpoint_folders, list_checkpoints, load_training, load_weights
 from models.registry import load_experiment_config
 from processors.corpus import ProcessedCorpus
-from tests.faults.children import Children, Moment, Outcome
+from tests.faults.children import Children, Outcome
 from tests.faults.fuzz import TALLY
 from tests.preprocessors.conftest import folder_bytes, make_corpus, write_config
+from tests.trained import curves, state
 from utils.errors import UserError
 
 # A voice and the corpus that it was trained on.
@@ -32,18 +28,20 @@ SENTENCES = ["The first one is short.", "A second, longer one follows it.", "The
 
 def leftovers(folder: Path) -> list[Path]:
     """Files and folders below `folder` that a killed process did not finish."""
-    ends = (".new", ".old", ".work", ".tmp")
-    return [path for path in folder.rglob("*") if path.name.startswith((".writing-", ".deleting-"))
-            or path.name.startswith(".") and path.name.endswith(ends) or path.name.endswith(".tmp")]  # fmt: skip
+    hidden = [path for path in folder.rglob(".*") if path.suffix in (".new", ".old", ".work")]
+    return [*hidden, *folder.rglob("*.tmp"), *folder.rglob(".writing-*"), *folder.rglob(".deleting-*")]
+
+
+def sizes(folder: Path) -> list[int]:
+    """Bytes of every file below `folder`."""
+    return [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
 
 
 class Stage(ABC):
     """Work that writes the folder `path(name)`."""
 
     SCRIPT = ""
-    KINDS: tuple[str, ...] = ("operation", "bytes", "seconds")  # of moments, in turn
-    SIZES: tuple[tuple[int, int], ...] = ()  # ranges of bytes; files that grow that far are cut off there
-    DISKS: tuple[int, ...] = ()  # kilobytes of disks that are too small, or nearly
+    KINDS: tuple[str, ...] = ("operation", "bytes")  # of deaths, in turn
 
     def __init__(self, children: Children, folder: Path) -> None:
         self.children, self.folder = children, folder
@@ -53,7 +51,7 @@ class Stage(ABC):
         return self.folder / name
 
     @abstractmethod
-    def flags(self, name: str) -> Sequence[str]:
+    def flags(self, name: str) -> list[str]:
         """Of its script."""
 
     @abstractmethod
@@ -64,11 +62,11 @@ class Stage(ABC):
     def contents(self, name: str) -> Any:
         """All that a finished run leaves, except for times."""
 
-    def run(self, name: str, moment: Moment = Moment()) -> Outcome:  # noqa: B008  (frozen)
-        """Work until the end or the moment; then whatever is there is whole."""
-        outcome = self.children.run(self.SCRIPT, *self.flags(name), moment=moment)
-        if outcome.killed:
-            TALLY[f"kills of {self.SCRIPT}.py, {moment.kind}"] += 1
+    def run(self, name: str, kind: str = "never", at: int = 0) -> Outcome:
+        """Work until the end or a death; then whatever is there is whole."""
+        outcome = self.children.run(self.SCRIPT, *self.flags(name), kind=kind, at=at)
+        if outcome.status < 0:
+            TALLY[f"kills of {self.SCRIPT}.py, {kind}"] += 1
         self.check(name)
         return outcome
 
@@ -79,13 +77,12 @@ class Stage(ABC):
         assert outcome.status == 0, outcome.output
         return outcome
 
-    def random_moment(self, kind: str, rng: random.Random) -> Moment:
-        """One in the first half of a run: several of them fit into one piece of work."""
-        if kind == "bytes":
-            return Moment(kind, rng.randint(*rng.choice(self.SIZES)))
-        if kind == "seconds":
-            return Moment(kind, round(rng.uniform(0, self.whole.seconds / 2), 4))
-        return Moment(kind, rng.randint(1, max(1, self.whole.counts[kind] // 2)))
+    def kill(self, name: str, kind: str, rng: random.Random) -> bool:
+        """Run, and die in the first half, so that several deaths fit into one piece of work; whether it did."""
+        last = max(sizes(self.path("whole"))) if self.whole and kind == "bytes" else self.whole.counts[kind] // 2
+        outcome = self.run(name, kind, rng.randint(1, last))
+        assert outcome.status <= 0, outcome.output
+        return outcome.status < 0
 
     def finish(self, name: str) -> None:
         """Run once more: it ends like the one that nothing disturbed, and nothing half-written is left."""
@@ -102,15 +99,12 @@ class Features(Stage):
     """Stage 1, ten utterances in groups of three."""
 
     SCRIPT = "preprocess"
-    KINDS = ("operation", "seconds", "operation", "bytes")
-    SIZES = ((1, 4000), (4000, 60_000), (60_000, 150_000))
-    DISKS = (4, 150, 450, 700)
 
-    def flags(self, name: str) -> Sequence[str]:
-        recordings, config = self.folder / "voice", self.folder / f"{name}.json"
+    def flags(self, name: str) -> list[str]:
+        recordings = self.folder / "voice"
         if not recordings.exists():
             make_corpus(recordings, 10, seconds=0.6)
-        return "--config", str(write_config(config, recordings, self.path(name)))
+        return ["--config", str(write_config(self.folder / f"{name}.json", recordings, self.path(name)))]
 
     def check(self, name: str) -> None:
         try:
@@ -126,10 +120,7 @@ class Training(Stage):
     """Stage 2, twelve steps with the corpus in memory."""
 
     SCRIPT = "train"
-    KINDS = ("operation", "update", "bytes", "seconds")
-    # Few kills in the small files at the start, more in the networks (to 40 kB) and the optimisers (to 210 kB).
-    SIZES = ((1, 6000), (6000, 40_000), (40_000, 205_000))
-    DISKS = (4, 300, 700, 1100, 1500)
+    KINDS = ("operation", "update", "bytes")
     OVERRIDES = (
         "train.steps_per_epoch=4", "train.max_epoch=3", "train.lr_warmup_steps=3", "train.valid_interval=3",
         "train.save_checkpoints_steps=2", "train.keep_last=2", "evaluate.during_training=false",
@@ -141,11 +132,11 @@ class Training(Stage):
         self.newest: dict[str, int] = {}
         self.data = shutil.copytree(FIXTURE / "data", folder / "data")
 
-    def flags(self, name: str) -> Sequence[str]:
+    def flags(self, name: str) -> list[str]:
+        save_config(load_experiment_config(FIXTURE / "voice"), self.folder / "exp.json")
         places = (f"preprocess.processed_dir={self.data}", f"log_dir={self.folder}")
         overrides = [f"--set={one}" for one in (*places, *self.OVERRIDES)]
-        save_config(load_experiment_config(FIXTURE / "voice"), self.folder / "exp.json")
-        return "--config", str(self.folder / "exp.json"), "--name", name, "--resume", *overrides
+        return ["--config", str(self.folder / "exp.json"), "--name", name, "--resume", *overrides]
 
     def check(self, name: str) -> None:
         """The newest checkpoint loads, and is no older than before."""
@@ -160,18 +151,9 @@ class Training(Stage):
         self.newest[name] = step
 
     def contents(self, name: str) -> Any:
-        """Curves but those of speed, as TensorBoard shows them; weights, optimisers, random states, ranking."""
         folder = self.path(name)
-        events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
-        events.Reload()
-        tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith("speed/")]
-        found = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
-        found["best"], found["config"] = best_names(folder), (folder / "config.json").read_bytes()
-        for checkpoint in list_checkpoints(folder):
-            state = comparable(load_training(checkpoint.path))
-            weights = {path.name: path.read_bytes() for path in checkpoint.path.glob("*.safetensors")}
-            found[checkpoint.name] = (weights, state, checkpoint.metrics)
-        return found
+        config = (folder / "config.json").read_bytes()
+        return curves(folder), [state(one) for one in list_checkpoints(folder)], best_names(folder), config
 
 
 class ReadingTraining(Training):
@@ -183,29 +165,16 @@ class ReadingTraining(Training):
     )  # fmt: skip
 
 
-def comparable(tree: Any) -> Any:
-    """A tree of plain values and tensors with a digest for each tensor."""
-    if isinstance(tree, dict):
-        return {key: comparable(value) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return [comparable(value) for value in tree]
-    if isinstance(tree, torch.Tensor):
-        return tree.dtype, tree.shape, hashlib.sha256(tree.numpy().tobytes()).hexdigest()
-    return tree
-
-
 class Speaking(Stage):
     """Stage 3, a wav for each line of id|text."""
 
     SCRIPT = "inference"
-    SIZES = ((1, 200), (200, 5000), (5000, 30_000))
-    DISKS = (4, 16, 32)
     TEXT = "".join(f"line{n}|{text}\n" for n, text in enumerate(SENTENCES))
 
-    def flags(self, name: str) -> Sequence[str]:
+    def flags(self, name: str) -> list[str]:
         (self.folder / "text").write_text(self.TEXT)
-        voice = ("--expt_dir", str(FIXTURE / "voice"), "--device", "cpu", "--output_dir", str(self.path(name)))
-        return *voice, "--text_file", str(self.folder / "text")
+        return ["--expt_dir", str(FIXTURE / "voice"), "--device", "cpu", "--output_dir", str(self.path(name)),
+                "--text_file", str(self.folder / "text")]  # fmt: skip
 
     def check(self, name: str) -> None:
         if name != "whole":
@@ -230,6 +199,6 @@ class SpeakingLongText(Speaking):
 class SpeakingSplit(Speaking):
     """The training split, which has six utterances."""
 
-    def flags(self, name: str) -> Sequence[str]:
-        split = ("--mode", "batch", "--testing_set", "train")
-        return *super().flags(name)[:-2], *split, "--set", f"preprocess.processed_dir={FIXTURE / 'data'}"
+    def flags(self, name: str) -> list[str]:
+        split = ["--mode", "batch", "--testing_set", "train"]
+        return [*super().flags(name)[:-2], *split, "--set", f"preprocess.processed_dir={FIXTURE / 'data'}"]

@@ -19,30 +19,17 @@ from tests.stored_corpus import store_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
-    "model.hidden_channels=8",
-    *(f"model.{part}.layers=1" for part in ("encoder", "decoder")),
+    "model.hidden_channels=8", *(f"model.{part}.layers=1" for part in ("encoder", "decoder")),
     *(f"model.{part}.ffn_channels=8" for part in ("encoder", "decoder")),
     *(f"model.{part}_predictor.channels=8" for part in ("duration", "pitch", "energy")),
-    "model.pitch_predictor.layers=1",
-    "model.generators.hifigan.channels=16",
-    "model.generators.hifigan.resblock_kernel_sizes=[3]",
-    "model.generators.hifigan.resblock_dilations=[[1]]",
-    "model.discriminator.periods=[2]",
-    "model.discriminator.period_channels=2",
-    "model.discriminator.period_max_channels=4",
-    "model.discriminator.scale_channels=16",
-    "model.discriminator.scale_max_channels=16",
-    "preprocess.n_mel=10",
-    "train.segment_size=4",
-    "train.batch_size=4",
-    "train.steps_per_epoch=4",
-    "train.max_epoch=2",
-    "train.log_interval=1",
-    "train.valid_interval=4",
-    "train.save_checkpoints_steps=4",
-    "train.valid_samples=0",
-    "evaluate.during_training=false",
-]
+    "model.pitch_predictor.layers=1", "model.generators.hifigan.channels=16",
+    "model.generators.hifigan.resblock_kernel_sizes=[3]", "model.generators.hifigan.resblock_dilations=[[1]]",
+    "model.discriminator.periods=[2]", "model.discriminator.period_channels=2",
+    "model.discriminator.period_max_channels=4", "model.discriminator.scale_channels=16",
+    "model.discriminator.scale_max_channels=16", "preprocess.n_mel=10", "train.segment_size=4", "train.batch_size=4",
+    "train.steps_per_epoch=4", "train.max_epoch=2", "train.log_interval=1", "train.valid_interval=4",
+    "train.save_checkpoints_steps=4", "train.valid_samples=0", "evaluate.during_training=false",
+]  # fmt: skip
 
 
 def write_corpus(

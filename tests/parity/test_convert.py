@@ -194,16 +194,14 @@ def _changed(files: tuple[Path, Path], tmp_path: Path, change: dict) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"tts": "vits"}, "describes the model 'vits'"),
-        ({"tts": None}, "names no TTS model"),
+        ({"tts": "vits"}, "describes the model 'vits'"), ({"tts": None}, "names no TTS model"),
         ({"token_list": None}, "has no token_list"),
         ({"token_list": "data/token_list/tokens.txt"}, "names the file data/token_list/tokens.txt, which is missing"),
         ({"token_list": ["<blank>", "A", "B"]}, '"<unk>" among them'),
         ({"token_list": TOKENS[:-1]}, "tts.generator.encoder.embed.0.weight has the shape"),
         ({"token_type": "char"}, "token_type is 'char'"),
         ({"g2p": "espeak_ng_english_us_vits"}, "g2p is 'espeak_ng_english_us_vits'"),
-        ({"cleaner": "jaconv"}, "cleaner is 'jaconv'"),
-        ({"odim": 80}, "odim is 80"),
+        ({"cleaner": "jaconv"}, "cleaner is 'jaconv'"), ({"odim": 80}, "odim is 80"),
         ({"feats_extract": "linear_spectrogram"}, "feats_extract is 'linear_spectrogram'"),
         ({"normalize": "utterance_mvn"}, "normalize is 'utterance_mvn'"),
         ({"pitch_extract_conf.use_log_f0": False}, "use_log_f0 is False"),
@@ -227,7 +225,7 @@ def _changed(files: tuple[Path, Path], tmp_path: Path, change: dict) -> Path:
         ({"tts_conf.generator_params.elayers": "four"}, "tts_conf.generator_params.elayers"),
         ({"feats_extract_conf.fs": "fast"}, "'fast'"),
     ],
-)
+)  # fmt: skip
 def test_a_config_that_does_not_fit_is_refused_by_name(
     files: tuple[Path, Path], tmp_path: Path, change: dict, message: str
 ) -> None:
@@ -247,14 +245,12 @@ def test_other_losses_are_only_a_note(files: tuple[Path, Path], tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "there is no such file"),
-        (b"", "is no complete .pth file|holds no plain tensors"),
+        (None, "there is no such file"), (b"", "is no complete .pth file|holds no plain tensors"),
         (b"RIFF....WAVEfmt " * 40, "is no complete .pth file|holds no plain tensors"),
-        ("half", "is no complete .pth file"),
-        ([1, 2], "holds no state dict"),
+        ("half", "is no complete .pth file"), ([1, 2], "holds no state dict"),
         ({"tts.generator.decoder.weight": torch.zeros(2)}, "has no tensor"),
     ],
-)
+)  # fmt: skip
 def test_a_wrong_model_file_is_refused(files: tuple[Path, Path], tmp_path: Path, content: object, message: str) -> None:
     path = tmp_path / "model.pth"
     if content == "half":

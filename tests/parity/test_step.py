@@ -59,7 +59,7 @@ def test_mixed_lengths(pair: Pair, seed: int, text_lengths: list[int], frame_len
 
 
 def test_published_size(full_pair: Pair) -> None:
-    """One utterance; tests/parity/table.py takes batches."""
+    """One utterance; tests/benchmarks/parity_table.py takes batches."""
     batch, starts = random_batch(5, [12], [40], SEGMENT)
     check(run_ours(full_pair, batch, starts), run_espnet(full_pair, batch, starts))
 

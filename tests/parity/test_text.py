@@ -31,11 +31,9 @@ SENTENCES = [
     "Naïve café œuvre Æsop Straße Øre – “smart” ‘quotes’… 5° ½ £20 €30 ¥40",
     "e.g. this, i.e. that; www.example.com and a.b.c. at 5p.m.",
     "zorblax floopentwist Brobdingnag xqzt pneumonoultramicroscopicsilicovolcanoconiosis",
-    "'Tis rock 'n' roll, y'all -- o'clock 'quoted words' dogs' tails",
-    "Wait . . . what?! Yes... no.. maybe....",
-    "UPPER CASE, MiXeD cAsE, 007, 1,2,3 and 1.2.3 4-5-6 7/8",
-    "tabs\tand\nnew lines   spaces",
-]
+    "'Tis rock 'n' roll, y'all -- o'clock 'quoted words' dogs' tails", "Wait . . . what?! Yes... no.. maybe....",
+    "UPPER CASE, MiXeD cAsE, 007, 1,2,3 and 1.2.3 4-5-6 7/8", "tabs\tand\nnew lines   spaces",
+]  # fmt: skip
 
 
 def corpus_lines(limit: int) -> list[str]:

@@ -12,6 +12,7 @@ import soundfile
 
 from config.schema import ExperimentConfig
 from models.registry import load_config
+from preprocessors import features, pipeline
 
 RATE = 22050
 WORDS = "red green blue small large old new quick calm bright house river garden stone light paper".split()
@@ -40,18 +41,6 @@ def make_corpus(folder: Path, count: int, seconds: float = 1.2) -> Path:
     return folder
 
 
-@pytest.fixture
-def corpus_maker() -> Callable[..., Path]:
-    """`make_corpus`."""
-    return make_corpus
-
-
-@pytest.fixture
-def speech_maker() -> Callable[..., np.ndarray]:
-    """`speech`."""
-    return speech
-
-
 @pytest.fixture(scope="session")
 def voice_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus of 24 good utterances; read only."""
@@ -70,12 +59,6 @@ def write_config(path: Path, corpus: Path, processed: Path, **preprocess: object
     return path
 
 
-@pytest.fixture(scope="session")
-def config_writer() -> Callable[..., Path]:
-    """`write_config`."""
-    return write_config
-
-
 @pytest.fixture
 def config_maker(tmp_path: Path) -> Callable[..., ExperimentConfig]:
     """Function from corpus folder and preprocess keys to a config whose processed_dir is tmp_path/data."""
@@ -86,34 +69,21 @@ def config_maker(tmp_path: Path) -> Callable[..., ExperimentConfig]:
     return make
 
 
+def run_here(make: Callable, arguments: tuple, jobs: list, workers: int) -> object:
+    """`run_jobs` without worker processes."""
+    work = make(*arguments) if jobs else None
+    for job in jobs:
+        yield work(job, {})
+
+
 @pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stage 1 without worker processes, and with small groups, for tests that are about something else."""
-    from preprocessors import features, pipeline
-
-    def run_here(make: Callable, arguments: tuple, jobs: list, workers: int) -> object:
-        work = make(*arguments) if jobs else None
-        for job in jobs:
-            yield work(job, {})
-
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stage 1 without worker processes and pictures, and with small groups, for tests that are about something else."""
     monkeypatch.setattr(pipeline, "run_jobs", run_here)
-    monkeypatch.setattr(features, "LARGEST_GROUP", 6)
-
-
-@pytest.fixture
-def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stage 1 without its pictures, which take most of the time on a small corpus."""
-    from preprocessors import pipeline
-
     monkeypatch.setattr(pipeline, "write_plots", lambda folder, figures: folder.mkdir(exist_ok=True))
+    monkeypatch.setattr(features, "LARGEST_GROUP", 6)
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:
     """Contents of every file below `folder`."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-@pytest.fixture(scope="session")
-def content_of() -> Callable[[Path], dict[str, bytes]]:
-    """`folder_bytes`."""
-    return folder_bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import errno
 import hashlib
 import io
 import re
@@ -18,8 +17,7 @@ import pytest
 
 from config.schema import ExperimentConfig
 from models.registry import load_config
-from preprocessors.download import download_dataset, download_datasets, unpack_archive
-from preprocessors.ljspeech import is_ljspeech
+from preprocessors.download import download_dataset, download_datasets
 from utils.errors import UserError
 
 FILES = {"metadata.csv": b"a|Hello.|Hello.\n", "README": b"a corpus", "wavs/a.wav": bytes(range(256)) * 400}
@@ -150,15 +148,6 @@ def test_interrupted_downloads(make, server, tmp_path, breaks, part, honour, ran
     assert_complete(tmp_path)
 
 
-def test_connection_that_keeps_breaking_keeps_what_it_has(make, server, tmp_path):
-    server.break_after = [10] * 5
-    with pytest.raises(UserError, match=r"ended after 50 of \d+ bytes; run stage 0 again"):
-        download_datasets(make(tar_of(FILES)))
-    assert (tmp_path / "corpora" / "corpus.tar.bz2.part").stat().st_size == 50
-    download_datasets(make(tar_of(FILES)))
-    assert_complete(tmp_path)
-
-
 def test_wrong_digest_is_moved_aside_and_not_unpacked(make, tmp_path):
     with pytest.raises(UserError, match="SHA-256 digest .* expected.*moved to .*corpus.tar.bz2.bad"):
         download_datasets(make(tar_of(FILES), sha256="0" * 64))
@@ -230,23 +219,3 @@ def test_bad_archives_leave_nothing_unpacked(make, tmp_path, content, message):
     with pytest.raises(UserError, match=message):
         download_datasets(make(content))
     assert [path.name for path in (tmp_path / "corpora").iterdir()] == ["corpus.tar.bz2"]
-
-
-def test_full_disk(make, tmp_path, monkeypatch):
-    def full(*args: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    config = make(tar_of(FILES))
-    monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(UserError, match="cannot write to .*: the disk is full"):
-        download_datasets(config)
-
-
-def test_leftovers_of_a_killed_unpacking_are_replaced(tmp_path):
-    archive = tmp_path / "corpus.tar.bz2"
-    archive.write_bytes(tar_of(FILES))
-    (tmp_path / ".unpack-Tiny" / "archive" / "wavs").mkdir(parents=True)
-    (tmp_path / ".unpack-Tiny" / "archive" / "metadata.csv").write_text("half")
-    unpack_archive(archive, tmp_path / "Tiny", is_ljspeech)
-    assert (tmp_path / "Tiny" / "metadata.csv").read_bytes() == FILES["metadata.csv"]
-    assert not (tmp_path / ".unpack-Tiny").exists()

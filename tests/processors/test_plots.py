@@ -19,21 +19,3 @@ def test_alignment_draws_the_path_over_the_probabilities() -> None:
     assert (np.abs(picture.astype(int) - yellow).max(axis=2) <= 3).sum() > 2000
     other = plots.alignment(log_p, path[::-1].copy(), list("abcde"))
     assert not np.array_equal(picture, other)
-
-
-def test_spectrograms_share_one_time_axis() -> None:
-    long, short = np.zeros((200, 10)), np.zeros((100, 10))
-    long[:, 5] = short[:, 5] = 3.0
-    picture = plots.spectrogram_pair(("one", "two"), [long, short], 0.01)
-    upper, lower = np.array_split(picture, 2)
-    bright = [(np.abs(half.astype(int) - [252, 253, 191]).max(axis=2) < 12).any(axis=0).nonzero()[0].max()
-              for half in (upper[:, :880], lower[:, :880])]  # fmt: skip
-    assert bright[0] > 1.5 * bright[1]
-
-
-def test_curves_differ_between_bars_and_lines_and_with_the_data() -> None:
-    values = np.array([3.0, 5.0, 1.0])
-    bars = plots.token_curves(values, values + 1, ["AH0", "B", "$"], "frames", bars=True)
-    lines = plots.token_curves(values, values + 1, ["AH0", "B", "$"], "frames")
-    assert bars.shape == lines.shape and not np.array_equal(bars, lines)
-    assert not np.array_equal(lines, plots.token_curves(values, values, ["AH0", "B", "$"], "frames"))

@@ -69,34 +69,6 @@ def test_the_lock_of_another_is_not_removed(tmp_path: Path) -> None:
     assert not (tmp_path / ".lock").exists()
 
 
-def test_a_file_that_goes_between_opening_and_locking_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, calls = files.fcntl.flock, []
-
-    def flock(handle: int, how: int) -> None:
-        if not calls:
-            (tmp_path / ".lock").unlink()
-        calls.append(handle)
-        real(handle, how)
-
-    monkeypatch.setattr(files.fcntl, "flock", flock)
-    with lock_in(tmp_path):
-        assert len(calls) == 2 and (tmp_path / ".lock").exists()
-
-
-def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, "full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", full)
-        with pytest.raises(UserError, match="the disk is full"):
-            lock_in(tmp_path).acquire()
-    with lock_in(tmp_path):
-        pass
-
-
 def test_a_file_system_without_locks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(*_: object) -> None:
         raise OSError(errno.ENOLCK, "no locks available")

@@ -156,7 +156,7 @@ def read_config(path: Path) -> dict[str, Any]:
         theirs = yaml.safe_load(regular(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; give the config.yaml beside ESPnet's model") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path} is no readable YAML ({' '.join(str(error).split())[:150]})") from None
     if not isinstance(theirs, dict):
         raise UserError(f"{path} is no config of ESPnet: it holds {type(theirs).__name__}, not keys and values")

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.kernels.forward_sum import forward_sum
+from models.kernels.monotonic import forward_sum
 from models.kernels.time_conv import TimeConv1d
 
 # Score of a padded token: far below any distance, finite so that no gradient becomes NaN.

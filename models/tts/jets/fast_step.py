@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from models.kernels import dispatch
+from models import kernels
 from models.kernels.cuda_graphs import StepGraphs
 from models.kernels.weight_norm import FusedWeights
 from models.tts.jets.losses import Segments
@@ -62,7 +62,7 @@ class FastStep(TrainStep):
         super().__post_init__()
         network, discriminator = self.network, self.discriminator
         # Without Triton the alignment makes the host wait, which no graph can hold.
-        graphs = self.device.type == "cuda" and self.config.train.cuda_graphs and dispatch.tl is not None
+        graphs = self.device.type == "cuda" and self.config.train.cuda_graphs and kernels.tl is not None
         self.side = SideStream(graphs)
         self.sides = [SideStream(graphs and number > 0) for number in range(len(discriminator.judges))]
         self.fused = [

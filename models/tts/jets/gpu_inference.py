@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from models.base.sampler import padded
+from models.kernels import tl
 from models.kernels.cuda_graphs import GraphCache
-from models.kernels.dispatch import tl
 from models.tts.jets.network import JetsNetwork, Predictions
 from models.vocoders.convolutions import WeightNormConv1d, length_mask
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.kernels.dispatch import exporting
+from models.kernels import exporting
 from models.kernels.time_conv import TimeConv1d
 from models.tts.jets.config import PredictorConfig, VarianceConfig
 from models.tts.jets.transformer import LAYER_NORM_EPS

@@ -15,7 +15,6 @@ from models.base import checkpoints
 from models.base.checkpoints import (
     BrokenCheckpoint,
     Retention,
-    clean_leftovers,
     find_checkpoint,
     latest_checkpoint,
     list_checkpoints,
@@ -50,16 +49,6 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     assert load_training(found.path) == {"x": (1, None)}
     state = json.loads((found.path / "state.json").read_text())
     assert state["complete"] is True and state["format_version"] == 1
-
-
-def test_averaged_weights_are_preferred_where_they_exist(tmp_path: Path) -> None:
-    save(tmp_path, 1)
-    save(tmp_path, 2, ema=True)
-    one, two = (checkpoint.path for checkpoint in list_checkpoints(tmp_path))
-    assert float(load_weights(one)["w"][0]) == 1.0
-    assert float(load_weights(two)["w"][0]) == 2.5
-    assert float(load_weights(two, prefer_ema=False)["w"][0]) == 2.0
-    assert load_weights(two, name="discriminator").keys() == {"v"}
 
 
 def test_retention_keeps_the_newest_and_the_best(tmp_path: Path) -> None:
@@ -110,17 +99,6 @@ def test_a_broken_checkpoint_is_left_out_with_a_warning(tmp_path: Path, damage: 
     assert "step_00000002 is broken" in caplog.text
 
 
-def test_damaged_contents_are_reported(tmp_path: Path) -> None:
-    save(tmp_path, 1)
-    folder = tmp_path / "checkpoints/step_00000001"
-    for name, load in (("network.safetensors", load_weights), ("training.pt", load_training)):
-        data = bytearray((folder / name).read_bytes())
-        data[:64] = b"\xff" * 64
-        (folder / name).write_bytes(data)
-        with pytest.raises(BrokenCheckpoint, match=name):
-            load(folder)
-
-
 def test_a_pickle_in_place_of_training_state_does_not_run(tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self) -> tuple:
@@ -162,26 +140,6 @@ def test_a_disk_error_leaves_older_checkpoints_and_no_rubbish(
     with pytest.raises(UserError, match=f"{words}.*older checkpoints are intact"):
         save(tmp_path, 2)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step_00000001"]
-
-
-def test_leftovers_of_a_killed_run_are_removed_and_never_read(tmp_path: Path) -> None:
-    save(tmp_path, 1)
-    save(tmp_path, 2)
-    parent = tmp_path / "checkpoints"
-    (parent / "step_00000002").rename(parent / ".deleting-step_00000002")
-    (parent / ".writing-step_00000003").mkdir()
-    (parent / ".writing-step_00000003" / "network.safetensors").write_bytes(b"half")
-    assert names(tmp_path) == ["step_00000001"]
-    clean_leftovers(tmp_path)
-    assert sorted(path.name for path in parent.iterdir()) == ["step_00000001"]
-
-
-def test_a_later_format_is_refused(tmp_path: Path) -> None:
-    save(tmp_path, 1)
-    state = tmp_path / "checkpoints/step_00000001/state.json"
-    state.write_text(state.read_text().replace('"format_version": 1', '"format_version": 99'))
-    with pytest.raises(UserError, match="format version 99"):
-        list_checkpoints(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["network.safetensors", "training.pt"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -38,13 +37,6 @@ def test_a_used_name_is_refused_without_resume(tmp_path: Path, trained: Path) ->
     assert experiment(tmp_path).open(resume=True) == []
 
 
-def test_resume_without_checkpoint_begins_and_says_so(tmp_path: Path) -> None:
-    one = experiment(tmp_path)
-    assert "from the beginning" in one.open(resume=True)[0]
-    one.write(TOKENS)
-    assert "from the beginning" in one.open(resume=True)[0]
-
-
 @pytest.mark.parametrize(
     ("override", "words"),
     [
@@ -73,15 +65,6 @@ def test_harmless_changes_are_taken_and_noted(tmp_path: Path, trained: Path) -> 
     ]  # fmt: skip
 
 
-def test_keys_that_an_older_version_lacks_do_not_matter(tmp_path: Path, trained: Path) -> None:
-    path = trained / "config.json"
-    tree = json.loads(path.read_text())
-    del tree["model"]["prior_omega"]
-    tree["model"]["key_of_a_later_version"] = 1
-    path.write_text(json.dumps(tree))
-    assert experiment(tmp_path).open(resume=True) == []
-
-
 def test_other_tokens_are_refused(tmp_path: Path, trained: Path) -> None:
     one = experiment(tmp_path)
     one.check_tokens(TOKENS)
@@ -100,14 +83,6 @@ def test_finetuning_needs_the_same_model_and_tokens(tmp_path: Path, trained: Pat
         check_source(trained, [*TOKENS, "XX"], fits)
     with pytest.raises(UserError, match="no experiment folder"):
         check_source(tmp_path / "nothing", TOKENS, fits)
-
-
-def test_lexicon_travels_with_the_experiment(tmp_path: Path) -> None:
-    lexicon = tmp_path / "mine.txt"
-    lexicon.write_text("jets JH EH1 T S\n")
-    one = experiment(tmp_path, f"preprocess.lexicon_path={lexicon}")
-    one.write(TOKENS)
-    assert (one.directory / "lexicon.txt").read_text() == lexicon.read_text()
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "-x", "a\\b"])

@@ -34,17 +34,6 @@ def test_means_over_micro_batches_and_finite_steps() -> None:
     assert len(meter.peek()) == 0
 
 
-def test_a_window_survives_an_interruption() -> None:
-    first, second = Meter(CPU), Meter(CPU)
-    run(first, 1, 1.0)
-    run(first, 2, 2.0)
-    second.load_state_dict(first.state_dict())
-    run(second, 3, 3.0, ids=("c",))
-    records = second.peek()
-    assert records.column("generator/mel").tolist() == [1.0, 2.0, 3.0]
-    assert records.ids == [("a", "b"), ("a", "b"), ("c",)] and records.first_step == 1
-
-
 def test_skipped_steps_name_loss_and_utterances_and_stop_in_the_end() -> None:
     warnings: list[str] = []
     bad = BadSteps(3, warnings.append, lambda: "the last good checkpoint is step_00000004")
@@ -62,13 +51,3 @@ def test_skipped_steps_name_loss_and_utterances_and_stop_in_the_end() -> None:
     run(meter, 5, math.nan, skipped=True)
     with pytest.raises(UserError, match=r"step 5: 3 steps in a row.*generator/mel \(utterances a, b\).*step_00000004"):
         bad.check(meter.peek())
-
-
-def test_many_skipped_steps_do_not_flood() -> None:
-    warnings: list[str] = []
-    bad = BadSteps(100, warnings.append, str)
-    meter = Meter(CPU)
-    for step in range(1, 51):
-        run(meter, step, math.nan, skipped=True)
-    bad.check(meter.peek())
-    assert len(warnings) == 4 and warnings[-1] == "47 more steps skipped up to step 50"

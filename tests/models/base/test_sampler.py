@@ -31,18 +31,6 @@ def test_every_pass_holds_every_utterance() -> None:
             assert plan.tokens % TEXT_MULTIPLE == 0 and 0 <= plan.tokens - tokens < TEXT_MULTIPLE
 
 
-def test_composition_and_order_change_from_pass_to_pass_and_with_the_seed() -> None:
-    def batches(one: LengthSampler, number: int) -> set[tuple[int, ...]]:
-        return {tuple(sorted(plan.indices)) for plan in one.plan_pass(number)}
-
-    one = sampler(seed=1)
-    assert batches(one, 0) == batches(sampler(seed=1), 0)
-    assert len(batches(one, 0) & batches(one, 1)) < 5
-    assert len(batches(one, 0) & batches(sampler(seed=2), 0)) < 5
-    lengths = [plan.frames for plan in one.plan_pass(0)]
-    assert lengths != sorted(lengths) and lengths != sorted(lengths, reverse=True)
-
-
 def test_resuming_anywhere_gives_the_same_sequence() -> None:
     expected = indices(sampler(100), 25)
     for stop in (0, 1, 6, 7, 8, 20):
@@ -50,14 +38,6 @@ def test_resuming_anywhere_gives_the_same_sequence() -> None:
         indices(first, stop)
         second.load_state_dict(first.state_dict())
         assert indices(second, 25 - stop) == expected[stop:]
-
-
-def test_another_batch_size_starts_the_next_pass() -> None:
-    first = sampler(100, seed=3)
-    indices(first, 4)
-    second = sampler(100, batch_size=8, seed=3)
-    second.load_state_dict(first.state_dict())
-    assert (second.pass_index, second.position) == (1, 0)
 
 
 def test_budget_of_frames_bounds_every_batch() -> None:
@@ -89,25 +69,6 @@ def test_processes_get_disjoint_batches_of_one_shape(world_size: int) -> None:
     assert {int(i) for plans in passes for plan in plans for i in plan.indices} == set(range(500))
 
 
-def test_a_corpus_smaller_than_a_batch_is_repeated_in_it() -> None:
-    one = LengthSampler(np.array([10, 20, 30]), np.array([2, 3, 4]), ["a", "b", "c"], 8)
-    plan = one.next()
-    assert len(plan.indices) == 8 and set(plan.indices) == {0, 1, 2}
-
-
-@pytest.mark.parametrize(
-    ("mean", "deviation", "shortest", "longest", "limit"),
-    [(572, 190, 100, 872, 0.06), (261, 75, 66, 558, 0.095)],
-    ids=["as in LJSpeech", "phrases of three seconds"],
-)
-def test_little_padding_on_speech_lengths(mean: int, deviation: int, shortest: int, longest: int, limit: float) -> None:
-    rng = np.random.default_rng(0)
-    frames = np.clip(rng.normal(mean, deviation, 1460), shortest, longest).astype(np.int64)
-    one = LengthSampler(frames, frames // 6, [""] * 1460, 16)
-    one.next()
-    assert 0.02 < one.padding_waste < limit
-
-
 def test_the_largest_batch_bounds_all_others() -> None:
     for budget in (None, 3000):
         one = sampler(max_batch_frames=budget)
@@ -119,3 +80,9 @@ def test_the_largest_batch_bounds_all_others() -> None:
             for plan in one.plan_pass(number):
                 assert budget is not None or len(plan.indices) * plan.frames <= size
                 assert plan.tokens <= largest.tokens
+
+
+def test_a_corpus_smaller_than_a_batch_is_repeated_in_it() -> None:
+    one = LengthSampler(np.array([10, 20, 30]), np.array([2, 3, 4]), ["a", "b", "c"], 8)
+    plan = one.next()
+    assert len(plan.indices) == 8 and set(plan.indices) == {0, 1, 2}

@@ -33,12 +33,6 @@ def test_known_ratio_and_seed(settings):
     assert (same.low, same.high) == pytest.approx((4.2, 4.2))
 
 
-def test_interval_is_as_wide_as_theory_says(settings):
-    values = np.random.default_rng(1).standard_normal(400)
-    found = estimate(pairs(values), settings.model_copy(update={"bootstrap_samples": 10000}))
-    assert (found.high - found.low) / 2 == pytest.approx(1.96 * values.std() / 20, rel=0.05)
-
-
 def test_paired_test_sees_a_small_steady_difference(settings):
     """The systems differ by far less than the sentences do, which an unpaired test would not see."""
     generator = np.random.default_rng(0)
@@ -63,15 +57,13 @@ def test_paired_test_finds_nothing_where_nothing_is(settings):
     assert compare(pairs(range(10)), pairs(range(10)), settings).p == 1
 
 
-def test_few_utterances_are_compared_by_all_their_swaps(settings):
-    generator = np.random.default_rng(2)
-    a, b = generator.normal(0, 1, 8), generator.normal(0.8, 1, 8)
-    signs = 1 - 2 * ((np.arange(256)[:, None] >> np.arange(8)) & 1)
-    exact = np.mean(np.abs((signs * (b - a)).mean(1)) >= abs((b - a).mean()) - 1e-12)
-    assert compare(pairs(a), pairs(b), settings).p == pytest.approx(exact)
-
-
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
     assert holm([]) == []
+
+
+def test_interval_is_as_wide_as_theory_says(settings):
+    values = np.random.default_rng(1).standard_normal(400)
+    found = estimate(pairs(values), settings.model_copy(update={"bootstrap_samples": 10000}))
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * values.std() / 20, rel=0.05)

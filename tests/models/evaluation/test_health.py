@@ -35,14 +35,6 @@ def test_diagonality(log_p_attn, low, high):
     assert bool(value_failures(values)) == (low < 0.7)
 
 
-def test_certainty_of_frames_and_of_the_path():
-    values = alignment_health(AlignmentRecord(TOKENS, np.full(10, 5), soft(PATH, 0.9), PATH), 0.01)
-    assert values["sharpness"] == values["path_probability"] == pytest.approx(0.9)
-    assert alignment_health(AlignmentRecord(TOKENS, np.full(10, 5), soft(PATH, 0.9), PATH[::-1]), 0.01)[
-        "path_probability"
-    ] == pytest.approx(1 / 90)
-
-
 def test_durations():
     durations = np.array([0, 10, 5, 0, 60, 8, 9, 7, 70, 6])
     tokens = tuple({3: " ", 8: ","}.get(i, "T") for i in range(10))  # a boundary may vanish, a pause may last

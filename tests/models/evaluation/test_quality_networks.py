@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
 
 import numpy as np
-import pytest
-import torch
 
 from config.schema import EvaluateConfig
 from models.evaluation.listening import QualityNetworks
-from processors.audio.recording import AudioProblem
 
 
 def settings(config, **changes: bool) -> EvaluateConfig:
@@ -26,38 +22,3 @@ def test_absent_packages_are_notes(config, monkeypatch):
     assert [note.split()[0] for note in networks.notes] == ["DNSMOS", "Distill-MOS"]
     assert networks.notes[1] == "Distill-MOS was left out: the package distillmos is not installed."
     assert QualityNetworks(settings(config)).notes == []
-
-
-def test_distillmos_hears_16_khz_and_needs_no_torchaudio(config, monkeypatch, capsys):
-    heard = []
-
-    class Model(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            print("weights loaded")
-
-        def forward(self, audio: torch.Tensor) -> torch.Tensor:
-            heard.append(audio)
-            return torch.tensor([[3.5]])
-
-    package = ModuleType("distillmos")
-    package.ConvTransformerSQAModel = Model
-    monkeypatch.setitem(sys.modules, "distillmos", package)
-    networks = QualityNetworks(settings(config, distillmos=True))
-    assert "torchaudio" not in sys.modules and capsys.readouterr().out == ""
-    assert networks(np.full(22050, 0.1, np.float32), 22050) == {"distillmos": 3.5}
-    assert heard[0].shape == (1, 16000)
-    with pytest.raises(AudioProblem, match="silence"):
-        networks(np.zeros(16000, np.float32), 16000)
-
-
-@pytest.mark.parametrize("name", ["dnsmos", "distillmos"])
-def test_networks_hear_noise_and_not_the_level(name, speak, config):
-    pytest.importorskip("speechmos" if name == "dnsmos" else "xls_r_sqa", reason="an optional package")
-    networks = QualityNetworks(settings(config, **{name: True}))
-    voice = speak()
-    noise = np.random.default_rng(0).standard_normal(len(voice)).astype(np.float32)
-    clean, noisy, quiet = (networks(audio, 22050) for audio in (voice, voice + 0.1 * noise, 0.1 * voice))
-    assert quiet == pytest.approx(clean, abs=0.01)
-    key = "dnsmos_bak" if name == "dnsmos" else "distillmos"
-    assert noisy[key] < clean[key] - 0.1

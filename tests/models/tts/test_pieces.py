@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
@@ -10,7 +9,6 @@ from models.registry import load_config
 from models.tts.pieces import generate_in_chunks
 from models.vocoders.convolutions import fold_weight_norm
 from models.vocoders.hifigan import HifiganGenerator
-from processors.audio.finish import fade_edges
 from tests.tiny_voice import ROOT, TINY
 
 CHANNELS = 6
@@ -61,31 +59,3 @@ def test_pieces_are_the_waveform_of_one_pass(name: str, first: int, largest: int
     assert len(pieces[0]) == min(first, n_frames) * 256
     assert whole.std() > 0
     assert (torch.cat(pieces) - whole).abs().max() < 1e-5
-
-
-def test_too_small_a_margin_would_show() -> None:
-    generator = small_generator("hifigan")
-    frames = torch.randn(1, 60, CHANNELS, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        whole = generator(frames)[0]
-        generator.receptive_field = 2
-        pieces = torch.cat(list(generate_in_chunks(generator, frames)))
-    assert (pieces - whole).abs().max() > 1e-5
-
-
-def test_pieces_grow() -> None:
-    generator = small_generator("istft")
-    with torch.no_grad():
-        pieces = list(generate_in_chunks(generator, torch.zeros(1, 400, CHANNELS), 16, 128))
-    assert [len(piece) // 256 for piece in pieces] == [16, 32, 64, 128, 128, 32]
-    assert list(generate_in_chunks(generator, torch.zeros(1, 0, CHANNELS))) == []
-
-
-def test_fades_touch_the_ends_only_and_are_the_same_in_pieces() -> None:
-    wave = np.ones(1000, np.float32)
-    whole = fade_edges(wave, 0, 1000, 50)
-    assert whole[0] < 0.02 and whole[-1] < 0.02 and np.abs(np.diff(whole)).max() < 0.021
-    assert np.array_equal(whole[50:-50], wave[50:-50])
-    pieces = [fade_edges(wave[a : a + 37], a, 1000, 50) for a in range(0, 1000, 37)]
-    assert np.array_equal(np.concatenate(pieces), whole)
-    assert np.isfinite(fade_edges(np.ones(3, np.float32), 0, 3, 50)).all()

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from models.base.experiment import PITCH_RESPONSE
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.pitch_response import SHIFTS, PitchResponse, frame_shifts, measure
 from tests.tiny_voice import STATISTICS, make_experiment
@@ -69,15 +68,6 @@ def test_unmeasured_points_and_voices_that_do_not_move() -> None:
         measure(singer, "one")
 
 
-def test_frames_without_a_voice_are_not_compared() -> None:
-    singer = Singer(float)
-    plain, moved = singer.synthesize_ids([1])[0], singer.synthesize_ids([1], pitch=3.0)[0]
-    plain[: 20 * HOP] = 0
-    (shifts,) = frame_shifts(singer, [plain], [moved])
-    assert np.isnan(shifts[:15]).all()
-    assert np.nanmedian(shifts) == pytest.approx(3.0, abs=0.05) and np.isfinite(shifts).sum() >= 10
-
-
 def test_it_is_kept_with_the_voice_and_belongs_to_one_checkpoint(tmp_path: Path) -> None:
     folder = make_experiment(tmp_path / "voice", steps=(1, 2))
     assert Synthesizer.from_experiment(folder, "cpu").pitch_response is None
@@ -120,11 +110,3 @@ def test_the_rest_is_made_from_the_sound(tmp_path: Path, semitones: float) -> No
     assert np.abs(streamed - moved).max() < 1e-4
     both = voice.tts_batch([text, f"<speak>Hello. <prosody pitch='{semitones:+}st'>Hello.</prosody></speak>"])
     assert np.abs(both[0] - plain).max() < 1e-4
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"checkpoint": "a", "asked": [0, 1], "measured": [0, 0]}',
-                                     '{"checkpoint": "a", "asked": [], "measured": []}'])  # fmt: skip
-def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / PITCH_RESPONSE).write_text(content)
-    with pytest.raises(UserError, match=PITCH_RESPONSE):
-        PitchResponse.load(tmp_path, "a")

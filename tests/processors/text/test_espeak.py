@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import sys
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from processors.text import espeak
-from processors.text.arpabet import arpabet_to_ipa
 from processors.text.frontend import TextFrontEnd
 from processors.text.normalise import LANGUAGES, OTHER, normalise
-from processors.text.text_error import TextError
-from processors.text.tokens import PUNCTUATION, ipa_tokens
+from processors.text.tokens import PUNCTUATION
 from utils.errors import UserError
 
 installed = pytest.mark.skipif(
@@ -28,22 +23,6 @@ def front_end(language: str = "en-us", lexicon_path: str | None = None) -> TextF
     return TextFrontEnd.from_config(
         SimpleNamespace(phone_extractor="espeak", language=language, lexicon_path=lexicon_path)
     )
-
-
-def test_the_token_table_is_fixed() -> None:
-    tokens = ipa_tokens()
-    assert tokens[:3] == ["<pad>", "^", "$"] and tuple(tokens[3:11]) == PUNCTUATION and tokens[11] == " "
-    assert len(tokens) == len(set(tokens)) and all(len(token) == 1 for token in tokens[1:])
-    assert {"ə", "ˈ", "ː", "ʃ", "θ", "ɹ", "\u0303"} <= set(tokens)
-
-
-def test_every_arpabet_phone_has_ipa() -> None:
-    from processors.text.arpabet import PHONES
-
-    known = set(ipa_tokens())
-    for phone in PHONES:
-        assert set(arpabet_to_ipa([phone])) <= known
-    assert "".join(arpabet_to_ipa("HH AH0 L OW1".split())) == "həlˈoʊ"
 
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,38 +51,6 @@ def test_other_languages_and_unknown_ones() -> None:
     assert german.phonemise("Hello") != front_end().phonemise("Hello")
     with pytest.raises(UserError, match="preprocess.language is 'xx'"):
         front_end("xx")
-
-
-@installed
-def test_phones_in_braces_and_user_lexicon(tmp_path) -> None:
-    lexicon = tmp_path / "lexicon.txt"
-    lexicon.write_text("kyoto K IY0 OW1 T OW0\n")
-    voice = front_end(lexicon_path=str(lexicon))
-    assert "".join(voice.phonemise("Kyoto, {K AE1 T}")[1:-1]) == "kiˈoʊtoʊ, kˈæt"
-    assert pickle.loads(pickle.dumps(voice)).encode("Kyoto") == voice.encode("Kyoto")
-    with pytest.raises(TextError, match="'XX'"):
-        voice.phonemise("{XX AH0}")
-
-
-@installed
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(st.text(max_size=120))
-def test_any_text_gives_ids_or_a_text_error(text: str) -> None:
-    for voice in (VOICES := _voices()):
-        try:
-            ids = voice.encode(text)
-        except TextError:
-            continue
-        assert ids[0] == 1 and ids[-1] == 2 and max(ids) < len(VOICES[0].tokens)
-
-
-_made: list[TextFrontEnd] = []
-
-
-def _voices() -> list[TextFrontEnd]:
-    if not _made:
-        _made.extend((front_end(), front_end("de")))
-    return _made
 
 
 @pytest.mark.parametrize(

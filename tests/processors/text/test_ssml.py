@@ -11,9 +11,7 @@ from processors.text.arpabet import PHONES
 from processors.text.ipa import ipa_to_arpabet
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.speak_as import speak_as as say_as
-from processors.text.ssml import MAX_BREAK_SECONDS, Boundary, Pause, Span, SsmlError, begins_ssml, is_ssml, parse_ssml
-
-HALFTONE = 2 ** (1 / 12)
+from processors.text.ssml import Boundary, Pause, Span, SsmlError, begins_ssml, is_ssml, parse_ssml
 
 
 def speak(inside: str) -> list[Span | Pause | Boundary]:
@@ -73,29 +71,21 @@ def test_sentences_and_paragraphs_are_boundaries() -> None:
 @pytest.mark.parametrize(
     ("attributes", "seconds"),
     [
-        ('time="500ms"', 0.5), ('time="1.5s"', 1.5), ('time="+2s"', 2.0), ('time="0s"', 0.0), ('time=".25s"', 0.25),
-        ('time=" 60s "', 60.0), ("", 0.4), ('strength="x-weak"', 0.1), ('strength="strong"', 0.8),
-        ('strength="x-strong"', 1.2), ('strength="weak" time="3s"', 3.0),
+        ('time="500ms"', 0.5), ('time="+2s"', 2.0), ('time=" 60s "', 60.0), ("", 0.4), ('strength="x-strong"', 1.2),
+        ('strength="weak" time="3s"', 3.0),
     ],
 )  # fmt: skip
 def test_breaks(attributes: str, seconds: float) -> None:
     assert speak(f"<break {attributes}/>") == [Pause(seconds)]
 
 
-def test_a_break_of_no_strength_is_none() -> None:
-    assert speak('a<break strength="none"/>b') == [Span("a", NEUTRAL), Span("b", NEUTRAL)]
-
-
 @pytest.mark.parametrize(
     ("attributes", "expected"),
     [
-        ('rate="slow"', (0.75, 0, 0)), ('rate="x-fast"', (1.6, 0, 0)), ('rate="80%"', (0.8, 0, 0)),
-        ('rate="+20%"', (1.2, 0, 0)), ('rate="-50%"', (0.5, 0, 0)), ('rate="1.5"', (1.5, 0, 0)),
-        ('rate="medium"', (1, 0, 0)), ('pitch="+2st"', (1, 2, 0)), ('pitch="-6st"', (1, -6, 0)),
-        ('pitch="high"', (1, 3, 0)), ('pitch="+100%"', (1, 12, 0)), ('pitch="50%"', (1, -12, 0)),
-        ('pitch="+200Hz"', (1, 12, 0)), ('pitch="100Hz"', (1, -12, 0)), ('pitch="1.5st"', (1, 1.5, 0)),
-        ('volume="+6dB"', (1, 0, 6)), ('volume="-3.5db"', (1, 0, -3.5)), ('volume="soft"', (1, 0, -6)),
-        ('volume="silent"', (1, 0, -math.inf)), ('volume="0"', (1, 0, -math.inf)), ('volume="100"', (1, 0, 0)),
+        ('rate="slow"', (0.75, 0, 0)), ('rate="80%"', (0.8, 0, 0)), ('rate="+20%"', (1.2, 0, 0)),
+        ('rate="1.5"', (1.5, 0, 0)), ('pitch="-6st"', (1, -6, 0)), ('pitch="+100%"', (1, 12, 0)),
+        ('pitch="50%"', (1, -12, 0)), ('pitch="+200Hz"', (1, 12, 0)), ('pitch="100Hz"', (1, -12, 0)),
+        ('volume="-3.5db"', (1, 0, -3.5)), ('volume="silent"', (1, 0, -math.inf)), ('volume="100"', (1, 0, 0)),
         ('volume="+100%"', (1, 0, 20 * math.log10(2))), ('rate="fast" pitch="low" volume="loud"', (1.25, -3, 6)),
         ("", (1, 0, 0)),
     ],
@@ -117,8 +107,6 @@ def test_prosody_nests_and_ends() -> None:
     ("markup", "text"),
     [
         ('<phoneme alphabet="ipa" ph="həˈloʊ">hello</phoneme>', "{HH AH0 L OW1}"),
-        ('<phoneme ph="kæt">cat</phoneme>', "{K AE1 T}"),
-        ('<phoneme alphabet="arpabet" ph="HH AH0 L OW1">x</phoneme>', "{HH AH0 L OW1}"),
         ('<phoneme alphabet="x-arpabet" ph="t ah m ey1 t ow">x</phoneme>', "{T AH0 M EY1 T OW0}"),
         ('<phoneme alphabet="arpabet" ph="B AY1|N AW1">x</phoneme>', "{B AY1} {N AW1}"),
         (f'<phoneme alphabet="arpabet" ph="{"S " * 34}">x</phoneme>', f"{{S{' S' * 31}}} {{S S}}"),
@@ -140,16 +128,15 @@ def test_replacements(markup: str, text: str) -> None:
         ("cardinal", ".5", "zero point five"), ("number", "XIV", "fourteen"), ("ordinal", "3rd", "third"),
         ("ordinal", "IV", "fourth"), ("digits", "12 30", "one two three zero"),
         ("date", "2024-03-05", "March fifth, twenty twenty-four"),
-        ("date", "12/25/1999", "December twenty-fifth, nineteen ninety-nine"),
-        ("date", "July 4", "July 4"), ("date", "1066", "ten sixty-six"),
+        ("date", "12/25/1999", "December twenty-fifth, nineteen ninety-nine"), ("date", "July 4", "July 4"),
+        ("date", "1066", "ten sixty-six"),
         ("telephone", "+1 (212) 555-0123", "plus one, two one two, five five five, zero one two three"),
         ("telephone", "555-1234 ext. 9", "five five five, one two three four, extension nine"),
         ("time", "10:30", "ten thirty"), ("time", "2:30pm", "two thirty P M"),
         ("duration", "2h 30m", "two hours thirty minutes"), ("fraction", "2/3", "two thirds"),
         ("currency", "$12.50", "twelve dollars, fifty cents"), ("unit", "5 km", "five kilometers"),
         ("verbatim", "a1", "{EY1} one"), ("name", "O'Neil", "O'Neil"),
-        ("address", "12 W Oak Ave", "twelve West Oak Avenue"),
-        ("unit", "five of them", "five of them"),
+        ("address", "12 W Oak Ave", "twelve West Oak Avenue"), ("unit", "five of them", "five of them"),
     ],
 )  # fmt: skip
 def test_say_as(kind: str, text: str, spoken: str) -> None:
@@ -180,64 +167,30 @@ def test_ipa(ipa: str, phones: str) -> None:
     assert ipa_to_arpabet(ipa) == [phones.split()]
 
 
-def test_ipa_words_and_what_is_no_ipa() -> None:
-    assert ipa_to_arpabet(" hɛˈloʊ  wɜːld ") == [["HH", "EH0", "L", "OW1"], ["W", "ER1", "L", "D"]]
-    with pytest.raises(ValueError, match="^Ж$"):
-        ipa_to_arpabet("kЖt")
-
-
 @pytest.mark.parametrize(
     ("markup", "line", "column", "what"),
     [
         ("<speak>a", 1, 9, "ends before <speak>"),
         ("<speak>\n <s>a</p></speak>", 2, 8, "does not match <s> opened in line 2, column 2"),
         ("<speak>é中\n\n<emphasis level='x'/></speak>", 3, 1, "level 'x'"),
-        ("<p/>", 1, 1, "first element must be <speak>"),
-        ("<speak>a</speak>b", 1, 17, "nothing may follow"),
+        ("<p/>", 1, 1, "first element must be <speak>"), ("<speak>a</speak>b", 1, 17, "nothing may follow"),
         ("<speak><break time='5'/></speak>", 1, 8, "time '5' is no time"),
-        ("<speak><break time='-1s'/></speak>", 1, 8, "is no time"),
-        ("<speak><break time='1e9s'/></speak>", 1, 8, "is no time"),
-        ("<speak><break time='61s'/></speak>", 1, 8, f"longer than {MAX_BREAK_SECONDS:g}s"),
-        ("<speak><break strength='huge'/></speak>", 1, 8, "strength 'huge'"),
         ("<speak><break>x</break></speak>", 1, 15, "must be empty"),
         ("<speak><break length='1s'/></speak>", 1, 8, "no attribute 'length'"),
-        ("<speak><prosody rate='very'>x</prosody></speak>", 1, 8, "rate 'very'"),
         ("<speak><prosody rate='9'>x</prosody></speak>", 1, 8, "rate 9 is not between"),
-        ("<speak><prosody rate='0%'>x</prosody></speak>", 1, 8, "rate 0 is not between"),
-        ("<speak><prosody pitch='+30st'>x</prosody></speak>", 1, 8, "pitch +30st"),
-        ("<speak><prosody pitch='-100%'>x</prosody></speak>", 1, 8, "leaves no pitch"),
-        ("<speak><prosody volume='+60dB'>x</prosody></speak>", 1, 8, "volume +60dB"),
         ("<speak><phoneme>x</phoneme></speak>", 1, 8, "needs the attribute 'ph'"),
         ("<speak>\n  <phoneme alphabet='arpabet' ph='HH QQ'>x</phoneme></speak>", 2, 3, "'QQ' is no ARPAbet phone"),
         ("<speak><phoneme ph='ʘ'>x</phoneme></speak>", 1, 8, "'ʘ' is no IPA sign"),
-        ("<speak><phoneme alphabet='x-sampa' ph='x'>x</phoneme></speak>", 1, 8, "alphabet 'x-sampa'"),
-        ("<speak><phoneme ph='ˈ'>x</phoneme></speak>", 1, 8, "holds no phone"),
-        ("<speak><sub>x</sub></speak>", 1, 8, "needs the attribute 'alias'"),
         ("<speak><sub alias='a'><s/></sub></speak>", 1, 23, "<sub> may hold text only"),
         ("<speak><say-as interpret-as='cardinal'>x</say-as></speak>", 1, 8, "'x' is no number"),
-        ("<speak><say-as interpret-as='ordinal'>1.5</say-as></speak>", 1, 8, "no whole number"),
-        ("<speak><say-as interpret-as='date'>13/40/1999</say-as></speak>", 1, 8, "is no month"),
-        ("<speak><say-as interpret-as='date' format='q'>1</say-as></speak>", 1, 8, "date format 'q'"),
-        ("<speak><say-as interpret-as='telephone'>call</say-as></speak>", 1, 8, "no telephone number"),
-        ("<speak><say-as interpret-as='characters'> </say-as></speak>", 1, 8, "no text inside"),
         ("<speak><s><p/></s></speak>", 1, 11, "<p> may not stand inside <s>"),
-        ("<speak><p><p/></p></speak>", 1, 11, "<p> may not stand inside <p>"),
-        ("<speak><speak/></speak>", 1, 8, "only at the start"),
-        ("<speak>&nbsp;</speak>", 1, 8, "unknown entity"),
         ("<speak>a < b</speak>", 1, 11, "write & as &amp;"),
-        ("<speak a='1' a='2'/>", 1, 14, "twice"),
-        ("<speak", 1, 1, "not finished"),
-        ("\n\n  <speak><p x=''/></speak>", 3, 10, "no attribute 'x'"),
+        ("<speak", 1, 1, "not finished"), ("\n\n  <speak><p x=''/></speak>", 3, 10, "no attribute 'x'"),
         ("<!DOCTYPE speak []><speak>a</speak>", 1, 18, "document type with declarations"),
-        ("<speak>a</speak><!DOCTYPE speak>", 1, 17, "nothing may follow"),
-        ("<!DOCTYPE speak><!DOCTYPE speak><speak>a</speak>", 1, 26, "document type"),
-        ("<speak><say-as interpret-as='date' format='m'>000112</say-as></speak>", 1, 8, "is no month"),
         ("<speak><prosody rate='1e400'>x</prosody></speak>", 1, 8, "rate '1e400' is not understood"),
-        ("<speak><prosody pitch='1e400st'>x</prosody></speak>", 1, 8, "pitch '1e400st' is not understood"),
-        ("<speak><prosody volume='inf'>x</prosody></speak>", 1, 8, "volume 'inf' is not understood"),
         ("<speak><prosody rate='" + "9" * 400 + "'>x</prosody></speak>", 1, 8, "is not understood"),
     ],
-)
+)  # fmt: skip
 def test_errors_have_a_position_and_a_reason(markup: str, line: int, column: int, what: str) -> None:
     with pytest.raises(SsmlError) as caught:
         parse_ssml(markup)
@@ -297,11 +250,6 @@ def test_documents_of_every_kind_are_read_through(document: str, text: str, with
     assert is_ssml(document)
 
 
-@pytest.mark.parametrize(("level", "decibels"), [("", 2), ("level='strong'", 4), ("level='reduced'", -3)])
-def test_emphasis_is_volume(level: str, decibels: float) -> None:
-    assert speak(f"<emphasis {level}>a</emphasis>b") == [Span("a", Prosody(1, 0, decibels)), Span("b", NEUTRAL)]
-
-
 def test_entity_bombs_and_outside_files_are_refused_at_once() -> None:
     levels = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 20))
     bomb = f'<?xml version="1.0"?><!DOCTYPE speak [<!ENTITY l0 "ha">{levels}]><speak>&l19;</speak>'
@@ -311,41 +259,6 @@ def test_entity_bombs_and_outside_files_are_refused_at_once() -> None:
         with pytest.raises(SsmlError, match="document type"):
             parse_ssml(markup)
     assert time.process_time() - started < 1.0
-
-
-def seconds(markup: str) -> float:
-    """Of the processor, which others may be using, for finding out that a text is markup, and for reading it."""
-    fastest = math.inf
-    for _ in range(3):
-        started = time.process_time()
-        if is_ssml(markup):
-            try:
-                parse_ssml(markup)
-            except SsmlError:
-                pass
-        fastest = min(fastest, time.process_time() - started)
-    return fastest
-
-
-LONG = [
-    ("", "<!---->", "Hello."), ("", "<!---->", "<speak/>"), ("", "<?a?> ", "x"), ("", "<!--", ""),
-    ("<!DOCTYPE s ", "'>' ", ">"), ("<!DOCTYPE s", " ' \" ", "<speak/>"),
-    ("<speak>", "<s>One sentence, and its end.</s><break/>", "</speak>"), ("<speak>", "<prosody>", ""),
-    ("<speak>", "<prosody>a ", ""), ("<speak><sub alias='a'>", "a<!---->", "</sub></speak>"),
-    ("<speak><sub alias='a'>", "<![CDATA[a]]>&#10;", "</sub></speak>"),
-    ("<speak><phoneme ph='", "ə", "'>x</phoneme></speak>"),
-    *[(f"<speak><say-as interpret-as='{kind}'>{'1' * start}", unit, "!</say-as></speak>")
-      for kind in ("characters", "digits", "cardinal", "ordinal", "date", "telephone")
-      for start, unit in ((1, "1"), (1, "1 "), (2000, " "), (1, "-"), (0, "\ufdfa"), (0, "㎯"))],
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("before", "unit", "after"), LONG)
-def test_documents_take_linear_time(before: str, unit: str, after: str) -> None:
-    # Four times the text takes four times as long; what grows with the square takes sixteen times.
-    short, long = (before + unit * count + after for count in (2000, 8000))
-    assert seconds(before + unit * 40 + after) < 0.1
-    assert seconds(long) < 8 * seconds(short) + 0.05
 
 
 def test_phonemes_need_a_front_end_that_reads_them() -> None:

@@ -83,14 +83,6 @@ def test_finetuning_starts_from_its_weights(converted: Path, tuned: Path) -> Non
     assert f"starting from the weights of {find_checkpoint(converted).path}" in (tuned / "train.log").read_text()
 
 
-def test_the_tuned_voice_goes_back_and_says_the_same(tuned: Path, tmp_path: Path) -> None:
-    voice = Synthesizer.from_experiment(tuned, "cpu")
-    to_espnet(tuned, tmp_path / "back")
-    import_voice(tmp_path / "back" / MODEL_FILE, tmp_path / "back" / CONFIG_FILE, tmp_path / "again")
-    again = Synthesizer.from_experiment(tmp_path / "again", "cpu")
-    np.testing.assert_array_equal(again.tts(TEXTS[0])[0], voice.tts(TEXTS[0])[0])
-
-
 def test_the_tuned_voice_says_the_same_as_an_onnx_file(tuned: Path, tmp_path: Path) -> None:
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package)

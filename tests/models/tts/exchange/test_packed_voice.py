@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.base.checkpoints import find_checkpoint, has_weights, load_weights, save_checkpoint
+from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
 from models.base.experiment import Experiment
 from models.evaluation.comparison import summarise
 from models.evaluation.report import Report, UtteranceRecord, write_report_json
@@ -25,7 +25,6 @@ from models.tts.exchange.espnet_voice import export_voice as to_espnet
 from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer
-from processors.text.tokens import save_tokens
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, make_experiment, make_network
 from utils.errors import UserError
@@ -122,18 +121,6 @@ def test_weights_are_bound_to_their_token_table_and_lexicon(tmp_path: Path, capl
     Synthesizer.from_experiment(folder, "cpu")
 
 
-def test_the_users_lexicon_comes_along(tmp_path: Path) -> None:
-    lexicon = tmp_path / "mine.txt"
-    lexicon.write_text("jets JH EH1 T S\n")
-    folder = make_experiment(tmp_path / "source", (f"preprocess.lexicon_path={lexicon}",))
-    shutil.copy(lexicon, folder / "lexicon.txt")
-    pack_voice(folder, tmp_path / "voice", FACTS, say=quiet)
-    lexicon.unlink()
-    shutil.rmtree(folder)
-    assert load_experiment_config(tmp_path / "voice").preprocess.lexicon_path == str(tmp_path / "voice/lexicon.txt")
-    assert Synthesizer.from_experiment(tmp_path / "voice", "cpu").script.frontend.phonemise("Jets")[1:3] == ["d", "ʒ"]
-
-
 def report(folder: Path, checkpoint: str) -> Path:
     records = [UtteranceRecord(f"u{i}", "Text.", "a.wav", values={"wer": (i, 10)}) for i in range(3)]
     made = Report("source", source={"checkpoint": checkpoint, "split": "test"}, settings={"asr": "base"})
@@ -185,23 +172,6 @@ def test_a_second_voice_takes_a_word_more_and_a_failure_leaves_the_first(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stale", "voice"]
 
 
-def test_what_is_refused(experiment: Path, tmp_path: Path) -> None:
-    (tmp_path / "taken").mkdir()
-    broken = make_experiment(tmp_path / "broken")
-    weights = load_weights(find_checkpoint(broken).path)
-    weights["embedding.weight"][0] = torch.nan
-    save_checkpoint(broken, 9, {"network": weights}, {}, {})
-    for source, out, message in (
-        (experiment, tmp_path / "taken", "holds no packed voice"),
-        (experiment, experiment, "is the experiment itself"),
-        (tmp_path / "taken", tmp_path / "voice", "is no experiment folder"),
-        (broken, tmp_path / "voice", "cannot be packed: embedding.weight holds values that are not finite"),
-    ):
-        with pytest.raises(UserError, match=message):
-            pack_voice(source, out, FACTS, replace=True)
-    assert not (tmp_path / "voice").exists()
-
-
 @pytest.fixture
 def train(tiny_corpus: Path, tiny_overrides: list[str]) -> Train:
     """Runs a training of one epoch, with averaged weights; returns its folder."""
@@ -228,25 +198,15 @@ def voice(train: Train, tmp_path: Path) -> Path:
     return tmp_path / "packed"
 
 
-def test_finetuning_starts_from_its_weights_and_says_what_it_lacks(train: Train, voice: Path) -> None:
-    # Its discriminators are gone, so that others may judge; and what learns next to nothing stays what it was.
-    other = ("model.discriminator.periods=[3]", "train.learning_rate=1e-12")
-    tuned = train("tuned", *other, finetune_from=voice)
-    newest = find_checkpoint(tuned)
-    before, after = load_weights(find_checkpoint(voice).path), load_weights(newest.path, prefer_ema=False)
-    torch.testing.assert_close(after, before, atol=1e-6, rtol=1e-6)
-    assert has_weights(newest.path, "discriminator")
-    log = (tuned / "train.log").read_text()
-    assert f"starting from the weights of {voice / 'checkpoints' / find_checkpoint(voice).name}" in log
-    assert f"{voice} has no weights of the discriminator, which starts from random ones" in log
-
-
 def test_the_other_stages_take_it_as_it_is(tiny_corpus: Path, voice: Path, tmp_path: Path) -> None:
     config = load_config(
         voice / "config.json", [f"preprocess.processed_dir={tiny_corpus.parent}", f"log_dir={tmp_path / 'runs'}"]
     )
     Trainer(config, Experiment.named("tuned", config), finetune_from=voice).run()
     assert find_checkpoint(tmp_path / "runs/tuned").step == 4
+    log = (tmp_path / "runs/tuned/train.log").read_text()
+    assert f"starting from the weights of {voice / 'checkpoints' / find_checkpoint(voice).name}" in log
+    assert f"{voice} has no weights of the discriminator, which starts from random ones" in log
     quick = ["evaluate.dnsmos=false", "evaluate.bootstrap_samples=200", "evaluate.report_audio=none"]
     config = load_experiment_config(voice, [f"preprocess.processed_dir={tiny_corpus.parent}", *quick])
     told = run_evaluation(config, tmp_path / "out", "test", voice)
@@ -257,39 +217,6 @@ def test_the_other_stages_take_it_as_it_is(tiny_corpus: Path, voice: Path, tmp_p
     with pytest.raises(UserError, match="has no weights of the discriminator: it was packed to speak"):
         to_espnet(voice, tmp_path / "theirs")
     assert not (tmp_path / "theirs").exists()
-
-
-def test_what_does_not_fit_it_is_refused_with_the_way_out(train: Train, voice: Path) -> None:
-    for override, message in (
-        ("model.hidden_channels=16", "does not fit this config: model.hidden_channels is 8 there, 16 here"),
-        ("model.generator=istft", "does not fit this config: model.generator is 'hifigan' there, 'istft' here"),
-    ):
-        with pytest.raises(UserError) as refused:
-            train("tuned", override, finetune_from=voice)
-        text = str(refused.value)
-        assert message in text and text.endswith(f"; train with its own settings: --config {voice / 'config.json'}")
-    table = json.loads((voice / "tokens.json").read_text())
-    table["tokens"][-1] = "XX"
-    save_tokens(voice / "tokens.json", table["tokens"], table["phone_extractor"], table["language"])
-    with pytest.raises(UserError, match="is not the table that step_00000004 was trained with"):
-        train("tuned", finetune_from=voice)
-    state = find_checkpoint(voice).path / "state.json"
-    state.write_text(state.read_text().replace("beside", "older"))
-    with pytest.raises(UserError, match=r"has other tokens than this corpus \(only there: XX; only here: .*--config"):
-        train("tuned", finetune_from=voice)
-    assert not (voice.parent / "runs/tuned").exists()
-
-
-def test_it_cannot_be_resumed_or_trained_over(train: Train, voice: Path) -> None:
-    shutil.copytree(voice, voice.parent / "runs/tuned")
-    message = r"holds weights alone, so that training cannot go on from it: .*--finetune_from .*runs/tuned"
-    with pytest.raises(UserError, match=message):
-        train("tuned", resume=True)
-    with pytest.raises(UserError, match="holds an experiment already"):
-        train("tuned")
-    assert sorted(path.name for path in (voice.parent / "runs/tuned").iterdir() if path.name != ".lock") == sorted(
-        path.name for path in voice.iterdir()
-    )
 
 
 @pytest.mark.parametrize("lost", ["tokens.json", "config.json", "weights", "checkpoints"])

@@ -17,22 +17,15 @@ from models.vocoders.discriminators import Discriminators
 ROOT = Path(__file__).resolve().parents[4]
 N_TOKENS = 20
 SMALL = [
-    "model.hidden_channels=16",
-    *(f"model.{part}.layers=2" for part in ("encoder", "decoder", "pitch_predictor")),
+    "model.hidden_channels=16", *(f"model.{part}.layers=2" for part in ("encoder", "decoder", "pitch_predictor")),
     *(f"model.{part}.ffn_channels=24" for part in ("encoder", "decoder")),
     *(f"model.{part}_predictor.channels=16" for part in ("duration", "pitch", "energy")),
-    "model.generators.hifigan.channels=32",
-    "model.generators.hifigan.resblock_kernel_sizes=[3, 5]",
-    "model.generators.hifigan.resblock_dilations=[[1, 3], [1, 3]]",
-    "model.discriminator.periods=[2, 3]",
-    "model.discriminator.period_channels=4",
-    "model.discriminator.period_max_channels=16",
-    "model.discriminator.scale_channels=16",
-    "model.discriminator.scale_max_channels=32",
-    "preprocess.n_mel=20",
-    "train.segment_size=8",
-    "train.precision=fp32",
-]
+    "model.generators.hifigan.channels=32", "model.generators.hifigan.resblock_kernel_sizes=[3, 5]",
+    "model.generators.hifigan.resblock_dilations=[[1, 3], [1, 3]]", "model.discriminator.periods=[2, 3]",
+    "model.discriminator.period_channels=4", "model.discriminator.period_max_channels=16",
+    "model.discriminator.scale_channels=16", "model.discriminator.scale_max_channels=32", "preprocess.n_mel=20",
+    "train.segment_size=8", "train.precision=fp32",
+]  # fmt: skip
 NO_DROPOUT = [
     *(f"model.{part}.{kind}=0" for part in ("encoder", "decoder")
       for kind in ("dropout", "attention_dropout", "positional_dropout")),

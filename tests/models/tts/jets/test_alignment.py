@@ -16,7 +16,6 @@ from models.kernels.monotonic import search_paths
 from models.tts.jets.alignment import (
     MASKED_SCORE,
     beta_binomial_prior,
-    binarisation_loss,
     euclidean_distance,
     forward_sum_loss,
 )
@@ -74,30 +73,6 @@ def test_forward_sum_equals_ctc_of_each_utterance_with_gradient() -> None:
     torch.testing.assert_close(fast.grad, slow.grad, atol=1e-6, rtol=1e-4)
 
 
-def test_forward_sum_counts_every_monotonic_alignment() -> None:
-    """Two tokens, three frames: the likelihood is the sum over the label sequences that collapse to both tokens."""
-    torch.manual_seed(1)
-    log_p = torch.randn(1, 3, 2)
-    p = F.softmax(F.pad(log_p[0], (1, 0), value=-1.0), dim=-1)
-    total = 0.0
-    for labels in np.ndindex(3, 3, 3):
-        collapsed = [k for i, k in enumerate(labels) if k != 0 and (i == 0 or labels[i - 1] != k)]
-        if collapsed == [1, 2]:
-            total += float(np.prod([p[t, k] for t, k in enumerate(labels)]))
-    loss = forward_sum_loss(log_p, torch.tensor([2]), torch.tensor([3]))
-    assert loss.item() == pytest.approx(-np.log(total) / 2, rel=1e-5)
-
-
-def test_binarisation_is_the_mean_over_the_path() -> None:
-    torch.manual_seed(0)
-    log_p = torch.randn(2, 6, 3)
-    path = torch.tensor([[0, 0, 1, 1, 2, 2], [0, 1, 2, 0, 0, 0]])
-    loss = binarisation_loss(log_p, path, length_mask(torch.tensor([6, 3]), 6))
-    first = -np.mean([log_p[0, t, k] for t, k in enumerate([0, 0, 1, 1, 2, 2])])
-    second = -np.mean([log_p[1, t, k] for t, k in enumerate([0, 1, 2])])
-    assert loss.item() == pytest.approx((first + second) / 2, rel=1e-5)
-
-
 def every_path(n_text: int, n_frames: int) -> np.ndarray:
     """All monotonic paths from the first to the last token, one a row."""
     paths = []
@@ -130,18 +105,6 @@ def test_search_finds_the_best_of_all_paths(n_text: int, more: int, seed: int, t
         assert found.tolist() == backwards_moving_first(paths, scores)
     else:
         assert found.tolist() == paths[scores.argmax()].tolist()
-
-
-def test_batch_equals_one_at_a_time_and_padding_is_zero() -> None:
-    torch.manual_seed(0)
-    text_lengths, frame_lengths = torch.tensor([7, 3, 12]), torch.tensor([40, 11, 25])
-    log_p = torch.randn(3, 40, 12)
-    paths = search_paths(log_p, text_lengths, frame_lengths)
-    for b in range(3):
-        n, t = int(text_lengths[b]), int(frame_lengths[b])
-        alone = search_paths(log_p[b : b + 1, :t, :n], text_lengths[b : b + 1], frame_lengths[b : b + 1])
-        assert paths[b, :t].equal(alone[0])
-        assert paths[b, t:].eq(0).all()
 
 
 def test_more_tokens_than_frames_gives_the_last_tokens_a_frame_each() -> None:

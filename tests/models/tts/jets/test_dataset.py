@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,14 +113,6 @@ def test_state_continues_after_the_last_batch_taken(make_batches, on_device: boo
         batches.close()
 
 
-def test_processes_share_a_pass_without_overlap(make_batches) -> None:
-    parts = [make_batches(True, rank=rank, world_size=2) for rank in (0, 1)]
-    for _ in range(2):
-        one, other = (part.next() for part in parts)
-        assert one.mel.shape == other.mel.shape
-        assert not set(one.ids) & set(other.ids)
-
-
 def test_datasets_are_concatenated_with_joint_statistics(config, tiny_corpus, tiny_overrides, corpus_writer) -> None:
     corpus_writer(tiny_corpus.parent / "more", config.preprocess, [30, 40, 24], ["train", "train", "valid"], seed=5)
     both = load_config(CONFIG, [*tiny_overrides, 'dataset=["tiny", "more"]', 'dataset_path.more="x"'])
@@ -160,31 +151,6 @@ def test_validation_batches_hold_every_utterance_once(tiny_corpus: Path) -> None
     assert sorted(np.concatenate([plan.indices for plan in plans]).tolist()) == list(range(14))
     assert all(len(plan.indices) * plan.frames <= 130 for plan in plans)
     assert all(isinstance(plan, BatchPlan) and plan.frames >= table.frames[plan.indices].max() for plan in plans)
-
-
-def test_a_damaged_shard_is_noticed_before_training(config, tiny_corpus: Path) -> None:
-    shard = sorted((tiny_corpus / "shards").iterdir())[0]
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 1
-    shard.write_bytes(content)
-    with pytest.raises(UserError, match=f"{shard.name}.* is damaged: run stage 1 again"):
-        open_corpora(config)
-
-
-def test_waiting_for_the_disk_is_counted(make_batches, monkeypatch: pytest.MonkeyPatch) -> None:
-    batches = make_batches(on_device=False)
-    read = batches._read_ahead
-    monkeypatch.setattr(batches, "_read_ahead", lambda: (time.sleep(0.2), read())[1])
-    batches.next()
-    assert 0.15 < batches.wait_seconds() < 5
-    monkeypatch.setattr(batches, "_read_ahead", read)
-    batches.close()
-    waited = batches.wait_seconds()
-    batches.next()
-    time.sleep(0.5)
-    batches.next()
-    assert batches.wait_seconds() - waited < 0.15
-    batches.close()
 
 
 def test_an_error_while_reading_ahead_is_raised_by_next(make_batches, monkeypatch: pytest.MonkeyPatch) -> None:

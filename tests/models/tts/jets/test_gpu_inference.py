@@ -13,13 +13,11 @@ import torch
 
 from models.kernels import cuda_graphs
 from models.kernels.cuda_graphs import GraphCache, filled_up
-from models.registry import load_config
 from models.tts.jets import gpu_inference
-from models.tts.jets.gpu_inference import GpuNetwork, for_inference, frame_bucket
+from models.tts.jets.gpu_inference import GpuNetwork, frame_bucket
 from models.tts.jets.synthesizer import Synthesizer
-from models.vocoders.convolutions import fold_weight_norm
 from models.vocoders.hifigan import HifiganGenerator
-from tests.tiny_voice import ROOT, TINY, make_experiment, make_network
+from tests.tiny_voice import make_experiment
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 GENERATORS = ("hifigan", "hifigan_light", "istft")
@@ -81,45 +79,10 @@ def test_a_graph_is_made_at_the_second_sight_and_the_oldest_goes(without_gpu: No
     assert run(1) == 2 and run(1) == 2, "what went comes again"
 
 
-def test_results_stay_when_the_graph_runs_again_and_smaller_inputs_leave_no_rest(without_gpu: None) -> None:
-    cache = cpu_cache(2)
-
-    def run(value: torch.Tensor) -> torch.Tensor:
-        return cache.run("same", lambda x: (x + 0,), (value,), ((6,),))[0]
-
-    with torch.inference_mode():
-        run(torch.ones(6))
-        full = run(torch.ones(6))
-        assert run(torch.full((2,), 3.0)).tolist() == [3, 3, 0, 0, 0, 0]
-        assert full.tolist() == [1] * 6
-
-
 def test_buckets_are_few_and_waste_little() -> None:
     sizes = [frame_bucket(n) for n in range(1, 4000)]
     assert all(n <= size <= max(n + 31, 1.13 * n) for n, size in enumerate(sizes, 1))
     assert sizes == sorted(sizes) and len(set(sizes)) < 50
-
-
-@pytest.mark.parametrize("name", GENERATORS)
-@pytest.mark.parametrize("half", [None, torch.bfloat16])
-def test_weights_cast_once_give_what_autocast_gives(name: str, half: torch.dtype | None) -> None:
-    config = load_config(ROOT / "config/jets.json", [*TINY, f"model.generator={name}"])
-    torch.manual_seed(0)
-    generator = getattr(config.model.generators, name).build(16).eval()
-    fold_weight_norm(generator)
-    prepared = for_inference(generator, half)
-    frames = torch.randn(2, 20, 16)
-    with torch.inference_mode(), torch.autocast("cpu", half, enabled=half is not None):
-        expected, made = generator(frames), prepared(frames)
-    assert made.dtype == torch.float32
-    torch.testing.assert_close(made, expected, atol=1e-5 if half is None else 5e-3, rtol=0)
-    for parameter in generator.parameters():
-        assert parameter.dtype == torch.float32, "the voice itself is left as it is"
-    if name != "istft":
-        image = prepared.input_conv.folded.unsqueeze(2)
-        assert image.is_contiguous(memory_format=torch.channels_last)
-    else:
-        assert prepared.basis.dtype == torch.float32
 
 
 def close(made: list[np.ndarray], expected: list[np.ndarray], precision: str) -> None:
@@ -211,59 +174,3 @@ def test_a_gpu_says_what_the_cpu_says(
         joined = np.concatenate(list(voice.stream(TEXTS[4])))
         close([joined], [voice.tts(TEXTS[4])[0]], precision)
     assert (voice.speaking.graphs is not None and len(voice.speaking.graphs) > 5) == graphs
-
-
-@needs_gpu
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_graphs_equal_launches_one_by_one(folder: Path, precision: str, exact_arithmetic: None) -> None:
-    eager, graphed = (gpu_voice(folder, precision, graphs) for graphs in (False, True))
-    for texts in (TEXTS[:1], TEXTS[1:3], TEXTS, TEXTS[::-1], TEXTS * 7):
-        for settings in ({}, {"speed": 0.8, "pitch": 3.0, "energy": 2.0}):
-            expected = eager.tts_batch(texts, **settings)
-            for _ in range(3):
-                close(graphed.tts_batch(texts, **settings), expected, precision)
-
-
-@needs_gpu
-def test_few_graphs_are_kept_and_all_work(
-    folder: Path, cpu_waves: list[np.ndarray], exact_arithmetic: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gpu_inference, "GRAPHS", 3)
-    voice = gpu_voice(folder, "fp32")
-    for _ in range(4):
-        for text, wave in zip(TEXTS, cpu_waves):
-            for _ in range(3):
-                close([voice.tts(text)[0]], [wave], "fp32")
-        assert 1 <= len(voice.speaking.graphs) <= 3
-
-
-@needs_gpu
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("batch", [1, 3])
-def test_a_published_size_of_voice_in_half_precision(
-    exact_arithmetic: None, fused: bool, batch: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not fused:
-        monkeypatch.setattr(gpu_inference, "fused_generator", lambda *_: None)
-    config = load_config(ROOT / "config/jets.json")
-    network = make_network(config).cuda()
-    with torch.no_grad():
-        for name, parameter in network.generator.named_parameters():
-            if name.endswith("bias"):
-                # A random voice is next to silent beside its biases, whose rounding would drown it.
-                parameter.mul_(0.1)
-    fold_weight_norm(network)
-    frames = torch.randn(batch, 100, config.model.hidden_channels, device="cuda")
-    lengths = [100, 71, 20][:batch]
-    with torch.inference_mode():
-        expected = GpuNetwork(network, None, False).generate(frames, lengths)
-        fast = GpuNetwork(network, torch.bfloat16, True)
-        assert (fast.generator.fused is not None) == fused
-        for _ in range(3):
-            made = fast.generate(frames, lengths)
-            assert made.shape == expected.shape
-            for row, other, length in zip(made, expected, lengths):
-                error = (row - other)[: length * 256].square().mean().sqrt()
-                # The mean of a random voice carries no sound.
-                assert error < 0.05 * other[: length * 256].std()
-                assert row[length * 256 :].eq(0).all()

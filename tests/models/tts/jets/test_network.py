@@ -59,17 +59,6 @@ def test_inference_is_the_same_alone_and_in_a_batch(
         assert together.waveform[i, samples:].eq(0).all()
 
 
-def test_inference_with_the_recordings_values_is_training_s_forward(
-    make_network: Callable[[], JetsNetwork], make_batch: Callable[..., Batch]
-) -> None:
-    network = make_network().eval()
-    batch = make_batch(LENGTHS)
-    with torch.no_grad():
-        _, states = network.acoustic(batch)
-    _, spoken = network.copy(batch)
-    torch.testing.assert_close(spoken.decoder_states, states)
-
-
 def test_predictors_never_see_the_target(
     make_network: Callable[[], JetsNetwork], make_batch: Callable[..., Batch]
 ) -> None:
@@ -96,11 +85,3 @@ def test_pitch_and_energy_controls_move_the_values_and_leave_durations(
     torch.testing.assert_close((moved.log_f0 - plain.log_f0) * 0.2, torch.full_like(plain.log_f0, 6 * math.log(2) / 12))
     torch.testing.assert_close(moved.energy * 25 + 40, 2 * (plain.energy * 25 + 40))
     assert moved.durations.equal(plain.durations)
-
-
-def test_statistics_travel_in_the_state_dict(make_network: Callable[[], JetsNetwork]) -> None:
-    network = make_network()
-    network.log_f0_mean.fill_(5.5)
-    other = make_network()
-    other.load_state_dict(network.state_dict())
-    assert other.log_f0_mean.item() == 5.5

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from models.base.checkpoints import latest_checkpoint, list_checkpoints, load_training, load_weights
+from tests.scripts import load_script
 from utils.errors import UserError
 from utils.files import FileLock
 
@@ -23,13 +24,25 @@ def command(overrides: list[str], *flags: str) -> list[str]:
     return [str(ROOT / "bins/train.py"), "--config", str(ROOT / "config/jets.json"), *flags, *settings]
 
 
+# A training and its continuation, in the processes of one start.
+TWICE = """
+import sys
+sys.path.insert(0, {root!r})
+from tests.scripts import load_script
+for sys.argv in {both!r}:
+    assert load_script("train").main() == 0
+"""
+
+
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
-def test_interrupt_saves_and_resume_goes_on(environment, tiny_corpus, tiny_overrides, tmp_path) -> None:
+def test_interrupt_saves_and_resume_goes_on(
+    environment, tiny_corpus, tiny_overrides, tmp_path, monkeypatch, capsys
+) -> None:
     rare = ["train.valid_interval=1000000", "train.save_checkpoints_steps=1000000"]
     long = [*tiny_overrides, *rare, "train.max_epoch=10000"]
     process = subprocess.Popen(
@@ -50,26 +63,24 @@ def test_interrupt_saves_and_resume_goes_on(environment, tiny_corpus, tiny_overr
     assert "Traceback" not in stderr
     epochs = saved.step // 4 + 1
     complete = "note: training was complete already"
+    script = load_script("train")
     for told in (False, True):  # the second time nothing is left to do
-        resumed = subprocess.run(
-            [sys.executable, *command([*long, f"train.max_epoch={epochs}"], "--name", "voice", "--resume")],
-            capture_output=True, text=True, cwd=tmp_path, timeout=240,
-        )  # fmt: skip
-        assert resumed.returncode == 0, resumed.stderr
+        goal = f"train.max_epoch={epochs}"
+        monkeypatch.setattr(sys, "argv", command([*long, goal], "--name", "voice", "--resume"))
+        assert script.main() == 0
+        stderr = capsys.readouterr().err
         assert latest_checkpoint(folder).step == 4 * epochs
-        assert (complete in resumed.stderr) == told
-    assert f"raise it, for instance --resume --set train.max_epoch={2 * epochs}\n" in resumed.stderr
+        assert (complete in stderr) == told
+    assert f"raise it, for instance --resume --set train.max_epoch={2 * epochs}\n" in stderr
 
 
 def test_two_processes_end_with_one_set_of_weights(environment, tiny_corpus, tiny_overrides, tmp_path) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
     overrides = [*tiny_overrides, "train.batch_size=3", "train.ema_decay=0.9"]
-    for flags in (["--set=train.max_epoch=1"], ["--resume"]):
-        run = subprocess.run(
-            [*launcher, *command(overrides, "--name", "voice", *flags)],
-            capture_output=True, text=True, cwd=tmp_path, timeout=240,
-        )  # fmt: skip
-        assert run.returncode == 0, run.stderr[-3000:]
+    both = [command(overrides, "--name", "voice", *flags) for flags in (["--set=train.max_epoch=1"], ["--resume"])]
+    (tmp_path / "twice.py").write_text(TWICE.format(root=str(ROOT), both=both))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
+    run = subprocess.run([*launcher, str(tmp_path / "twice.py")], capture_output=True, text=True, timeout=240)
+    assert run.returncode == 0, run.stderr[-3000:]
     folder = tmp_path / "runs/voice"
     steps = [checkpoint.step for checkpoint in list_checkpoints(folder)]
     assert steps == [4, 8]
@@ -83,11 +94,9 @@ def test_two_processes_end_with_one_set_of_weights(environment, tiny_corpus, tin
     assert "2 x the CPU" in (folder / "train.log").read_text()
 
 
-def test_mistakes_get_one_sentence(environment, tiny_overrides, tmp_path) -> None:
-    run = subprocess.run(
-        [sys.executable, *command(tiny_overrides, "--name", "voice")],
-        capture_output=True, text=True, cwd=tmp_path, timeout=240,
-    )  # fmt: skip
-    assert run.returncode == 2
-    assert run.stderr.count("\n") == 1 and "run stage 1" in run.stderr
+def test_mistakes_get_one_sentence(environment, tiny_overrides, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", command(tiny_overrides, "--name", "voice"))
+    assert load_script("train").main() == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "run stage 1" in told
     assert not (tmp_path / "runs/voice").exists()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.base import run_log
 from models.base.checkpoints import latest_checkpoint, load_weights
 from models.base.device import set_determinism
 from models.base.experiment import Experiment
@@ -115,11 +114,3 @@ def test_deterministic_runs_repeat(train) -> None:
         set_determinism(False)  # whatever happened, the other tests' kernels are the fast ones
     one, two = (load_weights(latest_checkpoint(folder).path) for folder in runs)
     assert all(torch.equal(one[name], two[name]) for name in one)
-
-
-def test_profile_leaves_a_trace_of_the_device(train, monkeypatch) -> None:
-    monkeypatch.setattr(run_log, "WAIT_ON_GPU", 2)
-    monkeypatch.setattr(run_log, "ACTIVE", 2)
-    folder = train("voice", "train.profile=true", "train.max_epoch=4", "train.valid_interval=1000")
-    assert len(list((folder / "profile").glob("trace_*.json"))) == 1
-    assert "ms a step" in (folder / "train.log").read_text()

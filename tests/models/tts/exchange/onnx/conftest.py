@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,20 +13,12 @@ from tests.models.tts.exchange.onnx.voices import make_voice
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without onnx and onnxruntime there is nothing to test here."""
-    missing = [name for name in ("onnx", "onnxruntime") if not _is_installed(name)]
+    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
     if missing:
         reason = f"{' and '.join(missing)} not installed: pip install -r egs/tts/Jets/requirements-export.txt"
         for item in items:
             if Path(__file__).parent in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        __import__(name)
-    except ImportError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="session")

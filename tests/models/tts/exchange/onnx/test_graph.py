@@ -68,22 +68,6 @@ def test_padding_between_tokens_is_dropped(voice: tuple[object, torch.nn.Module]
     assert not padded_frames[1::2].any()
 
 
-@pytest.mark.parametrize("length_scale", [0.5, 0.8, 1.25, 2.0])
-def test_length_scale(voice: tuple[object, torch.nn.Module], length_scale: float) -> None:
-    session, network = voice
-    row = random_rows([40])[0]
-    wave = run_graph(session, [row], (0.667, length_scale, 0.8))[0][0]
-    alone = expected(network, row, speed=1 / float(np.float32(length_scale)))
-    assert len(wave) == len(alone)
-    np.testing.assert_allclose(wave, alone, atol=1e-5)
-
-
-def test_noise_scales_change_nothing(voice: tuple[object, torch.nn.Module]) -> None:
-    session, _ = voice
-    row = random_rows([20])[0]
-    np.testing.assert_array_equal(run_graph(session, [row], (0, 1, 0))[0], run_graph(session, [row], (1, 1, 1))[0])
-
-
 def test_pitch_and_energy(voice: tuple[object, torch.nn.Module]) -> None:
     session, network = voice
     row = random_rows([40])[0]
@@ -92,22 +76,6 @@ def test_pitch_and_energy(voice: tuple[object, torch.nn.Module]) -> None:
     np.testing.assert_allclose(wave, expected(network, row, **controls), atol=1e-5)
     plain = expected(network, row)
     assert np.abs(wave - plain).max() > 1e-3 * np.abs(plain).max()
-
-
-def test_windows_are_pieces_of_the_whole(voice: tuple[object, torch.nn.Module]) -> None:
-    session, _ = voice
-    rows = random_rows([60, 11])
-    whole, durations = run_graph(session, rows)
-    total = int(durations.sum(1).max())
-    bounds = [0, 1, 40, 140, total - 3, total]
-    pieces = []
-    for start, end in zip(bounds, bounds[1:]):
-        piece, _ = run_graph(session, rows, (0, 1, 0, 0, 0, start, end - start + (100 if end == total else 0)))
-        assert piece.shape[1] == (end - start) * HOP
-        pieces.append(piece)
-    np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole, atol=1e-5)
-    beyond, _ = run_graph(session, rows, (0, 1, 0, 0, 0, total + 5, 10))
-    assert beyond.shape[1] == 0
 
 
 def test_graph_is_one_file_of_plain_arithmetic(exported: Exported) -> None:
@@ -123,13 +91,3 @@ def test_graph_is_one_file_of_plain_arithmetic(exported: Exported) -> None:
         shapes = {v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in model.graph.input}
         assert shapes == {"input": ["batch", "tokens"], "input_lengths": ["batch"], "scales": ["scales"]}
         assert {opset.domain for opset in model.opset_import} == {""}
-
-
-def test_long_text_beyond_any_table(exported: Exported) -> None:
-    """More frames than the network's table of positions holds at first."""
-    experiment, folder = exported("istft")
-    network = Synthesizer.from_experiment(experiment, "cpu").network
-    row = random_rows([600])[0]
-    wave = run_graph(open_session(folder / "voice.onnx", 1), [row])[0][0]
-    assert len(wave) > 2100 * HOP
-    np.testing.assert_allclose(wave, expected(network, row), atol=1e-5)

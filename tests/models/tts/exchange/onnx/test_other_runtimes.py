@@ -36,24 +36,6 @@ def test_piper_speaks(folder: Path) -> None:
         assert sum(a.num_samples for a in chunk.phoneme_alignments) == len(chunk.audio_float_array)
 
 
-def test_piper_knows_every_phoneme_of_english(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    package = piper()
-    voice = package.PiperVoice.load(folder / "voice.onnx")
-    for phonemes in voice.phonemize("She thought measuring a garage, joyfully, was butter and batten; why? Uh-huh!"):
-        voice.phonemes_to_ids(phonemes)
-    assert "Missing phoneme" not in caplog.text
-
-
-def test_piper_length_scale(folder: Path) -> None:
-    package = piper()
-    voice = package.PiperVoice.load(folder / "voice.onnx")
-    lengths = []
-    for scale in (1.0, 1.5):
-        chunks = voice.synthesize(TEXT, package.SynthesisConfig(length_scale=scale))
-        lengths.append(sum(len(chunk.audio_float_array) for chunk in chunks))
-    assert lengths[1] / lengths[0] == pytest.approx(1.5, rel=0.01)
-
-
 def test_sherpa_onnx_speaks(folder: Path) -> None:
     sherpa = pytest.importorskip("sherpa_onnx", reason="sherpa-onnx (optional) is not installed")
     # Up to version 1 it phonemises itself; from 2.0 on it is given phonemes.

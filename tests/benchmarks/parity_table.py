@@ -1,6 +1,6 @@
 """Print the table of maximum differences from ESPnet that egs/tts/Jets/ESPNET.md shows.
 
-usage: python tests/parity/table.py        (a few minutes on a CPU; needs tests/requirements-parity.txt)
+usage: python tests/benchmarks/parity_table.py        (a few minutes on a CPU; needs tests/requirements-parity.txt)
 """
 
 from __future__ import annotations
