@@ -169,6 +169,8 @@ class InferenceConfig(Section):
     """How text becomes speech."""
 
     checkpoint: str
+    speaker: str | None
+    language: str | None
     max_batch_frames: PositiveInt
     max_sentence_chars: Annotated[int, Field(ge=20, le=2000)]
     precision: Literal["auto", "fp32", "bf16", "fp16"]

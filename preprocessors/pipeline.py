@@ -41,6 +41,7 @@ from processors.corpus import (
     write_meta,
 )
 from processors.store import FEATURES, MANIFEST, is_whole, read_batch, write_batch
+from processors.text.frontend import espeak_release
 from utils.errors import UserError
 from utils.files import (
     FileLock,
@@ -194,6 +195,8 @@ def write_corpus(
         "utterances": {split: splits.count(split) for split in SPLITS},
         "preprocess": feature_values(preprocess, UTTERANCE_KEYS + SPLIT_KEYS),
     }
+    if release := espeak_release(preprocess):
+        meta["espeak"] = release
     for folder in (target / SHARDS, target):
         fsync_directory(folder)
     write_meta(target, meta)

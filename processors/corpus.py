@@ -76,6 +76,7 @@ class ProcessedCorpus:
         self.hop_size: int = meta["hop_size"]
         self.fingerprint: str = meta["fingerprint"]
         self.source: str = meta["source"]  # digest of the recordings and texts
+        self.espeak: str = meta.get("espeak", "")  # release of espeak-ng that read its texts, if any did
         shards = manifest.column("shard")
         self._shards = [directory / SHARDS / name for name in shards.dictionary.to_pylist()]
         self._arrays = lru_cache(maxsize=2048)(shard_arrays)
@@ -122,6 +123,12 @@ class ProcessedCorpus:
     def strings(self, name: str, rows: np.ndarray) -> list[str]:
         """Some rows of a column of texts: "id", "text" or "normalised"."""
         return self._manifest.column(name).take(rows).to_pylist()
+
+    def names(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """Names of "speaker", "language" or "split" of some rows, or of all (utterances,), as objects."""
+        stored = self._manifest.column(column)
+        numbers = stored.indices.to_numpy()
+        return np.array(stored.dictionary.to_pylist(), object)[numbers if rows is None else numbers[rows]]
 
     @cached_property
     def phones(self) -> tuple[np.ndarray, np.ndarray]:

@@ -43,7 +43,9 @@ class Encoded:
         """Pass on the gradients of its leaves."""
         outputs, gradients = [], []
         for name in ("hidden", "speaker"):
-            found = [part.grad for leaf in leaves if (part := getattr(leaf, name)) is not None and part.grad is not None]
+            found = [
+                part.grad for leaf in leaves if (part := getattr(leaf, name)) is not None and part.grad is not None
+            ]
             output = getattr(self, name)
             if found and output.requires_grad:
                 outputs.append(output)

@@ -228,6 +228,7 @@ class JetsTrainConfig(TrainConfig):
     """The shared loop plus what joint training adds."""
 
     segment_size: Size
+    finetune_only: list[Literal["speakers", "predictors", "decoder", "generator"]]
     loss: LossConfig
 
 
@@ -246,6 +247,8 @@ class JetsConfig(ExperimentConfig):
             raise ValueError(
                 f"model.generators.{name}: {of} ({hop}) must equal preprocess.hop_size ({self.preprocess.hop_size})"
             )
+        if self.train.finetune_only and self.train.AdamW.weight_decay > 0:
+            raise ValueError("train.finetune_only needs train.AdamW.weight_decay 0: what rests would shrink")
         loss, judges = self.train.loss, self.model.discriminator
         if loss.multi_mel > 0 and not loss.multi_mel_n_ffts:
             raise ValueError("train.loss.multi_mel needs at least one entry in train.loss.multi_mel_n_ffts")
