@@ -123,6 +123,12 @@ class ProcessedCorpus:
         """Some rows of a column of texts: "id", "text" or "normalised"."""
         return self._manifest.column(name).take(rows).to_pylist()
 
+    def names(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """Names of "speaker", "language" or "split" of some rows, or of all (utterances,), as objects."""
+        stored = self._manifest.column(column)
+        numbers = stored.indices.to_numpy()
+        return np.array(stored.dictionary.to_pylist(), object)[numbers if rows is None else numbers[rows]]
+
     @cached_property
     def phones(self) -> tuple[np.ndarray, np.ndarray]:
         """Token numbers of all utterances back to back, and where each one's begin (utterances + 1,)."""
@@ -166,6 +172,28 @@ class ProcessedCorpus:
             phones, length = tuple(self.tokens[number] for number in values["phones"]), values["frames"] * self.hop_size
             values |= {"phones": phones, "row": int(row), "length": length}
         return [Utterance(**values) for values in table]
+
+
+def split_rows(corpora: Sequence[ProcessedCorpus], split: str) -> list[np.ndarray]:
+    """Rows of a split in each corpus; "train" is without the texts that another corpus holds out."""
+    rows = [corpus.rows(split) for corpus in corpora]
+    if split != "train" or len(corpora) == 1:
+        return rows
+    import pyarrow.compute  # slow, and only training needs it
+
+    lower = pyarrow.compute.utf8_lower
+    held_out = [
+        lower(corpus._manifest.column("normalised").take(corpus.rows(other)))
+        for corpus in corpora
+        for other in SPLITS
+        if other != "train"
+    ]
+    known = pyarrow.concat_arrays(held_out)
+    kept = []
+    for corpus, part in zip(corpora, rows):
+        leaks = pyarrow.compute.is_in(lower(corpus._manifest.column("normalised").take(part)), value_set=known)
+        kept.append(part[~leaks.to_numpy(zero_copy_only=False)])
+    return kept
 
 
 def _damaged(path: Path) -> UserError:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessors.pipeline import assign_splits
+from preprocessors.splits import assign_splits
 
 
 def texts(count: int, takes: int = 1) -> list[str]:
