@@ -174,6 +174,11 @@ class ProcessedCorpus:
         return [Utterance(**values) for values in table]
 
 
+def id_prefixes(corpora: Sequence[ProcessedCorpus]) -> list[str]:
+    """What goes before the ids of each corpus where there are several, so that equal ones stay apart."""
+    return [f"{corpus.directory.name}/" if len(corpora) > 1 else "" for corpus in corpora]
+
+
 def split_rows(corpora: Sequence[ProcessedCorpus], split: str) -> list[np.ndarray]:
     """Rows of a split in each corpus; "train" is without the texts that another corpus holds out."""
     rows = [corpus.rows(split) for corpus in corpora]

@@ -54,7 +54,7 @@ class Trainer(BaseTrainer):
         table = UtteranceTable(corpora, "train")
         sampler = LengthSampler(
             table.frames, table.tokens, table.ids, train.batch_size, train.max_batch_frames, train.random_seed,
-            self.processes.rank, self.processes.world_size,
+            self.processes.rank, self.processes.world_size, table.appearances(config),
         )  # fmt: skip
         self.assembler = BatchAssembler(config.preprocess, statistics, device)
         batches = JetsBatches(table, sampler, self.assembler, self._on_device(table))
