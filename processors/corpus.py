@@ -175,6 +175,33 @@ class ProcessedCorpus:
         return [Utterance(**values) for values in table]
 
 
+def id_prefixes(corpora: Sequence[ProcessedCorpus]) -> list[str]:
+    """What goes before the ids of each corpus where there are several, so that equal ones stay apart."""
+    return [f"{corpus.directory.name}/" if len(corpora) > 1 else "" for corpus in corpora]
+
+
+def split_rows(corpora: Sequence[ProcessedCorpus], split: str) -> list[np.ndarray]:
+    """Rows of a split in each corpus; "train" is without the texts that another corpus holds out."""
+    rows = [corpus.rows(split) for corpus in corpora]
+    if split != "train" or len(corpora) == 1:
+        return rows
+    import pyarrow.compute  # slow, and only training needs it
+
+    lower = pyarrow.compute.utf8_lower
+    held_out = [
+        lower(corpus._manifest.column("normalised").take(corpus.rows(other)))
+        for corpus in corpora
+        for other in SPLITS
+        if other != "train"
+    ]
+    known = pyarrow.concat_arrays(held_out)
+    kept = []
+    for corpus, part in zip(corpora, rows):
+        leaks = pyarrow.compute.is_in(lower(corpus._manifest.column("normalised").take(part)), value_set=known)
+        kept.append(part[~leaks.to_numpy(zero_copy_only=False)])
+    return kept
+
+
 def _damaged(path: Path) -> UserError:
     reason = "damaged" if path.exists() else "missing"
     return UserError(f"{path}, a part of the features, is {reason}: run stage 1 again")

@@ -20,7 +20,7 @@ from models.tts import text_files
 from models.tts.exchange.espnet_voice import export_voice, import_voice
 from models.tts.jets.synthesizer import Synthesizer
 from preprocessors.download import unpack_archive
-from preprocessors.ljspeech import is_ljspeech, read_ljspeech
+from preprocessors.readers.layouts import read_corpus
 from processors.audio.recording import AudioProblem, load_recording
 from processors.store import is_whole, shard_batch, write_batch
 from processors.text.frontend import TextFrontEnd
@@ -71,7 +71,7 @@ def test_metadata(tmp_path: Path, rng: random.Random) -> None:
     (tmp_path / "metadata.csv").write_bytes(damaged(content, rng) if rng.randrange(3) == 0 else content)
     with only_user_errors():
         inside = (tmp_path / "wavs").resolve()
-        for row in read_ljspeech(tmp_path, "voice"):
+        for row in read_corpus(tmp_path, "voice"):
             if row.kind:
                 assert row.reason.isprintable() and row.id.isprintable()
             else:
@@ -150,7 +150,7 @@ def test_text_file(tmp_path: Path, rng: random.Random) -> None:
     (tmp_path / "text.txt").write_bytes(damaged(content.encode("utf-8", "surrogatepass"), rng))
     with only_user_errors():
         if text_files.has_ids(tmp_path / "text.txt"):
-            for name, _ in text_files.id_lines(tmp_path / "text.txt", lambda *_: None):
+            for name, _, _ in text_files.id_lines(tmp_path / "text.txt", lambda *_: None):
                 assert (tmp_path / "out" / f"{name}.wav").resolve().is_relative_to(tmp_path / "out")
 
 
@@ -262,7 +262,7 @@ def test_archive(archives: list[Path], tmp_path: Path, rng: random.Random) -> No
     shutil.rmtree(target, ignore_errors=True)
     try:
         with only_user_errors():
-            unpack_archive(file, target, is_ljspeech)
+            unpack_archive(file, target)
     finally:
         file.unlink()
     assert {path.name for path in tmp_path.iterdir()} <= {"target"}

@@ -19,7 +19,6 @@ import pytest
 from config.schema import ExperimentConfig
 from models.registry import load_config
 from preprocessors.download import download_dataset, download_datasets, unpack_archive
-from preprocessors.ljspeech import is_ljspeech
 from utils.errors import UserError
 
 FILES = {"metadata.csv": b"a|Hello.|Hello.\n", "README": b"a corpus", "wavs/a.wav": bytes(range(256)) * 400}
@@ -247,6 +246,6 @@ def test_leftovers_of_a_killed_unpacking_are_replaced(tmp_path):
     archive.write_bytes(tar_of(FILES))
     (tmp_path / ".unpack-Tiny" / "archive" / "wavs").mkdir(parents=True)
     (tmp_path / ".unpack-Tiny" / "archive" / "metadata.csv").write_text("half")
-    unpack_archive(archive, tmp_path / "Tiny", is_ljspeech)
+    unpack_archive(archive, tmp_path / "Tiny")
     assert (tmp_path / "Tiny" / "metadata.csv").read_bytes() == FILES["metadata.csv"]
     assert not (tmp_path / ".unpack-Tiny").exists()

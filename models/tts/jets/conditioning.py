@@ -27,6 +27,9 @@ class Roles:
     vectors: Tensor | None = None  # (B, spk_embed_dim) of any length
 
 
+UNNAMED = Roles()
+
+
 @dataclass
 class Encoded:
     """What all that follows the encoder sees of a text."""
@@ -43,9 +46,8 @@ class Encoded:
         """Pass on the gradients of its leaves."""
         outputs, gradients = [], []
         for name in ("hidden", "speaker"):
-            found = [
-                part.grad for leaf in leaves if (part := getattr(leaf, name)) is not None and part.grad is not None
-            ]
+            parts = [part for leaf in leaves if (part := getattr(leaf, name)) is not None]
+            found = [part.grad for part in parts if part.grad is not None]
             output = getattr(self, name)
             if found and output.requires_grad:
                 outputs.append(output)
@@ -83,7 +85,7 @@ class Conditioning(nn.Module):
     speaker_statistics: Tensor | None
 
     def __init__(self, model: JetsModelConfig, statistics: int) -> None:
-        """Build with random embeddings; a row of so many `statistics` is kept for each speaker, where that is wanted."""
+        """Build with random embeddings; a row of so many `statistics` is kept for each speaker, if that is wanted."""
         super().__init__()
         channels, size = model.hidden_channels, model.spk_embed_dim
         self.at_encoder = "encoder" in model.speaker_in

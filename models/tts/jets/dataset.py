@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from config.schema import ExperimentConfig, PreprocessConfig
-from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, padded
+from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, balance, padded
 from models.tts.jets.network import STATISTICS, Batch
 from models.vocoders.convolutions import length_mask
 from processors.audio.mel import MelSpectrogram
 from processors.cast import Cast
-from processors.corpus import ProcessedCorpus, corpus_directory
+from processors.corpus import ProcessedCorpus, corpus_directory, id_prefixes, split_rows
 from utils.errors import UserError
 
 BATCHES_AHEAD = 3  # that a thread reads where the corpus stays on the disk
@@ -33,7 +33,7 @@ def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
     """
     corpora = []
     for name in config.dataset:
-        corpora.append(ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess))
+        corpora.append(ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess_of(name)))
         corpora[-1].check()
         for key in ("tokens", "sample_rate", "hop_size"):
             if getattr(corpora[-1], key) != getattr(corpora[0], key):
@@ -67,7 +67,7 @@ class UtteranceTable:
         """`cast` numbers speakers and languages."""
         self.corpora, self.cast = list(corpora), cast or Cast()
         self.hop_size = corpora[0].hop_size
-        rows = [corpus.rows(split) for corpus in corpora]
+        rows = split_rows(corpora, split)
         self.rows = np.concatenate(rows)
         self.corpus_index = np.repeat(np.arange(len(corpora)), [len(part) for part in rows])
         self.frames = np.concatenate([corpus.frames[part] for corpus, part in zip(corpora, rows)]).astype(np.int64)
@@ -84,8 +84,10 @@ class UtteranceTable:
         return len(self.rows)
 
     def ids(self, indices: np.ndarray | None = None) -> list[str]:
-        """Ids of some utterances, or of all."""
-        return self._strings("id", np.arange(len(self)) if indices is None else indices)
+        """Ids of some utterances, or of all; "<corpus>/<id>" where there are several corpora."""
+        indices = np.arange(len(self)) if indices is None else indices
+        before = id_prefixes(self.corpora)
+        return [before[i] + key for i, key in zip(self.corpus_index[indices], self._strings("id", indices))]
 
     def texts(self, indices: np.ndarray) -> list[str]:
         """Texts of some utterances, as the corpus has them."""
@@ -97,6 +99,17 @@ class UtteranceTable:
             mine = self.corpus_index[indices] == number
             found[mine] = corpus.strings(name, self.rows[indices[mine]])
         return found.tolist()
+
+    def names(self, column: str) -> np.ndarray:
+        """Names of "speaker" or "language" of all utterances (N,)."""
+        corpora = [self.rows[self.corpus_index == number] for number in range(len(self.corpora))]
+        return np.concatenate([corpus.names(column, rows) for corpus, rows in zip(self.corpora, corpora)])
+
+    def appearances(self, config: ExperimentConfig) -> np.ndarray | None:
+        """How often each utterance comes in a pass of training, by the corpora's weights and the balance (N,)."""
+        weights = np.array([config.corpus_config(corpus.directory.name).weight for corpus in self.corpora])
+        groups = (self.names("language"), self.names("speaker"))
+        return balance(self.frames, weights[self.corpus_index], groups, config.train.balance_temperature)
 
     def token_numbers(self, indices: np.ndarray) -> np.ndarray:
         """Token numbers of some utterances, back to back."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models.kernels.monotonic import search_paths
 from models.tts.jets import variance
 from models.tts.jets.alignment import AlignmentModule
-from models.tts.jets.conditioning import Conditioning, Encoded, Film, Roles, chosen_rows, condition_size
+from models.tts.jets.conditioning import UNNAMED, Conditioning, Encoded, Film, Roles, chosen_rows, condition_size
 from models.tts.jets.config import JetsModelConfig
 from models.tts.jets.transformer import Transformer, initialise_xavier
 from models.vocoders.convolutions import length_mask
@@ -237,7 +237,7 @@ class JetsNetwork(nn.Module):
 
     @torch.no_grad()
     def plan(
-        self, text: Tensor, text_lengths: Tensor, *, roles: Roles = Roles(), speed: float | Tensor = 1.0,
+        self, text: Tensor, text_lengths: Tensor, *, roles: Roles = UNNAMED, speed: float | Tensor = 1.0,
         pitch_shift: float | Tensor = 0.0, energy_scale: float | Tensor = 1.0, durations: Tensor | None = None,
         log_f0: Tensor | None = None, energy: Tensor | None = None,
     ) -> InferenceOutput:  # fmt: skip
@@ -269,9 +269,10 @@ class JetsNetwork(nn.Module):
     def infer(self, text: Tensor, text_lengths: Tensor, **controls: Any) -> InferenceOutput:
         """Speak token ids (B, T_text): the same for each utterance alone and in a batch.
 
-        Controls: `roles` (default: the first speaker and language); `speed` times the tempo; `pitch_shift` added to log F0 (natural log: semitones * ln 2 / 12);
-        `energy_scale` times the energy; these three are numbers, or one for each token (B, T_text). And, each
-        (B, T_text), `durations` in frames, normalised `log_f0` and `energy` in place of the predicted ones.
+        Controls: `speed` times the tempo; `pitch_shift` added to log F0 (natural log: semitones * ln 2 / 12);
+        `energy_scale` times the energy; these three are numbers, or one for each token (B, T_text). `roles` (otherwise
+        the first speaker and language). And, each (B, T_text), `durations` in frames, normalised `log_f0` and `energy`
+        in place of the predicted ones.
         """
         output = self.plan(text, text_lengths, **controls)
         output.waveform = self.generate(output.decoder_states, output.host_frame_lengths)

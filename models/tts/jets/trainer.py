@@ -65,9 +65,8 @@ class Trainer(BaseTrainer):
         if config.evaluate.during_training:
             self.METRIC = f"measures/{config.evaluate.best_metric}"
         if config.model.spk_embed_dim:
-            raise UserError(
-                "model.spk_embed_dim is for voices of ESPnet: here recordings have no such vectors; use null"
-            )
+            advice = "here recordings have no such vectors; use null"
+            raise UserError(f"model.spk_embed_dim is for voices that come from ESPnet: {advice}")
         corpora = open_corpora(config)
         statistics = merged_statistics(corpora)
         tokens = corpora[0].tokens
@@ -84,15 +83,13 @@ class Trainer(BaseTrainer):
         table = UtteranceTable(corpora, "train", cast)
         sampler = LengthSampler(
             table.frames, table.tokens, table.ids, train.batch_size, train.max_batch_frames, train.random_seed,
-            self.processes.rank, self.processes.world_size,
+            self.processes.rank, self.processes.world_size, table.appearances(config),
         )  # fmt: skip
         self.assembler = BatchAssembler(config.preprocess, statistics, device)
         batches = JetsBatches(table, sampler, self.assembler, self._on_device(table))
         largest = sampler.largest()
-        self.validation = Validation(
-            UtteranceTable(corpora, "valid", cast), self.assembler, self.processes, len(largest.indices) * largest.frames,
-            train.valid_samples,
-        )  # fmt: skip
+        held_out, most = UtteranceTable(corpora, "valid", cast), len(largest.indices) * largest.frames
+        self.validation = Validation(held_out, self.assembler, self.processes, most, train.valid_samples)
         networks = dict(zip(self.NETWORKS, (network, discriminator)))
         return Parts(networks, self._partly(self.compute), batches, tokens, table.token_counts(), cast)
 

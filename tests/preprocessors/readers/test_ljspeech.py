@@ -8,7 +8,7 @@ import pytest
 
 from models.registry import load_config
 from preprocessors.features import SourceRow, grouped, with_keys
-from preprocessors.ljspeech import read_ljspeech
+from preprocessors.readers import layouts
 from utils.errors import UserError
 from utils.files import PROJECT_ROOT
 
@@ -24,16 +24,16 @@ def corpus(folder: Path, metadata: bytes | str, recordings: tuple[str, ...] = ("
 
 def read_corpus(folder: Path, name: str) -> tuple[list[SourceRow], list[SourceRow]]:
     """Good rows and others."""
-    rows = list(read_ljspeech(folder, name))
+    rows = list(layouts.read_corpus(folder, name))
     return [row for row in rows if not row.kind], [row for row in rows if row.kind]
 
 
 def test_two_and_three_columns(tmp_path: Path) -> None:
     kept, skipped = read_corpus(corpus(tmp_path, "a|Dr. X|Doctor X\nb|two columns\nc|second|\n"), "voice")
     assert [(u.id, u.text, u.audio.name, u.speaker) for u in kept] == [
-        ("a", "Doctor X", "a.wav", "voice"),
-        ("b", "two columns", "b.flac", "voice"),
-        ("c", "second", "c.OGG", "voice"),
+        ("a", "Doctor X", "a.wav", ""),
+        ("b", "two columns", "b.flac", ""),
+        ("c", "second", "c.OGG", ""),
     ]
     assert skipped == []
 
@@ -113,7 +113,7 @@ def test_ids_as_other_programs_write_them(tmp_path: Path) -> None:
 
 def test_what_has_gone(tmp_path: Path) -> None:
     folder = corpus(tmp_path, "gone|x\na|x", ("gone.wav", "a.wav"))
-    rows = list(read_ljspeech(folder, "voice"))
+    rows = list(layouts.read_corpus(folder, "voice"))
     (folder / "wavs/gone.wav").unlink()
     rows = with_keys(rows, load_config(PROJECT_ROOT / "config/jets.json").preprocess)
     assert [row.kind for row in rows] == ["missing audio", ""]
