@@ -109,9 +109,8 @@ class OnnxVoice(Speaker):
         manners = {(p.speaker, p.language) for p in line.prosody}
         if len(manners) > 1:
             advice = "put whole sentences into <lang>, or speak with stage 3"
-            raise UserError(
-                f"an exported voice changes language between sentences only, not in {line.text[:60]!r}: {advice}"
-            )
+            only = f"between sentences only, but not within {line.text[:60]!r}"
+            raise UserError(f"an exported voice changes language {only}: {advice}")
         ((speaker, language),) = manners
         own = language in ("", self.script.cast.speakers.get(speaker, ""))
         name = speaker or next(iter(self._numbers))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from config.schema import PreprocessConfig
-from processors.text.frontend import TextFrontEnd, espeak_release
+from processors.text.frontend import TextError, TextFrontEnd, espeak_release
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ class FrontEnds:
             settings = self._settings(known)
             self._compare(espeak_release(settings))
             self._made[known] = TextFrontEnd.from_config(settings)
-            self._made[known].phonemise("a")  # dictionaries load at the first text: let that be part of loading
+            with suppress(TextError):  # of a lexicon that lacks the word
+                self._made[known].phonemise("a")  # dictionaries load at the first text: let that be part of loading
         return self._made[known]
 
     def _compare(self, release: str) -> None:

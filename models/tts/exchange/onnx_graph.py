@@ -144,8 +144,8 @@ def require(name: str) -> Any:
 def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> None:
     """Write `voice` as one ONNX file with dynamic batch and length.
 
-    Inputs `input` (B, T_text), `input_lengths` (B,), `scales` (3,) to (7,), and of several `sid` (B,); outputs `output` (B, 1, 1, N) and
-    `durations` (B, T_text) in frames, as `ExportedVoice.forward` explains them.
+    Inputs `input` (B, T_text), `input_lengths` (B,), `scales` (3,) to (7,), and of several speakers or languages `sid`
+    (B,); outputs `output` (B, 1, 1, N) and `durations` (B, T_text) in frames, as `ExportedVoice.forward` explains them.
 
     :raises UserError: the package onnx is missing.
     """
