@@ -97,9 +97,13 @@ def test_alone_and_together_are_the_same(small_config: JetsConfig) -> None:
         roles = Roles(torch.tensor([i]), languages[i : i + 1, :count])
         alone = network.infer(text[i : i + 1, :count], lengths[i : i + 1], roles=roles)
         assert alone.durations[0].equal(together.durations[i, :count])
-        torch.testing.assert_close(alone.waveform[0], together.waveform[i, : alone.waveform.shape[1]], rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            alone.waveform[0], together.waveform[i, : alone.waveform.shape[1]], rtol=0, atol=1e-5
+        )
     shares = Roles(torch.eye(3)[[0, 1, 2]], languages)
-    torch.testing.assert_close(network.infer(text, lengths, roles=shares).waveform, together.waveform, rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        network.infer(text, lengths, roles=shares).waveform, together.waveform, rtol=0, atol=1e-6
+    )
 
 
 def test_one_speaker_has_nothing_of_it(small_config: JetsConfig) -> None:
@@ -141,7 +145,10 @@ def trained(name: str, overrides: list[str], **options: object) -> Path:
 def test_training_knows_its_speakers(overrides: list[str]) -> None:
     folder = trained("voice", overrides)
     table = load_tokens(folder / "tokens.json")
-    assert table["speakers"] == {"anna": "en-us", "ben": "en-us", "karl": "de"} and table["languages"] == ["de", "en-us"]
+    assert table["speakers"] == {"anna": "en-us", "ben": "en-us", "karl": "de"} and table["languages"] == [
+        "de",
+        "en-us",
+    ]
     config = load_config(CONFIG, overrides)
     corpora = open_corpora(config)
     weights = load_weights(find_checkpoint(folder).path, False)
