@@ -106,7 +106,9 @@ def run_espnet(pair: Pair, batch: Batch, starts: Tensor) -> Outcome:
         )  # fmt: skip
         # What follows the encoder, with the speaker if there is one.
         followed: list[Tensor] = []
-        hook = generator.duration_predictor.register_forward_pre_hook(lambda _m, inputs: followed.append(inputs[0]))
+        hook = generator.duration_predictor.register_forward_pre_hook(
+            lambda _m, inputs, to=followed: to.append(inputs[0])
+        )
         with segments_from(starts[one]), parts as calls:
             jets.lambda_var = lambda_var * share * size
             turn = jets(**arguments)

@@ -214,9 +214,8 @@ def _cast(theirs: dict[str, Any], jets: JetsConfig) -> Cast:
     speakers, tongues = own.get("speakers", {}), own.get("languages", [])
     fits = isinstance(speakers, dict) and isinstance(tongues, list)
     fits = fits and all(isinstance(name, str) for name in (*speakers, *speakers.values(), *tongues))
-    fits = (
-        fits and max(len(speakers), 1) == max(len(cast.speakers), 1) and max(len(tongues), 1) == max(len(languages), 1)
-    )
+    sizes = ((speakers, cast.speakers), (tongues, languages))
+    fits = fits and all(max(len(mine), 1) == max(len(there), 1) for mine, there in sizes)
     return Cast(speakers, tuple(tongues), cast.language) if fits else cast
 
 
