@@ -28,14 +28,14 @@ from processors.cast import Cast
 from processors.text.arpabet import arpabet_to_ipa
 from processors.text.lexicon import our_words, plain_cmudict
 from processors.text.text_error import TextError
-from processors.text.tokens import END, PAD, PUNCTUATION, START
+from processors.text.tokens import END, PAD, PUNCTUATION, START, WORD_BOUNDARY
 from utils.errors import UserError
 from utils.files import whole_folder, write_json, write_text
 
 FORMAT_VERSION = 1
 MODEL = "voice.onnx"
 OWN_WORDS = "own_"  # before the names of user lexicons, as sherpa-onnx has its own lexicon.txt
-SHERPA_LEXICON = "lexicon.txt"
+SHERPA_LEXICON, LEXICON_TOKENS, LEXICON_BOUNDARY = "lexicon.txt", "lexicon_tokens.txt", "|"
 SHERPA_TOKENS, ESPEAK_DATA = "tokens.txt", "espeak-ng-data"
 # Piper's name of the padding that it puts between phonemes.
 PIPER_PAD = "_"
@@ -95,7 +95,8 @@ def export_voice(
     if config.model.spk_embed_dim:
         raise UserError("this voice wants a speaker's vector (model.spk_embed_dim), for which an export has no input")
     cast = synthesizer.script.cast
-    voice = ExportedVoice(copy.deepcopy(network), cast)
+    edges = [synthesizer.script.ids.get(token) for token in (START, END, WORD_BOUNDARY)]
+    voice = ExportedVoice(copy.deepcopy(network), cast, None if None in edges else tuple(edges))  # type: ignore[arg-type]
     rows = token_rows(synthesizer, max(check, 1))
     with whole_folder(out, _publish) as folder:
         numbers = speaker_numbers(cast) if voice.several else {}
@@ -215,20 +216,24 @@ def graph_metadata(config: JetsConfig, numbers: Mapping[str, int] | None = None)
         "has_espeak": str(int(espeak)),
         "n_speakers": str(1 + max(numbers.values()) if numbers else 1),
         "sample_rate": str(config.preprocess.sample_rate),
+        "punctuation": " ".join(PUNCTUATION),
     }
 
 
 def write_sherpa_files(directory: Path, tokens: list[str], phone_extractor: str) -> bool:
-    """Write tokens.txt, and lexicon.txt of "ipa", and copy espeak-ng's data; False when its package is missing.
+    """Write tokens.txt, and the lexicon of "ipa", and copy espeak-ng's data; False when its package is missing.
 
-    The lexicon, of English words, is what sherpa-onnx 2 reads; version 1 reads the data.
+    The lexicon, of English words, is what sherpa-onnx 2 reads, with tokens of its own: a word begins with its boundary,
+    where sherpa-onnx ends words and marks with a blank, which gets our id 0. Version 1 reads the data.
     """
-    if phone_extractor == "ipa":
-        words = {**plain_cmudict(), **our_words()}
-        spelt = (f"{word} {' '.join(arpabet_to_ipa(phones.split()))}" for word, phones in sorted(words.items()))
-        write_text(directory / SHERPA_LEXICON, "\n".join(spelt) + "\n")
     lines = [f"{symbol} {ids[0]}" for symbol, ids in phoneme_id_map(tokens, phone_extractor).items()]
     write_text(directory / SHERPA_TOKENS, "\n".join(lines) + "\n")
+    if phone_extractor == "ipa":
+        words = {**plain_cmudict(), **our_words()}
+        spelt = (f"{word} {LEXICON_BOUNDARY} {' '.join(arpabet_to_ipa(words[word].split()))}" for word in sorted(words))
+        write_text(directory / SHERPA_LEXICON, "\n".join(spelt) + "\n")
+        parted = (LEXICON_BOUNDARY + line[1:] if line.startswith(WORD_BOUNDARY) else line for line in lines)
+        write_text(directory / LEXICON_TOKENS, "\n".join([*parted, "  0"]) + "\n")
     try:
         import espeakng_loader
     except ImportError:

@@ -45,13 +45,18 @@ class ExportedVoice(nn.Module):
 
     own: Tensor
 
-    def __init__(self, network: JetsNetwork, cast: Cast | None = None) -> None:
-        """Take over a network for good."""
+    def __init__(
+        self, network: JetsNetwork, cast: Cast | None = None, edges: tuple[int, int, int] | None = None
+    ) -> None:
+        """Take over a network for good; `edges` are its tokens of start, end and word boundary.
+
+        With them a text that comes without start and end gets both: sherpa-onnx has neither, and a boundary in front.
+        """
         super().__init__()
         network.eval()
         fold_weight_norm(network)
         self.network, self.generator = network, network.generator
-        self.cast = cast or Cast()
+        self.cast, self.edges = cast or Cast(), edges
         self.register_buffer("own", torch.tensor([self.cast.number(own) for own in self.cast.speakers.values()] or [0]))
 
     @property
@@ -72,13 +77,9 @@ class ExportedVoice(nn.Module):
         length_scale, pitch, energy = given_scales[1], given_scales[3], given_scales[4]
         window = given_scales[5:N_SCALES].long()
         network, size = self.network, ids.shape[1]
-        kept = (ids != PAD_ID) & length_mask(lengths, size)
-        place = kept.long().cumsum(1) - 1
-        text_lengths = kept.long().sum(1)
+        text, text_lengths, place, kept = self._gathered(ids, (ids != PAD_ID) & length_mask(lengths, size))
         text_mask = length_mask(text_lengths, text_lengths.max())
-        # Dropped ids all land in one place too many, which is cut off.
-        room = F.pad(torch.zeros_like(ids), (0, 1))
-        text = room.scatter(1, torch.where(kept, place, size), ids)[:, : text_mask.shape[1]]
+        text = text[:, : text_mask.shape[1]]
 
         roles = self.roles(sid)
         encoded, predicted = network.read(text, text_lengths, roles)
@@ -96,6 +97,27 @@ class ExportedVoice(nn.Module):
         # Back to where the caller has them: tokens that were dropped take no time.
         given = durations.gather(1, place.clamp(min=0)) * kept
         return waveform[:, None, None], given
+
+    def _gathered(self, ids: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Those of ids (B, T) that are kept, side by side, how many they are (B,), and for each its place, if any."""
+        place = kept.long().cumsum(1) - 1
+        count = kept.long().sum(1)
+        if self.edges is None:
+            # Dropped ids all land in one place too many, which is cut off.
+            room = F.pad(torch.zeros_like(ids), (0, 1))
+            return room.scatter(1, torch.where(kept, place, ids.shape[1]), ids), count, place, kept
+        start, end, boundary = self.edges
+        kept = kept & ~((place == 0) & (ids == boundary))
+        place, count = kept.long().cumsum(1) - 1, kept.long().sum(1)
+        no_start = 1 - (kept & (place == 0) & (ids == start)).long().amax(1)
+        no_end = 1 - (kept & (place == count[:, None] - 1) & (ids == end)).long().amax(1)
+        place, count = place + no_start[:, None], count + no_start + no_end
+        room = F.pad(torch.zeros_like(ids), (0, 3))
+        text = room.scatter(1, torch.where(kept, place, ids.shape[1] + 2), ids)
+        at = torch.arange(text.shape[1], device=ids.device)[None]
+        text = torch.where((at == 0) & (no_start[:, None] > 0), start, text)
+        text = torch.where((at == count[:, None] - 1) & (no_end[:, None] > 0), end, text)
+        return text, count, place, kept
 
     def roles(self, sid: Tensor | None) -> Roles:
         """Speakers and languages (B,) of `speaker_numbers`."""

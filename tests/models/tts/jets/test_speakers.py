@@ -26,6 +26,7 @@ from models.vocoders.discriminators import Discriminators
 from processors.cast import Cast
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
+from utils.files import read_json
 
 CONFIG = Path(__file__).resolve().parents[4] / "config/jets.json"
 ENGLISH = (("anna", "en-us", 220.0), ("ben", "en-us", 110.0))
@@ -240,6 +241,7 @@ def test_the_export_speaks_with_all(overrides: list[str], tmp_path: Path) -> Non
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     from models.tts.exchange.onnx_export import export_voice
+    from models.tts.exchange.onnx_graph import open_session, run_graph
     from processors.onnx_voice import OnnxVoice
 
     folder = trained("voice", overrides)
@@ -255,3 +257,16 @@ def test_the_export_speaks_with_all(overrides: list[str], tmp_path: Path) -> Non
         assert len(wanted) == len(found) and np.abs(wanted - found).max() < 1e-3, (text, controls)
     with pytest.raises(UserError, match="mixes no speakers"):
         exported.tts("A cat.", speaker="anna+ben")
+    described = read_json(tmp_path / "onnx" / "voice.onnx.json")
+    numbers = {"anna": 0, "ben": 1, "karl": 2, "anna (de)": 3, "ben (de)": 4, "karl (en-us)": 8}
+    assert described["speaker_id_map"] == numbers and described["num_speakers"] == 9
+    # Others bring texts without start and end, and with a boundary in front.
+    session, whole = open_session(tmp_path / "onnx" / "voice.onnx"), voice.script.frontend.encode("A cat.")
+    wanted, durations = run_graph(session, [whole], sids=[8])
+    boundary = voice.script.ids[" "]
+    for start, end in (([boundary], []), ([], [0]), ([0, 1], []), ([], [2])):
+        bare = [*start, *whole[1:-1], *end]
+        found, given = run_graph(session, [bare], sids=[8])
+        np.testing.assert_array_equal(found, wanted)
+        kept = [count for token, count in zip(bare, given[0]) if token not in (0, 1, 2)]
+        assert kept[len(start) if start == [boundary] else 0 :] == durations[0, 1:-1].tolist()
