@@ -194,6 +194,7 @@ class EvaluateConfig(Section):
     asr_beam_size: Size
     dnsmos: bool
     distillmos: bool
+    speaker_similarity: bool
     dnsmos_level_db: Annotated[float, Field(ge=-60, lt=0)]
     copy_synthesis: bool
     bootstrap_samples: Annotated[int, Field(ge=100, le=1_000_000)]

@@ -37,7 +37,8 @@ def download_datasets(config: ExperimentConfig) -> list[Path]:
 def download_dataset(config: ExperimentConfig, name: str) -> Path:
     """Folder of one corpus, downloaded unless it is there; UserError says what is in the way."""
     target = project_path(config.dataset_path[name])
-    if layout_of(target):
+    named = config.corpus_config(name).dataset_format
+    if layout_of(target) or named and target.is_dir() and any(target.iterdir()):
         print(f"{name}: already in {shown(target)}")
         return target
     if target.is_symlink() or target.exists() and (not target.is_dir() or any(target.iterdir())):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,11 +57,11 @@ def speaker_lines(found: Utterances) -> list[str]:
     if others := by_length[MOST_LISTED:]:
         rest = sum(minutes[pair] for pair in others) / len(others)
         lines.append(f"and {len(others)} more, of {rest:.1f} minutes on average")
-    languages = sorted({language for language, _ in pairs})
-    for language in languages if len(languages) > 1 else ():
-        count = sum(pair[0] == language for pair in pairs)
-        title = f"all {count}" if count > 1 else "the one"
-        lines.append(f"{title:<{width}}{language:<10}" + _cells(found, found.languages == language))
+    counts = Counter(language for language, _ in pairs)
+    for language, count in sorted(counts.items()):
+        if 1 < count < len(pairs):
+            title = f"all {count}"
+            lines.append(f"{title:<{width}}{language:<10}" + _cells(found, found.languages == language))
     if little := [pair for pair in by_length if minutes[pair] < LITTLE_MINUTES]:
         named = ", ".join(f"{speaker} {minutes[language, speaker]:.1f}" for language, speaker in little[:MOST_NAMED])
         more = f" and {len(little) - MOST_NAMED} more" if len(little) > MOST_NAMED else ""

@@ -60,17 +60,48 @@ def test_overrides(rng: random.Random) -> None:
         load_config(PROJECT_ROOT / "config/jets.json", texts)
 
 
+TABLES = {
+    "metadata.csv": "a-1|Dr. Hall paid $5.|Doctor Hall paid five dollars.\na-2|Two.|Two.\nä|Three.|\n../b|Out.|Out.\n",
+    "metadata.list": "wavs/a-1.wav|anna|EN|One.\nwavs/a-2.flac|bert|DE|Zwei.\n/etc/passwd|bert|DE|Drei.\n",
+    "transcript.txt": "wavs/a-1.wav|1.|One.|1.5\nwavs/ä.wav|Two.|Two.|2\n",
+    "metadata.jsonl": '{"file_name": "wavs/a-1.wav", "text": "One.", "speaker": 3}\n{"file_name": "../x.wav"}\n',
+    "validated.tsv": 'client_id\tpath\tsentence\nab\ta-1.wav\t"One ""and"" a half."\ncd\t../a.wav\tOut.\n',
+    "train/metadata.csv": 'file_name,text,language\n../wavs/a-1.wav,"One, two.",en\na-1.wav,"Th\nree.",de\n',
+}  # fmt: skip
+
+
 @fuzzed
-def test_metadata(tmp_path: Path, rng: random.Random) -> None:
-    (tmp_path / "wavs").mkdir(exist_ok=True)
-    for name in ("a-1.wav", "a-2.flac", "ä.wav"):
-        (tmp_path / "wavs" / name).touch()
-    lines = "a-1|Dr. Hall paid $5.|Doctor Hall paid five dollars.\na-2|Two.|Two.\nä|Three.|\n../b|Out.|Out.\n"
-    pieces = ["|", "\n", "\r\n", "\x00", "../", "/", "\\", "a-1", "\ufeff", "a" * 300, "ä", "a\u0308"]
-    content = reassembled(lines, pieces, rng).encode("utf-8", "surrogatepass")
-    (tmp_path / "metadata.csv").write_bytes(damaged(content, rng) if rng.randrange(3) == 0 else content)
+def test_corpus_tables(tmp_path: Path, rng: random.Random) -> None:
+    name = rng.choice(list(TABLES))
+    for old in TABLES:
+        (tmp_path / old).unlink(missing_ok=True)
+    for folder in ("wavs", "clips", "train"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for recording in ("a-1.wav", "a-2.flac", "ä.wav"):
+            (tmp_path / folder / recording).touch()
+    pieces = [
+        "|",
+        "\t",
+        ",",
+        '"',
+        "\n",
+        "\r\n",
+        "\x00",
+        "../",
+        "/",
+        "\\",
+        "a-1",
+        "\ufeff",
+        "a" * 300,
+        "ä",
+        "a\u0308",
+        "{",
+        "}",
+    ]
+    content = reassembled(TABLES[name], pieces, rng).encode("utf-8", "surrogatepass")
+    (tmp_path / name).write_bytes(damaged(content, rng) if rng.randrange(3) == 0 else content)
     with only_user_errors():
-        inside = (tmp_path / "wavs").resolve()
+        inside = tmp_path.resolve()
         for row in read_corpus(tmp_path, "voice"):
             if row.kind:
                 assert row.reason.isprintable() and row.id.isprintable()

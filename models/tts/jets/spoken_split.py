@@ -56,7 +56,7 @@ def speak_split(
             batch = assembler.read(table, plan)
             texts = table.texts(plan.indices)
             for item in _speak(voice, batch, texts, corpora[0].tokens, config, folder):
-                items[item.id] = replace(item, recording=recordings(item.id))
+                items[item.id] = recordings.named(replace(item, recording=recordings(item.id)))
             progress.update(len(plan.indices))
     source = {"experiment": expt_dir.resolve().name, "checkpoint": checkpoint.name, "split": split}
     return [items[key] for key in wanted], source

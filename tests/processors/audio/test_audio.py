@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
@@ -153,6 +154,16 @@ def test_truncated(tmp_path: Path, preprocess: PreprocessConfig, suffix: str, sh
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     assert refuse(path, preprocess)[0] in ("truncated", "unreadable")
+
+
+def test_mp3_whose_length_is_an_estimate(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    """Streams of a constant rate have no table of their frames, and a tag at the end counts as sound."""
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, voice(2.0), RATE, format="MP3", bitrate_mode="CONSTANT", compression_level=0.5)
+    content = re.sub(b"Info|Xing", bytes(4), path.read_bytes(), count=1)
+    for extra in (b"", b"TAG" + bytes(125)):
+        path.write_bytes(content + extra)
+        assert abs(len(audio.load_recording(path, preprocess)) / RATE - 2) < 0.15
 
 
 @pytest.mark.parametrize("length", [0, 0x7FFFFFF0, 0xFFFFFFFF])

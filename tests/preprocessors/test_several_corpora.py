@@ -77,7 +77,7 @@ def test_speakers_languages_statistics_and_reports(make_config: Callable) -> Non
     assert "anna     en-us" in report and "too little to be learnt: " in report
     assert "speaker" not in (one.directory / "report.txt").read_text()
     text = joint_report(config)
-    assert text.startswith("all corpora: many, one") and "all 2    en " in text and "the one  en-us" in text
+    assert text.startswith("all corpora: many, one") and "all 2    en " in text and "all 1" not in text
 
 
 def test_a_new_name_makes_no_new_features(make_config: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
