@@ -186,7 +186,7 @@ class _Reader:
         outer = self.casting.open(name, attributes, before)
         if name not in _ATTRIBUTES or (name in _WITHOUT_EFFECT and not self.casting.understood):
             self.note(f"<{name}>{self.casting.hint}")
-        if outer.speaker != before.speaker and not self.silent:
+        if self.stack and outer.speaker != before.speaker and not self.silent:
             self.items.append(Boundary(paragraph=False))
         try:
             if name == "prosody":

@@ -22,7 +22,16 @@ from models.base.checkpoints import (
     save_checkpoint,
 )
 from models.base.compact import compact, expand
-from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS, beside, voice_tokens
+from models.base.experiment import (
+    CONFIG,
+    LEXICON,
+    PITCH_RESPONSE,
+    TOKENS,
+    beside,
+    language_lexicon,
+    lexicons,
+    voice_tokens,
+)
 from models.evaluation.report import Report, cell, summary_table
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.voice import speaking_weights
@@ -82,7 +91,7 @@ def pack_voice(
     stored = stored_weights(chosen, precision)
     with whole_folder(out) as folder:
         write_json(folder / CONFIG, travelling_config(config, expt_dir, out))
-        for name in (TOKENS, LEXICON, PITCH_RESPONSE):
+        for name in (TOKENS, PITCH_RESPONSE, *lexicons(config)):
             if (expt_dir / name).is_file():
                 shutil.copyfile(expt_dir / name, folder / name)
         bound = beside(folder, voice_tokens(expt_dir, chosen.path))
@@ -140,6 +149,11 @@ def travelling_config(config: ExperimentConfig, expt_dir: Path, out: Path) -> di
     tree = config_to_dict(config)
     tree["log_dir"] = usual["log_dir"]
     tree["dataset_path"] = {name: f"corpora/{name}" for name in config.dataset}
+    tree["corpora"] = {name: corpus for name, corpus in tree["corpora"].items() if name in config.dataset}
+    for name, corpus in tree["corpora"].items():
+        own = language_lexicon(config.preprocess_of(name).language)
+        if corpus["lexicon_path"] is not None and (expt_dir / own).is_file():
+            corpus["lexicon_path"] = from_root(out / own)
     tree["inference"]["checkpoint"] = "last"
     for key in ("processed_dir", "num_workers"):
         tree["preprocess"][key] = usual["preprocess"][key]

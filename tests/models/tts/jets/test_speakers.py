@@ -13,10 +13,12 @@ import torch
 from models.base.checkpoints import find_checkpoint, load_weights
 from models.base.experiment import Experiment
 from models.registry import load_config
+from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.conditioning import Roles
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.dataset import UtteranceTable, open_corpora
 from models.tts.jets.fast_step import FastStep
+from models.tts.jets.gpu_inference import GpuNetwork
 from models.tts.jets.network import Batch, JetsNetwork
 from models.tts.jets.spoken_split import speak_split
 from models.tts.jets.step import TrainStep
@@ -102,6 +104,23 @@ def test_alone_and_together_are_the_same(small_config: JetsConfig) -> None:
         torch.testing.assert_close(alone.waveform[0], expected, rtol=0, atol=1e-5)
     shares = network.infer(text, lengths, roles=Roles(torch.eye(3), languages))
     torch.testing.assert_close(shares.waveform, together.waveform, rtol=0, atol=1e-6)
+
+
+def test_the_network_of_gpus_says_the_same(small_config: JetsConfig) -> None:
+    """A shape that comes for the first time runs without a graph, on a CPU too, but padded as for one."""
+    network = network_of(several(small_config)).eval()
+    text, lengths = torch.tensor([[3, 4, 5, 6, 7], [8, 9, 10, 0, 0]]), torch.tensor([5, 3])
+    languages = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 0, 0]])
+    with torch.inference_mode():
+        for speakers in (torch.tensor([2, 1]), torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])):
+            roles = Roles(speakers, languages)
+            for graphs in (False, True):
+                fast = GpuNetwork(network, None, graphs)
+                planned = fast.plan(text, lengths, roles=roles, pitch_shift=0.1, speed=1.2)
+                wanted = network.plan(text, lengths, roles=roles, pitch_shift=0.1, speed=1.2)
+                assert planned.durations.equal(wanted.durations)
+                torch.testing.assert_close(planned.log_f0, wanted.log_f0, rtol=0, atol=1e-5)
+                torch.testing.assert_close(planned.decoder_states, wanted.decoder_states, rtol=0, atol=1e-4)
 
 
 def test_one_speaker_has_nothing_of_it(small_config: JetsConfig) -> None:
@@ -235,6 +254,30 @@ def test_a_new_speaker_leaves_the_others(overrides: list[str]) -> None:
     }  # fmt: skip
     voice = Synthesizer.from_experiment(folder, "cpu")
     assert len(voice.tts("A cat.", speaker="zoe")[0]) and len(voice.tts("Katze.", speaker="zoe", language="de")[0])
+
+
+def test_a_voice_of_one_learns_to_be_several(overrides: list[str]) -> None:
+    source = trained("one", [*overrides, 'dataset=["more"]'])
+    weights = load_weights(find_checkpoint(source).path, False)
+    assert not [name for name in weights if "conditioning" in name] and weights["log_f0_mean"].exp() > 250
+    folder = trained("several", overrides, finetune_from=source)
+    assert list(load_tokens(folder / "tokens.json")["speakers"]) == ["anna", "ben", "karl"]
+    one, two = (trained(name, [*overrides, 'dataset=["more"]'], finetune_from=source) for name in ("two", "three"))
+    assert list(load_tokens(one / "tokens.json")["speakers"]) == ["zoe"], "one that becomes another stays one"
+    left, right = (load_weights(find_checkpoint(path).path, False) for path in (one, two))
+    assert left.keys() == weights.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_it_travels_with_its_lexicons(overrides: list[str], tmp_path: Path) -> None:
+    folder, packed = trained("voice", overrides), tmp_path / "packed"
+    facts = VoiceFacts("Three", "tones", "CC0 1.0", "seconds", "today")
+    pack_voice(folder, packed, facts, precision="fp16", say=lambda _: None)
+    config = load_config(packed / "config.json")
+    assert config.preprocess_of("german").lexicon_path == str(packed / "lexicon.de.txt")
+    (tmp_path / "de.txt").unlink()
+    one, other = (Synthesizer.from_experiment(path, "cpu") for path in (folder, packed))
+    for text, controls in (("A cat.", {"speaker": "ben"}), ("Katze.", {"language": "de"})):
+        assert len(one.tts(text, **controls)[0]) == len(other.tts(text, **controls)[0]) > 0
 
 
 def test_the_export_speaks_with_all(overrides: list[str], tmp_path: Path) -> None:
