@@ -368,7 +368,7 @@ def test_several_speakers(tmp_path: Path, speak_here: Here) -> None:
     listed = speak_here(here, "--list_voices")
     assert (listed.returncode, lines_of(listed.stdout)[:2]) == (0, ["anna  en-us", "ben  en-us"])
     for flags, message in (
-        (["--speaker=bne"], "did you mean ben?"), (["--language=fr"], "does not speak 'fr'"),
+        (["--speaker=anne"], "did you mean anna?"), (["--language=fr"], "does not speak 'fr'"),
         (["--speaker=anna:0.5+x"], "no speaker 'x'"),
     ):  # fmt: skip
         wrong = speak_here(here, "--text=Hi.", f"--output_dir={out}", *flags)
