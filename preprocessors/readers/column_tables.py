@@ -53,7 +53,7 @@ TABLES = {
     "path|speaker|language|text": Table(_FILES, (".", "wavs", "wav"), _LANGUAGE, 4, "path|speaker|language|text"),
     "css10": Table(("transcript.txt",), (".",), ("path", "text", "normalised", "seconds"), 2, "path|text|normalised"),
     "common_voice": Table(("validated.tsv",), ("clips",)),
-    "audiofolder": Table(("metadata.csv", "metadata.jsonl"), (".",)),
+    "audiofolder": Table(("metadata.csv", "metadata.jsonl"), (".", "wavs", "wav", "clips")),
 }
 TABLES["m_ailabs"] = TABLES["ljspeech"]  # one for each book
 
