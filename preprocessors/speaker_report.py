@@ -41,29 +41,29 @@ class Utterances:
 
 def speaker_lines(found: Utterances) -> list[str]:
     """A line for each speaker of each language, sums of the languages, and whoever has too little; [] for only one."""
-    pairs = sorted(set(zip(found.languages, found.speakers)))
+    columns = (found.languages, found.speakers)
+    (languages, spoken), (speakers, voice) = (np.unique(names.astype(str), return_inverse=True) for names in columns)
+    pairs, which = np.unique(spoken * len(speakers) + voice, return_inverse=True)
     if len(pairs) < 2:
         return []
-    mine = {pair: (found.languages == pair[0]) & (found.speakers == pair[1]) for pair in pairs}
-    minutes = {pair: found.seconds[mine[pair]].sum() / 60 for pair in pairs}
-    by_length = sorted(pairs, key=lambda pair: -minutes[pair])
-    listed = sorted(by_length[:MOST_LISTED])
-    width = max(len("speaker"), *(len(speaker) for _, speaker in listed)) + 2
+    own = [str(languages[pair // len(speakers)]) for pair in pairs]
+    names = [str(speakers[pair % len(speakers)]) for pair in pairs]
+    minutes = np.bincount(which, found.seconds) / 60
+    by_length = np.argsort(-minutes, kind="stable")
+    listed, others = np.sort(by_length[:MOST_LISTED]), by_length[MOST_LISTED:]
+    width = max(len("speaker"), *(len(names[number]) for number in listed)) + 2
     titles = ("utterances", *SPLITS, "minutes", "tokens", "F0")
     lines = [f"{'speaker':<{width}}{'language':<10}" + "".join(f"{title:>11}" for title in titles)]
-    lines += [
-        f"{speaker:<{width}}{language:<10}" + _cells(found, mine[language, speaker]) for language, speaker in listed
-    ]
-    if others := by_length[MOST_LISTED:]:
-        rest = sum(minutes[pair] for pair in others) / len(others)
-        lines.append(f"and {len(others)} more, of {rest:.1f} minutes on average")
-    counts = Counter(language for language, _ in pairs)
-    for language, count in sorted(counts.items()):
+    lines += [f"{names[n]:<{width}}{own[n]:<10}" + _cells(found, which == n) for n in listed]
+    if len(others):
+        lines.append(f"and {len(others)} more, of {minutes[others].mean():.1f} minutes on average")
+    for number, (language, count) in enumerate(sorted(Counter(own).items())):
         if 1 < count < len(pairs):
             title = f"all {count}"
-            lines.append(f"{title:<{width}}{language:<10}" + _cells(found, found.languages == language))
-    if little := [pair for pair in by_length if minutes[pair] < LITTLE_MINUTES]:
-        named = ", ".join(f"{speaker} {minutes[language, speaker]:.1f}" for language, speaker in little[:MOST_NAMED])
+            lines.append(f"{title:<{width}}{language:<10}" + _cells(found, spoken == number))
+    little = [number for number in by_length if minutes[number] < LITTLE_MINUTES]
+    if little:
+        named = ", ".join(f"{names[number]} {minutes[number]:.1f}" for number in little[:MOST_NAMED])
         more = f" and {len(little) - MOST_NAMED} more" if len(little) > MOST_NAMED else ""
         lines.append(f"warning: less than {LITTLE_MINUTES:g} minutes of speech, too little to be learnt: {named}{more}")
     return lines

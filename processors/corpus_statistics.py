@@ -34,11 +34,13 @@ def speaker_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, dict[str
     A speaker of several corpora is one; whoever has no utterance to train on is measured on all of them.
     """
     columns = {name: np.concatenate([corpus.column(name) for corpus in corpora]) for name in SUMS}
-    speakers = np.concatenate([corpus.names("speaker") for corpus in corpora])
+    names = np.concatenate([corpus.names("speaker") for corpus in corpora]).astype(str)
     train = np.concatenate([np.isin(np.arange(len(corpus)), corpus.rows("train")) for corpus in corpora])
+    speakers, first, counts = np.unique(np.sort(names), return_index=True, return_counts=True)
+    order = np.argsort(names, kind="stable")  # so that each speaker's sums are added in the corpora's order
     result = {}
-    for name in sorted(set(speakers)):
-        mine = np.flatnonzero(speakers == name)
+    for name, start, count in zip(speakers.tolist(), first, counts):
+        mine = order[start : start + count]
         learnt = mine[train[mine]]
         result[name] = frame_statistics(columns, learnt if len(learnt) else mine)
     return result

@@ -55,7 +55,8 @@ def balance(
         often *= (wanted / had)[finer]
         within = finer
     often *= weights
-    return often * (frames.sum() / (often * frames).sum())
+    often *= frames.sum() / (often * frames).sum()
+    return None if np.allclose(often, 1) else often
 
 
 class LengthSampler:

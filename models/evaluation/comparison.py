@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,11 +76,10 @@ def summarise(report: Report, config: EvaluateConfig) -> None:
     records = report.utterances
     report.summary, report.recordings = _estimates(records, MEASURES, config)
     pairs = sorted({(record.language, record.speaker) for record in records})
-    languages = sorted({language for language, _ in pairs})
+    counts = Counter(language for language, _ in pairs)
+    wholes = [(language, "") for language, count in sorted(counts.items()) if 1 < count < len(pairs)]
     report.groups = []
-    if len(pairs) < 2:
-        return
-    for language, speaker in [*pairs, *((language, "") for language in languages if len(languages) > 1)]:
+    for language, speaker in [*pairs, *wholes] if len(pairs) > 1 else ():
         mine = [r for r in records if r.language == language and speaker in ("", r.speaker)]
         report.groups.append(Group(speaker, language, len(mine), *_estimates(mine, GROUPED, config)))
 

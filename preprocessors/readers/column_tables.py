@@ -28,7 +28,7 @@ _KNOWN = frozenset(name for names in COLUMNS.values() for name in names)
 # Common Voice's client_id: enough of it is unique.
 _HASH, _HASH_LENGTH = re.compile(r"[0-9a-f]{64,}"), 12
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
-_LOOKED_AT = 1000  # lines, to find out what the columns hold
+_LOOKED_AT, _LOOKED_INTO = 1000, 1 << 20  # lines and bytes, to find out what the columns hold
 _LONGEST_NAME = 40  # characters of a speaker's
 
 
@@ -53,7 +53,7 @@ TABLES = {
     "path|speaker|language|text": Table(_FILES, (".", "wavs", "wav"), _LANGUAGE, 4, "path|speaker|language|text"),
     "css10": Table(("transcript.txt",), (".",), ("path", "text", "normalised", "seconds"), 2, "path|text|normalised"),
     "common_voice": Table(("validated.tsv",), ("clips",)),
-    "audiofolder": Table(("metadata.csv", "metadata.jsonl"), (".",)),
+    "audiofolder": Table(("metadata.csv", "metadata.jsonl"), (".", "wavs", "wav", "clips")),
 }
 TABLES["m_ailabs"] = TABLES["ljspeech"]  # one for each book
 
@@ -62,7 +62,7 @@ def kind_of_table(path: Path) -> str:
     """Which of TABLES a file of the usual names is, by its first lines."""
     if path.suffix == ".jsonl":
         return "audiofolder"
-    lines = [line for line in _content(path).split("\n", _LOOKED_AT)[:_LOOKED_AT] if line.strip()]
+    lines = [line for line in _content(path, _LOOKED_INTO).split("\n")[:_LOOKED_AT] if line.strip()]
     if lines and _names_columns(lines[0]):
         return "audiofolder"
     rows = [[cell.strip() for cell in line.split("|")] for line in lines]
@@ -206,10 +206,11 @@ def _unquoted(cell: str) -> str:
     return inner.replace('""', '"') if doubled else cell
 
 
-def _content(path: Path) -> str:
+def _content(path: Path, most: int = -1) -> str:
     """A table's text, lines ending in \\n; bytes that are no UTF-8 become lone surrogates. UserError if unreadable."""
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            content = file.read(most)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error})") from error
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):

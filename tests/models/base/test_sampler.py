@@ -149,6 +149,7 @@ def test_balanced_passes_are_even_and_resume_anywhere() -> None:
 
     one = new()
     assert balance(one.frames, np.full(500, 2.0), (LANGUAGES, SPEAKERS), 1) is None
+    assert balance(one.frames, np.ones(500), (np.full(500, "en"), np.full(500, "a")), 4) is None
     counts = np.zeros(500)
     for number in range(12):
         present = np.concatenate([plan.indices for plan in one.plan_pass(number)])

@@ -141,7 +141,7 @@ def test_groups_of_a_report(config: ExperimentConfig, tmp_path: Path) -> None:
         one.values, one.recording_values = {"cer": (number % 3, 10), "sharpness": 0.5}, {"cer": (0, 10)}
     summarise(report, config.evaluate)
     assert [(g.language, g.speaker, g.utterances) for g in report.groups] == [
-        ("de", "a", 4), ("de", "b", 8), ("nl", "a", 4), ("de", "", 12), ("nl", "", 4),
+        ("de", "a", 4), ("de", "b", 8), ("nl", "a", 4), ("de", "", 12),
     ]  # fmt: skip
     assert report.groups[3].summary.keys() == {"cer"} and report.groups[3].recordings["cer"].value == 0
     table = group_table(report)

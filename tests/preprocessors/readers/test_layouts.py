@@ -129,6 +129,16 @@ CASES: dict[str, tuple[str, dict[str, str | None], Kept, dict[str, str]]] = {
         [("train/a 1", 'Yes, "indeed",\nmadam.', "7", ""), ("train/data/b", "Two.", "8", "")],
         {"train/gone.wav": "missing audio"},
     ),
+    "coqui": (
+        "audiofolder",
+        {
+            "metadata.csv": "audio_file|text|speaker_name\na.wav|One.|anna\nwavs/b|Two, \"too\".|bob\n",
+            "wavs/a.wav": None,
+            "wavs/b.mp3": None,
+        },
+        [("a", "One.", "anna", ""), ("wavs/b", 'Two, "too".', "bob", "")],
+        {},
+    ),
     "audiofolder, jsonl": (
         "audiofolder",
         {
