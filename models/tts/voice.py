@@ -29,7 +29,6 @@ from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken, checked
 from processors.text.frontend import TextFrontEnd
 from processors.text.languages import FrontEnds
-from processors.text.prosody import NEUTRAL
 from processors.text.tokens import WORD_BOUNDARY, load_tokens
 from utils.errors import UserError
 from utils.files import project_path
@@ -159,7 +158,8 @@ class Voice(Speaker):
         Nothing is added: no silence, no mark. Level and tempo controls apply.
         """
         settings = controlled(self.settings, controls)
-        lines = [(i, Line("", tuple(row), (NEUTRAL,) * len(row), 0.0)) for i, row in enumerate(ids)]
+        manner = self.script.cast.manner(settings.speaker, settings.language)
+        lines = [(i, Line("", tuple(row), (manner,) * len(row), 0.0)) for i, row in enumerate(ids)]
         waves = {spoken.key: checked(spoken.wave) for spoken in self.speak_lines(lines, settings)}
         return [waves[i] for i in range(len(ids))]
 

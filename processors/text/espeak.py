@@ -36,8 +36,8 @@ class _Library:
             import espeakng_loader
         except ImportError:
             raise UserError(
-                'preprocess.phone_extractor is "espeak", but espeak-ng is missing: run `pip install espeakng-loader` '
-                '(GPL), or set it to "ipa" (US English)'
+                "espeak-ng, which reads this language here, is missing: run `pip install espeakng-loader` (GPL); "
+                'phone_extractor "ipa" reads US English without it, and other languages by a preprocess.lexicon_path'
             ) from None
         try:
             self._library = ctypes.CDLL(espeakng_loader.get_library_path())

@@ -41,8 +41,8 @@ SHERPA_TOKENS, ESPEAK_DATA = "tokens.txt", "espeak-ng-data"
 PIPER_PAD = "_"
 # Of config.inference, what our runner reads; other programs have settings of their own.
 RUNNER_KEYS = (
-    "speed", "pitch_semitones", "energy_db", "leading_silence", "trailing_silence", "sentence_silence",
-    "paragraph_silence", "max_sentence_chars",
+    "speaker", "language", "speed", "pitch_semitones", "energy_db", "leading_silence", "trailing_silence",
+    "sentence_silence", "paragraph_silence", "max_sentence_chars",
 )  # fmt: skip
 # Extractors whose tokens are the symbols that espeak-ng writes.
 _ESPEAK_SYMBOLS = ("espeak", "ipa")

@@ -35,6 +35,7 @@ from models.base.experiment import (
 from models.evaluation.report import Report, cell, summary_table
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.voice import speaking_weights
+from processors.text.tokens import load_tokens
 from utils.errors import UserError
 from utils.files import CARD, PROJECT_ROOT, from_root, shown, whole_folder, write_json, write_text
 from utils.layers import BASE_KEY
@@ -108,6 +109,8 @@ def pack_voice(
         averaged = has_weights(chosen.path, AVERAGE) or (is_packed(expt_dir) and config.train.ema_decay > 0)
         millions = sum(value.numel() for value in expand(stored).values()) / 1e6
         rows = card_rows(facts, config, f"{precision}, {megabytes:.1f} MB", millions)
+        if len(speakers := load_tokens(folder / TOKENS).get("speakers", {})) > 1:
+            rows["speakers"] = ", ".join(f"{name} ({language})" for name, language in speakers.items())
         rows["steps"] = f"{chosen.step:,}{', averaged weights' if averaged else ''}"
         write_text(folder / CARD, voice_card(facts.title, rows, reports, out))
     say(f"{shown(out)}: {chosen.name} of {expt_dir.resolve().name}, {precision}, {megabytes:.1f} MB")
