@@ -70,7 +70,10 @@ class Trainer(BaseTrainer):
         corpora = open_corpora(config)
         statistics = merged_statistics(corpora)
         tokens = corpora[0].tokens
-        cast = Cast.of(corpora, config.preprocess.language, self.cast_before())
+        before = self.cast_before()
+        # A run that began before speakers had names goes on without them.
+        nameless = self.resume and before is not None and not before.languages
+        cast = Cast() if nameless else Cast.of(corpora, config.preprocess.language, before)
         model = config.model.counted(len(cast.speakers), len(cast.languages))
         network = JetsNetwork(model, len(tokens), config.preprocess.n_mel, statistics).to(device)
         if (rows := self._own_statistics(network)) is not None:

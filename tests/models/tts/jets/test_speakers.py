@@ -206,6 +206,16 @@ def test_a_resumed_training_is_the_same(overrides: list[str]) -> None:
         trained("half", overrides, resume=True)
 
 
+def test_a_run_from_before_goes_on_as_one_voice(overrides: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Cast, "of", lambda *_: Cast())
+        folder = trained("old", [*overrides, "train.max_epoch=1"])
+    assert "speakers" not in load_tokens(folder / "tokens.json")
+    trained("old", overrides, resume=True)
+    assert not [name for name in load_weights(find_checkpoint(folder).path) if "conditioning" in name]
+    assert len(Synthesizer.from_experiment(folder, "cpu").tts("A cat.")[0])
+
+
 def test_each_speaks_in_each_language(overrides: list[str]) -> None:
     folder = trained("voice", overrides)
     voice = Synthesizer.from_experiment(folder, "cpu")
