@@ -27,6 +27,7 @@ from models.tts.jets.trainer import Trainer
 from models.vocoders.discriminators import Discriminators
 from processors.cast import Cast
 from processors.text.tokens import load_tokens
+from tests.models.tts.jets.test_step import DEVICES
 from utils.errors import UserError
 from utils.files import read_json
 
@@ -70,23 +71,26 @@ def network_of(config: JetsConfig) -> JetsNetwork:
      {"speaker_in": ["decoder"]}, {"spks": None}, {"langs": None, "speaker_in": ["encoder"]}],
     ids=str,
 )  # fmt: skip
+@pytest.mark.parametrize("device", DEVICES)
 def test_the_fast_step_is_the_plain_step(
-    small_config: JetsConfig, make_batch: Callable[..., Batch], changes: dict
+    small_config: JetsConfig, make_batch: Callable[..., Batch], changes: dict, device: str
 ) -> None:
     config = several(small_config, **changes)
-    batch, starts = with_roles(make_batch([(5, 20), (7, 30), (4, 9)]), 6), torch.tensor([3, 10, 0])
+    batch = with_roles(make_batch([(5, 20), (7, 30), (4, 9)]), 6).to(device)
+    starts = torch.tensor([3, 10, 0], device=device)
     reports, gradients = [], []
     for kind in (TrainStep, FastStep):
         torch.manual_seed(2)
-        judges = Discriminators(**config.model.discriminator.model_dump())
-        step = kind(network_of(config), judges, config, "fp32")
+        judges = Discriminators(**config.model.discriminator.model_dump()).to(device)
+        step = kind(network_of(config).to(device), judges, config, "fp32")
         for parameter in step.network.parameters():
             parameter.grad = torch.zeros_like(parameter)
         reports.append(step(batch, 2.0, starts))
         gradients.append({name: p.grad for name, p in step.network.named_parameters()})
     torch.testing.assert_close(reports[1], reports[0], rtol=1e-4, atol=1e-5)
     for name, wanted in gradients[0].items():
-        assert (gradients[1][name] - wanted).norm() <= 1e-4 * wanted.norm() + 1e-7, name
+        tolerance = 1e-4 if device == "cpu" else 1e-2
+        assert (gradients[1][name] - wanted).norm() <= tolerance * wanted.norm() + 1e-7, name
         if name.startswith("conditioning.") or "film" in name:
             assert wanted.abs().sum() > 0, f"{name} learns nothing"
 
