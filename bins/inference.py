@@ -25,13 +25,14 @@ def main() -> int:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     try:
-        arguments.mode = recipe.chosen_mode(arguments)
+        arguments.mode = "single" if arguments.list_voices else recipe.chosen_mode(arguments)
         from models.tts.speaking import run  # torch loads only once the command line is right
 
         return run(arguments)
     except UserError as error:
         message = str(error)
-        for flag, key in (("speed", "speed"), ("pitch", "pitch_semitones"), ("energy", "energy_db")):
+        keys = {"speed": "speed", "pitch": "pitch_semitones", "energy": "energy_db", "speaker": "speaker"}
+        for flag, key in {**keys, "language": "language"}.items():
             if getattr(arguments, flag) is not None:  # it has gone into the config
                 message = message.replace(f"--set: inference.{key}", f"--{flag}: inference.{key}")
         raise UserError(recipe.as_typed(message)) from None

@@ -22,6 +22,7 @@ def main() -> None:
     try:
         from models.registry import load_config
         from preprocessors.pipeline import preprocess_dataset
+        from preprocessors.speaker_report import joint_report
 
         config = load_config(arguments.config, arguments.overrides)
         unknown = [name for name in arguments.dataset or () if name not in config.dataset]
@@ -29,6 +30,8 @@ def main() -> None:
             raise UserError(f"--dataset {unknown[0]} is not in the config's dataset list: {', '.join(config.dataset)}")
         for name in arguments.dataset or config.dataset:
             preprocess_dataset(config, name)
+        if len(config.dataset) > 1 and not arguments.dataset:
+            print(joint_report(config))
     except KeyboardInterrupt:
         print("stopped; run the same command again to continue", file=sys.stderr)
         raise

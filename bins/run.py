@@ -110,7 +110,7 @@ class Order:
         if flags.infer_mode == "batch" and has_text and not flags.infer_stream:
             note("the text is not used with --infer_mode batch")
             flags.infer_text = flags.infer_text_file = None
-        flags.infer_mode = recipe.chosen_mode(flags, recipe.PREFIX)
+        flags.infer_mode = "single" if flags.list_voices else recipe.chosen_mode(flags, recipe.PREFIX)
         if flags.infer_mode == "single" and (flags.infer_dataset or flags.infer_testing_set) and not self.includes(4):
             note("--infer_dataset and --infer_testing_set are not used with --infer_mode single")
 

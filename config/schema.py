@@ -24,6 +24,7 @@ PositiveFloat = Annotated[float, Field(gt=0, le=1e9)]
 NonNegativeFloat = Annotated[float, Field(ge=0, le=1e9)]
 SilenceSeconds = Annotated[float, Field(ge=0, le=60)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
+PhoneExtractor = Literal["ipa", "lexicon", "espeak", "espnet"]
 
 
 class Section(BaseModel):
@@ -40,13 +41,30 @@ class DownloadConfig(Section):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+class CorpusConfig(Section):
+    """What sets one corpus apart from the others; null: as the corpus says, or as `preprocess` does."""
+
+    dataset_format: (
+        Literal[
+            "ljspeech", "wav|speaker|text", "path|speaker|language|text", "vctk", "libritts", "common_voice",
+            "m_ailabs", "css10", "audiofolder",
+        ]
+        | None
+    ) = None  # fmt: skip
+    speaker: str | None = None
+    language: str | None = None
+    phone_extractor: PhoneExtractor | None = None
+    lexicon_path: str | None = None
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+
+
 class PreprocessConfig(Section):
     """What stage 1 makes of a corpus."""
 
     processed_dir: str
     num_workers: Annotated[int, Field(ge=0, le=1024)]
     # text
-    phone_extractor: Literal["ipa", "lexicon", "espeak", "espnet"]
+    phone_extractor: PhoneExtractor
     tokens_path: str | None
     language: str
     lexicon_path: str | None
@@ -96,6 +114,12 @@ class PreprocessConfig(Section):
             raise ValueError(f"min_seconds ({self.min_seconds}) must be below max_seconds ({self.max_seconds})")
         return self
 
+    def for_language(self, language: str) -> PreprocessConfig:
+        """The same for another language, to which the lexicon does not belong."""
+        if language == self.language:
+            return self
+        return self.model_copy(update={"language": language, "lexicon_path": None})
+
 
 class AdamWConfig(Section):
     """AdamW's own settings, the same for both optimisers."""
@@ -113,6 +137,7 @@ class TrainConfig(Section):
     steps_per_epoch: PositiveInt
     batch_size: Size
     max_batch_frames: PositiveInt | None
+    balance_temperature: Annotated[float, Field(ge=1, le=1e9)]
     gradient_accumulation_step: Size
     # optimisers
     learning_rate: PositiveFloat
@@ -144,6 +169,8 @@ class InferenceConfig(Section):
     """How text becomes speech."""
 
     checkpoint: str
+    speaker: str | None
+    language: str | None
     max_batch_frames: PositiveInt
     max_sentence_chars: Annotated[int, Field(ge=20, le=2000)]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
@@ -167,6 +194,7 @@ class EvaluateConfig(Section):
     asr_beam_size: Size
     dnsmos: bool
     distillmos: bool
+    speaker_similarity: bool
     dnsmos_level_db: Annotated[float, Field(ge=-60, lt=0)]
     copy_synthesis: bool
     bootstrap_samples: Annotated[int, Field(ge=100, le=1_000_000)]
@@ -184,6 +212,7 @@ class ExperimentConfig(Section):
     model_type: str
     dataset: Annotated[list[str], Field(min_length=1)]
     dataset_path: dict[str, str]
+    corpora: dict[str, CorpusConfig]
     download: dict[str, DownloadConfig]
     log_dir: str
     preprocess: PreprocessConfig
@@ -201,7 +230,21 @@ class ExperimentConfig(Section):
                 raise ValueError(f"dataset names {name!r}; a name is made of letters, digits, spaces, and _ - .")
             if name not in self.dataset_path:
                 raise ValueError(f"dataset names {name!r}, which has no folder in dataset_path")
+        for name in self.corpora:
+            if name not in self.dataset_path:
+                raise ValueError(f"corpora names {name!r}, which has no folder in dataset_path")
         return self
+
+    def corpus_config(self, name: str) -> CorpusConfig:
+        """What the config says of one corpus."""
+        return self.corpora.get(name, CorpusConfig())
+
+    def preprocess_of(self, name: str) -> PreprocessConfig:
+        """`preprocess` with the language, the phone extractor and the lexicon of one corpus."""
+        corpus = self.corpus_config(name)
+        preprocess = self.preprocess.for_language(corpus.language or self.preprocess.language)
+        own = {"phone_extractor": corpus.phone_extractor, "lexicon_path": corpus.lexicon_path}
+        return preprocess.model_copy(update={key: value for key, value in own.items() if value is not None})
 
 
 def config_to_dict(config: ExperimentConfig) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from config.schema import PreprocessConfig
+from preprocessors.speaker_report import Utterances, speaker_lines
 from processors.corpus import NOTED, SKIPPED, SPLITS
 from processors.store import shard_arrays
 from processors.text.tokens import PUNCTUATION, RARE, WORD_BOUNDARY
@@ -68,6 +69,7 @@ def report_text(figures: CorpusFigures) -> str:
     sections = [
         [f"corpus {figures.name}"],
         _split_table(figures),
+        speaker_lines(_utterances(figures)),
         _listed(f"skipped: {len(skipped)} (each with its reason in {SKIPPED})", skipped) or ["skipped: none"],
         _listed(f"noted, and used all the same: {len(noted)} (each in {NOTED})", noted),
         _phone_lines(figures),
@@ -75,6 +77,13 @@ def report_text(figures: CorpusFigures) -> str:
         _warnings(figures),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def _utterances(figures: CorpusFigures) -> Utterances:
+    speakers, languages, splits = (figures.column(name) for name in ("speaker", "language", "split"))
+    tokens = np.diff(figures.manifest.column("phones").offsets.to_numpy())
+    log_f0 = figures.column("log_f0_sum") / figures.column("frames")
+    return Utterances(speakers, languages, splits, figures.seconds, tokens, log_f0)
 
 
 def _warnings(figures: CorpusFigures) -> list[str]:

@@ -12,7 +12,6 @@ import tarfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -20,7 +19,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from config.schema import DownloadConfig, ExperimentConfig
-from preprocessors.ljspeech import is_ljspeech
+from preprocessors.readers.layouts import layout_of
 from utils.errors import UserError, one_line
 from utils.files import disk_errors, project_path, regular, shown
 
@@ -38,11 +37,12 @@ def download_datasets(config: ExperimentConfig) -> list[Path]:
 def download_dataset(config: ExperimentConfig, name: str) -> Path:
     """Folder of one corpus, downloaded unless it is there; UserError says what is in the way."""
     target = project_path(config.dataset_path[name])
-    if is_ljspeech(target):
+    named = config.corpus_config(name).dataset_format
+    if layout_of(target) or named and target.is_dir() and any(target.iterdir()):
         print(f"{name}: already in {shown(target)}")
         return target
     if target.is_symlink() or target.exists() and (not target.is_dir() or any(target.iterdir())):
-        problem = f"{shown(target)} exists and is no corpus (no metadata.csv and wavs/ in it)"
+        problem = f"{shown(target)} exists and is no corpus (no metadata.csv and wavs/, nor another layout)"
         raise UserError(f"{problem}; move it away, or set dataset_path.{name} to another folder")
     source = config.download.get(name)
     if source is None:
@@ -56,7 +56,7 @@ def download_dataset(config: ExperimentConfig, name: str) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             archive = fetch(source, target.parent)
             print(f"{name}: unpacking {shown(archive)}")
-            unpack_archive(archive, target, is_ljspeech)
+            unpack_archive(archive, target)
             archive.unlink()
     except OSError as error:
         raise UserError(f"{shown(error.filename or target.parent)}: {error.strerror or error}") from error
@@ -141,8 +141,8 @@ def _move_aside(path: Path, reason: str) -> NoReturn:
     raise UserError(f"the download {reason}; it was moved to {shown(bad)}: run stage 0 again, or check download.url")
 
 
-def unpack_archive(archive: Path, target: Path, is_wanted: Callable[[Path], bool]) -> None:
-    """Unpack a .tar (.gz, .bz2, .xz) or .zip, and move the folder in it that `is_wanted` to `target`; UserError."""
+def unpack_archive(archive: Path, target: Path) -> None:
+    """Unpack a .tar (.gz, .bz2, .xz) or .zip, and move the folder in it that is a corpus to `target`; UserError."""
     temporary = target.parent / f".unpack-{target.name}"
     shutil.rmtree(temporary, ignore_errors=True)  # What a killed attempt left.
     # One level deeper, so that an archive without a folder of its own can be moved as a whole.
@@ -150,9 +150,11 @@ def unpack_archive(archive: Path, target: Path, is_wanted: Callable[[Path], bool
     inside.mkdir(parents=True)
     try:
         _unpack(archive, inside)
-        wanted = next((path for path in [inside, *sorted(inside.iterdir())] if path.is_dir() and is_wanted(path)), None)
+        folders = [path for path in [inside, *sorted(inside.iterdir())] if path.is_dir()]
+        # The corpus itself, or else what has it somewhere below.
+        wanted = next((path for below in (False, True) for path in folders if layout_of(path, below)), None)
         if wanted is None:
-            raise UserError(f"{shown(archive)}: there is no corpus in it (no folder with metadata.csv and wavs/)")
+            raise UserError(f"{shown(archive)}: there is no corpus in it, neither metadata.csv and wavs/ nor another")
         if target.is_dir():
             target.rmdir()  # Succeeds for an empty folder only.
         os.replace(wanted, target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ MEAN_GROUP, LARGEST_GROUP = 64, 128
 TOGETHER = 24
 
 Row = dict[str, Any]  # of a shard
+FrontEnds = Callable[[str], "TextFrontEnd"]  # of each language
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ def with_keys(rows: Iterable[SourceRow], preprocess: PreprocessConfig) -> list[S
             name = row.audio.name
             try:
                 status = row.audio.stat()
-                row = replace(row, key=digest([common, row.id, row.text, name, status.st_size, status.st_mtime_ns]))
+                facts = [common, row.id, row.text, name, status.st_size, status.st_mtime_ns]
+                own = [] if row.language == preprocess.language else [row.language]
+                row = replace(row, key=digest([*facts, *own]))
             except OSError as error:
                 row = replace(row, kind="missing audio", reason=f"{name}: {error.strerror}")
         result.append(row)
@@ -82,8 +86,13 @@ def make_worker(config: PreprocessConfig, folder: Path) -> Callable[..., tuple[s
 
     paths = {key: getattr(config, key) for key in ("lexicon_path", "tokens_path")}
     config = config.model_copy(update={key: str(project_path(path)) for key, path in paths.items() if path})
-    front_end = TextFrontEnd.from_config(config)
-    numbers = {token: number for number, token in enumerate(front_end.tokens)}
+
+    @cache
+    def front_end(language: str) -> TextFrontEnd:
+        return TextFrontEnd.from_config(config.for_language(language))
+
+    tokens = front_end(config.language).tokens
+    numbers = {token: number for number, token in enumerate(tokens)}
 
     def work(
         group: list[SourceRow], died: dict[int, int | None], note: Callable[[int], None] | None = None
@@ -103,7 +112,7 @@ def make_worker(config: PreprocessConfig, folder: Path) -> Callable[..., tuple[s
             row["phones"] = np.array([numbers[phone] for phone in row.get("phones", ())], np.int16)
         try:
             with disk_errors(folder):
-                path = write_batch(folder, group_key(group), shard_batch(rows, front_end.tokens))
+                path = write_batch(folder, group_key(group), shard_batch(rows, tokens))
         except FileNotFoundError as error:
             raise UserError(f"{folder} vanished during the run: run stage 1 again") from error
         return path.name, len(group)
@@ -111,13 +120,13 @@ def make_worker(config: PreprocessConfig, folder: Path) -> Callable[..., tuple[s
     return work
 
 
-def features(group: list[SourceRow], config: PreprocessConfig, front_end: TextFrontEnd) -> list[Row]:
+def features(group: list[SourceRow], config: PreprocessConfig, front_end: FrontEnds) -> list[Row]:
     """Row of a shard for each source row; whatever is wrong with one becomes its reason, and touches no other."""
     rows: list[Row] = []
     waves: dict[int, np.ndarray] = {}
     for number, source in enumerate(group):
         try:
-            row, waves[number] = _prepare(source, config, front_end)
+            row, waves[number] = _prepare(source, config, front_end(source.language))
         except Exception as error:  # one bad utterance must not end a run of hours
             row = _left_out(source, error)
         rows.append(row)

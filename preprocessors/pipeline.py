@@ -7,12 +7,12 @@ pieces in hand; until the last step the earlier corpus is in force.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +23,9 @@ from tqdm import tqdm
 from config.schema import ExperimentConfig, PreprocessConfig
 from preprocessors.corpus_report import CorpusFigures, report_text, write_plots
 from preprocessors.features import DIED, SourceRow, group_key, grouped, make_worker, with_keys
-from preprocessors.ljspeech import read_ljspeech
 from preprocessors.pool import run_jobs
+from preprocessors.readers.layouts import read_corpus
+from preprocessors.splits import assign_splits
 from processors.corpus import (
     NOTED,
     REPORT,
@@ -40,6 +41,7 @@ from processors.corpus import (
     fingerprint,
     write_meta,
 )
+from processors.corpus_statistics import SUMS, frame_statistics
 from processors.store import FEATURES, MANIFEST, is_whole, read_batch, write_batch
 from utils.errors import UserError
 from utils.files import (
@@ -63,7 +65,7 @@ _OLD_SIBLINGS = ("work", "new", "old")
 def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
     """Make the processed corpus `name` of `config`, or find it up to date; its folder. Raises UserError."""
     started = time.monotonic()
-    preprocess = config.preprocess
+    preprocess = config.preprocess_of(name)
     folder = config.dataset_path.get(name)
     if folder is None:
         raise UserError(f"dataset {name!r} has no folder: add dataset_path.{name} to the config")
@@ -71,9 +73,8 @@ def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
     if target.resolve() == project_path(folder).resolve():
         where = f"the features of {name} would lie among its recordings, in {shown(target)}"
         raise UserError(f"{where}: set preprocess.processed_dir to another folder")
-    rows = [replace(row, language=preprocess.language) for row in read_ljspeech(project_path(folder), name)]
-    rows = with_keys(rows, preprocess)
-    source = digest([[row.id, row.key, row.kind, row.reason] for row in rows])
+    rows = with_keys(_source_rows(config, name), preprocess)
+    source = digest([_facts(row, name, preprocess.language) for row in rows])
     up_to_date = f"{name}: nothing to do, {shown(target)} is up to date (see {shown(target / REPORT)})"
     if _is_current(target, preprocess, source) and not _useless(target):
         print(up_to_date)
@@ -94,6 +95,20 @@ def preprocess_dataset(config: ExperimentConfig, name: str) -> Path:
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} vanished during the run: run stage 1 again") from error
     return target
+
+
+def _source_rows(config: ExperimentConfig, name: str) -> Iterator[SourceRow]:
+    """What the reader finds, with the speakers and languages that the config gives them, or the corpus."""
+    corpus, language = config.corpus_config(name), config.preprocess_of(name).language
+    for row in read_corpus(project_path(config.dataset_path[name]), name, corpus.dataset_format):
+        speaker = (corpus.speaker or "*").replace("*", row.speaker or name)
+        yield replace(row, speaker=speaker, language=corpus.language or row.language or language)
+
+
+def _facts(row: SourceRow, name: str, language: str) -> list[str]:
+    """What a corpus is known by; of a speaker and a language only where they are not the corpus' own."""
+    usual = row.kind or (row.speaker, row.language) == (name, language)
+    return [row.id, row.key, row.kind, row.reason, *(() if usual else (row.speaker, row.language))]
 
 
 def _is_current(target: Path, preprocess: PreprocessConfig, source: str) -> bool:
@@ -161,7 +176,8 @@ def write_corpus(
     skipped = [(row.id, row.kind, row.reason) for row in rows if row.kind] + [row for row in problems if row[1]]
     table = table.filter(pa.compute.equal(table.column("kind"), ""))
     sizes = (preprocess.valid_size, preprocess.test_size, preprocess.max_held_out_fraction, preprocess.split_seed)
-    splits = assign_splits(table.column("normalised").to_pylist(), *sizes)
+    speakers = table.column("speaker").to_pylist()
+    splits = assign_splits(table.column("normalised").to_pylist(), *sizes, speakers=speakers)
     if "train" not in splits:
         raise UserError(_nothing_left(name, skipped))
     table = table.append_column("split", pa.array(splits).dictionary_encode())
@@ -175,7 +191,9 @@ def write_corpus(
     if len(tables) > 1:
         advice = f"delete {target}, and run stage 1 again"
         raise UserError(f"features made earlier have other tokens than this version of the program: {advice}")
-    tokens, statistics = parse_json(tables.pop()), _statistics(manifest)
+    train = np.flatnonzero(np.array(splits) == "train")
+    statistics = frame_statistics({key: manifest.column(key).to_numpy() for key in SUMS}, train)
+    tokens = parse_json(tables.pop())
     figures = CorpusFigures(name, preprocess, manifest, tokens, shards, skipped, noted, statistics)
     text = report_text(figures)
     write_text(target / REPORT, text + "\n")
@@ -194,6 +212,8 @@ def write_corpus(
         "utterances": {split: splits.count(split) for split in SPLITS},
         "preprocess": feature_values(preprocess, UTTERANCE_KEYS + SPLIT_KEYS),
     }
+    if release := _espeak(preprocess, {row.language for row in rows if not row.kind}):
+        meta["espeak"] = release
     for folder in (target / SHARDS, target):
         fsync_directory(folder)
     write_meta(target, meta)
@@ -220,6 +240,13 @@ def _table(rows: list[SourceRow], shards: list[Path]) -> pa.Table:
     return table
 
 
+def _espeak(preprocess: PreprocessConfig, languages: set[str]) -> str:
+    """Release of espeak-ng that read some of a corpus' languages, if any."""
+    from processors.text.frontend import espeak_release  # slow: dictionaries
+
+    return max((espeak_release(preprocess.for_language(language)) for language in languages if language), default="")
+
+
 def _nothing_left(name: str, skipped: list[tuple[str, str, str]]) -> str:
     counts = Counter(kind for _, kind, _ in skipped)
     if not counts:
@@ -227,45 +254,3 @@ def _nothing_left(name: str, skipped: list[tuple[str, str, str]]) -> str:
     kinds = ", ".join(f"{kind} {count}" for kind, count in counts.most_common())
     first, _, reason = skipped[0]
     return f"corpus {name!r} has no usable utterance (skipped: {kinds}; for instance {first}: {reason})"
-
-
-def _statistics(manifest: pa.RecordBatch) -> dict[str, float]:
-    """Mean and standard deviation of log F0 and of frame energy over all frames of the training split."""
-    split = manifest.column("split")
-    train = np.flatnonzero(split.indices.to_numpy() == split.dictionary.to_pylist().index("train"))
-    frames = int(manifest.column("frames").to_numpy()[train].sum(dtype=np.int64))
-    result: dict[str, float] = {}
-    for name in ("log_f0", "energy"):
-        columns = (manifest.column(f"{name}_{kind}").to_numpy() for kind in ("sum", "square_sum"))
-        mean, square = (float(np.cumsum(column[train])[-1]) / frames for column in columns)
-        variance = square - mean * mean
-        # A corpus of one constant has the deviation 1, so that dividing by it stays harmless.
-        flat = variance <= 1e-12 * max(square, 1e-12)
-        result |= {f"{name}_mean": mean, f"{name}_std": 1.0 if flat else float(np.sqrt(variance))}
-    return result
-
-
-def assign_splits(texts: list[str], valid_size: int, test_size: int, max_fraction: float, seed: int) -> list[str]:
-    """Split ("train", "valid" or "test") of each utterance, from its normalised text.
-
-    Validation and test get what is asked for, but at most `max_fraction` of all, and from three utterances on at least
-    one. Utterances of the same text, whatever the case, share a split. A text's place follows from a hash of it and the
-    seed: test takes from the low end, validation from the high end, so that another utterance more or less moves texts
-    only across those two borders.
-    """
-    limit = max(int(max_fraction * len(texts)), 1 if len(texts) >= 3 else 0)
-    groups: dict[str, list[int]] = {}
-    for index, text in enumerate(texts):
-        groups.setdefault(" ".join(text.casefold().split()), []).append(index)
-    places = {text: hashlib.blake2b(f"{seed}\n{text}".encode(), digest_size=16).digest() for text in groups}
-    order = sorted(groups, key=lambda text: (places[text], text))
-    result = ["train"] * len(texts)
-    for name, size, texts_in_order in (("test", test_size, order), ("valid", valid_size, order[::-1])):
-        room = min(size, limit)
-        for members in (groups[text] for text in texts_in_order):
-            # A text with more takes than there is room for stays in training.
-            if len(members) <= room and result[members[0]] == "train":
-                room -= len(members)
-                for index in members:
-                    result[index] = name
-    return result

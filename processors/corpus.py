@@ -76,6 +76,7 @@ class ProcessedCorpus:
         self.hop_size: int = meta["hop_size"]
         self.fingerprint: str = meta["fingerprint"]
         self.source: str = meta["source"]  # digest of the recordings and texts
+        self.espeak: str = meta.get("espeak", "")  # release of espeak-ng that read its texts, if any did
         shards = manifest.column("shard")
         self._shards = [directory / SHARDS / name for name in shards.dictionary.to_pylist()]
         self._arrays = lru_cache(maxsize=2048)(shard_arrays)
@@ -123,6 +124,12 @@ class ProcessedCorpus:
         """Some rows of a column of texts: "id", "text" or "normalised"."""
         return self._manifest.column(name).take(rows).to_pylist()
 
+    def names(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """Names of "speaker", "language" or "split" of some rows, or of all (utterances,), as objects."""
+        stored = self._manifest.column(column)
+        numbers = stored.indices.to_numpy()
+        return np.array(stored.dictionary.to_pylist(), object)[numbers if rows is None else numbers[rows]]
+
     @cached_property
     def phones(self) -> tuple[np.ndarray, np.ndarray]:
         """Token numbers of all utterances back to back, and where each one's begin (utterances + 1,)."""
@@ -166,6 +173,33 @@ class ProcessedCorpus:
             phones, length = tuple(self.tokens[number] for number in values["phones"]), values["frames"] * self.hop_size
             values |= {"phones": phones, "row": int(row), "length": length}
         return [Utterance(**values) for values in table]
+
+
+def id_prefixes(corpora: Sequence[ProcessedCorpus]) -> list[str]:
+    """What goes before the ids of each corpus where there are several, so that equal ones stay apart."""
+    return [f"{corpus.directory.name}/" if len(corpora) > 1 else "" for corpus in corpora]
+
+
+def split_rows(corpora: Sequence[ProcessedCorpus], split: str) -> list[np.ndarray]:
+    """Rows of a split in each corpus; "train" is without the texts that another corpus holds out."""
+    rows = [corpus.rows(split) for corpus in corpora]
+    if split != "train" or len(corpora) == 1:
+        return rows
+    import pyarrow.compute  # slow, and only training needs it
+
+    lower = pyarrow.compute.utf8_lower
+    held_out = [
+        lower(corpus._manifest.column("normalised").take(corpus.rows(other)))
+        for corpus in corpora
+        for other in SPLITS
+        if other != "train"
+    ]
+    known = pyarrow.concat_arrays(held_out)
+    kept = []
+    for corpus, part in zip(corpora, rows):
+        leaks = pyarrow.compute.is_in(lower(corpus._manifest.column("normalised").take(part)), value_set=known)
+        kept.append(part[~leaks.to_numpy(zero_copy_only=False)])
+    return kept
 
 
 def _damaged(path: Path) -> UserError:

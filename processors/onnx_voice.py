@@ -17,9 +17,10 @@ import numpy as np
 from config.schema import InferenceConfig, PreprocessConfig
 from processors.audio.finish import finished, gain_of
 from processors.audio.wav import WavWriter, to_pcm16
+from processors.cast import Cast
 from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken
-from processors.text.frontend import TextFrontEnd
+from processors.text.languages import FrontEnds
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
 from utils.files import read_json
@@ -27,7 +28,8 @@ from utils.files import read_json
 MODEL = "voice.onnx"
 FIRST_FRAMES = 24  # of the first streamed piece: 0.28 s at 22,050 Hz and hop 256
 _MEAN_F0 = 200.0  # Hz, to which pitches in Hz refer in SSML, for voices that do not say their own
-_UNUSED = {"checkpoint": MODEL, "max_batch_frames": 1, "precision": "fp32", "cuda_graphs": False}
+_UNUSED: dict[str, Any] = {"checkpoint": MODEL, "max_batch_frames": 1, "precision": "fp32", "cuda_graphs": False}
+_UNUSED |= {"speaker": None, "language": None, "target_level_db": None}
 
 
 class OnnxVoice(Speaker):
@@ -41,17 +43,17 @@ class OnnxVoice(Speaker):
             own = config["jets"]
             self.sample_rate, self.hop_size = config["audio"]["sample_rate"], config["hop_length"]
             self._reach, extractor = own["receptive_field"], own["phone_extractor"]
-            self.settings = InferenceConfig.model_validate({**_UNUSED, "target_level_db": None, **own["inference"]})
+            self.settings = InferenceConfig.model_validate({**_UNUSED, **own["inference"]})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{folder} is no exported voice: {MODEL}.json cannot be read ({error})") from None
-        tokens, lexicon = folder / "tokens.json", folder / "lexicon.txt"
-        preprocess: dict[str, Any] = {"phone_extractor": extractor, "language": own["language"]}
-        preprocess |= {"lexicon_path": str(lexicon) if lexicon.is_file() else None, "tokens_path": str(tokens)}
-        front_end = TextFrontEnd.from_config(PreprocessConfig.model_construct(**preprocess))
-        front_end.phonemise("a")  # dictionaries load at the first text: let that be part of loading
-        table, mean_f0 = load_tokens(tokens), own.get("mean_f0", _MEAN_F0)
-        self.script = Scriptwriter(front_end, table["tokens"], mean_f0, extractor != "espnet")
+        table, mean_f0 = load_tokens(folder / "tokens.json"), own.get("mean_f0", _MEAN_F0)
+        cast, by_language = Cast.read(table), extractor != "espnet"
+        language = cast.main_language if by_language and cast.languages else own["language"]
+        front_ends = FrontEnds(lambda one: _settings(folder, own, one), language, cast.espeak, by_language)
+        self.script = Scriptwriter(front_ends.main, table["tokens"], mean_f0, by_language, cast, front_ends)
+        self.script.speaker_f0 = own.get("speaker_f0", {})
         self.script.hear(table.get("counts"))
+        self._numbers: dict[str, int] = config.get("speaker_id_map", {})
         try:
             import onnxruntime
         except ImportError:
@@ -97,8 +99,37 @@ class OnnxVoice(Speaker):
         semitones = settings.pitch_semitones + prosody.semitones
         scales = np.array([0, 1 / tempo, 0, semitones, settings.energy_db, first, frames], dtype=np.float32)
         feeds = {"input": np.array([line.ids]), "input_lengths": np.array([len(line.ids)]), "scales": scales}
+        if self._numbers:
+            feeds["sid"] = np.array([self._speaker(line)])
         wave, durations = self._session.run(None, feeds)
         return np.clip(wave.reshape(-1), -1, 1), durations[0]
+
+    def _speaker(self, line: Line) -> int:
+        """The graph's number of who speaks a line, in which language; UserError for what it has none for."""
+        manners = {(p.speaker, p.language) for p in line.prosody}
+        if len(manners) > 1:
+            advice = "put whole sentences into <lang>, or speak with stage 3"
+            only = f"between sentences only, but not within {line.text[:60]!r}"
+            raise UserError(f"an exported voice changes language {only}: {advice}")
+        ((speaker, language),) = manners
+        own = language in ("", self.script.cast.speakers.get(speaker, ""))
+        name = speaker or next(iter(self._numbers))
+        number = self._numbers.get(name if own else f"{name} ({language})")
+        if number is None:
+            raise UserError(f"an exported voice mixes no speakers: {speaker!r} needs stage 3, or choose one of them")
+        return number
+
+
+def _settings(folder: Path, own: dict[str, Any], language: str) -> PreprocessConfig:
+    """How texts of a language are read."""
+    names = [f"own_lexicon.{language}.txt", *["own_lexicon.txt"] * (language == own["language"])]
+    if "extractors" not in own:  # exported before there was more than one language
+        names = ["lexicon.txt"]
+    lexicon = next((folder / name for name in names if (folder / name).is_file()), None)
+    return PreprocessConfig.model_construct(
+        phone_extractor=own.get("extractors", {}).get(language, own["phone_extractor"]), language=language,
+        lexicon_path=None if lexicon is None else str(lexicon), tokens_path=str(folder / "tokens.json"),
+    )  # fmt: skip
 
 
 def main() -> int:
@@ -109,12 +140,15 @@ def main() -> int:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--out", type=Path, help="wav file to write")
     where.add_argument("--stream", action="store_true", help="raw 16-bit mono audio to standard output, for aplay")
+    parser.add_argument("--speaker", help="who speaks, of several")
+    parser.add_argument("--language", help="which language the text is in (default: the speaker's own)")
     parser.add_argument("--speed", type=float, help="tempo, 2 is twice as fast")
     parser.add_argument("--pitch", type=float, help="pitch shift in semitones")
     parser.add_argument("--energy", type=float, help="vocal effort in dB")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     args = parser.parse_args()
-    controls = {name: getattr(args, name) for name in ("speed", "pitch", "energy") if getattr(args, name) is not None}
+    names = ("speaker", "language", "speed", "pitch", "energy")
+    controls: Any = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     text = sys.stdin if args.text is None else args.text
     try:
         voice = OnnxVoice(args.voice, args.threads)

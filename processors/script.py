@@ -10,17 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
-from typing import TypedDict
-
-from pydantic import ValidationError
 
 from config.schema import InferenceConfig
+from processors.cast import Cast
 from processors.text.frontend import Explained, TextError, TextFrontEnd
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.sentences import sentence_spans, split_sentences
 from processors.text.ssml import Boundary, Pause, Span, begins_ssml, is_ssml, parse_ssml
 from processors.text.tokens import NO_SOUND, PUNCTUATION, RARE, WORD_BOUNDARY
-from utils.errors import UserError
 
 _MARKS = frozenset(PUNCTUATION)
 _SPEAKABLE = re.compile(r"[^\W_]")
@@ -30,8 +27,6 @@ _HEAD = 1 << 16  # characters within which an SSML document must show what it is
 _TOKENS_PER_CHARACTER = 6
 # A text may ask for this many seconds of silence, and for some more with every token that it speaks.
 _SILENCE, _SILENCE_PER_TOKEN = 600.0, 0.2
-# Argument of the Python interface -> key of config.inference, where they differ.
-_KEYS = {"pitch": "pitch_semitones", "energy": "energy_db"}
 
 
 @dataclass(frozen=True)
@@ -59,42 +54,20 @@ class BraceError(TextError):
     """Phones in braces that cannot be read; the message quotes the sentence."""
 
 
-class Controls(TypedDict, total=False):
-    """What a caller may change from one text to the next; what is not given has the config's value."""
-
-    speed: float  # tempo: 2.0 is twice as fast
-    pitch: float  # semitones
-    energy: float  # vocal effort in dB
-    leading_silence: float  # seconds before the first sentence
-    trailing_silence: float  # seconds after the last one
-    sentence_silence: float  # seconds between sentences
-    paragraph_silence: float  # seconds between paragraphs
-    target_level_db: float | None  # level of the active speech in dBFS; None: as the voice gives it
-
-
-def controlled(inference: InferenceConfig, controls: Controls) -> InferenceConfig:
-    """`inference` with the given controls; TypeError for what is none, UserError for a value outside the limits."""
-    for name in controls:
-        if name not in Controls.__annotations__:
-            raise TypeError(f"unknown argument {name!r}; known: {', '.join(Controls.__annotations__)}")
-    if not controls:
-        return inference
-    given = {_KEYS.get(name, name): value for name, value in controls.items()}
-    try:
-        return InferenceConfig.model_validate({**inference.model_dump(), **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0])
-        name = next((name for name, known in _KEYS.items() if known == key), key)
-        raise UserError(f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}, but {given[key]!r} is given") from None
-
-
 class Scriptwriter:
     """Turns texts into lines for one voice."""
 
-    def __init__(self, frontend: TextFrontEnd, tokens: list[str], mean_f0: float, arpabet: bool) -> None:
-        """`tokens` is the voice's own table, `mean_f0` its mean pitch in Hz, `arpabet` says what its phones are."""
+    def __init__(
+        self, frontend: TextFrontEnd, tokens: list[str], mean_f0: float, arpabet: bool, cast: Cast | None = None,
+        frontends: Callable[[str], TextFrontEnd] | None = None,
+    ) -> None:  # fmt: skip
+        """`tokens` is the voice's own table, `mean_f0` its mean pitch in Hz, `arpabet` says what its phones are.
+
+        `frontends` gives the front-ends of the cast's languages, where there is more than one.
+        """
         self.frontend, self.mean_f0, self.arpabet = frontend, mean_f0, arpabet
+        self.cast, self.frontends = cast or Cast(), frontends or (lambda language: frontend)
+        self.speaker_f0: dict[str, float] = {}  # mean pitch in Hz of those whose own is known
         self.ids = {token: index for index, token in enumerate(tokens)}
         # Hears of each word that is left out because the voice cannot read it, while lines are made.
         self.on_left_out: Callable[[str], None] | None = None
@@ -125,7 +98,8 @@ class Scriptwriter:
         :raises SsmlError: malformed markup.
         """
         text, markup = _examined(text)
-        items = self._plain(text, settings) if markup is None else self._ssml(markup, settings)
+        manner = self.cast.manner(settings.speaker, settings.language)
+        items = self._plain(text, settings, manner) if markup is None else self._ssml(markup, settings, manner)
         spoken, refused = False, None
         usual, explicit = 0.0, None
         allowed = _SILENCE
@@ -154,17 +128,20 @@ class Scriptwriter:
         if trailing > 0:
             yield Line("", (), (), trailing)
 
-    def _plain(self, text: str | Iterable[str], settings: InferenceConfig) -> Iterator[_Item]:
+    def _plain(self, text: str | Iterable[str], settings: InferenceConfig, manner: Prosody) -> Iterator[_Item]:
         limit = settings.max_sentence_chars
         for sentence in split_sentences(text, limit):
             # A part that was cut from an overlong sentence goes on; anything else without a mark ends.
             goes_on = len(sentence.text) > limit // 2 and not sentence.ends_paragraph
-            yield from self._cut([(sentence.text, NEUTRAL)], "," if goes_on else ".", limit)
+            yield from self._cut([(sentence.text, manner)], "," if goes_on else ".", limit)
             yield _Gap(settings.paragraph_silence if sentence.ends_paragraph else settings.sentence_silence, False)
 
-    def _ssml(self, markup: str, settings: InferenceConfig) -> Iterator[_Item]:
+    def _ssml(self, markup: str, settings: InferenceConfig, manner: Prosody) -> Iterator[_Item]:
         spans: list[Span] = []
-        for item in [*parse_ssml(markup, self.mean_f0, self.arpabet, self.on_note), Boundary(paragraph=False)]:
+        mean_f0 = self.speaker_f0.get(manner.speaker, self.mean_f0)
+        asked = (settings.speaker is not None, settings.language is not None)
+        items = parse_ssml(markup, mean_f0, self.arpabet, self.on_note, self.cast, manner, asked)
+        for item in [*items, Boundary(paragraph=False)]:
             if isinstance(item, Span):
                 spans.append(item)
                 continue
@@ -205,13 +182,14 @@ class Scriptwriter:
     def _line(self, pieces: list[tuple[str, Prosody]], mark: str) -> Line | TextError:
         """A line of pieces of text, each with its own prosody, or the reason why it cannot be spoken."""
         text = "".join(piece for piece, _ in pieces)
-        self._tell_left_out(text)
         start, end = self.frontend.start, self.frontend.end
         tokens: list[str] = []
         prosody: list[Prosody] = []
         for piece, manner in pieces:
+            frontend = self.frontends(manner.language)
+            self._tell_left_out(piece, frontend)
             try:
-                phones = self.frontend.phonemise(piece)
+                phones = frontend.phonemise(piece)
             except TextError as error:
                 return BraceError(f"{error} (in {text[:80]!r})") if "{" in text or "}" in text else error
             # The start and end tokens stand once, around the whole line.
@@ -227,14 +205,15 @@ class Scriptwriter:
         prosody = [*prosody[:1] * len(start), *prosody, *prosody[-1:] * len(end)]
         return Line(text, self.encode([*start, *tokens, *end]), tuple(prosody), 0.0)
 
-    def line_of(self, text: str, tokens: Sequence[str]) -> Line:
+    def line_of(self, text: str, tokens: Sequence[str], manner: Prosody = NEUTRAL) -> Line:
         """A line of given tokens, start and end included; TextError for one that the voice does not know."""
-        self._tell_left_out(text)
-        return Line(text, self.encode(tokens), (NEUTRAL,) * len(tokens), 0.0)
-
-    def _tell_left_out(self, text: str) -> None:
         if self.on_left_out is not None:
-            for word in self.frontend.left_out(text):
+            self._tell_left_out(text, self.frontends(manner.language))
+        return Line(text, self.encode(tokens), (manner,) * len(tokens), 0.0)
+
+    def _tell_left_out(self, text: str, frontend: TextFrontEnd) -> None:
+        if self.on_left_out is not None:
+            for word in frontend.left_out(text):
                 self.on_left_out(word)
 
     def encode(self, tokens: Iterable[str]) -> tuple[int, ...]:

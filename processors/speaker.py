@@ -12,7 +12,8 @@ from typing_extensions import Unpack
 
 from config.schema import InferenceConfig
 from processors.audio.finish import FADE_SECONDS, fade_edges, gain_of, pause_like
-from processors.script import Controls, Line, Scriptwriter, controlled
+from processors.controls import Controls, controlled
+from processors.script import Line, Scriptwriter
 from processors.text.text_error import TextError
 
 Key = TypeVar("Key")
@@ -51,9 +52,10 @@ class Speaker(ABC):
     def tts(self, text: str, **controls: Unpack[Controls]) -> tuple[np.ndarray, int]:
         """Speak a text of any length: a waveform (N,) float32 in [-1, 1], and its sample rate in Hz.
 
-        Text that starts with `<speak` is SSML. Controls (default: the config's values): speed (2.0 is twice as fast),
-        pitch (semitones), energy (vocal effort in dB), leading_silence, trailing_silence, sentence_silence,
-        paragraph_silence (seconds), target_level_db (level of the active speech of each sentence in dBFS, or None).
+        Text that starts with `<speak` is SSML. Controls (default: the config's values): speaker ("anna", or a mixture
+        "anna:0.6+ben:0.4"), language, speed (2.0 is twice as fast), pitch (semitones), energy (vocal effort in dB),
+        leading_silence, trailing_silence, sentence_silence, paragraph_silence (seconds), target_level_db (level of the
+        active speech of each sentence in dBFS, or None).
 
         :raises TextError: there is nothing to speak, or phones in braces are wrong.
         :raises UserError: a control is out of range, SSML is malformed, memory ran out.

@@ -14,7 +14,9 @@ from processors.store import MANIFEST, shard_batch, write_batch
 
 
 def store_corpus(directory: Path, rows: Sequence[dict[str, Any]], tokens: list[str], **meta: Any) -> Path:
-    """Write a corpus in two shards; `rows` hold id, phones, split, audio (N,) int16 and log_f0 (T,), perhaps text.
+    """Write a corpus in two shards; `rows` hold id, phones, split, audio (N,) int16 and log_f0 (T,).
+
+    And perhaps text, speaker, language, and sums over frames such as log_f0_sum.
 
     `meta` holds sample_rate, hop_size and statistics, and whatever else meta.json shall hold.
     """
@@ -30,8 +32,10 @@ def store_corpus(directory: Path, rows: Sequence[dict[str, Any]], tokens: list[s
             words = {"id": row["id"], "normalised": text, "phones": [numbers[phone] for phone in row["phones"]]}
             arrays = {"audio": row["audio"], "log_f0": row["log_f0"], "voiced": np.ones(frames, np.uint8)}
             stored.append({**words, "frames": frames, **arrays})
-            about = {"text": text, "speaker": "a", "language": "en-us", "split": row["split"]}
-            empty = dict.fromkeys(MANIFEST.names, 0)
+            about = {"text": text, "speaker": row.get("speaker", "a"), "language": row.get("language", "en-us")}
+            about["split"] = row["split"]
+            sums = {name: row.get(name, 0.0) for name in MANIFEST.names if name.endswith("_sum")}
+            empty = {**dict.fromkeys(MANIFEST.names, 0), **sums}
             manifest.append({**empty, **words, **about, "first_frame": first, "frames": frames})
             first += frames
         shard = write_batch(directory / SHARDS, f"shard{begin}", shard_batch(stored, tokens))

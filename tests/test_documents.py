@@ -24,11 +24,13 @@ RECIPE = "egs/tts/Jets"
 PAGES = [
     "README.md",
     *(f"{RECIPE}/{name}.md" for name in ("EVALUATION", "README", "EXCHANGE", "PERFORMANCE", "RELIABILITY")),
+    *(f"{RECIPE}/{name}.md" for name in ("CORPORA", "GERMAN", "DUTCH")),
     "CONTRIBUTING.md",
 ]
 # What is not run here, by how it begins, and why.
 ELSEWHERE = {
     "sh bins/setup.sh": "installs packages; tests/test_setup_sh.py",
+    ".venv/bin/pip install": "installs packages",
     "sh tests/run.sh": "runs this",
     f"sh {RECIPE}/demo.sh": "minutes; tests/test_recipe_scripts.py",
     f"sh {RECIPE}/run.sh --stage STAGE": "a pattern",
@@ -41,8 +43,12 @@ ELSEWHERE = {
 # The network of the bundled voice learns slowly on a CPU: one small step must do.
 QUICK = "--set train.max_epoch=1 --set train.steps_per_epoch=1 --set train.batch_size=1 --set train.segment_size=8"
 SMALL = " ".join(f"--set {shlex.quote(override)}" for override in TINY)
+SMALL_SPEEDRUN = f"{SMALL} {QUICK} --set model.discriminator.resolutions=[64]"
 APPENDED = {
-    f"sh {RECIPE}/speedrun.sh": f"{SMALL} {QUICK} --set model.discriminator.resolutions=[64]",
+    f"sh {RECIPE}/speedrun.sh": SMALL_SPEEDRUN,
+    f"sh {RECIPE}/run.sh --stage 1 --config {RECIPE}/speedrun_config.json": SMALL_SPEEDRUN,
+    f"sh {RECIPE}/run.sh --stage 2 --name kerstin": SMALL_SPEEDRUN,
+    f"sh {RECIPE}/run.sh --stage 1-2 --name dutch": SMALL_SPEEDRUN,
     f"sh {RECIPE}/run.sh --stage 1-2 --name mine": QUICK,
 }
 
@@ -71,6 +77,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / ".venv").symlink_to(sys.prefix)
     write_hums(folder / "corpora/LJSpeech-1.1")
     write_hums(folder / "path/to/my/folder")
+    for name in ("kerstin", "nathalie", "flemishguy"):
+        write_hums(folder / "corpora" / name)
+    page = (folder / RECIPE / "DUTCH.md").read_text(encoding="utf-8")
+    (folder / "dutch.json").write_text(re.findall(r"^```json5\n(.*?)^```", page, re.M | re.S)[0])
     config = {"base_config": "config/jets.json", "dataset": ["LJSpeech"]}
     (folder / RECIPE / "exp_config.json").write_text(json.dumps(config))
     tts = folder / "config/jets.json"

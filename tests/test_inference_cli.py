@@ -18,6 +18,7 @@ import soundfile
 from models.tts.text_files import has_ids
 from processors.text.english import EnglishIpa
 from processors.text.frontend import TextFrontEnd
+from processors.text.tokens import ipa_tokens, save_tokens
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, make_corpus, make_experiment
 
@@ -303,3 +304,30 @@ def test_run_sh_is_answered_with_its_own_flags(
     # The machine's own features, if it has any, are no part of the test.
     done = speak_here("--set=preprocess.processed_dir=/no/such", *flags)
     assert done.returncode == 2 and message in done.stderr.decode()
+
+
+def test_several_speakers(tmp_path: Path, speak_here: Here) -> None:
+    several = make_experiment(tmp_path / "several", ("model.spks=2",))
+    cast = {"speakers": {"anna": "en-us", "ben": "en-us"}, "languages": ["en-us"]}
+    save_tokens(several / "tokens.json", ipa_tokens(), "ipa", "en-us", None, **cast)
+    (tmp_path / "list.txt").write_text("a|Hi there.\nb|ben|Hi there.\nc|Ben|Hi there.\nd|anna|Hi there.\n")
+    out = tmp_path / "out"
+    here = f"--expt_dir={several}"
+    done = speak_here(here, f"--text_file={tmp_path / 'list.txt'}", f"--output_dir={out}")
+    assert (done.returncode, done.stderr) == (0, b"")
+    a, b, d = (soundfile.read(out / f"{name}.wav", dtype="int16")[0] for name in "abd")
+    assert np.array_equal(a, d) and not np.array_equal(a[: len(b)], b[: len(a)])
+    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert [row["text"] for row in rows] == ["Hi there.", "Hi there.", "Ben", "Hi there."]
+    speak_here(here, "--text=Hi there.", "--speaker=ben", f"--output_dir={out}")
+    np.testing.assert_allclose(soundfile.read(out / "0001.wav", dtype="int16")[0], b, atol=2)
+    listed = speak_here(here, "--list_voices")
+    assert (listed.returncode, lines_of(listed.stdout)[:2]) == (0, ["anna  en-us", "ben  en-us"])
+    for flags, message in (
+        (["--speaker=anne"], "did you mean anna?"), (["--language=fr"], "does not speak 'fr'"),
+        (["--speaker=anna:0.5+x"], "no speaker 'x'"),
+    ):  # fmt: skip
+        wrong = speak_here(here, "--text=Hi.", f"--output_dir={out}", *flags)
+        assert wrong.returncode == 2 and message in wrong.stderr.decode()
+    nameless = speak_here("--text=Hi.", f"--output_dir={out}", "--speaker=anna")
+    assert nameless.returncode == 2 and "no speakers by name" in nameless.stderr.decode()

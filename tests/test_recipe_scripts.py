@@ -120,7 +120,7 @@ def test_a_speedrun_that_fails_or_cannot_begin(recipe: Recipe, corpus: Path) -> 
     for arguments, message in (
         ([], "the first argument is the corpus"),
         (["--gpu", "0"], "the first argument is the corpus"),
-        (["nowhere"], "there is no nowhere/metadata.csv"),
+        (["nowhere"], "there is no folder nowhere"),
     ):
         done = recipe.run("speedrun.sh", *arguments)
         assert done.returncode == 2 and done.stderr.startswith("error: ") and message in done.stderr

@@ -20,6 +20,7 @@ from models.base.checkpoints import save_checkpoint
 from models.base.experiment import Experiment
 from models.tts.pieces import padded
 from models.tts.voice import Voice
+from processors.cast import Cast
 from processors.script import Line
 from processors.text.frontend import TextFrontEnd
 from tests.scripts import load_script
@@ -55,7 +56,7 @@ class ToyVoice(Voice):
     mean_f0 = 200.0
 
     @staticmethod
-    def build(config: ExperimentConfig, n_tokens: int) -> ToyNetwork:
+    def build(config: ExperimentConfig, n_tokens: int, cast: Cast) -> ToyNetwork:
         return ToyNetwork(n_tokens)
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from config.schema import ExperimentConfig
 from models.base import checkpoints
@@ -72,6 +73,10 @@ class BaseTrainer(ABC):
         """Losses of the averaged weights on the validation split, the same on every process; it shows pictures."""
         return {}
 
+    def adapted(self, state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the first network, whose entries are `own`, takes of the `state` that it is fine-tuned from."""
+        return {**state, **{entry: own[entry] for entry in self.CORPUS_ENTRIES}}
+
     def loaded(self) -> None:  # noqa: B027 (a hook, which few models need)
         """Called once the networks hold the weights that training starts from."""
 
@@ -101,7 +106,7 @@ class BaseTrainer(ABC):
         notes += self._start_weights()
         self.first_step = self.step
         self._dry_step()
-        self.processes.main_only(lambda: self.experiment.write(self.parts.tokens, self.parts.counts))
+        self.processes.main_only(lambda: self.experiment.write(self.parts.tokens, self.parts.counts, self.parts.cast))
         self.log = RunLog(self.expt_dir, self.processes.is_main, self.step, self.total_steps)
         try:
             for note in [*notes, *self._opening_notes()]:
@@ -136,7 +141,7 @@ class BaseTrainer(ABC):
         if self.processes.is_main:
             checkpoints.clean_leftovers(self.expt_dir)
         if self.resume:
-            self.experiment.check_tokens(self.parts.tokens)
+            self.experiment.check_tokens(self.parts.tokens, self.parts.cast)
             name = self.processes.main_only(self._load_newest)
             if name is not None:
                 if not self.processes.is_main:
@@ -201,8 +206,7 @@ class BaseTrainer(ABC):
                 continue
             state = checkpoints.load_weights(checkpoint.path, False, name)
             if index == 0:
-                own = network.state_dict()
-                state.update({entry: own[entry] for entry in self.CORPUS_ENTRIES})
+                state = self.adapted(state, {name: value.clone() for name, value in network.state_dict().items()})
             checkpoints.load_strictly(network, state, f"--finetune_from {checkpoint.path}")
         self.engine.load_average(None)
         self.parts.counts = counts_with(source, self.parts.counts)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from config.schema import TrainConfig
 from models.base.optimization import ExponentialMovingAverage, LossScale, NetworkOptimizer
 from models.base.processes import Processes
+from processors.cast import Cast
 from utils.errors import UserError
 
 # Values that every step has beside its losses.
@@ -53,6 +54,7 @@ class Parts:
     batches: Batches
     tokens: list[str]
     counts: Mapping[str, int] | None = None  # how often each occurs in the training split
+    cast: Cast | None = None  # whose voices they are
 
 
 class Engine:

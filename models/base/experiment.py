@@ -21,6 +21,7 @@ from models.base.checkpoints import (
     has_weights,
     read_state,
 )
+from processors.cast import Cast
 from processors.text.tokens import load_tokens, save_tokens
 from utils.errors import UserError, one_line
 from utils.files import FileLock, disk_errors, project_path, read_json
@@ -38,7 +39,7 @@ _SILENT = ("log_dir", "dataset_path", "download", "inference", *_FREE_WITHIN)
 # Settings that decide what weights there are and what they mean ...
 _SHARED = ("model_type", "model", "preprocess.sample_rate", "preprocess.hop_size", "preprocess.n_mel")
 # ... but for these of a model.
-_ANY_WEIGHTS = ("dropout", "stop_gradient")
+_ANY_WEIGHTS = ("dropout", "stop_gradient", "model.spks", "model.langs")
 
 
 log = logging.getLogger(__name__)
@@ -100,16 +101,17 @@ class Experiment:
         told = {key: map(_shown, values) for key, values in changes.items() if not _is_within(key, _SILENT)}
         return [f"changed since the last run: {key} {old} -> {new}" for key, (old, new) in told.items()]
 
-    def write(self, tokens: list[str], counts: Mapping[str, int] | None = None) -> None:
-        """Put config, token table and user lexicon into the folder; `counts` as in `save_tokens`."""
+    def write(self, tokens: list[str], counts: Mapping[str, int] | None = None, cast: Cast | None = None) -> None:
+        """Put config, token table, with `counts` and `cast` as in `save_tokens`, and user lexicons into the folder."""
         preprocess = self.config.preprocess
         with disk_errors(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
             save_config(self.config, self.directory / CONFIG)
             path = self.directory / TOKENS
-            save_tokens(path, tokens, preprocess.phone_extractor, preprocess.language, counts)
-            if preprocess.lexicon_path is not None:
-                shutil.copyfile(project_path(preprocess.lexicon_path), self.directory / LEXICON)
+            table = {} if cast is None else cast.table()
+            save_tokens(path, tokens, preprocess.phone_extractor, preprocess.language, counts, **table)
+            for name, source in lexicons(self.config).items():
+                shutil.copyfile(project_path(source), self.directory / name)
 
     def lock(self) -> FileLock:
         """What keeps a second run out of this folder; not yet taken."""
@@ -123,13 +125,33 @@ class Experiment:
                 (self.directory / LOCK).unlink(missing_ok=True)
                 self.directory.rmdir()
 
-    def check_tokens(self, tokens: list[str]) -> None:
-        """Raise UserError when the folder's token table is not `tokens`, the corpus' one."""
+    def check_tokens(self, tokens: list[str], cast: Cast | None = None) -> None:
+        """Raise UserError when the folder's token table is not `tokens`, the corpus' one, or has another cast."""
         path = self.directory / TOKENS
         if path.exists():
             difference = token_difference(load_tokens(path)["tokens"], tokens)
             if difference:
                 raise UserError(f"cannot go on with {self.directory}: the corpus has other tokens ({difference})")
+            before = Cast.read(load_tokens(path))
+            for kind in ("speakers", "languages") if cast is not None and before.languages else ():
+                new = [name for name in getattr(cast, kind) if name not in getattr(before, kind)]
+                if new:
+                    advice = "train them under another --name with --finetune_from"
+                    raise UserError(f"cannot go on with {self.directory}: new {kind} ({', '.join(new)}); {advice}")
+
+
+def lexicons(config: ExperimentConfig) -> dict[str, str]:
+    """The user lexicons of a config: name in an experiment's folder -> path."""
+    found = {} if config.preprocess.lexicon_path is None else {LEXICON: config.preprocess.lexicon_path}
+    for preprocess in map(config.preprocess_of, config.dataset):
+        if preprocess.lexicon_path is not None and preprocess.lexicon_path not in found.values():
+            found[language_lexicon(preprocess.language)] = preprocess.lexicon_path
+    return found
+
+
+def language_lexicon(language: str) -> str:
+    """Name of the lexicon of one of several languages in an experiment's folder."""
+    return f"lexicon.{language}.txt"
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +32,38 @@ def padded(length: int, multiple: int) -> int:
     return -(-length // multiple) * multiple
 
 
+def balance(
+    frames: np.ndarray, weights: np.ndarray, groups: Sequence[np.ndarray], temperature: float
+) -> np.ndarray | None:
+    """How often each utterance comes in a pass on average (N,), from its length and weight; None: each comes once.
+
+    `groups` hold names (N,), from coarse to fine: languages, then speakers. Within each language the speakers, and the
+    languages among themselves, get the share of frames that they have, to the power of 1 / temperature.
+    """
+    if temperature == 1 and np.all(weights == weights[:1]):
+        return None
+    often = np.ones(len(frames))
+    within = np.zeros(len(frames), np.int64)  # the groups so far, each of which keeps its share
+    for names in groups:
+        _, number = np.unique(np.asarray(names, str), return_inverse=True)
+        _, finer = np.unique(within * (number.max() + 1) + number, return_inverse=True)
+        had = np.bincount(finer, often * frames)
+        parent = np.zeros(len(had), np.int64)
+        parent[finer] = within
+        wanted = had ** (1 / temperature)
+        wanted *= (np.bincount(parent, had) / np.bincount(parent, wanted))[parent]
+        often *= (wanted / had)[finer]
+        within = finer
+    often *= weights
+    often *= frames.sum() / (often * frames).sum()
+    return None if np.allclose(often, 1) else often
+
+
 class LengthSampler:
     """Endless passes over a corpus; each pass holds every utterance, sorted by jittered length, batches shuffled.
+
+    With `often` (N,) from `balance`, some come several times in a pass and others not in all of them: each as evenly
+    over the passes as can be.
 
     A batch that would stay incomplete is filled up with utterances of similar length, so that every process gets
     equally many batches of one size. With `world_size` processes, neighbours in length are dealt out, one batch
@@ -51,10 +82,12 @@ class LengthSampler:
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        often: np.ndarray | None = None,
     ) -> None:
         if len(frames) == 0:
             raise UserError("there is no utterance to train on")
         self.frames, self.tokens = np.asarray(frames, np.int64), np.asarray(tokens, np.int64)
+        self.often = often
         self.batch_size, self.max_batch_frames, self.seed = batch_size, max_batch_frames, seed
         self.rank, self.world_size = rank, world_size
         # A budget of frames makes long utterances' batches smaller, but in few sizes: each one costs a CUDA graph.
@@ -72,8 +105,9 @@ class LengthSampler:
     def plan_pass(self, pass_index: int) -> list[BatchPlan]:
         """All batches of one pass, in order."""
         rng = np.random.default_rng([self.seed % 2**32, pass_index])
-        jittered = self.frames * (1.0 + LENGTH_JITTER * rng.random(len(self.frames)))
-        order = np.argsort(-jittered, kind="stable")  # longest first
+        present = self._present(pass_index)
+        jittered = self.frames[present] * (1.0 + LENGTH_JITTER * rng.random(len(present)))
+        order = present[np.argsort(-jittered, kind="stable")]  # longest first
         plans: list[BatchPlan] = []
         start = 0
         while start < len(order):
@@ -90,6 +124,16 @@ class LengthSampler:
             tokens = padded(int(self.tokens[group].max()), TEXT_MULTIPLE)
             plans.append(BatchPlan(group[self.rank :: self.world_size], frames, tokens))
         return [plans[i] for i in rng.permutation(len(plans))]
+
+    def _present(self, pass_index: int) -> np.ndarray:
+        """Utterances of a pass, each as many times as it comes in it."""
+        everyone = np.arange(len(self.frames))
+        if self.often is None:
+            return everyone
+        phase = np.random.default_rng([self.seed % 2**32, len(everyone), 1]).random(len(everyone))
+        before, after = (np.floor(number * self.often + phase) for number in (pass_index, pass_index + 1))
+        present = np.repeat(everyone, (after - before).astype(np.int64))
+        return present if len(present) else everyone
 
     def _group_size(self, order: np.ndarray, start: int) -> int:
         """Utterances per process from `start` on, so that the padded batch stays within the budget of frames."""
@@ -134,6 +178,7 @@ class LengthSampler:
         return [
             len(self.frames), int(self.frames.sum()), self.batch_size, self.max_batch_frames or 0, self.seed,
             self.world_size, FRAME_MULTIPLE, TEXT_MULTIPLE,
+            *([] if self.often is None else [zlib.crc32(self.often.round(6).tobytes())]),
         ]  # fmt: skip
 
     def state_dict(self) -> dict[str, Any]:

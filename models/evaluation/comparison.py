@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from config.schema import EvaluateConfig
-from models.evaluation.report import MEASURES, Estimate, Report, cell, interval, named, number, parts
+from models.evaluation.report import (
+    MEASURES,
+    Estimate,
+    Group,
+    Report,
+    UtteranceRecord,
+    cell,
+    interval,
+    named,
+    number,
+    parts,
+)
 from utils.errors import UserError
 
 CHUNK = 1_000_000  # numbers drawn at a time: a few MB
@@ -52,15 +64,38 @@ class ComparisonTable:
     notes: list[str] = field(default_factory=list)
 
 
+# What is told of each speaker and each language.
+GROUPED = (
+    *("wer", "cer", "speaker_similarity", "speaker_found", "dnsmos_p808", "distillmos"),
+    *("mcd", "log_f0_rmse", "duration_ratio"),
+)
+
+
 def summarise(report: Report, config: EvaluateConfig) -> None:
-    """Fill `summary` and `recordings`: every measure that an utterance has, over all of them, with its interval."""
-    report.summary, report.recordings = {}, {}
-    for key in MEASURES:
-        for record_values, summary in (("values", report.summary), ("recording_values", report.recordings)):
-            found = [parts(getattr(record, record_values).get(key)) for record in report.utterances]
+    """Fill `summary`, `recordings` and `groups`: the measures that utterances have, over them, with intervals."""
+    records = report.utterances
+    report.summary, report.recordings = _estimates(records, MEASURES, config)
+    pairs = sorted({(record.language, record.speaker) for record in records})
+    counts = Counter(language for language, _ in pairs)
+    wholes = [(language, "") for language, count in sorted(counts.items()) if 1 < count < len(pairs)]
+    report.groups = []
+    for language, speaker in [*pairs, *wholes] if len(pairs) > 1 else ():
+        mine = [r for r in records if r.language == language and speaker in ("", r.speaker)]
+        report.groups.append(Group(speaker, language, len(mine), *_estimates(mine, GROUPED, config)))
+
+
+def _estimates(
+    records: Sequence[UtteranceRecord], keys: Iterable[str], config: EvaluateConfig
+) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
+    """Some measures over `records`, of the synthesis and of the recordings."""
+    summaries: tuple[dict[str, Estimate], dict[str, Estimate]] = {}, {}
+    for key in keys:
+        for name, summary in zip(("values", "recording_values"), summaries):
+            found = [parts(getattr(record, name).get(key)) for record in records]
             pairs = [pair for pair in found if pair is not None]
             if sum(below for _, below in pairs) > 0:
                 summary[key] = estimate(pairs, config)
+    return summaries
 
 
 def ratio(above: np.ndarray, below: np.ndarray, axis: int = -1) -> Any:

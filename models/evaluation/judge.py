@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from config.schema import ExperimentConfig, PreprocessConfig
 from models.evaluation.comparison import summarise
-from models.evaluation.listening import QualityNetworks, Recogniser, text_errors
+from models.evaluation.listening import QualityNetworks, Recogniser, text_errors, whisper_language
 from models.evaluation.page import Media, utterance_media
 from models.evaluation.report import AlignmentRecord, Item, Report, UtteranceRecord, Value, parts, relative
 from models.evaluation.signal_measures import (
@@ -28,6 +28,7 @@ from models.evaluation.signal_measures import (
     measure_alone,
     measure_copy,
 )
+from models.evaluation.speaker_similarity import SpeakerEncoder, judge_speakers
 from processors.audio.recording import FULL_SCALE, AudioProblem, active_level_db
 from processors.text.tokens import NO_SOUND
 from utils.errors import UserError
@@ -41,9 +42,16 @@ WORST_DIAGONALITY = 0.7
 MOST_UNSPOKEN = 0.2
 
 
-def evaluate(items: list[Item], config: ExperimentConfig, report: Report, folder: Path) -> dict[str, Media]:
+def evaluate(
+    items: list[Item],
+    config: ExperimentConfig,
+    report: Report,
+    folder: Path,
+    examples: Mapping[str, Sequence[Path]] | None = None,
+) -> dict[str, Media]:
     """Judge `items` and fill `report`, which will lie in `folder`; returns what report.html shows besides, by id.
 
+    `examples` are recordings of speakers, for those of whom `items` have none.
     What cannot be judged is skipped with its reason; an absent optional package is a note. Raises UserError when
     nothing is left, or when the recogniser that was asked for does not load.
     """
@@ -52,7 +60,8 @@ def evaluate(items: list[Item], config: ExperimentConfig, report: Report, folder
     networks = QualityNetworks(settings)
     report.settings = {key: getattr(config.preprocess, key) for key in SETTINGS} | networks.settings
     if recogniser is not None:
-        how = f"{settings.asr_compute_type}, beam {settings.asr_beam_size}, {recogniser.language}"
+        languages = sorted({whisper_language(item.language or config.preprocess.language) for item in items})
+        how = f"{settings.asr_compute_type}, beam {settings.asr_beam_size}, {', '.join(languages)}"
         report.settings["asr"] = f"{Path(str(settings.asr_model)).name}, {how}"
     judge = _Judge(config, networks, folder)
     media: dict[str, Media] = {}
@@ -77,8 +86,15 @@ def evaluate(items: list[Item], config: ExperimentConfig, report: Report, folder
         first = report.skipped[0]
         raise UserError(f"none of {len(items)} utterances can be judged; the first, {first['id']}: {first['reason']}")
     if recogniser is not None:
-        for record in tqdm(report.utterances, desc="recogniser", unit="utt", disable=None):
-            listen(record, recogniser, config.preprocess.sample_rate, folder)
+        listen_to_all(report, recogniser, config.preprocess.sample_rate, folder)
+    if settings.speaker_similarity:
+        try:
+            encoder = SpeakerEncoder()
+        except ImportError as error:
+            report.notes.append(f"Speaker similarity was left out: {error}.")
+        else:
+            with single_threaded():
+                judge_speakers(report.utterances, folder, examples or {}, encoder)
     for record in report.utterances:
         record.failures += value_failures(record.values)
     report.notes += networks.notes
@@ -130,7 +146,9 @@ class _Judge:
         if not item.text.strip():
             raise AudioProblem("no text", "its text is empty")
         synthesis = self.signal(item.audio)
-        record = UtteranceRecord(item.id, item.text, relative(item.audio, self.folder))
+        language = item.language or preprocess.language
+        audio = relative(item.audio, self.folder)
+        record = UtteranceRecord(item.id, item.text, audio, speaker=item.speaker, language=language)
         record.seconds = len(synthesis.audio) / preprocess.sample_rate
         record.values = measure_alone(synthesis, item.text, preprocess)
         record.failures = audio_failures(synthesis.audio, preprocess)
@@ -173,6 +191,21 @@ def noted(what: str, record: UtteranceRecord) -> Iterator[None]:
         yield
     except AudioProblem as reason:
         record.notes.append(f"{what}: {reason}")
+
+
+def listen_to_all(report: Report, recogniser: Recogniser, sample_rate: int, folder: Path) -> None:
+    """Add WER and CER to all records of a report, each heard in its language, or a note of a language that is not."""
+    in_language: dict[str, Recogniser | None] = {}
+    for record in tqdm(report.utterances, desc="recogniser", unit="utt", disable=None):
+        language = record.language
+        if language not in in_language:
+            same = whisper_language(language) == recogniser.language
+            in_language[language] = recogniser if same else recogniser.for_language(language)
+            if in_language[language] is None:
+                report.notes.append(f"WER and CER of {language} were left out: the recogniser does not know it.")
+        known = in_language[language]
+        if known is not None:
+            listen(record, known, sample_rate, folder)
 
 
 def listen(record: UtteranceRecord, recogniser: Recogniser, sample_rate: int, folder: Path) -> None:

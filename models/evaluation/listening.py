@@ -10,6 +10,7 @@ first. Distill-MOS, from `distillmos`: Stahl and Gamper (arXiv 2502.05356); it n
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ class Recogniser:
         """Load config.asr_model, a folder or a name; ImportError without the packages, other errors for a bad model."""
         from faster_whisper import WhisperModel
 
-        self.language = language.split("-")[0].lower()
+        self.language = whisper_language(language)
         self.beam_size = config.asr_beam_size
         self.normalise = whisper_normaliser(self.language == "en")
         folder = Path(str(config.asr_model)).expanduser()
@@ -51,6 +52,13 @@ class Recogniser:
             cpu_threads=min(8, os.cpu_count() or 1),
         )
 
+    def for_language(self, language: str) -> Recogniser | None:
+        """The same model for another language; None where it does not know that."""
+        other = copy.copy(self)
+        other.language = whisper_language(language)
+        other.normalise = whisper_normaliser(other.language == "en")
+        return other if other.language in self.model.supported_languages else None
+
     def transcribe(self, audio: np.ndarray, sample_rate: int) -> str:
         """Text heard in audio (N,) in [-1, 1], normalised."""
         segments, _ = self.model.transcribe(
@@ -60,6 +68,12 @@ class Recogniser:
             condition_on_previous_text=False,
         )
         return self.normalise(" ".join(segment.text for segment in segments)).strip()
+
+
+def whisper_language(language: str) -> str:
+    """Whisper's code of a language: "en" for "en-us"."""
+    code = language.split("-")[0].lower()
+    return {"cmn": "zh", "nb": "no"}.get(code, code)
 
 
 def whisper_normaliser(english: bool = True) -> Callable[[str], str]:

@@ -77,6 +77,8 @@ class Item:
     recording: Path | None = None
     copy: Path | None = None
     alignment: AlignmentRecord | None = None
+    speaker: str = ""
+    language: str = ""  # "": preprocess.language
 
 
 @dataclass
@@ -96,6 +98,19 @@ class UtteranceRecord:
     recording_heard: str | None = None
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    speaker: str = ""
+    language: str = ""
+
+
+@dataclass
+class Group:
+    """The figures of one speaker in one language, or of a whole language (speaker "")."""
+
+    speaker: str
+    language: str
+    utterances: int
+    summary: dict[str, Estimate] = field(default_factory=dict)
+    recordings: dict[str, Estimate] = field(default_factory=dict)
 
 
 @dataclass
@@ -110,6 +125,7 @@ class Report:
     skipped: list[dict[str, str]] = field(default_factory=list)  # id, reason
     summary: dict[str, Estimate] = field(default_factory=dict)
     recordings: dict[str, Estimate] = field(default_factory=dict)  # the ceiling
+    groups: list[Group] = field(default_factory=list)  # where there are several speakers or languages
 
     @property
     def failed(self) -> list[UtteranceRecord]:
@@ -162,6 +178,7 @@ def read_report(path: Path) -> tuple[Report, Path]:
     if version != FORMAT_VERSION:
         raise UserError(f"{path} is not a report of format version {FORMAT_VERSION} (found {version}): make it again")
     try:
+        content.setdefault("groups", [])  # a report that is older than these
         report = TypeAdapter(Report).validate_python({name: content[name] for name in Report.__dataclass_fields__})
     except (KeyError, ValidationError) as error:
         raise UserError(f"{path} is damaged ({one_line(error)}): make the report again") from None
@@ -185,6 +202,7 @@ def report_markdown(report: Report, others: Sequence[Report] = ()) -> str:
     lines += [f"- utterances: {judged} judged, {failed} failed, {skipped} skipped", ""]
     lines += [*(f"> {cell(note)}" for note in report.notes), ""] if report.notes else []
     lines += summary_table(report, others)
+    lines += ["", "## By speaker and language", "", *group_table(report)] if report.groups else []
     lines += listing("Failed", [(record.id, "; ".join(record.failures)) for record in report.failed])
     lines += listing("Skipped", [(entry["id"], entry["reason"]) for entry in report.skipped])
     noted = [(record.id, "; ".join(record.notes)) for record in report.utterances if record.notes]
@@ -216,6 +234,21 @@ def summary_table(report: Report, others: Sequence[Report]) -> list[str]:
         found = [figures.get(key) for _, figures in columns]
         cells = [f"{number(e.value, measure)} {interval(e.low, e.high, measure)}".strip() if e else "–" for e in found]
         lines.append(f"| {named(measure)} | {' | '.join(cells)} |")
+    return lines
+
+
+def group_table(report: Report) -> list[str]:
+    """A row for each speaker and language with the figures that such groups have, the recordings' in parentheses."""
+    keys = [key for key in MEASURES if any(key in group.summary for group in report.groups)]
+    head = ["speaker", "language", "utterances", *(named(MEASURES[key]) for key in keys)]
+    lines = [f"| {' | '.join(head)} |", "| --- | --- |" + " ---: |" * (len(keys) + 1)] if report.groups else []
+    for group in report.groups:
+        cells = [cell(group.speaker) or "all", cell(group.language), str(group.utterances)]
+        for key in keys:
+            e, own, measure = group.summary.get(key), group.recordings.get(key), MEASURES[key]
+            figure = f"{number(e.value, measure)} {interval(e.low, e.high, measure)}".strip() if e else "–"
+            cells.append(f"{figure} ({number(own.value, measure)})" if own else figure)
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 

@@ -7,7 +7,7 @@ figures and their tables, which `page.py` shows and `comparison.py` compares; `a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from models.evaluation.report import (
     Report,
     file_name,
     finite,
+    group_table,
     read_report,
     relative,
     report_markdown,
@@ -30,10 +31,18 @@ from models.evaluation.report import (
     write_report_json,
 )
 from models.registry import load_config, load_experiment_config, model_module
-from processors.corpus import META, ProcessedCorpus, Utterance, corpus_directory, require_features
+from processors.corpus import (
+    META,
+    ProcessedCorpus,
+    Utterance,
+    corpus_directory,
+    id_prefixes,
+    require_features,
+)
 from utils.errors import UserError, one_line
 from utils.files import disk_errors, make_folder, project_path, regular, shown, write_json, write_json_lines, write_text
 
+EXAMPLES = 20  # recordings that show whose voice a speaker's is
 AUDIO_TYPES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
 
 
@@ -69,13 +78,14 @@ def run_evaluation(
     The report goes below the experiment unless another folder is given; `systems` are others to show, NAME=REPORT.
     Raises UserError for options that do not fit, or when nothing can be judged.
     """
+    examples: dict[str, list[Path]] = {}
     others = [_other(argument) for argument in systems]  # before the work, which a typing error would lose
     folder = output_dir or (expt_dir / "evaluation" if expt_dir else None)
     if folder is None:
         raise UserError("give --output_dir, the folder of the report")
     make_folder(folder, "--output_dir")
     if wavs or manifest:
-        items, source = given_items(config, folder, testing_set, wavs, manifest, limit)
+        items, source, examples = given_items(config, folder, testing_set, wavs, manifest, limit)
     elif expt_dir:
         speak = model_module(config.model_type, "spoken_split").speak_split
         items, source = speak(config, expt_dir, testing_set, folder, limit)
@@ -84,12 +94,13 @@ def run_evaluation(
         raise UserError("nothing to judge: give --expt_dir, or --wavs and --manifest, or --compare")
     name = system or source.get("experiment") or (wavs or manifest or folder).stem
     report = Report(name, source=source)
-    media = evaluate(items, config, report, folder)
+    media = evaluate(items, config, report, folder, examples)
     for other, place in others:
         add_other_clips(media, other, place, config.preprocess.sample_rate, config.evaluate.report_audio)
     beside = [other for other, _ in others]
     write_report(report, media, config, folder, beside)
     lines = summary_table(report, beside)
+    lines += ["", *group_table(report), ""] if report.groups else []
     lines += [f"{len(report.failed)} failed, {len(report.skipped)} skipped"]
     lines += [*report.notes, f"report: {shown(folder / 'report.html')}"]
     return "\n".join(lines)
@@ -97,16 +108,19 @@ def run_evaluation(
 
 def given_items(
     config: ExperimentConfig, folder: Path, split: str, wavs: Path | None, manifest: Path | None, limit: int | None
-) -> tuple[list[Item], dict[str, str]]:
-    """Speech that exists already, in a folder of wavs or a manifest or both, and what the report says of it."""
+) -> tuple[list[Item], dict[str, str], dict[str, list[Path]]]:
+    """Speech that exists already, in a folder of wavs or a manifest or both, and what the report says of it.
+
+    The last are recordings of the speakers whom a manifest names, where the corpus has them.
+    """
     if wavs is not None and not wavs.is_dir():
         raise UserError(f"there is no folder {shown(wavs)}")
     source = {"wavs": wavs.name} if wavs else {}
     # The corpus is a help here, not a need: it has the texts and recordings of wavs that are named by its ids.
     recordings = None
-    directories = [corpus_directory(config.preprocess, name) for name in config.dataset]
-    if manifest is None or all((directory / META).is_file() for directory in directories):
-        corpora = [ProcessedCorpus.open(directory, config.preprocess) for directory in directories]
+    directories = {name: corpus_directory(config.preprocess, name) for name in config.dataset}
+    if manifest is None or all((directory / META).is_file() for directory in directories.values()):
+        corpora = [ProcessedCorpus.open(path, config.preprocess_of(name)) for name, path in directories.items()]
         recordings = SplitRecordings(corpora, split, folder)
         source["split"] = split
     if manifest is not None:
@@ -114,7 +128,12 @@ def given_items(
         rows = read_manifest(manifest)
     elif recordings is not None:
         rows = [ManifestRow(id=key, text=utterance.text) for key, (_, utterance) in recordings.utterances.items()]
-    return items_of(rows[:limit], wavs or (manifest or folder).parent, recordings or (lambda key: None)), source
+    items = items_of(rows[:limit], wavs or (manifest or folder).parent, recordings or (lambda key: None))
+    if recordings is None:
+        return items, source, {}
+    items = [recordings.named(item) for item in items]
+    speakers = {item.speaker for item in items} if config.evaluate.speaker_similarity else set()
+    return items, source, recordings.of_speakers(speakers)
 
 
 def write_report(
@@ -150,14 +169,14 @@ def _other(argument: str) -> tuple[Report, Path]:
 
 
 class SplitRecordings:
-    """Utterances of one split of opened corpora, by id; their audio is written where it is asked for."""
+    """Utterances of one split of opened corpora, by their ids in a table; their audio is written where asked for."""
 
     def __init__(self, corpora: Sequence[ProcessedCorpus], split: str, folder: Path) -> None:
         """`folder` is the report's. Raises UserError for an unknown split."""
         self.folder = folder / "recordings"
         self.utterances: dict[str, tuple[ProcessedCorpus, Utterance]] = {}
-        for corpus in corpora:
-            self.utterances |= {utterance.id: (corpus, utterance) for utterance in corpus.split(split)}
+        for corpus, before in zip(corpora, id_prefixes(corpora)):
+            self.utterances |= {before + utterance.id: (corpus, utterance) for utterance in corpus.split(split)}
 
     def __call__(self, key: str) -> Path | None:
         """The recording of an id as a FLAC file; None for an id that the split does not have."""
@@ -171,24 +190,44 @@ class SplitRecordings:
             soundfile.write(path, audio, corpus.sample_rate, format="FLAC")
         return path
 
+    def named(self, item: Item) -> Item:
+        """An item with the speaker and the language of its utterance, unless it names its own."""
+        if item.id not in self.utterances:
+            return item
+        _, utterance = self.utterances[item.id]
+        return replace(item, speaker=item.speaker or utterance.speaker, language=item.language or utterance.language)
+
+    def of_speakers(self, speakers: Collection[str]) -> dict[str, list[Path]]:
+        """A few recordings of each of `speakers`, of those that have any."""
+        found: dict[str, list[Path]] = {}
+        for key, (_, utterance) in self.utterances.items():
+            mine = found.setdefault(utterance.speaker, []) if utterance.speaker in speakers else None
+            if mine is not None and len(mine) < EXAMPLES and (path := self(key)) is not None:
+                mine.append(path)
+        return found
+
 
 def write_manifest(items: Sequence[Item], path: Path) -> None:
     """A manifest of what was spoken, so that it can be judged again without the voice."""
     rows = []
     for item in items:
         reference = None if item.recording is None else relative(item.recording, path.parent)
-        rows.append(ManifestRow(id=item.id, text=item.text, wav=relative(item.audio, path.parent), reference=reference))
+        about = {"speaker": item.speaker, "language": item.language}
+        wav = relative(item.audio, path.parent)
+        rows.append(ManifestRow(id=item.id, text=item.text, wav=wav, reference=reference, **about))
     with disk_errors(path):
-        write_json_lines(path, [row.model_dump(exclude_none=True) for row in rows])
+        write_json_lines(path, [row.model_dump(exclude_defaults=True) for row in rows])
 
 
 class ManifestRow(BaseModel, strict=True):
-    """One line of a manifest; `reference` is a recording of the same text."""
+    """One line of a manifest; `reference` is a recording of the same text by the same speaker."""
 
     id: str
     text: str
     wav: str | None = None
     reference: str | None = None
+    speaker: str = ""
+    language: str = ""
 
 
 def read_manifest(manifest: Path) -> list[ManifestRow]:
@@ -207,7 +246,7 @@ def read_manifest(manifest: Path) -> list[ManifestRow]:
         except ValidationError as error:
             problem = error.errors()[0]
             name = f"{problem['loc'][0]}: " if problem["loc"] else ""
-            needed = "id and text, and optionally wav and reference, all strings"
+            needed = "id and text, and optionally wav, reference, speaker and language, all strings"
             raise UserError(f"{where}: needs the keys {needed} ({name}{one_line(problem['msg'])})") from None
         if row.id in rows:
             raise UserError(f"{where}: the id {row.id} comes twice; ids must be unique")
@@ -221,8 +260,10 @@ def items_of(rows: Iterable[ManifestRow], folder: Path, recording_of: Callable[[
     """Items whose paths, of files that may be missing, start at `folder`, by default <folder>/<id>.wav (or .flac)."""
     items = []
     for row in rows:
-        candidates = [folder / f"{row.id}{suffix}" for suffix in AUDIO_TYPES] if row.wav is None else [folder / row.wav]
+        names = dict.fromkeys((row.id, file_name(row.id)))
+        candidates = [folder / f"{name}{suffix}" for name in names for suffix in AUDIO_TYPES]
+        candidates = candidates if row.wav is None else [folder / row.wav]
         audio = next((path for path in candidates if path.is_file()), candidates[0])
         recording = recording_of(row.id) if row.reference is None else folder / row.reference
-        items.append(Item(row.id, row.text, audio, recording))
+        items.append(Item(row.id, row.text, audio, recording, speaker=row.speaker, language=row.language))
     return items

@@ -6,6 +6,7 @@ Works with any model whose package has `synthesizer.Synthesizer`, a `models.tts.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,14 +20,15 @@ import numpy as np
 from tqdm import tqdm
 
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig
+from models.base.experiment import TOKENS
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.text_files import check_id, has_ids, id_lines, pieces_of
-from models.tts.voice import Voice, frontend_of
+from models.tts.voice import Voice, cast_of, frontends_of
 from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
 from processors.script import Line, Scriptwriter, explained
 from processors.text.text_error import TextError
-from processors.text.tokens import NO_SOUND
+from processors.text.tokens import NO_SOUND, load_tokens
 from utils.errors import UserError
 from utils.files import disk_errors, make_folder, remove_leftovers, write_json_lines
 
@@ -45,8 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
         require_features(config, [dataset], arguments.config or arguments.expt_dir / EXPERIMENT_CONFIG)
     file = arguments.text_file
     listed = file is not None and has_ids(file)
-    if arguments.explain:
-        frontend = frontend_of(arguments.expt_dir, config.preprocess)
+    if arguments.explain or arguments.list_voices:
+        cast = cast_of(config, load_tokens(arguments.expt_dir / TOKENS))
+        if arguments.list_voices:
+            print("\n".join(cast.lines()))
+            return 0
+        manner = cast.manner(config.inference.speaker, config.inference.language)
+        frontend = frontends_of(arguments.expt_dir, config, cast)(manner.language)
         for text in streamed_texts(arguments, listed, lambda name, error: say(f"skipped {name}: {error}")):
             for row in explained(frontend, text):
                 print(row)
@@ -74,6 +81,9 @@ def loaded_config(arguments: argparse.Namespace) -> ExperimentConfig:
     flags = {"speed": arguments.speed, "pitch_semitones": arguments.pitch, "energy_db": arguments.energy}
     overrides = list(arguments.overrides)
     overrides += [f"inference.{key}={value}" for key, value in flags.items() if value is not None]
+    # Names are texts, whatever they look like.
+    names = {"speaker": arguments.speaker, "language": arguments.language}
+    overrides += [f"inference.{key}={json.dumps(name)}" for key, name in names.items() if name is not None]
     if arguments.config is not None:
         return load_config(arguments.config, overrides)
     return load_experiment_config(arguments.expt_dir, overrides)
@@ -96,7 +106,7 @@ def streamed_texts(
     if arguments.text_file is None:
         yield from given_texts(arguments.text)
     elif listed:
-        yield from (text for _, text in id_lines(arguments.text_file, skip))
+        yield from (text for _, text, _ in id_lines(arguments.text_file, skip))
     else:
         yield pieces_of(arguments.text_file)
 
@@ -204,9 +214,12 @@ def print_wav(path: Path, seconds: float, spent: float, replaced: bool) -> None:
 
 def list_to_wavs(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
     """A wav for each `id|text` line, and a manifest."""
-    script, inference = voice.script, voice.config.inference
+    script, usual = voice.script, voice.config.inference
     started = time.perf_counter()
-    texts = ((name, text, partial(script.lines, text, inference)) for name, text in id_lines(file, told.skip))
+    texts = (
+        (name, text, partial(script.lines, text, usual.model_copy(update={"speaker": speaker or usual.speaker})))
+        for name, text, speaker in id_lines(file, told.skip, script.cast.speakers)
+    )
     rows = to_wavs(voice, texts, output_dir, told, progress(None, "utterance", file.name))
     status = told.status(len(rows) + len(told.skipped))
     conclude(output_dir, list(rows.values()), time.perf_counter() - started)
@@ -220,9 +233,13 @@ def split_to_wavs(voice: Voice, dataset: str, split: str, output_dir: Path, told
     if not utterances:
         raise UserError(f"the split {split} of {dataset} is empty; choose another with --testing_set")
 
+    cast, asked = voice.script.cast, voice.config.inference
+
     def script(utterance: Utterance) -> list[Line]:
         check_id(utterance.id)
-        return [voice.script.line_of(utterance.text, utterance.phones)]
+        speaker = asked.speaker or (utterance.speaker if utterance.speaker in cast.speakers else None)
+        language = asked.language or (utterance.language if utterance.language in cast.languages else None)
+        return [voice.script.line_of(utterance.text, utterance.phones, cast.manner(speaker, language))]
 
     started = time.perf_counter()
     # Similar lengths together; the longest first, so that memory runs out at once or not at all.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -45,10 +45,13 @@ def has_ids(path: Path) -> bool:
     return 4 * sum(barred) >= 3 * len(barred)
 
 
-def id_lines(path: Path, on_bad: Callable[[str, TextError], None]) -> Iterator[tuple[str, str]]:
-    """Id and text of each line of `id|text` (of LJSpeech's three columns, the second is the text).
+def id_lines(
+    path: Path, on_bad: Callable[[str, TextError], None], speakers: Collection[str] = ()
+) -> Iterator[tuple[str, str, str | None]]:
+    """Id, text and speaker, if one is named, of each line of `id|text` or `id|speaker|text`.
 
-    `on_bad` hears of each line that is none, by its place.
+    The second column is a speaker where it is one of `speakers`; otherwise (of LJSpeech's three columns) it is the
+    text. `on_bad` hears of each line that is none, by its place.
     """
     seen: set[str] = set()
     for number, line in enumerate(_pieces(path, lambda file: file.readline()), 1):
@@ -67,7 +70,11 @@ def id_lines(path: Path, on_bad: Callable[[str, TextError], None]) -> Iterator[t
             on_bad(f"line {number}", error)
             continue
         seen.add(name.lower())
-        yield name, text.split("|")[0].strip()
+        first, _, rest = (part.strip() for part in text.partition("|"))
+        if rest and first in speakers:
+            yield name, rest.split("|")[0].strip(), first
+        else:
+            yield name, first, None
 
 
 def pieces_of(path: Path) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -17,15 +18,17 @@ from torch import Tensor, nn
 from config.schema import ExperimentConfig, InferenceConfig, PreprocessConfig
 from models.base.checkpoints import find_checkpoint, load_strictly, load_weights
 from models.base.device import out_of_memory_advice, resolve_precision
-from models.base.experiment import LEXICON, TOKENS, misfit, voice_tokens
+from models.base.experiment import LEXICON, TOKENS, language_lexicon, misfit, voice_tokens
 from models.registry import load_experiment_config
 from models.tts.pieces import FrameGenerator, generate_in_chunks, group_by_size, on_host, rows_of, windows
 from models.tts.pitch_response import PitchResponse, stretched
 from processors.audio.finish import finished, gain_of
-from processors.script import Controls, Line, Scriptwriter, controlled
+from processors.cast import Cast
+from processors.controls import Controls, controlled
+from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken, checked
 from processors.text.frontend import TextFrontEnd
-from processors.text.prosody import NEUTRAL
+from processors.text.languages import FrontEnds
 from processors.text.tokens import WORD_BOUNDARY, load_tokens
 from utils.errors import UserError
 from utils.files import project_path
@@ -60,9 +63,9 @@ class Voice(Speaker):
 
     def __init__(
         self, network: nn.Module, frontend: TextFrontEnd, tokens: list[str], config: ExperimentConfig,
-        device: torch.device,
+        device: torch.device, cast: Cast | None = None, frontends: FrontEnds | None = None,
     ) -> None:  # fmt: skip
-        """Take over a network, for good; `tokens` is the table of its ids."""
+        """Take over a network, for good; `tokens` is the table of its ids, `frontends` are those of its languages."""
         if config.inference.precision == "fp16" and device.type == "cpu":
             raise UserError("inference.precision fp16 needs a GPU: set it to fp32, bf16 or auto")
         self.config, self.settings, self.device = config, config.inference, device
@@ -71,11 +74,12 @@ class Voice(Speaker):
         self.precision = resolve_precision(config.inference.precision, device)
         self.half = _HALF.get(self.precision)
         self.pitch_response: PitchResponse | None = None
-        self.script = Scriptwriter(frontend, tokens, self.mean_f0, config.preprocess.phone_extractor != "espnet")
+        own = config.preprocess.phone_extractor != "espnet"
+        self.script = Scriptwriter(frontend, tokens, self.mean_f0, own, cast, frontends)
 
     @staticmethod
     @abstractmethod
-    def build(config: Any, n_tokens: int) -> nn.Module:
+    def build(config: Any, n_tokens: int, cast: Cast) -> nn.Module:
         """The network of a config, with any weights."""
 
     @property
@@ -126,13 +130,13 @@ class Voice(Speaker):
             if details := misfit(folder, loaded, cls.UNUSED):
                 advice = "speak with its own settings: leave out --config, and --set of these keys"
                 raise UserError(f"{expt_dir} does not fit this config: {details}; {advice}")
-        tokens = voice_tokens(folder, chosen.path)
-        network = cls.build(loaded, len(tokens))
+        tokens, table = voice_tokens(folder, chosen.path), load_tokens(folder / TOKENS)
+        cast = cast_of(loaded, table)
+        network = cls.build(loaded, len(tokens), cast)
         load_strictly(network, speaking_weights(chosen.path), f"checkpoint {chosen.path}")
-        frontend = frontend_of(folder, loaded.preprocess)
-        frontend.phonemise("one word")  # dictionaries load at the first text: let that be part of loading
-        voice = cls(network, frontend, tokens, loaded, resolved_device(device))
-        voice.script.hear(load_tokens(folder / TOKENS).get("counts"))
+        frontends = frontends_of(folder, loaded, cast)
+        voice = cls(network, frontends.main, tokens, loaded, resolved_device(device), cast, frontends)
+        voice.script.hear(table.get("counts"))
         voice.pitch_response = PitchResponse.load(folder, chosen.name)
         return voice
 
@@ -154,7 +158,8 @@ class Voice(Speaker):
         Nothing is added: no silence, no mark. Level and tempo controls apply.
         """
         settings = controlled(self.settings, controls)
-        lines = [(i, Line("", tuple(row), (NEUTRAL,) * len(row), 0.0)) for i, row in enumerate(ids)]
+        manner = self.script.cast.manner(settings.speaker, settings.language)
+        lines = [(i, Line("", tuple(row), (manner,) * len(row), 0.0)) for i, row in enumerate(ids)]
         waves = {spoken.key: checked(spoken.wave) for spoken in self.speak_lines(lines, settings)}
         return [waves[i] for i in range(len(ids))]
 
@@ -240,14 +245,28 @@ def speaking_weights(checkpoint: Path) -> dict[str, Tensor]:
     return {**load_weights(checkpoint, prefer_ema=False), **load_weights(checkpoint)}
 
 
-def frontend_of(folder: Path, preprocess: PreprocessConfig) -> TextFrontEnd:
-    """The text front-end of an experiment, with the lexicon and the token table in its folder."""
-    paths = {}
-    if (folder / LEXICON).is_file():
-        paths["lexicon_path"] = str((folder / LEXICON).resolve())
-    if preprocess.phone_extractor == "espnet":
-        paths["tokens_path"] = str((folder / TOKENS).resolve())
-    return TextFrontEnd.from_config(preprocess.model_copy(update=paths))
+def cast_of(config: ExperimentConfig, table: Mapping[str, Any]) -> Cast:
+    """The cast of a voice, from its token table."""
+    size = getattr(getattr(config, "model", None), "spk_embed_dim", None)
+    return replace(Cast.read(table), vector_size=size or 0)
+
+
+def frontends_of(folder: Path, config: ExperimentConfig, cast: Cast) -> FrontEnds:
+    """The text front-ends of an experiment, with the lexicons and the token table in its folder."""
+    corpora = {preprocess.language: preprocess for preprocess in map(config.preprocess_of, reversed(config.dataset))}
+
+    def settings(language: str) -> PreprocessConfig:
+        chosen = corpora.get(language) or config.preprocess.for_language(language)
+        usual, own = folder / LEXICON, folder / language_lexicon(language)
+        found = own if own.is_file() else usual if language == config.preprocess.language else None
+        paths = {"lexicon_path": str(found.resolve())} if found is not None and found.is_file() else {}
+        if chosen.phone_extractor == "espnet":
+            paths["tokens_path"] = str((folder / TOKENS).resolve())
+        return chosen.model_copy(update=paths)
+
+    by_language = config.preprocess.phone_extractor != "espnet"
+    language = cast.main_language if by_language and cast.languages else config.preprocess.language
+    return FrontEnds(settings, language, cast.espeak, by_language)
 
 
 def resolved_device(device: str | torch.device | None) -> torch.device:

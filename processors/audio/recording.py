@@ -80,9 +80,11 @@ def read_channels(path: Path, max_seconds: float, note: Note = lambda note: None
                 raise AudioProblem("too long", f"{frames / rate:.1f} s is far above max_seconds")
             audio = file.read(dtype="float32", always_2d=True)
             peak = float(np.abs(audio).max(initial=0)) if file.subtype in ("FLOAT", "DOUBLE") else 0.0
+            # Many MP3 files have no more than an estimate of their length, from the bit rate.
+            least = frames - max(0.02 * frames, 0.1 * rate) if file.format == "MP3" else frames
     except (soundfile.SoundFileError, OSError, RuntimeError, ValueError, TypeError) as error:
         raise AudioProblem("unreadable", f"{path.name} cannot be read: {one_line(error)}") from error
-    if len(audio) < frames:
+    if len(audio) < least:
         raise AudioProblem("truncated", f"{path.name} has {len(audio)} samples, its header says {frames}")
     if len(audio) == 0:
         raise AudioProblem("too short", f"{path.name} has no samples")

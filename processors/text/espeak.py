@@ -11,6 +11,7 @@ import os
 import re
 import threading
 import unicodedata
+from collections.abc import Sequence
 
 from processors.text.arpabet import arpabet_to_ipa
 from processors.text.characters import survives
@@ -22,6 +23,8 @@ _KNOWN = frozenset((*IPA_SYMBOLS, WORD_BOUNDARY))
 # "(en)word(de)": espeak's note that it changed the language.
 _SWITCH = re.compile(r"\([a-z-]{1,12}\)")
 _PIECE = re.compile(r"\{[^{}]*\}|[^\s{}]+")
+# Quotes and brackets around a word.
+_OUTSIDE = re.compile(r"^[^\w']+|[^\w']+$")
 _CLOSING_MARK = re.compile(r"([,.!?;:…-])(?=\s|$)")
 
 
@@ -33,8 +36,8 @@ class _Library:
             import espeakng_loader
         except ImportError:
             raise UserError(
-                'preprocess.phone_extractor is "espeak", but espeak-ng is missing: run `pip install espeakng-loader` '
-                '(GPL), or set it to "ipa" (US English)'
+                "espeak-ng, which reads this language here, is missing: run `pip install espeakng-loader` (GPL); "
+                'phone_extractor "ipa" reads US English without it, and other languages by a preprocess.lexicon_path'
             ) from None
         try:
             self._library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -46,6 +49,8 @@ class _Library:
         # 1: sound would go to a callback, no device is opened; 0x8000: errors return instead of ending the process.
         if self._library.espeak_Initialize(1, 0, os.fsencode(espeakng_loader.get_data_path()), 0x8000) < 0:
             raise UserError("espeak-ng cannot read its data; reinstall espeakng-loader")
+        self._library.espeak_Info.restype = ctypes.c_char_p
+        self.release = (self._library.espeak_Info(None) or b"").decode("ascii", "replace")
         self._voice = ""
         self._lock = threading.Lock()
 
@@ -79,6 +84,11 @@ def _shared_library() -> _Library:
     return _library
 
 
+def release() -> str:
+    """Release of espeak-ng, such as "1.52.0": others write some sounds differently. UserError where it is missing."""
+    return _shared_library().release
+
+
 class EspeakPhones:
     """IPA symbols, one token each, with " " between words; only English text goes through our own normaliser."""
 
@@ -93,8 +103,7 @@ class EspeakPhones:
         self._english = self._language == "en" or self._language.startswith("en-")
         self._user = dict(user_lexicon or {})
         self.own = own or {}
-        # Complains at once about a missing package or an unknown language.
-        _shared_library().ipa("a", self._language)
+        self._symbols("a")  # complains at once about a missing package or an unknown language
 
     def normalise(self, text: str) -> str:
         """Spoken words and punctuation; for other languages than English numbers and signs stay as written."""
@@ -127,7 +136,7 @@ class EspeakPhones:
                 append_word(tokens, arpabet_to_ipa(piece[1:-1].split()))
             elif piece.lower() in self._user:
                 close_run()
-                append_word(tokens, arpabet_to_ipa(list(self._user[piece.lower()])))
+                append_word(tokens, as_ipa(self._user[piece.lower()]))
             else:
                 run.append(piece)
         close_run()
@@ -137,3 +146,29 @@ class EspeakPhones:
         ipa = _SWITCH.sub("", _shared_library().ipa(text, self._language))
         ipa = " ".join(unicodedata.normalize("NFD", ipa).split())
         return [symbol for symbol in ipa if symbol in _KNOWN]
+
+
+class LexiconIpa(EspeakPhones):
+    """The same by a user's lexicon alone, without espeak-ng: words that it lacks are left out."""
+
+    def unknown(self, text: str) -> list[str]:
+        """Words of a raw text that the lexicon lacks."""
+        words = _PIECE.findall(_CLOSING_MARK.sub(r" \1 ", self.normalise(text)))
+        plain = (self._plain(word) for word in words if word[0] != "{")
+        return [word for word in plain if word and word not in self._user]
+
+    def _symbols(self, text: str) -> list[str]:
+        tokens: list[str] = []
+        for word in map(self._plain, text.split()):
+            append_word(tokens, as_ipa(self._user.get(word, ())))
+        return tokens
+
+    @staticmethod
+    def _plain(word: str) -> str:
+        """A word as the lexicon has it, without quotes and brackets."""
+        return _OUTSIDE.sub("", word.lower())
+
+
+def as_ipa(phones: Sequence[str]) -> list[str]:
+    """IPA symbols of a lexicon's phones, which are ARPAbet or IPA already."""
+    return list(phones) if all(phone in _KNOWN for phone in phones) else arpabet_to_ipa(list(phones))

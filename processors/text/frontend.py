@@ -6,7 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from processors.text.english import WORD_OR_MARK, EnglishIpa, EnglishPhones
-from processors.text.espeak import EspeakPhones
+from processors.text.espeak import EspeakPhones, LexiconIpa, release
 from processors.text.espnet import EspnetPhones
 from processors.text.lexicon import read_abbreviations, read_lexicon
 from processors.text.normalise import Reading
@@ -36,6 +36,22 @@ class Explained(NamedTuple):
         return f"{self.written:<20} {self.kind:<12} {self.spoken:<32} {self.phones}".rstrip()
 
 
+def is_english(language: str) -> bool:
+    """Whether a language is some English."""
+    return language.lower().replace("_", "-").partition("-")[0] == "en"
+
+
+def uses_espeak(preprocess: PreprocessConfig) -> bool:
+    """Whether espeak-ng reads the texts of a config: "ipa" has its own words for English only, or a user's lexicon."""
+    foreign = preprocess.phone_extractor == "ipa" and not is_english(preprocess.language)
+    return preprocess.phone_extractor == "espeak" or (foreign and not preprocess.lexicon_path)
+
+
+def espeak_release(preprocess: PreprocessConfig) -> str:
+    """Release of espeak-ng, if it reads the texts of a config. UserError where it is missing."""
+    return release() if uses_espeak(preprocess) else ""
+
+
 class TextFrontEnd:
     """Raw text -> spoken words -> tokens -> ids; deterministic, picklable, no network.
 
@@ -58,8 +74,9 @@ class TextFrontEnd:
         :raises UserError: a language that the extractor does not know, a missing package, a bad lexicon file.
         """
         path = project_path(preprocess.lexicon_path) if preprocess.lexicon_path else None
-        lexicon, own = (read_lexicon(path), read_abbreviations(path)) if path else ({}, {})
-        if preprocess.phone_extractor == "espeak":
+        english = is_english(preprocess.language)
+        lexicon, own = (read_lexicon(path, english), read_abbreviations(path)) if path else ({}, {})
+        if uses_espeak(preprocess):
             return cls(EspeakPhones(preprocess.language, lexicon, own))
         if preprocess.phone_extractor == "espnet":
             if own:
@@ -68,6 +85,8 @@ class TextFrontEnd:
                     f"({next(iter(own))!r} is the first) and write words in full"
                 )
             return cls(EspnetPhones.from_file(preprocess.tokens_path, lexicon))
+        if preprocess.phone_extractor == "ipa" and not english:
+            return cls(LexiconIpa(preprocess.language, lexicon, own))
         if preprocess.language.lower().replace("_", "-") not in ("en-us", "en"):
             raise UserError(
                 f'preprocess.language is {preprocess.language!r}, but phone_extractor "{preprocess.phone_extractor}" '
@@ -129,6 +148,8 @@ class TextFrontEnd:
 
         Signs and emoji without a reading are no words: they are silent, as in print.
         """
+        if isinstance(self._phones, LexiconIpa):
+            return self._phones.unknown(text)
         if text.isascii():
             return []
         kept = (c if unicodedata.category(c)[0] in "LM" and not self._phones.reads(c) else " " for c in text)

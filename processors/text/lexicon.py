@@ -10,6 +10,7 @@ from pathlib import Path
 
 from processors.text.arpabet import complete_stress
 from processors.text.tables import DATA, lines, rows
+from processors.text.tokens import IPA_SYMBOLS
 from utils.errors import UserError
 from utils.files import regular
 
@@ -79,10 +80,11 @@ def without_accents(word: str) -> str:
     return "".join(letter for letter in parts if not unicodedata.combining(letter))
 
 
-def read_lexicon(path: Path | str) -> dict[str, tuple[str, ...]]:
+def read_lexicon(path: Path | str, english: bool = True) -> dict[str, tuple[str, ...]]:
     """The `word PHONES` lines of a user's file ("#" starts a comment) as lower-case word -> phones.
 
-    ARPAbet with or without stresses (see `complete_stress`); the last of several lines for a word wins.
+    ARPAbet with or without stresses (see `complete_stress`), or, for words of other languages, IPA, with or without
+    blanks between its symbols; the last of several lines for a word wins.
 
     :raises UserError: the file cannot be read, or a line is wrong; names file and line.
     """
@@ -97,15 +99,20 @@ def read_lexicon(path: Path | str) -> dict[str, tuple[str, ...]]:
                 "or as `abbreviation = words`"
             )
         key = word.lower().replace("’", "'")
-        if not key.replace("'", "").replace("-", "").isalpha() or not key.isascii():
-            raise UserError(
-                f"{where}: {word!r} is no single word of the letters a to z (apostrophes and hyphens are fine)"
-            )
+        letters = "".join(c for c in key if c not in "'-" and unicodedata.category(c)[0] != "M")
+        if not letters.isalpha() or (english and not key.isascii()):
+            kind = "the letters a to z" if english else "letters"
+            raise UserError(f"{where}: {word!r} is no single word of {kind} (apostrophes and hyphens are fine)")
+        ipa = tuple(unicodedata.normalize("NFD", "".join(symbols)))
+        if not english and set(ipa) <= set(IPA_SYMBOLS):
+            entries[key] = ipa
+            continue
         try:
             entries[key] = tuple(complete_stress(symbols))
         except ValueError as error:
+            other = "" if english else ", or IPA as in `haus h aʊ s`"
             raise UserError(
-                f"{where}: {str(error)!r} is no ARPAbet phone; write phones as in `hello HH AH0 L OW1`"
+                f"{where}: {str(error)!r} is no ARPAbet phone; write phones as in `hello HH AH0 L OW1`{other}"
             ) from None
     return entries
 

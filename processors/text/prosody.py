@@ -1,11 +1,11 @@
-"""Rate, pitch and volume as SSML writes them."""
+"""Rate, pitch and volume as SSML writes them, and who speaks in which language."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MIN_RATE, MAX_RATE = 0.25, 4.0
 MAX_SEMITONES = 24.0
@@ -20,11 +20,13 @@ _NUMBER = re.compile(r"([+-]?)(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*(%|st|hz|db|)"
 
 @dataclass(frozen=True)
 class Prosody:
-    """Tempo (1: as it is), pitch shift in semitones, and gain in dB (-inf: silent)."""
+    """Tempo (1: as it is), pitch shift in semitones, gain in dB (-inf: silent), and who speaks in which language."""
 
     rate: float = 1.0
     semitones: float = 0.0
     gain_db: float = 0.0
+    speaker: str = ""  # a speaker's name or a mixture of some, as processors.cast has them; "": the only one
+    language: str = ""
 
 
 NEUTRAL = Prosody()
@@ -51,7 +53,7 @@ def adjusted(outer: Prosody, attributes: Mapping[str, str], mean_f0: float) -> P
         raise ValueError(f"pitch {semitones:+.3g}st is not between -{MAX_SEMITONES:g}st and +{MAX_SEMITONES:g}st")
     if gain_db > MAX_GAIN_DB:
         raise ValueError(f"volume {gain_db:+.3g}dB is above +{MAX_GAIN_DB:g}dB")
-    return Prosody(rate, semitones, gain_db)
+    return replace(outer, rate=rate, semitones=semitones, gain_db=gain_db)
 
 
 def _rate(text: str) -> float:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from processors.cast import Cast, Casting
 from processors.text.arpabet import complete_stress
 from processors.text.ipa import ipa_to_arpabet
 from processors.text.prosody import NEUTRAL, Prosody, adjusted
@@ -32,7 +33,7 @@ _ATTRIBUTES = {
         "prosody": "rate pitch volume contour range duration", "phoneme": "alphabet ph type", "sub": "alias",
         "say-as": "interpret-as format detail language", "lexicon": "uri type fetchtimeout maxage maxstale",
         "lookup": "ref", "lang": "onlangfailure", "meta": "name content http-equiv", "metadata": "", "desc": "",
-        "voice": "name gender age variant languages required ordering onvoicefailure effect",
+        "voice": "name gender age variant language languages required ordering onvoicefailure effect",
         "audio": "src fetchtimeout fetchhint maxage maxstale clipBegin clipEnd repeatCount repeatDur soundLevel speed",
     }.items()
 }  # fmt: skip
@@ -111,16 +112,19 @@ def begins_ssml(head: str) -> bool | None:
 
 
 def parse_ssml(
-    markup: str, mean_f0: float = 200.0, arpabet: bool = True, on_note: Callable[[str], None] | None = None
-) -> list[Span | Pause | Boundary]:
+    markup: str, mean_f0: float = 200.0, arpabet: bool = True, on_note: Callable[[str], None] | None = None,
+    cast: Cast | None = None, manner: Prosody = NEUTRAL, asked: tuple[bool, bool] = (False, False),
+) -> list[Span | Pause | Boundary]:  # fmt: skip
     """Read a document whose root is `speak`.
 
     `mean_f0` is the voice's mean pitch in Hz, to which pitches in Hz refer; `arpabet` says that the text front-end
     reads phones in `{ARPAbet}` braces; `on_note` hears once of all that has no effect. Texts keep their white space.
+    Elements `voice`, and xml:lang of any, choose from the `cast`; the document begins in `manner`, whose speaker and
+    language somebody has `asked` for, or not.
 
     :raises SsmlError: malformed markup, or a value that means nothing.
     """
-    reader = _Reader(mean_f0, arpabet)
+    reader = _Reader(mean_f0, arpabet, Casting(cast or Cast(), *asked), manner)
     items = reader.read(markup)
     if reader.noted and on_note is not None:
         more = " and more" if len(reader.noted) > _NOTED else ""
@@ -129,8 +133,8 @@ def parse_ssml(
 
 
 class _Reader:
-    def __init__(self, mean_f0: float, arpabet: bool) -> None:
-        self.mean_f0, self.arpabet = mean_f0, arpabet
+    def __init__(self, mean_f0: float, arpabet: bool, casting: Casting, manner: Prosody) -> None:
+        self.mean_f0, self.arpabet, self.casting, self.manner = mean_f0, arpabet, casting, manner
         self.items: list[Span | Pause | Boundary] = []
         self.stack: list[_Element] = []
         self.open: Counter[str] = Counter()  # how many elements of each name are open
@@ -170,7 +174,7 @@ class _Reader:
     def note(self, what: str) -> None:
         """Keep what has no effect, as far as it will be told."""
         if len(self.noted) <= _NOTED and not self.silent:
-            self.noted[what[:40]] = None
+            self.noted[what[:80]] = None
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element."""
@@ -178,9 +182,12 @@ class _Reader:
         self.check_place(name)
         if name in _ATTRIBUTES:
             self.check_attributes(name, attributes)
-        if name in _WITHOUT_EFFECT or name not in _ATTRIBUTES:
-            self.note(f"<{name}>")
-        outer = self.stack[-1].prosody if self.stack else NEUTRAL
+        before = self.stack[-1].prosody if self.stack else self.manner
+        outer = self.casting.open(name, attributes, before)
+        if name not in _ATTRIBUTES or (name in _WITHOUT_EFFECT and not self.casting.understood):
+            self.note(f"<{name}>{self.casting.hint}")
+        if self.stack and outer.speaker != before.speaker and not self.silent:
+            self.items.append(Boundary(paragraph=False))
         try:
             if name == "prosody":
                 for attribute in [key for key in attributes if key in _WITHOUT_EFFECT]:
@@ -247,6 +254,9 @@ class _Reader:
         name = element.name
         self.open[name] -= 1
         self.silent -= name in _SILENT
+        self.casting.close()
+        if self.stack and element.prosody.speaker != self.stack[-1].prosody.speaker and not self.silent:
+            self.items.append(Boundary(paragraph=False))
         if self.silent:
             return
         try:

@@ -13,6 +13,7 @@ from utils.errors import UserError, one_line
 from utils.files import read_json, remedy, write_text
 
 FORMAT_VERSION = 1
+_CAST = ("speakers", "languages", "espeak")  # what further keys of a table's file are about
 PAD, START, END = "<pad>", "^", "$"
 # What a voice from ESPnet says instead of a token that its table lacks.
 UNKNOWN = "<unk>"
@@ -57,9 +58,13 @@ def append_word(tokens: list[str], symbols: list[str]) -> None:
 
 
 def save_tokens(
-    path: Path, tokens: list[str], phone_extractor: str, language: str, counts: Mapping[str, int] | None = None
-) -> None:
-    """Write a token table beside the voice that uses it (atomically); `counts`: how often it was trained on each."""
+    path: Path, tokens: list[str], phone_extractor: str, language: str, counts: Mapping[str, int] | None = None,
+    **cast: Any,
+) -> None:  # fmt: skip
+    """Write a token table beside the voice that uses it (atomically); `counts`: how often it was trained on each.
+
+    `cast` are its speakers (name -> own language), its languages and its release of espeak, where there are any.
+    """
     content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "phone_extractor": phone_extractor,
@@ -67,6 +72,7 @@ def save_tokens(
         "tokens": tokens,
         **({} if counts is None else {"counts": {token: counts[token] for token in tokens if counts.get(token)}}),
     }
+    content |= {key: value for key, value in cast.items() if value}
     content["crc32"] = _checksum(content)
     write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
@@ -74,11 +80,14 @@ def save_tokens(
 def _checksum(content: Mapping[str, Any]) -> int:
     """Of a table's values, however its file is laid out."""
     covered = [content["phone_extractor"], content["language"], content["tokens"], content.get("counts")]
+    covered += [[key, list(value.items()) if isinstance(value, dict) else value]
+                for key in _CAST if (value := content.get(key))]  # fmt: skip
     return zlib.crc32(json.dumps(covered, sort_keys=True).encode())
 
 
 def load_tokens(path: Path) -> dict:
-    """Read what `save_tokens` wrote: keys format_version, phone_extractor, language, tokens, perhaps counts and crc32.
+    """Read what `save_tokens` wrote: keys format_version, phone_extractor, language, tokens, perhaps counts,
+    speakers, languages, espeak and crc32.
 
     :raises UserError: the file is missing, is no token table, was changed, or has another version.
     """
@@ -95,6 +104,7 @@ def load_tokens(path: Path) -> dict:
             f"token table {path} has format version {one_line(version)}, this program reads {FORMAT_VERSION}; {advice}"
         )
     tokens, counts = content.get("tokens"), content.get("counts", {})
+    speakers, languages = content.get("speakers", {}), content.get("languages", [])
     well_formed = (
         isinstance(tokens, list)
         and all(isinstance(token, str) for token in tokens)
@@ -104,9 +114,13 @@ def load_tokens(path: Path) -> dict:
         and isinstance(content.get("language"), str)
         and isinstance(counts, dict)
         and all(token in tokens and type(count) is int and count > 0 for token, count in counts.items())
+        and isinstance(languages, list)
+        and isinstance(speakers, dict)
+        and all(isinstance(name, str) for name in (*speakers.values(), *languages, content.get("espeak", "")))
     )
     if not well_formed:
-        raise UserError(f"token table {path} is damaged (tokens, counts, phone_extractor or language); {advice}")
+        parts = "tokens, counts, phone_extractor, language or speakers"
+        raise UserError(f"token table {path} is damaged ({parts}); {advice}")
     if content.get("crc32", expected := _checksum(content)) != expected:  # tables of before have none
         raise UserError(
             f"token table {path} was changed after it was written, and the voice would speak otherwise; {advice}"

@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from preprocessors.ljspeech import read_ljspeech
+from preprocessors.readers.layouts import read_corpus
 from processors.audio.pitch import extract_f0
 from processors.audio.recording import read_channels, resample
 
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("clips", type=int, nargs="?", default=20, metavar="CLIPS", help="default: 20")
     arguments = parser.parse_args()
     folder, clips = arguments.folder, arguments.clips
-    utterances = [row for row in read_ljspeech(folder, folder.name) if not row.kind]
+    utterances = [row for row in read_corpus(folder, folder.name) if not row.kind]
     chosen = utterances[:: max(1, len(utterances) // clips)][:clips]
     trackers = {
         "here": lambda audio: extract_f0(audio, SAMPLE_RATE, HOP, F0_MIN, F0_MAX),

@@ -3,6 +3,7 @@
     python tests/benchmarks/train_step.py                        # synthetic corpus with LJSpeech's lengths
     python tests/benchmarks/train_step.py --config my.json       # the corpora of a config, after stage 1
     python tests/benchmarks/train_step.py --variants eager-fp32 graphs-bf16 --segments 32 64 --batches 16 64
+    python tests/benchmarks/train_step.py --set model.spks=4 --set model.langs=3  # several speakers and languages
     python tests/benchmarks/train_step.py --espnet               # ESPnet's JETS beside ours, if it is installed
 
 Medians over steps, one variant after the other, each in a process of its own, so that memory is the variant's alone and
@@ -36,6 +37,7 @@ from models.tts.jets.fast_step import FastStep  # noqa: E402
 from models.tts.jets.network import JetsNetwork  # noqa: E402
 from models.tts.jets.step import TrainStep  # noqa: E402
 from models.vocoders.discriminators import Discriminators  # noqa: E402
+from processors.cast import Cast  # noqa: E402
 
 # "plain": the textbook step; "eager": the fast one, kernel by kernel; "graphs": the fast one as it trains.
 VARIANTS: dict[str, list[str]] = {
@@ -51,6 +53,7 @@ class SyntheticCorpus:
     """Noise with the lengths of LJSpeech: 6.6 s and 105 tokens on average, up to 10.1 s."""
 
     hop_size: int
+    cast: Cast
     size: int = 2000
 
     def __post_init__(self) -> None:
@@ -72,6 +75,11 @@ class SyntheticCorpus:
     def strings(self, name: str, rows: np.ndarray) -> list[str]:
         """Names of some rows."""
         return [f"u{row}" for row in rows]
+
+    def names(self, column: str, rows: np.ndarray) -> np.ndarray:
+        """Speakers or languages of some rows, in turns."""
+        known = list(getattr(self.cast, f"{column}s"))
+        return np.array([known[row % len(known)] for row in rows], object)
 
     def arrays(self, row: int) -> tuple[np.ndarray, np.ndarray, None]:
         """Samples and log F0 of a row."""
@@ -260,8 +268,10 @@ def main() -> None:
     print(torch.cuda.get_device_name() if device.type == "cuda" else "CPU", "torch", torch.__version__, flush=True)
     base = arguments.config or ROOT / "config/jets.json"
     config = load_config(base, arguments.overrides)
-    corpora = open_corpora(config) if arguments.config else [SyntheticCorpus(config.preprocess.hop_size)]
-    table = UtteranceTable(corpora, "train")
+    languages = tuple(f"language{i}" for i in range(config.model.langs or 0))
+    cast = Cast({f"speaker{i}": "" for i in range(config.model.spks or 0)}, languages)
+    corpora = open_corpora(config) if arguments.config else [SyntheticCorpus(config.preprocess.hop_size, cast)]
+    table = UtteranceTable(corpora, "train", cast)
     frames, tokens = np.mean(table.frames), np.mean(table.tokens)
     print(f"{len(table)} utterances, {frames:.0f} frames and {tokens:.0f} tokens on average")
     results = {}

@@ -15,7 +15,7 @@ from utils.strict import is_section, key_type, known_keys, plain_type
 
 DEFAULTS = ("base", "tts", "jets")
 # Sections whose keys the user names.
-OPEN_SECTIONS = (("dataset_path",), ("download",), ("train", "loss", "others"))
+OPEN_SECTIONS = (("dataset_path",), ("corpora",), ("download",), ("train", "loss", "others"))
 
 
 def leaves(tree: dict, at: tuple = ()) -> set[tuple]:

@@ -29,7 +29,7 @@ from models.tts.exchange.espnet_voice import export_voice, import_voice
 from models.tts.jets.dataset import StoredUtterances, UtteranceTable, merged_statistics
 from models.tts.jets.synthesizer import Synthesizer
 from preprocessors.download import unpack_archive
-from preprocessors.ljspeech import is_ljspeech, read_ljspeech
+from preprocessors.readers.layouts import read_corpus
 from processors.audio.recording import AudioProblem, load_recording
 from processors.corpus import ProcessedCorpus
 from processors.store import is_whole, shard_batch, write_batch
@@ -71,6 +71,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "exp.json": (PROJECT_ROOT / "egs/tts/Jets/exp_config.json").read_text(encoding="utf-8"),
         "override.txt": 'dataset_path={"a": "b"}',
         "corpus/metadata.csv": "a-1|Dr. Hall paid $5.|Doctor Hall paid.\na-2|Two.|\nä|Three.|\n../b|Out.|\n",
+        "corpus2/metadata.list": "wavs/a-1.wav|anna|EN|One.\nwavs/a-2.flac|bert|DE|Zwei.\n/etc/passwd|bert|DE|Drei.\n",
+        "corpus3/transcript.txt": "wavs/a-1.wav|1.|One.|1.5\nwavs/ä.wav|Two.|Two.|2\n",
+        "corpus4/metadata.jsonl": '{"file_name": "wavs/a-1.wav", "text": "One.", "speaker": 3}\n{"file_name": "../x"}\n',
+        "corpus5/validated.tsv": 'client_id\tpath\tsentence\nab\ta-1.wav\t"One ""and"" a half."\ncd\t../a.wav\tOut.\n',
+        "corpus6/metadata.csv": 'file_name,text,language\nwavs/a-1.wav,"One, two.",en\nwavs/a-1.wav,"Th\nree.",de\n',
         "lexicon.txt": "kyoto K IY0 OW1 T OW0\n# comment\nvtt = virtual table top\no'brien OW0 B R AY1 AH0 N\n",
         "markup.xml": SSML,
         "spoken.txt": "Say {HH AH0} twice, e.g. on 3/4. Or $5?",
@@ -81,14 +86,16 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in texts.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    (folder / "corpus/wavs").mkdir()
     (folder / "audio").mkdir()
     sound = 0.2 * np.sin(2 * np.pi * 150 * np.arange(22050) / 22050)
     for subtype in ("wav PCM_16", "wav DOUBLE", "wav IMA_ADPCM", "flac PCM_24", "ogg VORBIS", "mp3 MPEG_LAYER_III"):
         suffix, _, form = subtype.partition(" ")
         soundfile.write(folder / f"audio/{form}.{suffix}", np.tile(sound[:, None], 1), 22050, subtype=form)
-    for name in ("a-1.wav", "a-2.flac", "ä.wav"):
-        shutil.copy(folder / "audio/PCM_16.wav", folder / "corpus/wavs" / name)
+    for corpus in folder.glob("corpus*"):
+        wavs = corpus / ("clips" if (corpus / "validated.tsv").exists() else "wavs")
+        wavs.mkdir()
+        for name in ("a-1.wav", "a-2.flac", "ä.wav"):
+            shutil.copy(folder / "audio/PCM_16.wav", wavs / name)
     (folder / "archives").mkdir()
     for mode in ("", "gz", "bz2", "xz"):
         with tarfile.open(folder / f"archives/a.tar.{mode}".rstrip("."), f"w:{mode}") as tar:
@@ -145,18 +152,18 @@ def lock(file: Path) -> None:
 
 
 def metadata(file: Path) -> None:
-    for row in read_ljspeech(file.parent, "voice"):
+    for row in read_corpus(file.parent, "voice"):
         assert (
             row.reason.isprintable() and row.id.isprintable()
             if row.kind
-            else row.audio.resolve().is_relative_to((file.parent / "wavs").resolve())
+            else row.audio.resolve().is_relative_to(file.parent.resolve())
         )
 
 
 def listed(file: Path) -> None:
     out = file.parent / "out"
     if text_files.has_ids(file):
-        for name, _ in text_files.id_lines(file, lambda *_: None):
+        for name, *_ in text_files.id_lines(file, lambda *_: None):
             assert (out / f"{name}.wav").resolve().is_relative_to(out)
 
 
@@ -171,7 +178,7 @@ def recording(file: Path) -> None:
 def unpack(file: Path) -> None:
     before = {path.name for path in file.parent.iterdir()}
     try:
-        unpack_archive(file, file.parent / "target", is_ljspeech)
+        unpack_archive(file, file.parent / "target")
     finally:
         shutil.rmtree(file.parent / "target", ignore_errors=True)
         assert {path.name for path in file.parent.iterdir()} == before
@@ -195,7 +202,7 @@ def spoken(text: str) -> None:
 CASES: dict[str, tuple[str, list[Callable[[Path], object]]]] = {
     "config": ("exp.json", [load_config]),
     "override": ("override.txt", [lambda p: load_config("config/jets.json", text_of(p).split("\n"))]),
-    "metadata": ("corpus/metadata.csv", [metadata]),
+    "metadata": ("corpus*/*.*", [metadata]),
     "lexicon": ("lexicon.txt", [read_lexicon]),
     "markup": ("markup.xml", [lambda p: parse_ssml(text_of(p)), lambda p: spoken(text_of(p))]),
     "text": ("spoken.txt", [lambda p: spoken(text_of(p)), lambda p: FRONT_END.encode(text_of(p))]),

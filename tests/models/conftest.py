@@ -39,14 +39,16 @@ def write_corpus(
     splits: Sequence[str],
     seed: int = 0,
     tokens: list[str] | None = None,
+    who: Sequence[tuple[str, str, float]] = (("a", "en-us", 150.0),),
 ) -> Path:
-    """A complete processed corpus of noisy tones, `frames` long each."""
+    """A complete processed corpus of noisy tones, `frames` long each; speakers, languages and pitches take turns."""
     rng = np.random.default_rng(seed)
     hop, rate = preprocess.hop_size, preprocess.sample_rate
     tokens = tokens or ipa_tokens()
     rows, audio, log_f0 = [], [], []
     for number, (count, split) in enumerate(zip(frames, splits)):
-        f0 = 150.0 * np.exp(0.2 * np.sin(np.arange(count) / 7 + number))
+        speaker, language, pitch = who[number % len(who)]
+        f0 = pitch * np.exp(0.2 * np.sin(np.arange(count) / 7 + number))
         phase = np.cumsum(np.repeat(f0, hop)) * 2 * math.pi / rate
         sound = 0.3 * np.sin(phase) * np.repeat(0.5 + 0.5 * np.cos(np.arange(count) / 3), hop)
         sound += 0.01 * rng.standard_normal(count * hop)
@@ -54,10 +56,15 @@ def write_corpus(
         audio.append((sound * 32767).astype("<i2"))
         log_f0.append(np.log(f0).astype("<f4"))
         row = {"id": f"utt{seed}-{number:03d}", "text": f"text {number}", "phones": phones, "split": split}
+        row |= {"speaker": speaker, "language": language}
         rows.append({**row, "audio": audio[-1], "log_f0": log_f0[-1]})
     train = [i for i, split in enumerate(splits) if split == "train"]
     spectra = MelSpectrogram(rate, preprocess.n_fft, preprocess.win_size, hop, preprocess.n_mel, preprocess.fmin)
-    energy = torch.cat([spectra(torch.from_numpy(audio[i] / np.float32(32768))[None])[1][0] for i in train])
+    energies = [spectra(torch.from_numpy(samples / np.float32(32768))[None])[1][0].double() for samples in audio]
+    for row, loudness in zip(rows, energies):
+        for name, values in (("log_f0", row["log_f0"].astype(np.float64)), ("energy", loudness.numpy())):
+            row |= {f"{name}_sum": float(values.sum()), f"{name}_square_sum": float(np.square(values).sum())}
+    energy = torch.cat([energies[i] for i in train]).float()
     train_f0 = np.concatenate([log_f0[i] for i in train])
     statistics = {
         "log_f0_mean": float(train_f0.mean()), "log_f0_std": float(train_f0.std()),

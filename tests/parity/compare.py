@@ -64,7 +64,15 @@ def espnet_arguments(pair: Pair, batch: Batch, rows: slice) -> dict[str, Tensor]
         "speech": batch.audio[rows, : n_frames * HOP], "speech_lengths": frame_lengths * HOP,
         "pitch": batch.log_f0[rows, :n_frames, None], "pitch_lengths": frame_lengths.clone(),
         "energy": batch.energy[rows, :n_frames, None], "energy_lengths": frame_lengths.clone(),
+        **espnet_roles(batch, rows),
     }  # fmt: skip
+
+
+def espnet_roles(batch: Batch, rows: slice) -> dict[str, Tensor]:
+    """Who speaks some utterances of a batch, and in which language, as ESPnet's JETS is told."""
+    given = {"sids": batch.speaker_ids, "lids": batch.language_ids, "spembs": batch.speaker_vectors}
+    found = {name: value[rows] for name, value in given.items() if value is not None}
+    return {name: value if name == "spembs" else value.unsqueeze(1) for name, value in found.items()}
 
 
 @contextmanager
@@ -92,10 +100,15 @@ def run_espnet(pair: Pair, batch: Batch, starts: Tensor) -> Outcome:
         arguments = espnet_arguments(pair, batch, one)
         share = float(batch.text_lengths[i] / tokens)
         parts = outputs_of(
-            encoder=generator.encoder, alignment=generator.alignment_module, upsampled=generator.length_regulator,
+            alignment=generator.alignment_module, upsampled=generator.length_regulator,
             decoder=generator.decoder, duration=generator.duration_predictor, pitch=generator.pitch_predictor,
             energy=generator.energy_predictor, discriminator=jets.discriminator,
         )  # fmt: skip
+        # What follows the encoder, with the speaker if there is one.
+        followed: list[Tensor] = []
+        hook = generator.duration_predictor.register_forward_pre_hook(
+            lambda _m, inputs, to=followed: to.append(inputs[0])
+        )
         with segments_from(starts[one]), parts as calls:
             jets.lambda_var = lambda_var * share * size
             turn = jets(**arguments)
@@ -108,9 +121,10 @@ def run_espnet(pair: Pair, batch: Batch, starts: Tensor) -> Outcome:
                 key = f"tts.discriminator.{name}"
                 gradients[key] = gradients.get(key, 0) + parameter.grad
             jets.zero_grad()
+        hook.remove()
         jets.lambda_var = lambda_var
         for name, value in (
-            ("encoder states", calls["encoder"][0][0]), ("alignment log-probabilities", calls["alignment"][0]),
+            ("encoder states", followed[0]), ("alignment log-probabilities", calls["alignment"][0]),
             ("durations", durations), ("averaged pitch", pitch.squeeze(-1)), ("averaged energy", energy.squeeze(-1)),
             ("predicted log-durations", calls["duration"][0]), ("predicted pitch", calls["pitch"][0].squeeze(-1)),
             ("predicted energy", calls["energy"][0].squeeze(-1)), ("upsampled states", calls["upsampled"][0]),
@@ -124,9 +138,8 @@ def run_espnet(pair: Pair, batch: Batch, starts: Tensor) -> Outcome:
                     outcome.add(f"discriminator {index}, layer {layer}, {kind}", value[0])
         with torch.no_grad():
             jets.eval()
-            speech = {
-                key: arguments[key] for key in ("text", "text_lengths", "feats", "feats_lengths", "pitch", "energy")
-            }
+            keys = ("text", "text_lengths", "feats", "feats_lengths", "pitch", "energy", "sids", "lids", "spembs")
+            speech = {key: arguments[key] for key in keys if key in arguments}
             waveform, _ = generator.inference(**speech, use_teacher_forcing=True)
             outcome.add("waveform of utterances", waveform[0])
             jets.train()

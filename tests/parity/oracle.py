@@ -18,6 +18,8 @@ from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import Batch, JetsNetwork
 from models.tts.jets.transformer import SelfAttention
 from models.vocoders.discriminators import Discriminators
+from processors.cast import Cast
+from processors.text.tokens import load_tokens
 from tests.parity.espnet_files import build_model, save_espnet, write_statistics
 from tests.parity.recipe import HOP, N_MEL, TOKENS, espnet_config
 
@@ -44,6 +46,17 @@ def build_espnet(config: dict[str, Any], seed: int = 0) -> nn.Module:
         # Durations of a few frames, so that free-running output is neither empty nor endless.
         jets.generator.duration_predictor.linear.bias.fill_(1.3)
     return jets
+
+
+def with_roles(batch: Batch, config: JetsConfig) -> Batch:
+    """The batch with speakers, languages and vectors, as far as the model has them."""
+    size, model = len(batch.ids), config.model
+    numbers, generator = torch.arange(size), torch.Generator().manual_seed(4)
+    batch.speaker_ids = (numbers + 1) % model.spks if model.spks else None
+    batch.language_ids = (numbers + 1) % model.langs if model.langs else None
+    vectors = torch.randn(size, model.spk_embed_dim or 0, generator=generator)
+    batch.speaker_vectors = vectors if model.spk_embed_dim else None
+    return batch
 
 
 def random_batch(
@@ -92,7 +105,8 @@ def build_pair(folder: Path, full: bool = False, seed: int = 0, **changes: Any) 
     model, config = save_espnet(folder, recipe, espnet)
     import_voice(model, config, folder / "voice")
     ours = load_experiment_config(folder / "voice")
-    network = JetsNetwork(ours.model, len(TOKENS), N_MEL)
+    cast = Cast.read(load_tokens(folder / "voice" / "tokens.json"))
+    network = JetsNetwork(ours.model.counted(len(cast.speakers), len(cast.languages)), len(TOKENS), N_MEL)
     discriminator = Discriminators(**ours.model.discriminator.model_dump())
     checkpoint = find_checkpoint(folder / "voice").path
     network.load_state_dict(load_weights(checkpoint))

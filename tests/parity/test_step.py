@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from models.tts.jets.conditioning import Roles
 from tests.parity.compare import (
     Outcome,
     espnet_arguments,
@@ -98,7 +99,7 @@ def test_espnet_lets_padding_leak_and_ours_does_not(pair: Pair) -> None:
         pair.network.eval()
         together, _ = pair.network.acoustic(batch)
         short_text = batch.text[short, :6]
-        hidden = pair.network.encode(short_text, torch.ones_like(short_text, dtype=torch.bool))
+        hidden = pair.network.encode(short_text, torch.ones_like(short_text, dtype=torch.bool), Roles()).hidden
     torch.testing.assert_close(together.hidden[1, :6], hidden[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(hidden[0], states(short)[0], atol=1e-5, rtol=0)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessors.pipeline import assign_splits
+from preprocessors.splits import assign_splits
 
 
 def texts(count: int, takes: int = 1) -> list[str]:
@@ -62,3 +62,25 @@ def test_another_utterance_moves_at_most_one_at_each_border() -> None:
         moved = [(old, new) for old, new in zip(before, after) if old != new]
         assert len(moved) <= 2
         assert ("valid", "test") not in moved and ("test", "valid") not in moved
+
+
+def test_each_speaker_gives_in_proportion_and_a_few_at_least() -> None:
+    speakers = ["much"] * 3000 + ["some"] * 600 + ["little"] * 60 + ["nothing"] * 5
+    words = texts(len(speakers))
+    result = assign_splits(words, 100, 200, 0.05, 7, speakers)
+    for name, expected in (("test", (150, 30, 3, 0)), ("valid", (82, 16, 2, 0))):
+        taken = Counter(speaker for speaker, split in zip(speakers, result) if split == name)
+        assert tuple(taken[speaker] for speaker in ("much", "some", "little", "nothing")) == expected
+    assert assign_splits(words, 100, 200, 0.05, 7, ["one"] * len(words)) == assign_splits(words, 100, 200, 0.05, 7)
+    # Nobody has enough for a share, but all together have.
+    few = assign_splits(texts(30), 5, 5, 0.05, 7, [str(n % 10) for n in range(30)])
+    assert (few.count("valid"), few.count("test")) == (1, 1)
+
+
+def test_prompts_that_speakers_share_do_not_leak() -> None:
+    speakers = [str(index % 4) for index in range(800)]
+    words = [f"Prompt {index // 4}." for index in range(800)]
+    result = assign_splits(words, 40, 40, 0.1, 7, speakers)
+    assert all(len(set(result[start : start + 4])) == 1 for start in range(0, 800, 4))
+    assert [(result.count("valid"), result.count("test"))] == [(40, 40)]
+    assert all(sum(s == "test" for s in result[speaker::4]) == 10 for speaker in range(4))

@@ -1,7 +1,7 @@
 #!/bin/sh
 # From a corpus to a voice in minutes on one GPU: features, training and the test split spoken, each with its time.
 # usage: sh egs/tts/Jets/speedrun.sh CORPUS_FOLDER [NAME] [flags of run.sh, such as --gpu 1 or --set train.max_epoch=20]
-#   CORPUS_FOLDER  LJSpeech's layout: metadata.csv (id|text, or id|text|text as spoken) and wavs/<id>.wav or .flac
+#   CORPUS_FOLDER  metadata.csv (id|text, or id|text|text as spoken) and wavs/<id>.wav or .flac, or a layout of CORPORA.md
 #   NAME           of the experiment (default: speedrun)
 # Settings: speedrun_config.json. A stopped run goes on with --resume.
 set -u
@@ -19,7 +19,7 @@ case ${1-} in
         ;;
     '' | -*) fail "the first argument is the corpus: sh egs/tts/Jets/speedrun.sh CORPUS_FOLDER [NAME] [flags]" ;;
 esac
-[ -f "$1/metadata.csv" ] || fail "$1 is no corpus in LJSpeech's layout: there is no $1/metadata.csv"
+[ -d "$1" ] || fail "there is no folder $1"
 corpus=$(CDPATH='' cd -- "$1" && pwd -P) || exit 1
 shift
 name=speedrun

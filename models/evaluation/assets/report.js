@@ -94,6 +94,20 @@ function drawSummary() {
     el("div", { class: "legend" }, SYSTEMS.map((s) => el("span", {}, el("i", { class: "dot", style: `background:${s.colour}` }), s.name)),
       el("span", {}, `Brackets and bars: ${Math.round(DATA.confidence * 100)} % confidence, bootstrap over utterances`)));
 }
+function drawGroups() {
+  if (!DATA.groups.length) return;
+  const keys = KEYS.filter((key) => DATA.groups.some((group) => group.summary[key]));
+  const head = ["speaker", "language", "utterances", ...keys.map((key) => `${M[key].label} ${M[key].unit} ${arrow(key)}`)];
+  const rows = DATA.groups.map((group) => el("tr", {}, el("td", {}, group.speaker || "all"), el("td", {}, group.language),
+    el("td", {}, group.utterances), keys.map((key) => {
+      const e = group.summary[key], own = group.recordings[key];
+      return el("td", {}, e ? show(e.value, key) : "–", own ? ` (${show(own.value, key)})` : "",
+        e ? el("span", { class: "ci" }, ci(e, key)) : null);
+    })));
+  byId("summary").append(el("h2", {}, "By speaker and language"), el("div", { class: "card scroll" },
+    el("table", {}, el("thead", {}, el("tr", {}, head.map((title) => el("th", { scope: "col" }, title)))), el("tbody", {}, rows))),
+    el("div", { class: "legend" }, "In parentheses: the recordings"));
+}
 function drawProblems() {
   const lists = [["Failed", DATA.utterances.filter((u) => u.failures.length).map((u) => [u.id, u.failures.join("; ")])],
     ["Skipped", DATA.skipped.map((s) => [s.id, s.reason])]];
@@ -314,7 +328,7 @@ function drawMethod() {
     KEYS.flatMap((key) => [el("dt", {}, M[key].label), el("dd", {}, M[key].definition)]),
     el("dt", {}, "Measured with"), el("dd", {}, settings)));
 }
-drawHead(); drawSummary(); drawProblems(); drawUtterances(); drawMethod();
+drawHead(); drawSummary(); drawGroups(); drawProblems(); drawUtterances(); drawMethod();
 if (location.hash.length > 1) { // report.html#ID opens that utterance
   const wanted = decodeURIComponent(location.hash.slice(1));
   const row = [...document.querySelectorAll("tr.row")].find((r) => r.querySelector(".id").textContent === wanted);

@@ -44,6 +44,10 @@ FIXED: list[tuple[str, Any, list[Any]]] = [
 WRITTEN_OUT = [*(key for key in TABLE["shared"] if key.startswith("tts_conf")), FEATURES] + [
     key for key in TABLE["unlike"] if key.endswith("loss_params")
 ]
+# From which number on these mean something.
+LEAST = {"spks": 2, "langs": 2, "spk_embed_dim": 1}
+# Where ESPnet tells who speaks, and in which language.
+ONLY_ESPNETS: Tree = {"speaker_in": ["encoder"], "language_in": ["encoder"], "normalise_per_speaker": False}
 # What only matters to someone who trains on.
 TRAINING_ONLY = ("tts_conf.generator_adv", "tts_conf.discriminator_adv", "tts_conf.feat_match", MEL_LOSS)
 # ESPnet's prefixes of tensors. Below them, TABLE["network"] and TABLE["discriminator"] turn our names into ESPnet's.
@@ -87,6 +91,12 @@ def from_espnet(theirs: Tree, source: str) -> tuple[Tree, list[str]]:
         if (value := lookup(theirs, key)) is not None:
             put(ours, target, value)
     put(ours, "model.generator", "hifigan")
+    # ESPnet has several ways to say that there is nobody to tell apart.
+    for key, least in LEAST.items():
+        value = ours["model"][key]
+        ours["model"][key] = value if type(value) is int and value >= least else None
+    if any(ours["model"][key] is not None for key in LEAST):
+        ours["model"] |= ONLY_ESPNETS
     spectrum = _spectrum(theirs, FEATURES)
     for name in ("sample_rate", "win_size"):
         put(ours, f"preprocess.{name}", spectrum[name])
@@ -159,8 +169,14 @@ def to_espnet(config: Tree) -> Tree:
     for key, value in (("model.prior_omega", 1.0), ("model.upsampling_delta", 0.1)):
         if lookup(config, key) != value:
             raise UserError(f"{key} is {lookup(config, key)}, but ESPnet's JETS has {value} built in")
+    several = {key: number for key, least in LEAST.items() if (number := config["model"][key] or 0) >= least}
+    for key, wanted in ONLY_ESPNETS.items() if several else ():
+        if config["model"][key] != wanted:
+            value = config["model"][key]
+            raise UserError(f"model.{key} is {value}, but ESPnet's JETS of several speakers has {wanted}")
     chosen = lookup(config, f"model.generators.{generator}")
-    config = {**config, "model": {**config["model"], "generators": {"hifigan": chosen}}}
+    who = {key: several.get(key) for key in LEAST}
+    config = {**config, "model": {**config["model"], **who, "generators": {"hifigan": chosen}}}
     theirs: Tree = {}
     for key, value in [*((key, fits[0]) for key, _, fits in FIXED), *TABLE["written"].items()]:
         put(theirs, key, value)

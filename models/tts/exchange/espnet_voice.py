@@ -20,6 +20,7 @@ from models.tts.jets.config import JetsConfig
 from models.tts.jets.network import JetsNetwork
 from models.tts.voice import speaking_weights
 from models.vocoders.discriminators import Discriminators
+from processors.cast import Cast
 from processors.text.tokens import PAD, UNKNOWN, load_tokens
 from utils.errors import UserError, one_line
 from utils.files import PROJECT_ROOT, from_root, regular, shown, whole_folder
@@ -79,7 +80,7 @@ def import_voice(model: Path, config: Path, out: Path) -> list[str]:
         "discriminator": names.import_discriminator(state, discriminator, shown(model)),
     }
     with whole_folder(out) as folder:
-        Experiment(folder, jets).write(tokens)
+        Experiment(folder, jets).write(tokens, cast=_cast(theirs, jets))
         save_checkpoint(folder, 0, networks, {}, {}, beside(folder, tokens))
     if not unlike:
         return []
@@ -96,7 +97,10 @@ def export_voice(expt_dir: Path, out: Path, checkpoint: str = "last") -> None:
     jets = load_experiment_config(expt_dir)
     if not isinstance(jets, JetsConfig):
         raise UserError(f"{expt_dir} holds a {jets.model_type} model, not a Jets one")
-    theirs = names.to_espnet(config_to_dict(jets))
+    table = load_tokens(expt_dir / TOKENS)
+    cast = Cast.read(table)
+    counted = jets.model.counted(len(cast.speakers), len(cast.languages))
+    theirs = names.to_espnet(config_to_dict(jets.model_copy(update={"model": counted})))
     path = find_checkpoint(expt_dir, checkpoint).path
     discriminator = load_weights(path, name="discriminator")
     state = names.export_state(
@@ -104,14 +108,14 @@ def export_voice(expt_dir: Path, out: Path, checkpoint: str = "last") -> None:
     )
     for section, key in ((names.FEATURES, "feats_extract"), (names.MEL_LOSS, "tts.mel_loss.wav_to_mel")):
         state[f"{key}.logmel.melmat"] = _mel_basis(theirs, section)
-    table = load_tokens(expt_dir / TOKENS)
     tokens = voice_tokens(expt_dir, path)
     if table["phone_extractor"] == "espnet":
         theirs.update(TEXT)
     else:
         # ESPnet needs a token for what it doesn't know; padding, which no text contains, becomes it.
         tokens[tokens.index(PAD)] = UNKNOWN
-        theirs.update({**PLAIN_TEXT, OWN: {key: table[key] for key in ("phone_extractor", "language")}})
+        known = ("phone_extractor", "language", "speakers", "languages")
+        theirs.update({**PLAIN_TEXT, OWN: {key: table[key] for key in known if key in table}})
     theirs["token_list"] = tokens
     with whole_folder(out) as folder:
         torch.save(state, folder / MODEL_FILE)
@@ -197,6 +201,22 @@ def _front_end(theirs: dict[str, Any], config: Path) -> dict[str, Any]:
                 f"{', '.join(f'{k} {v}' for k, v in TEXT.items())} can be repeated here"
             )
     return {"phone_extractor": "espnet", "language": "en-us"}
+
+
+def _cast(theirs: dict[str, Any], jets: JetsConfig) -> Cast:
+    """Speakers and languages of a voice; ESPnet knows their numbers only, unless it is one of ours."""
+    own, model = theirs.get(OWN), jets.model
+    languages = tuple(map(str, range(model.langs or 0)))
+    spoken = languages[0] if languages else jets.preprocess.language
+    cast = Cast({str(number): spoken for number in range(model.spks or 0)}, languages, jets.preprocess.language)
+    if not isinstance(own, dict):
+        return cast
+    speakers, tongues = own.get("speakers", {}), own.get("languages", [])
+    fits = isinstance(speakers, dict) and isinstance(tongues, list)
+    fits = fits and all(isinstance(name, str) for name in (*speakers, *speakers.values(), *tongues))
+    sizes = ((speakers, cast.speakers), (tongues, languages))
+    fits = fits and all(max(len(mine), 1) == max(len(there), 1) for mine, there in sizes)
+    return Cast(speakers, tuple(tongues), cast.language) if fits else cast
 
 
 def _parsed(tree: dict[str, Any], source: str) -> JetsConfig:

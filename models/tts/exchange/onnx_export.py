@@ -8,34 +8,41 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from models.base.experiment import LEXICON, TOKENS
+from config.schema import PreprocessConfig
+from models.base.experiment import TOKENS
 from models.tts.exchange.onnx_graph import (
     ExportedVoice,
     compare,
     open_session,
     quantise_products,
     require,
+    speaker_numbers,
     write_graph,
 )
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.synthesizer import Synthesizer
+from processors.cast import Cast
+from processors.text.arpabet import arpabet_to_ipa
+from processors.text.lexicon import our_words, plain_cmudict
 from processors.text.text_error import TextError
-from processors.text.tokens import END, PAD, PUNCTUATION, START
+from processors.text.tokens import END, PAD, PUNCTUATION, START, WORD_BOUNDARY
 from utils.errors import UserError
 from utils.files import whole_folder, write_json, write_text
 
 FORMAT_VERSION = 1
 MODEL = "voice.onnx"
+OWN_WORDS = "own_"  # before the names of user lexicons, as sherpa-onnx has its own lexicon.txt
+SHERPA_LEXICON, LEXICON_TOKENS, LEXICON_BOUNDARY = "lexicon.txt", "lexicon_tokens.txt", "|"
 SHERPA_TOKENS, ESPEAK_DATA = "tokens.txt", "espeak-ng-data"
 # Piper's name of the padding that it puts between phonemes.
 PIPER_PAD = "_"
 # Of config.inference, what our runner reads; other programs have settings of their own.
 RUNNER_KEYS = (
-    "speed", "pitch_semitones", "energy_db", "leading_silence", "trailing_silence", "sentence_silence",
-    "paragraph_silence", "max_sentence_chars",
+    "speaker", "language", "speed", "pitch_semitones", "energy_db", "leading_silence", "trailing_silence",
+    "sentence_silence", "paragraph_silence", "max_sentence_chars",
 )  # fmt: skip
 # Extractors whose tokens are the symbols that espeak-ng writes.
 _ESPEAK_SYMBOLS = ("espeak", "ipa")
@@ -85,27 +92,34 @@ def export_voice(
     config, tokens, network = synthesizer.config, list(synthesizer.script.ids), synthesizer.network
     if piper:
         check_piper(config, tokens)
-    voice = ExportedVoice(copy.deepcopy(network))
+    if config.model.spk_embed_dim:
+        raise UserError("this voice wants a speaker's vector (model.spk_embed_dim), for which an export has no input")
+    cast = synthesizer.script.cast
+    edges = [synthesizer.script.ids.get(token) for token in (START, END, WORD_BOUNDARY)]
+    voice = ExportedVoice(copy.deepcopy(network), cast, None if None in edges else tuple(edges))  # type: ignore[arg-type]
     rows = token_rows(synthesizer, max(check, 1))
     with whole_folder(out, _publish) as folder:
-        write_graph(voice, folder / MODEL, graph_metadata(config))
+        numbers = speaker_numbers(cast) if voice.several else {}
+        write_graph(voice, folder / MODEL, graph_metadata(config, numbers))
         chosen, reach = checkpoint or config.inference.checkpoint, voice.generator.receptive_field
         own: dict[str, object] = {"precision": precision, "checkpoint": chosen, "receptive_field": reach}
         own["mean_f0"] = round(synthesizer.mean_f0, 3)
-        write_json(folder / f"{MODEL}.json", voice_config(config, tokens, expt_dir.resolve().name, own))
-        for name in (TOKENS, LEXICON):
-            if (expt_dir / name).is_file():
-                shutil.copyfile(expt_dir / name, folder / name)
+        own["speaker_f0"] = {name: round(f0, 3) for name, f0 in synthesizer.script.speaker_f0.items()}
+        own["extractors"] = {one: settings.phone_extractor for one, settings in languages_of(config, cast).items()}
+        write_json(folder / f"{MODEL}.json", voice_config(config, tokens, expt_dir.resolve().name, own, numbers))
+        shutil.copyfile(expt_dir / TOKENS, folder / TOKENS)
+        for path in expt_dir.glob("lexicon*.txt"):
+            shutil.copyfile(path, folder / f"{OWN_WORDS}{path.name}")
         has_data = not piper or write_sherpa_files(folder, tokens, config.preprocess.phone_extractor)
         session = open_session(folder / MODEL)
         for batch in (1, 4):
-            agreement = compare(session, network, rows, batch)
+            agreement = compare(session, network, rows, batch, voice)
             say(f"onnxruntime against PyTorch, {'one by one' if batch == 1 else f'batches of {batch}'}: {agreement}")
             if agreement.largest > TOLERANCE:
                 raise UserError(f"the graph differs from PyTorch by {agreement.largest:.1e}; nothing is written")
         if precision == "int8":
             quantise_products(folder / MODEL)
-            agreement = compare(open_session(folder / MODEL), network, rows)
+            agreement = compare(open_session(folder / MODEL), network, rows, voice=voice)
             say(f"int8 against PyTorch's fp32: {agreement}")
             if not agreement.snr_db > LEAST_SNR_DB:
                 say("that much noise may be heard: listen before you ship it, or export in fp32")
@@ -149,8 +163,20 @@ def phoneme_id_map(tokens: list[str], phone_extractor: str) -> dict[str, list[in
     return {PIPER_PAD: [0], **{token: [nearest.get(token, index)] for token, index in ids.items() if index}}
 
 
-def voice_config(config: JetsConfig, tokens: list[str], name: str, own: dict[str, object]) -> dict[str, object]:
-    """Contents of voice.onnx.json: Piper's keys, and under "jets", with `own`, what only our runner needs."""
+def languages_of(config: JetsConfig, cast: Cast) -> dict[str, PreprocessConfig]:
+    """How the texts of each language of a voice are read."""
+    corpora = {preprocess.language: preprocess for preprocess in map(config.preprocess_of, reversed(config.dataset))}
+    known = cast.languages or (config.preprocess.language,)
+    return {language: corpora.get(language) or config.preprocess.for_language(language) for language in known}
+
+
+def voice_config(
+    config: JetsConfig, tokens: list[str], name: str, own: dict[str, object], numbers: Mapping[str, int] | None = None
+) -> dict[str, object]:
+    """Contents of voice.onnx.json: Piper's keys, and under "jets", with `own`, what only our runner needs.
+
+    `numbers` are those of the speakers, if there are several.
+    """
     preprocess, inference = config.preprocess, config.inference
     extractor = preprocess.phone_extractor
     return {
@@ -162,8 +188,8 @@ def voice_config(config: JetsConfig, tokens: list[str], name: str, own: dict[str
         "phoneme_type": "espeak" if extractor in _ESPEAK_SYMBOLS else extractor,
         "phoneme_id_map": phoneme_id_map(tokens, extractor),
         "num_symbols": len(tokens),
-        "num_speakers": 1,
-        "speaker_id_map": {},
+        "num_speakers": 1 + max(numbers.values()) if numbers else 1,
+        "speaker_id_map": dict(numbers or {}),
         "hop_length": preprocess.hop_size,
         # There is no noise in this model: the scales of it mean nothing.
         "inference": {"noise_scale": 0.0, "length_scale": 1 / inference.speed, "noise_w": 0.0},
@@ -179,7 +205,7 @@ def voice_config(config: JetsConfig, tokens: list[str], name: str, own: dict[str
     }
 
 
-def graph_metadata(config: JetsConfig) -> dict[str, str]:
+def graph_metadata(config: JetsConfig, numbers: Mapping[str, int] | None = None) -> dict[str, str]:
     """What sherpa-onnx reads from the graph itself; its "vits" of kind "piper" is the interface, not the model."""
     espeak = config.preprocess.phone_extractor in _ESPEAK_SYMBOLS
     return {
@@ -188,15 +214,26 @@ def graph_metadata(config: JetsConfig) -> dict[str, str]:
         "language": config.preprocess.language,
         "voice": config.preprocess.language,
         "has_espeak": str(int(espeak)),
-        "n_speakers": "1",
+        "n_speakers": str(1 + max(numbers.values()) if numbers else 1),
         "sample_rate": str(config.preprocess.sample_rate),
+        "punctuation": " ".join(PUNCTUATION),
     }
 
 
 def write_sherpa_files(directory: Path, tokens: list[str], phone_extractor: str) -> bool:
-    """Write tokens.txt, and copy espeak-ng's data; False when the package that brings the data is missing."""
+    """Write tokens.txt, and the lexicon of "ipa", and copy espeak-ng's data; False when its package is missing.
+
+    The lexicon, of English words, is what sherpa-onnx 2 reads, with tokens of its own: a word begins with its boundary,
+    where sherpa-onnx ends words and marks with a blank, which gets our id 0. Version 1 reads the data.
+    """
     lines = [f"{symbol} {ids[0]}" for symbol, ids in phoneme_id_map(tokens, phone_extractor).items()]
     write_text(directory / SHERPA_TOKENS, "\n".join(lines) + "\n")
+    if phone_extractor == "ipa":
+        words = {**plain_cmudict(), **our_words()}
+        spelt = (f"{word} {LEXICON_BOUNDARY} {' '.join(arpabet_to_ipa(words[word].split()))}" for word in sorted(words))
+        write_text(directory / SHERPA_LEXICON, "\n".join(spelt) + "\n")
+        parted = (LEXICON_BOUNDARY + line[1:] if line.startswith(WORD_BOUNDARY) else line for line in lines)
+        write_text(directory / LEXICON_TOKENS, "\n".join([*parted, "  0"]) + "\n")
     try:
         import espeakng_loader
     except ImportError:

@@ -17,9 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.tts.jets.conditioning import UNNAMED, Roles
 from models.tts.jets.network import JetsNetwork
 from models.tts.jets.variance import durations_from_log, scale_durations
 from models.vocoders.convolutions import fold_weight_norm, length_mask
+from processors.cast import Cast
 from utils.errors import UserError
 
 PAD_ID = 0
@@ -28,8 +30,9 @@ PIPER_SCALES, N_SCALES = 3, 7
 # Of March 2022: every runtime in use reads it, and it has layer norm as one operation.
 OPSET = 17
 SCALES = "scales: noise_scale, length_scale, noise_w, pitch in semitones, energy in dB, first frame, number of frames"
-# What is dynamic of each input, and then of each output.
+# What is dynamic of each input, of which voices of one speaker and language lack the last, and then of each output.
 INPUTS = {"input": {0: "batch", 1: "tokens"}, "input_lengths": {0: "batch"}, "scales": {0: "scales"}}
+SPEAKER = {"sid": {0: "batch"}}
 OUTPUTS = {"output": {0: "batch", 3: "samples"}, "durations": {0: "batch", 1: "tokens"}}
 # Durations, pitch and energy come from the encoder, which stays as it is: an 8-bit voice keeps its timing and melody.
 _QUANTISED = ("/decoder/", "/generator/")
@@ -40,49 +43,90 @@ _EXACT = ("/generator/head/", "/generator/MatMul")
 class ExportedVoice(nn.Module):
     """Speaks token ids as `JetsNetwork.infer` does; an utterance sounds the same alone and in a batch."""
 
-    def __init__(self, network: JetsNetwork) -> None:
-        """Take over a network for good."""
+    own: Tensor
+
+    def __init__(
+        self, network: JetsNetwork, cast: Cast | None = None, edges: tuple[int, int, int] | None = None
+    ) -> None:
+        """Take over a network for good; `edges` are its tokens of start, end and word boundary.
+
+        With them a text that comes without start and end gets both: sherpa-onnx has neither, and a boundary in front.
+        """
         super().__init__()
         network.eval()
         fold_weight_norm(network)
         self.network, self.generator = network, network.generator
+        self.cast, self.edges = cast or Cast(), edges
+        self.register_buffer("own", torch.tensor([self.cast.number(own) for own in self.cast.speakers.values()] or [0]))
 
-    def forward(self, ids: Tensor, lengths: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def several(self) -> bool:
+        """Whether who speaks has to be said, or in which language."""
+        return self.network.conditioning is not None
+
+    def forward(self, ids: Tensor, lengths: Tensor, scales: Tensor, sid: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Waveform (B, 1, 1, N) and frames of each token (B, T_text).
 
         ids (B, T_text) int64 of which `lengths` (B,) count; id 0 is dropped wherever it stands, since Piper puts it
         between all phonemes. scales (3,) to (7,) float32 holds what Piper gives (noise_scale, length_scale, noise_w),
         of which length_scale acts, as the factor of all durations; then, as far as given, pitch in semitones, energy
         in dB, the first frame and the number of frames that become waveform (0: all). What lies behind an utterance's
-        end is zero.
+        end is zero. Who speaks is `sid` (B,), see `speaker_numbers`.
         """
         given_scales = F.pad(scales, (0, N_SCALES - PIPER_SCALES))
         length_scale, pitch, energy = given_scales[1], given_scales[3], given_scales[4]
         window = given_scales[5:N_SCALES].long()
         network, size = self.network, ids.shape[1]
-        kept = (ids != PAD_ID) & length_mask(lengths, size)
-        place = kept.long().cumsum(1) - 1
-        text_lengths = kept.long().sum(1)
+        text, text_lengths, place, kept = self._gathered(ids, (ids != PAD_ID) & length_mask(lengths, size))
         text_mask = length_mask(text_lengths, text_lengths.max())
-        # Dropped ids all land in one place too many, which is cut off.
-        room = F.pad(torch.zeros_like(ids), (0, 1))
-        text = room.scatter(1, torch.where(kept, place, size), ids)[:, : text_mask.shape[1]]
+        text = text[:, : text_mask.shape[1]]
 
-        hidden, predicted = network.read(text, text_lengths)
+        roles = self.roles(sid)
+        encoded, predicted = network.read(text, text_lengths, roles)
         tempo = 1 / length_scale.double()
         durations = scale_durations(durations_from_log(predicted.log_durations, text_mask), tempo)
         log_f0, loudness = network.vary(
             predicted.log_f0, predicted.energy, pitch * (math.log(2) / 12), torch.exp(energy * (math.log(10) / 20)),
-            text_mask,
+            text_mask, roles,
         )  # fmt: skip
         frame_lengths = durations.sum(1)
         frame_mask = length_mask(frame_lengths, frame_lengths.max())
-        states = network.decode(hidden, durations, log_f0, loudness, text_mask, frame_mask, tempo.float())
+        states = network.decode(encoded, durations, log_f0, loudness, text_mask, frame_mask, tempo.float())
         waveform = self._waveform(states, frame_lengths, window)
 
         # Back to where the caller has them: tokens that were dropped take no time.
         given = durations.gather(1, place.clamp(min=0)) * kept
         return waveform[:, None, None], given
+
+    def _gathered(self, ids: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Those of ids (B, T) that are kept, side by side, how many they are (B,), and for each its place, if any."""
+        place = kept.long().cumsum(1) - 1
+        count = kept.long().sum(1)
+        if self.edges is None:
+            # Dropped ids all land in one place too many, which is cut off.
+            room = F.pad(torch.zeros_like(ids), (0, 1))
+            return room.scatter(1, torch.where(kept, place, ids.shape[1]), ids), count, place, kept
+        start, end, boundary = self.edges
+        kept = kept & ~((place == 0) & (ids == boundary))
+        place, count = kept.long().cumsum(1) - 1, kept.long().sum(1)
+        no_start = 1 - (kept & (place == 0) & (ids == start)).long().amax(1)
+        no_end = 1 - (kept & (place == count[:, None] - 1) & (ids == end)).long().amax(1)
+        place, count = place + no_start[:, None], count + no_start + no_end
+        room = F.pad(torch.zeros_like(ids), (0, 3))
+        text = room.scatter(1, torch.where(kept, place, ids.shape[1] + 2), ids)
+        at = torch.arange(text.shape[1], device=ids.device)[None]
+        text = torch.where((at == 0) & (no_start[:, None] > 0), start, text)
+        text = torch.where((at == count[:, None] - 1) & (no_end[:, None] > 0), end, text)
+        return text, count, place, kept
+
+    def roles(self, sid: Tensor | None) -> Roles:
+        """Speakers and languages (B,) of `speaker_numbers`."""
+        if sid is None:
+            return UNNAMED
+        count = len(self.own)
+        speakers = sid % count
+        languages = torch.where(sid < count, self.own[speakers], torch.div(sid, count, rounding_mode="floor") - 1)
+        return Roles(speakers, languages)
 
     def _waveform(self, states: Tensor, frame_lengths: Tensor, window: Tensor) -> Tensor:
         """Samples (B, n) of the frames in `window`, made with as many frames around them as can change them."""
@@ -93,6 +137,20 @@ class ExportedVoice(nn.Module):
         right = torch.minimum(end + reach, n_frames)
         waveform = self.generator(states[:, left:right], frame_lengths - left)
         return waveform[:, (start - left) * hop : (end - left) * hop]
+
+
+def speaker_numbers(cast: Cast) -> dict[str, int]:
+    """`sid` of each speaker, who speaks the own language, and behind them that of each in another: "anna (de)".
+
+    Programs that know speakers but no languages can choose both.
+    """
+    names = list(cast.speakers) or ["speaker"]
+    numbers = {name: number for number, name in enumerate(names)}
+    if len(cast.languages) > 1:
+        for place, language in enumerate(cast.languages, 1):
+            others = [(n, name) for n, name in enumerate(names) if cast.speakers.get(name) != language]
+            numbers |= {f"{name} ({language})": place * len(names) + n for n, name in others}
+    return numbers
 
 
 def require(name: str) -> Any:
@@ -108,20 +166,23 @@ def require(name: str) -> Any:
 def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> None:
     """Write `voice` as one ONNX file with dynamic batch and length.
 
-    Inputs `input` (B, T_text), `input_lengths` (B,), `scales` (3,) to (7,); outputs `output` (B, 1, 1, N) and
-    `durations` (B, T_text) in frames, as `ExportedVoice.forward` explains them.
+    Inputs `input` (B, T_text), `input_lengths` (B,), `scales` (3,) to (7,), and of several speakers or languages `sid`
+    (B,); outputs `output` (B, 1, 1, N) and `durations` (B, T_text) in frames, as `ExportedVoice.forward` explains them.
 
     :raises UserError: the package onnx is missing.
     """
     onnx = require("onnx")
     example = (torch.tensor([[1, 2, 3, 2], [1, 3, 2, 0]]), torch.tensor([4, 3]), torch.ones(PIPER_SCALES))
+    inputs: dict[str, dict[int, str]] = INPUTS
+    if voice.several:
+        example, inputs = (*example, torch.tensor([0, 1])), {**INPUTS, **SPEAKER}  # type: ignore[assignment]
     # The exporter warns of its own future, and of sizes that it takes as they should be taken.
     with warnings.catch_warnings(), _without_log(), torch.no_grad():
         warnings.simplefilter("ignore")
         # dynamo=False: lengths depend on the data here, which torch.export refuses at every turn.
         torch.onnx.export(
             voice, example, str(path), dynamo=False, opset_version=OPSET, do_constant_folding=True,
-            input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_axes={**INPUTS, **OUTPUTS},
+            input_names=list(inputs), output_names=list(OUTPUTS), dynamic_axes={**inputs, **OUTPUTS},
         )  # fmt: skip
     model = onnx.load_model(str(path))
     for key, value in metadata.items():
@@ -177,14 +238,16 @@ def open_session(path: Path, threads: int = 0) -> Any:
 
 
 def run_graph(
-    session: Any, rows: Sequence[Sequence[int]], scales: Sequence[float] = (0, 1, 0)
+    session: Any, rows: Sequence[Sequence[int]], scales: Sequence[float] = (0, 1, 0), sids: Sequence[int] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Waveforms (B, N) and durations (B, T_text) of rows of token ids, padded to a batch."""
+    """Waveforms (B, N) and durations (B, T_text) of rows of token ids, padded to a batch, by speakers `sids`."""
     ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
     for i, row in enumerate(rows):
         ids[i, : len(row)] = row
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     feeds = {"input": ids, "input_lengths": lengths, "scales": np.array(scales, dtype=np.float32)}
+    if sids is not None:
+        feeds["sid"] = np.array(sids, dtype=np.int64)
     waves, durations = session.run(None, feeds)
     return waves[:, 0, 0], durations
 
@@ -204,15 +267,27 @@ class Agreement:
         return text + (f", largest difference {self.largest:.1e}, {self.snr_db:.1f} dB" if compared else "")
 
 
-def compare(session: Any, network: JetsNetwork, rows: Sequence[Sequence[int]], batch: int = 1) -> Agreement:
-    """Run rows of token ids through the graph, `batch` at a time, and through `network`, one at a time."""
+def compare(
+    session: Any,
+    network: JetsNetwork,
+    rows: Sequence[Sequence[int]],
+    batch: int = 1,
+    voice: ExportedVoice | None = None,
+) -> Agreement:
+    """Run rows of token ids through the graph, `batch` at a time, and through `network`, one at a time.
+
+    Of the exported `voice` all that can speak take turns.
+    """
     others, largest, signal, noise = 0, 0.0, 0.0, 0.0
+    numbers = list(speaker_numbers(voice.cast).values()) if voice is not None and voice.several else []
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        waves, durations = run_graph(session, part)
-        for row, wave, given in zip(part, waves, durations):
+        sids = [numbers[(start + i) % len(numbers)] for i in range(len(part))] if numbers else None
+        waves, durations = run_graph(session, part, sids=sids)
+        for i, (row, wave, given) in enumerate(zip(part, waves, durations)):
             with torch.inference_mode():
-                output = network.infer(torch.tensor([row]), torch.tensor([len(row)]))
+                roles = UNNAMED if voice is None or sids is None else voice.roles(torch.tensor([sids[i]]))
+                output = network.infer(torch.tensor([row]), torch.tensor([len(row)]), roles=roles)
             if not np.array_equal(output.durations[0].numpy(), given[: len(row)]):
                 others += 1
                 continue

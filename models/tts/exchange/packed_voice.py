@@ -22,10 +22,20 @@ from models.base.checkpoints import (
     save_checkpoint,
 )
 from models.base.compact import compact, expand
-from models.base.experiment import CONFIG, LEXICON, PITCH_RESPONSE, TOKENS, beside, voice_tokens
+from models.base.experiment import (
+    CONFIG,
+    LEXICON,
+    PITCH_RESPONSE,
+    TOKENS,
+    beside,
+    language_lexicon,
+    lexicons,
+    voice_tokens,
+)
 from models.evaluation.report import Report, cell, summary_table
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.voice import speaking_weights
+from processors.text.tokens import load_tokens
 from utils.errors import UserError
 from utils.files import CARD, PROJECT_ROOT, from_root, shown, whole_folder, write_json, write_text
 from utils.layers import BASE_KEY
@@ -82,7 +92,7 @@ def pack_voice(
     stored = stored_weights(chosen, precision)
     with whole_folder(out) as folder:
         write_json(folder / CONFIG, travelling_config(config, expt_dir, out))
-        for name in (TOKENS, LEXICON, PITCH_RESPONSE):
+        for name in (TOKENS, PITCH_RESPONSE, *lexicons(config)):
             if (expt_dir / name).is_file():
                 shutil.copyfile(expt_dir / name, folder / name)
         bound = beside(folder, voice_tokens(expt_dir, chosen.path))
@@ -99,6 +109,8 @@ def pack_voice(
         averaged = has_weights(chosen.path, AVERAGE) or (is_packed(expt_dir) and config.train.ema_decay > 0)
         millions = sum(value.numel() for value in expand(stored).values()) / 1e6
         rows = card_rows(facts, config, f"{precision}, {megabytes:.1f} MB", millions)
+        if len(speakers := load_tokens(folder / TOKENS).get("speakers", {})) > 1:
+            rows["speakers"] = ", ".join(f"{name} ({language})" for name, language in speakers.items())
         rows["steps"] = f"{chosen.step:,}{', averaged weights' if averaged else ''}"
         write_text(folder / CARD, voice_card(facts.title, rows, reports, out))
     say(f"{shown(out)}: {chosen.name} of {expt_dir.resolve().name}, {precision}, {megabytes:.1f} MB")
@@ -140,6 +152,11 @@ def travelling_config(config: ExperimentConfig, expt_dir: Path, out: Path) -> di
     tree = config_to_dict(config)
     tree["log_dir"] = usual["log_dir"]
     tree["dataset_path"] = {name: f"corpora/{name}" for name in config.dataset}
+    tree["corpora"] = {name: corpus for name, corpus in tree["corpora"].items() if name in config.dataset}
+    for name, corpus in tree["corpora"].items():
+        own = language_lexicon(config.preprocess_of(name).language)
+        if corpus["lexicon_path"] is not None and (expt_dir / own).is_file():
+            corpus["lexicon_path"] = from_root(out / own)
     tree["inference"]["checkpoint"] = "last"
     for key in ("processed_dir", "num_workers"):
         tree["preprocess"][key] = usual["preprocess"][key]

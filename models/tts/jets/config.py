@@ -12,12 +12,14 @@ from config.schema import (
     ExperimentConfig,
     LayerCount,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     Probability,
     Section,
     Size,
     TrainConfig,
 )
+from utils.errors import UserError
 
 
 class TransformerConfig(Section):
@@ -159,6 +161,13 @@ class JetsModelConfig(Section):
     energy_predictor: VarianceConfig
     prior_omega: PositiveFloat
     upsampling_delta: PositiveFloat
+    spks: NonNegativeInt | None
+    langs: NonNegativeInt | None
+    spk_embed_dim: Size | None
+    spk_embed_integration_type: Literal["add", "concat"]
+    speaker_in: list[Literal["encoder", "predictors", "decoder", "generator"]]
+    language_in: list[Literal["tokens", "encoder"]]
+    normalise_per_speaker: bool
     generator: Literal[tuple(GeneratorsConfig.model_fields)]  # type: ignore[valid-type]
     generators: GeneratorsConfig
     discriminator: DiscriminatorConfig
@@ -168,8 +177,31 @@ class JetsModelConfig(Section):
         """The settings of the chosen generator."""
         return getattr(self.generators, self.generator)
 
+    @property
+    def several_speakers(self) -> bool:
+        """Whether there is an embedding of speakers; one speaker needs none."""
+        return (self.spks or 0) > 1
+
+    @property
+    def several_languages(self) -> bool:
+        """Whether there is an embedding of languages."""
+        return (self.langs or 0) > 1
+
+    def counted(self, speakers: int, languages: int) -> JetsModelConfig:
+        """The config with `spks` and `langs` that were left open set to what there is; UserError for more of them."""
+        found = {"spks": speakers, "langs": languages}
+        wanted = {key: getattr(self, key) for key in found}
+        for key, kind in (("spks", "speakers"), ("langs", "languages")):
+            if (wanted[key] or 0) > 1 and found[key] > wanted[key]:
+                advice = "raise it, or leave it open (null)"
+                raise UserError(f"model.{key} is {wanted[key]}, but there are {found[key]} {kind}: {advice}")
+        known = {key: number if wanted[key] is None else wanted[key] for key, number in found.items()}
+        return self.model_copy(update=known)
+
     @model_validator(mode="after")
     def _consistent(self) -> JetsModelConfig:
+        if self.spk_embed_dim and "encoder" not in self.speaker_in:
+            raise ValueError('spk_embed_dim needs "encoder" in speaker_in')
         for name in ("encoder", "decoder"):
             heads = getattr(self, name).heads
             if self.hidden_channels % heads:
@@ -196,6 +228,7 @@ class JetsTrainConfig(TrainConfig):
     """The shared loop plus what joint training adds."""
 
     segment_size: Size
+    finetune_only: list[Literal["speakers", "predictors", "decoder", "generator"]]
     loss: LossConfig
 
 
@@ -214,6 +247,8 @@ class JetsConfig(ExperimentConfig):
             raise ValueError(
                 f"model.generators.{name}: {of} ({hop}) must equal preprocess.hop_size ({self.preprocess.hop_size})"
             )
+        if self.train.finetune_only and self.train.AdamW.weight_decay > 0:
+            raise ValueError("train.finetune_only needs train.AdamW.weight_decay 0: what rests would shrink")
         loss, judges = self.train.loss, self.model.discriminator
         if loss.multi_mel > 0 and not loss.multi_mel_n_ffts:
             raise ValueError("train.loss.multi_mel needs at least one entry in train.loss.multi_mel_n_ffts")

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from config.schema import ExperimentConfig, PreprocessConfig
-from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, padded
-from models.tts.jets.network import Batch
+from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, BatchPlan, LengthSampler, balance, padded
+from models.tts.jets.network import STATISTICS, Batch
 from models.vocoders.convolutions import length_mask
 from processors.audio.mel import MelSpectrogram
-from processors.corpus import ProcessedCorpus, corpus_directory
+from processors.cast import Cast
+from processors.corpus import ProcessedCorpus, corpus_directory, id_prefixes, split_rows
 from utils.errors import UserError
 
 BATCHES_AHEAD = 3  # that a thread reads where the corpus stays on the disk
@@ -32,7 +33,7 @@ def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
     """
     corpora = []
     for name in config.dataset:
-        corpora.append(ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess))
+        corpora.append(ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess_of(name)))
         corpora[-1].check()
         for key in ("tokens", "sample_rate", "hop_size"):
             if getattr(corpora[-1], key) != getattr(corpora[0], key):
@@ -62,13 +63,16 @@ def merged_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, float]:
 class UtteranceTable:
     """The utterances of one split of several corpora, by number."""
 
-    def __init__(self, corpora: Sequence[ProcessedCorpus], split: str) -> None:
-        self.corpora = list(corpora)
+    def __init__(self, corpora: Sequence[ProcessedCorpus], split: str, cast: Cast | None = None) -> None:
+        """`cast` numbers speakers and languages."""
+        self.corpora, self.cast = list(corpora), cast or Cast()
         self.hop_size = corpora[0].hop_size
-        rows = [corpus.rows(split) for corpus in corpora]
+        rows = split_rows(corpora, split)
         self.rows = np.concatenate(rows)
         self.corpus_index = np.repeat(np.arange(len(corpora)), [len(part) for part in rows])
         self.frames = np.concatenate([corpus.frames[part] for corpus, part in zip(corpora, rows)]).astype(np.int64)
+        numbers = zip(*(self.cast.numbers(corpus, part) for corpus, part in zip(corpora, rows)))
+        self.speaker_ids, self.language_ids = map(np.concatenate, numbers)
         # Token numbers of all splits back to back: one corpus' stay where they are, in the mapped file.
         texts, starts = zip(*(corpus.phones for corpus in corpora))
         before = np.cumsum([0, *(len(text) for text in texts)])
@@ -80,8 +84,10 @@ class UtteranceTable:
         return len(self.rows)
 
     def ids(self, indices: np.ndarray | None = None) -> list[str]:
-        """Ids of some utterances, or of all."""
-        return self._strings("id", np.arange(len(self)) if indices is None else indices)
+        """Ids of some utterances, or of all; "<corpus>/<id>" where there are several corpora."""
+        indices = np.arange(len(self)) if indices is None else indices
+        before = id_prefixes(self.corpora)
+        return [before[i] + key for i, key in zip(self.corpus_index[indices], self._strings("id", indices))]
 
     def texts(self, indices: np.ndarray) -> list[str]:
         """Texts of some utterances, as the corpus has them."""
@@ -93,6 +99,17 @@ class UtteranceTable:
             mine = self.corpus_index[indices] == number
             found[mine] = corpus.strings(name, self.rows[indices[mine]])
         return found.tolist()
+
+    def names(self, column: str) -> np.ndarray:
+        """Names of "speaker" or "language" of all utterances (N,)."""
+        corpora = [self.rows[self.corpus_index == number] for number in range(len(self.corpora))]
+        return np.concatenate([corpus.names(column, rows) for corpus, rows in zip(self.corpora, corpora)])
+
+    def appearances(self, config: ExperimentConfig) -> np.ndarray | None:
+        """How often each utterance comes in a pass of training, by the corpora's weights and the balance (N,)."""
+        weights = np.array([config.corpus_config(corpus.directory.name).weight for corpus in self.corpora])
+        groups = (self.names("language"), self.names("speaker"))
+        return balance(self.frames, weights[self.corpus_index], groups, config.train.balance_temperature)
 
     def token_numbers(self, indices: np.ndarray) -> np.ndarray:
         """Token numbers of some utterances, back to back."""
@@ -140,6 +157,8 @@ class StoredUtterances:
     text: Tensor  # (sum of T_text,) int64
     frames: Tensor  # (B,) int64
     tokens: Tensor  # (B,) int64
+    speakers: Tensor  # (B,) int64 in the table's cast
+    languages: Tensor  # (B,) int64
 
     @classmethod
     def read(cls, table: UtteranceTable, indices: np.ndarray, device: torch.device) -> StoredUtterances:
@@ -155,7 +174,8 @@ class StoredUtterances:
             start, end = end, end + len(pitch)
             audio[start:end].copy_(torch.from_numpy(samples))
             log_f0[start:end].copy_(torch.from_numpy(pitch))
-        numbers = (table.token_numbers(indices), table.frames[indices], table.tokens[indices])
+        columns = (table.frames, table.tokens, table.speaker_ids, table.language_ids)
+        numbers = (table.token_numbers(indices), *(column[indices] for column in columns))
         on_host = (torch.from_numpy(part.astype(np.int64)) for part in numbers)
         return cls(audio, log_f0, *(part.pin_memory() if pinned else part.to(device) for part in on_host))
 
@@ -184,6 +204,7 @@ class BatchAssembler:
 
     def __init__(self, preprocess: PreprocessConfig, statistics: dict[str, float], device: torch.device) -> None:
         self.statistics, self.device = statistics, device
+        self.speaker_statistics: Tensor | None = None  # (speakers, 4) in their place, in the same order
         self.hop_size, self.sample_rate = preprocess.hop_size, preprocess.sample_rate
         self.spectra = MelSpectrogram(
             preprocess.sample_rate, preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel,
@@ -213,10 +234,13 @@ class BatchAssembler:
         audio = audio.view(size, -1)
         samples = (frame_lengths * hop).unsqueeze(1)
         mel, energy = self.spectra(self._with_tail(audio, samples))
-        statistics = self.statistics
+        speakers, languages = utterances.speakers[rows], utterances.languages[rows]
+        scale: Any = [self.statistics[name] for name in STATISTICS]
+        if self.speaker_statistics is not None:
+            scale = self.speaker_statistics[speakers].split(1, dim=1)
         zero = audio.new_zeros(())
-        log_f0 = (log_f0 - statistics["log_f0_mean"]) / statistics["log_f0_std"]
-        energy = (energy[:, :frames] - statistics["energy_mean"]) / statistics["energy_std"]
+        log_f0 = (log_f0 - scale[0]) / scale[1]
+        energy = (energy[:, :frames] - scale[2]) / scale[3]
         return Batch(
             text=torch.where(length_mask(text_lengths, text.shape[1]), text, 0),
             text_lengths=text_lengths,
@@ -228,6 +252,8 @@ class BatchAssembler:
             host_text_lengths=tuple(table.tokens[plan.indices].tolist()),
             host_frame_lengths=tuple(table.frames[plan.indices].tolist()),
             ids=tuple(table.ids(plan.indices)),
+            speaker_ids=speakers if len(table.cast.speakers) > 1 else None,
+            language_ids=languages.unsqueeze(1).repeat(1, text.shape[1]) if len(table.cast.languages) > 1 else None,
         )
 
     def _with_tail(self, audio: Tensor, samples: Tensor) -> Tensor:

@@ -86,10 +86,10 @@ class FastStep(TrainStep):
         with self.autocast():
             text_mask = length_mask(batch.text_lengths, batch.text.shape[1])
             frame_mask = length_mask(batch.frame_lengths, batch.mel.shape[1])
-            hidden = network.encode(batch.text, text_mask)
-            for_losses, for_decoder = (hidden.detach().requires_grad_() for _ in range(2))
+            encoded = network.encode(batch.text, text_mask, batch.roles)
+            for_losses, for_decoder = encoded.leaf(), encoded.leaf()
             with side.begin():
-                aligned = network.align(batch, for_losses, text_mask, frame_mask)
+                aligned = network.align(batch, for_losses.hidden, text_mask, frame_mask)
             side.join()  # the decoder needs the alignment, but nothing of what follows on the side
             with side.proceed():
                 predicted = network.predict(for_losses, text_mask)
@@ -98,7 +98,7 @@ class FastStep(TrainStep):
             # durations, pitch and energy of the side. The allocator does not know: once nothing refers to a tensor, its
             # memory goes to the next one of the stream that made it, even while the other stream has yet to read it. In
             # a captured graph that race would be there at every replay.
-            output = AcousticOutput(text_mask, frame_mask, for_losses, aligned, predicted)
+            output = AcousticOutput(text_mask, frame_mask, for_losses.hidden, aligned, predicted)
             decoded = network.decode(
                 for_decoder, aligned.durations, aligned.log_f0, aligned.energy, text_mask, frame_mask
             )
@@ -109,7 +109,7 @@ class FastStep(TrainStep):
         terms, judged, gradient = self.waveform_half(states.detach().requires_grad_(), real, loss_scale)
         states.backward(gradient)
         side.join()
-        hidden.backward(for_losses.grad + for_decoder.grad)  # type: ignore[operator]
+        encoded.backward([for_losses, for_decoder])
         return self.losses.report(acoustic | terms, judged)
 
     def waveform_half(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from models.base.sampler import padded
 from models.kernels import tl
 from models.kernels.cuda_graphs import GraphCache
+from models.tts.jets.conditioning import Encoded, Roles
 from models.tts.jets.network import JetsNetwork, Predictions
 from models.vocoders.convolutions import WeightNormConv1d, length_mask
 
@@ -40,38 +41,47 @@ class GpuNetwork(JetsNetwork):
         self.graphs = GraphCache(GRAPHS, self.device) if graphs else None
         self.generator = GpuGenerator(network.generator, half, self.graphs)
 
-    def read(self, text: Tensor, text_lengths: Tensor) -> tuple[Tensor, Predictions]:
+    def read(self, text: Tensor, text_lengths: Tensor, roles: Roles) -> tuple[Encoded, Predictions]:
         """As the network's."""
         if self.graphs is None:
-            return super().read(text, text_lengths)
-
-        def flat(*inputs: Tensor) -> tuple[Tensor, ...]:
-            hidden, predicted = super(GpuNetwork, self).read(*inputs)
-            return hidden, predicted.log_durations, predicted.log_f0, predicted.energy
-
+            return super().read(text, text_lengths, roles)
         shape = (len(text), padded(text.shape[1], TEXT_STEP))
-        made = self.graphs.run("read", flat, (text, text_lengths), (shape, shape[:1]))
-        hidden, *predicted = (values[:, : text.shape[1]] for values in made)
-        return hidden, Predictions(*predicted)
+        # Graphs take tensors: of the roles those that there are.
+        names = [name for name in ("speakers", "languages", "vectors") if getattr(roles, name) is not None]
+        given = [getattr(roles, name) for name in names]
+
+        def flat(text: Tensor, lengths: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+            encoded, predicted = super(GpuNetwork, self).read(text, lengths, Roles(**dict(zip(names, given))))
+            speaker = () if encoded.speaker is None else (encoded.speaker,)
+            return encoded.hidden, predicted.log_durations, predicted.log_f0, predicted.energy, *speaker
+
+        shapes = [shape if name == "languages" else value.shape for name, value in zip(names, given)]
+        made = self.graphs.run(
+            ("read", *names), flat, (text, text_lengths, *given), (shape, shape[:1], *map(tuple, shapes))
+        )
+        hidden, *predicted = (values[:, : text.shape[1]] for values in made[:4])
+        return Encoded(hidden, *made[4:]), Predictions(*predicted)
 
     def decode(
-        self, hidden: Tensor, durations: Tensor, log_f0: Tensor, energy: Tensor, text_mask: Tensor, frame_mask: Tensor,
-        tempo: float | Tensor = 1.0,
+        self, encoded: Encoded, durations: Tensor, log_f0: Tensor, energy: Tensor, text_mask: Tensor,
+        frame_mask: Tensor, tempo: float | Tensor = 1.0,
     ) -> Tensor:  # fmt: skip
         """As the network's."""
         if not isinstance(tempo, Tensor):
             tempo = log_f0.new_full(log_f0.shape, tempo)
-        inputs = (hidden, durations, log_f0, energy, text_mask, frame_mask, tempo)
+        speaker = () if encoded.speaker is None else (encoded.speaker,)
+        inputs = (encoded.hidden, durations, log_f0, energy, text_mask, frame_mask, tempo, *speaker)
         if self.graphs is None:
             return self._decoded(*inputs)[0]
-        batch, n_text, channels = hidden.shape
+        batch, n_text, channels = encoded.hidden.shape
         text, frames = (batch, padded(n_text, TEXT_STEP)), (batch, frame_bucket(frame_mask.shape[1]))
-        shapes = ((*text, channels), text, text, text, text, frames, text)
+        shapes = ((*text, channels), text, text, text, text, frames, text, *(tuple(one.shape) for one in speaker))
         return self.graphs.run("decode", self._decoded, inputs, shapes)[0][:, : frame_mask.shape[1]]
 
-    def _decoded(self, *inputs: Tensor) -> tuple[Tensor]:
+    def _decoded(self, hidden: Tensor, *inputs: Tensor) -> tuple[Tensor]:
+        encoded = Encoded(hidden, *inputs[6:])
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None, cache_enabled=False):
-            return (super().decode(*inputs).float(),)
+            return (super().decode(encoded, *inputs[:6]).float(),)
 
 
 class GpuGenerator:

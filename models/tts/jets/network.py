@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from models.kernels.monotonic import search_paths
 from models.tts.jets import variance
 from models.tts.jets.alignment import AlignmentModule
+from models.tts.jets.conditioning import UNNAMED, Conditioning, Encoded, Film, Roles, chosen_rows, condition_size
 from models.tts.jets.config import JetsModelConfig
 from models.tts.jets.transformer import Transformer, initialise_xavier
 from models.vocoders.convolutions import length_mask
@@ -37,6 +38,14 @@ class Batch:
     host_text_lengths: tuple[int, ...]
     host_frame_lengths: tuple[int, ...]
     ids: tuple[str, ...]
+    speaker_ids: Tensor | None = None  # (B,), where there are several
+    language_ids: Tensor | None = None  # (B, T_text), or (B,)
+    speaker_vectors: Tensor | None = None  # (B, spk_embed_dim)
+
+    @property
+    def roles(self) -> Roles:
+        """Who speaks, and in which language."""
+        return Roles(self.speaker_ids, self.language_ids, self.speaker_vectors)
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on a device."""
@@ -108,21 +117,29 @@ class JetsNetwork(nn.Module):
     ) -> None:
         """Build with random weights; `statistics` are the corpus' means and deviations, which travel as buffers."""
         super().__init__()
-        channels = model.hidden_channels
+        channels, size = model.hidden_channels, condition_size(model)
+        told = {place: size if place in model.speaker_in else 0 for place in ("predictors", "decoder", "generator")}
         self.upsampling_delta = model.upsampling_delta
         self.pitch_stop_gradient = model.pitch_predictor.stop_gradient
         self.energy_stop_gradient = model.energy_predictor.stop_gradient
         self.embedding = nn.Embedding(n_tokens, channels, padding_idx=0)
         self.encoder = Transformer(channels, model.encoder)
         self.alignment = AlignmentModule(channels, n_mel, model.prior_omega)
-        self.duration_predictor = variance.VariancePredictor(channels, model.duration_predictor)
-        self.pitch_predictor = variance.VariancePredictor(channels, model.pitch_predictor)
-        self.energy_predictor = variance.VariancePredictor(channels, model.energy_predictor)
+        self.duration_predictor = variance.VariancePredictor(channels, model.duration_predictor, told["predictors"])
+        self.pitch_predictor = variance.VariancePredictor(channels, model.pitch_predictor, told["predictors"])
+        self.energy_predictor = variance.VariancePredictor(channels, model.energy_predictor, told["predictors"])
         self.pitch_embedding = variance.ValueEmbedding(channels, model.pitch_predictor)
         self.energy_embedding = variance.ValueEmbedding(channels, model.energy_predictor)
-        self.decoder = Transformer(channels, model.decoder)
+        self.decoder = Transformer(channels, model.decoder, told["decoder"])
         initialise_xavier(self)
         self.generator = model.generator_config.build(channels)
+        # A voice of one speaker and language has none of what follows.
+        several = size > 0 or model.several_languages
+        self.conditioning = Conditioning(model, len(STATISTICS)) if several else None
+        self.generator_film = Film(size, channels) if told["generator"] else None
+        for film in self.modules():
+            if isinstance(film, Film):
+                film.reset()
         for name in STATISTICS:
             value = (statistics or {}).get(name, 1.0 if name.endswith("std") else 0.0)
             self.register_buffer(name, torch.tensor(value, dtype=torch.float32))
@@ -130,12 +147,23 @@ class JetsNetwork(nn.Module):
         self.register_buffer("mel_mean", torch.zeros(n_mel))
         self.register_buffer("mel_std", torch.ones(n_mel))
 
-    def encode(self, text: Tensor, text_mask: Tensor) -> Tensor:
-        """Encoder states (B, T_text, C) of token ids (B, T_text), zero in padding.
+    def encode(self, text: Tensor, text_mask: Tensor, roles: Roles) -> Encoded:
+        """Encoder states (B, T_text, C) of token ids (B, T_text), zero in padding, and who speaks.
 
         What holds for a whole utterance, such as who speaks, belongs to these states: all that follows sees them.
         """
-        return self.encoder(self.embedding(text), text_mask)
+        if self.conditioning is None:
+            return Encoded(self.encoder(self.embedding(text), text_mask))
+        hidden = self.encoder(self.conditioning.before_encoder(self.embedding(text), roles), text_mask)
+        return self.conditioning(hidden, text_mask, roles)
+
+    def scale(self, roles: Roles) -> tuple[Tensor, ...]:
+        """STATISTICS of those who speak: each () for the whole corpus, or (B, 1) for each one's own."""
+        table = None if self.conditioning is None else self.conditioning.speaker_statistics
+        if table is None:
+            return tuple(getattr(self, name) for name in STATISTICS)
+        chosen = table[:1] if roles.speakers is None else chosen_rows(table, roles.speakers)
+        return tuple(chosen.split(1, dim=1))
 
     def align(self, batch: Batch, hidden: Tensor, text_mask: Tensor, frame_mask: Tensor) -> Alignment:
         """Align encoder states (B, T_text, C) with a batch's recordings."""
@@ -146,82 +174,88 @@ class JetsNetwork(nn.Module):
         log_f0, energy = (variance.average_by_duration(values, durations) for values in (batch.log_f0, batch.energy))
         return Alignment(log_p_attn, path, durations, log_f0, energy)
 
-    def predict(self, hidden: Tensor, text_mask: Tensor) -> Predictions:
-        """Durations, pitch and energy from encoder states (B, T_text, C) alone."""
+    def predict(self, encoded: Encoded, text_mask: Tensor) -> Predictions:
+        """Durations, pitch and energy from encoder states alone."""
+        hidden, speaker = encoded.hidden, encoded.speaker
         mask = text_mask.unsqueeze(-1).to(hidden.dtype)
         for_pitch = hidden.detach() if self.pitch_stop_gradient else hidden
         for_energy = hidden.detach() if self.energy_stop_gradient else hidden
         return Predictions(
-            self.duration_predictor(hidden, mask),
-            self.pitch_predictor(for_pitch, mask),
-            self.energy_predictor(for_energy, mask),
+            self.duration_predictor(hidden, mask, speaker),
+            self.pitch_predictor(for_pitch, mask, speaker),
+            self.energy_predictor(for_energy, mask, speaker),
         )
 
     def decode(
-        self, hidden: Tensor, durations: Tensor, log_f0: Tensor, energy: Tensor, text_mask: Tensor, frame_mask: Tensor,
-        tempo: float | Tensor = 1.0,
+        self, encoded: Encoded, durations: Tensor, log_f0: Tensor, energy: Tensor, text_mask: Tensor,
+        frame_mask: Tensor, tempo: float | Tensor = 1.0,
     ) -> Tensor:  # fmt: skip
         """Decoder states (B, T, C): encoder states plus embedded pitch and energy, spread over the durations.
 
-        The only way from encoder states to frames, in training as in inference. All but `hidden` (B, T_text, C) are
+        The only way from encoder states to frames, in training as in inference. All but `encoded` are
         (B, T_text); frame_mask is (B, T). `tempo`, one number or (B, T_text), says how many times faster than the voice
         speaks `durations` are.
         """
         # Summed in float32: an autocast embedding must not round the residual stream.
-        adapted = hidden + self.energy_embedding(energy) + self.pitch_embedding(log_f0)
+        adapted = encoded.hidden + self.energy_embedding(energy) + self.pitch_embedding(log_f0)
         # Widths in frames shrink with the tempo, as the distances do: neighbours blend as they did in training.
         delta = self.upsampling_delta * tempo**2
         upsampled = variance.gaussian_upsample(adapted, durations, text_mask, frame_mask.shape[1], delta)
-        return self.decoder(upsampled * frame_mask.unsqueeze(-1), frame_mask)
+        states = self.decoder(upsampled * frame_mask.unsqueeze(-1), frame_mask, encoded.speaker)
+        if self.generator_film is not None and encoded.speaker is not None:
+            states = self.generator_film(states, encoded.speaker) * frame_mask.unsqueeze(-1)
+        return states
 
     def acoustic(self, batch: Batch) -> tuple[AcousticOutput, Tensor]:
         """Align a batch with its recordings; decoder states (B, T, C) with their durations, pitch and energy."""
         text_mask = length_mask(batch.text_lengths, batch.text.shape[1])
         frame_mask = length_mask(batch.frame_lengths, batch.mel.shape[1])
-        hidden = self.encode(batch.text, text_mask)
-        aligned = self.align(batch, hidden, text_mask, frame_mask)
-        predicted = self.predict(hidden, text_mask)
-        states = self.decode(hidden, aligned.durations, aligned.log_f0, aligned.energy, text_mask, frame_mask)
-        return AcousticOutput(text_mask, frame_mask, hidden, aligned, predicted), states
+        encoded = self.encode(batch.text, text_mask, batch.roles)
+        aligned = self.align(batch, encoded.hidden, text_mask, frame_mask)
+        predicted = self.predict(encoded, text_mask)
+        states = self.decode(encoded, aligned.durations, aligned.log_f0, aligned.energy, text_mask, frame_mask)
+        return AcousticOutput(text_mask, frame_mask, encoded.hidden, aligned, predicted), states
 
-    def read(self, text: Tensor, text_lengths: Tensor) -> tuple[Tensor, Predictions]:
-        """Encoder states (B, T_text, C) of token ids (B, T_text), and what is predicted from them."""
+    def read(self, text: Tensor, text_lengths: Tensor, roles: Roles) -> tuple[Encoded, Predictions]:
+        """Encoder states of token ids (B, T_text), and what is predicted from them."""
         text_mask = length_mask(text_lengths, text.shape[1])
-        hidden = self.encode(text, text_mask)
-        return hidden, self.predict(hidden, text_mask)
+        encoded = self.encode(text, text_mask, roles)
+        return encoded, self.predict(encoded, text_mask)
 
     def vary(
-        self, log_f0: Tensor, energy: Tensor, pitch_shift: float | Tensor, energy_scale: float | Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, log_f0: Tensor, energy: Tensor, pitch_shift: float | Tensor, energy_scale: float | Tensor, mask: Tensor,
+        roles: Roles,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Normalised log F0 and energy (B, T_text), moved by `pitch_shift` in log F0 and scaled by `energy_scale`."""
+        _, log_f0_std, energy_mean, energy_std = self.scale(roles)
         if isinstance(pitch_shift, Tensor) or pitch_shift != 0.0:
-            log_f0 = (log_f0 + pitch_shift / self.log_f0_std) * mask
+            log_f0 = (log_f0 + pitch_shift / log_f0_std) * mask
         if isinstance(energy_scale, Tensor) or energy_scale != 1.0:
-            plain = energy * self.energy_std + self.energy_mean
-            energy = (plain * energy_scale - self.energy_mean) / self.energy_std * mask
+            plain = energy * energy_std + energy_mean
+            energy = (plain * energy_scale - energy_mean) / energy_std * mask
         return log_f0, energy
 
     @torch.no_grad()
     def plan(
-        self, text: Tensor, text_lengths: Tensor, *, speed: float | Tensor = 1.0, pitch_shift: float | Tensor = 0.0,
-        energy_scale: float | Tensor = 1.0, durations: Tensor | None = None, log_f0: Tensor | None = None,
-        energy: Tensor | None = None,
+        self, text: Tensor, text_lengths: Tensor, *, roles: Roles = UNNAMED, speed: float | Tensor = 1.0,
+        pitch_shift: float | Tensor = 0.0, energy_scale: float | Tensor = 1.0, durations: Tensor | None = None,
+        log_f0: Tensor | None = None, energy: Tensor | None = None,
     ) -> InferenceOutput:  # fmt: skip
         """Everything of `infer` but the waveform, which is left empty (B, 0)."""
-        hidden, predicted = self.read(text, text_lengths)
+        encoded, predicted = self.read(text, text_lengths, roles)
         text_mask = length_mask(text_lengths, text.shape[1])
         if durations is None:
             durations = variance.durations_from_log(predicted.log_durations, text_mask)
         durations = variance.scale_durations(durations, speed)
         log_f0, energy = self.vary(
             predicted.log_f0 if log_f0 is None else log_f0, predicted.energy if energy is None else energy,
-            pitch_shift, energy_scale, text_mask,
+            pitch_shift, energy_scale, text_mask, roles,
         )  # fmt: skip
         frame_lengths = durations.sum(1)
         host_lengths = tuple(frame_lengths.tolist())  # the only time that the host waits
         frame_mask = length_mask(frame_lengths, max(host_lengths))
         tempo = speed.float() if isinstance(speed, Tensor) else speed
-        states = self.decode(hidden, durations, log_f0, energy, text_mask, frame_mask, tempo)
+        states = self.decode(encoded, durations, log_f0, energy, text_mask, frame_mask, tempo)
         nothing = states.new_zeros(len(text), 0)
         return InferenceOutput(nothing, frame_lengths, host_lengths, durations, log_f0, energy, states)
 
@@ -236,8 +270,9 @@ class JetsNetwork(nn.Module):
         """Speak token ids (B, T_text): the same for each utterance alone and in a batch.
 
         Controls: `speed` times the tempo; `pitch_shift` added to log F0 (natural log: semitones * ln 2 / 12);
-        `energy_scale` times the energy; these three are numbers, or one for each token (B, T_text). And, each
-        (B, T_text), `durations` in frames, normalised `log_f0` and `energy` in place of the predicted ones.
+        `energy_scale` times the energy; these three are numbers, or one for each token (B, T_text). `roles` (otherwise
+        the first speaker and language). And, each (B, T_text), `durations` in frames, normalised `log_f0` and `energy`
+        in place of the predicted ones.
         """
         output = self.plan(text, text_lengths, **controls)
         output.waveform = self.generate(output.decoder_states, output.host_frame_lengths)
@@ -251,4 +286,4 @@ class JetsNetwork(nn.Module):
         """
         output, _ = self.acoustic(batch)
         known = {name: getattr(output.aligned, name) for name in ("durations", "log_f0", "energy")}
-        return output, self.infer(batch.text, batch.text_lengths, **known)
+        return output, self.infer(batch.text, batch.text_lengths, roles=batch.roles, **known)

@@ -40,11 +40,13 @@ def speak_split(
     corpora = open_corpora(config)
     if corpora[0].tokens != load_tokens(expt_dir / TOKENS)["tokens"]:
         raise UserError(f"the corpus has other tokens than the voice in {expt_dir} knows: run stage 1 with its config")
-    table = UtteranceTable(corpora, split)
+    table = UtteranceTable(corpora, split, voice.script.cast)
     if len(table) == 0:
         raise UserError(f"the {split} split is empty: choose another one, or raise preprocess.{split}_size")
     statistics = {name: float(getattr(voice.network, name)) for name in STATISTICS}
     assembler = BatchAssembler(config.preprocess, statistics, voice.device)
+    if voice.network.conditioning is not None:
+        assembler.speaker_statistics = voice.network.conditioning.speaker_statistics
     recordings = SplitRecordings(corpora, split, folder)
     wanted = list(recordings.utterances)[:limit]
     frames = config.inference.max_batch_frames if voice.device.type == "cuda" else MAX_FRAMES_CPU
@@ -54,7 +56,7 @@ def speak_split(
             batch = assembler.read(table, plan)
             texts = table.texts(plan.indices)
             for item in _speak(voice, batch, texts, corpora[0].tokens, config, folder):
-                items[item.id] = replace(item, recording=recordings(item.id))
+                items[item.id] = recordings.named(replace(item, recording=recordings(item.id)))
             progress.update(len(plan.indices))
     source = {"experiment": expt_dir.resolve().name, "checkpoint": checkpoint.name, "split": split}
     return [items[key] for key in wanted], source
@@ -68,6 +70,7 @@ def _speak(
     free = voice.network.infer(
         batch.text,
         batch.text_lengths,
+        roles=batch.roles,
         speed=inference.speed,
         pitch_shift=voice.needed_semitones([inference.pitch_semitones])[0] * (math.log(2) / 12),
         energy_scale=10 ** (inference.energy_db / 20),

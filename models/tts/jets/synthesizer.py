@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from config.schema import InferenceConfig
+from models.tts.jets.conditioning import Roles
 from models.tts.jets.config import JetsConfig
 from models.tts.jets.gpu_inference import GpuNetwork
 from models.tts.jets.network import InferenceOutput, JetsNetwork
 from models.tts.pieces import FrameGenerator, padded
 from models.tts.voice import Voice
 from models.vocoders.convolutions import fold_weight_norm
+from processors.cast import Cast
 from processors.script import Line
 from processors.text.frontend import TextFrontEnd
+from processors.text.languages import FrontEnds
 
 
 class Synthesizer(Voice):
@@ -28,10 +32,14 @@ class Synthesizer(Voice):
     config: JetsConfig
 
     def __init__(
-        self, network: JetsNetwork, frontend: TextFrontEnd, tokens: list[str], config: JetsConfig, device: torch.device
-    ) -> None:
-        """Take over a network, whose weight normalisation is folded for good; `tokens` is the table of its ids."""
-        super().__init__(network, frontend, tokens, config, device)
+        self, network: JetsNetwork, frontend: TextFrontEnd, tokens: list[str], config: JetsConfig,
+        device: torch.device, cast: Cast | None = None, frontends: FrontEnds | None = None,
+    ) -> None:  # fmt: skip
+        """Take over a network, whose weight normalisation is folded for good; the rest is as in `Voice`."""
+        super().__init__(network, frontend, tokens, config, device, cast, frontends)
+        own = None if network.conditioning is None else network.conditioning.speaker_statistics
+        if own is not None:
+            self.script.speaker_f0 = dict(zip(self.script.cast.speakers, own[:, 0].exp().tolist()))
         fold_weight_norm(network)
         self.batches_generator = device.type == "cuda"
         # The network itself stays as it is, for those who measure it.
@@ -40,9 +48,10 @@ class Synthesizer(Voice):
             self.speaking = GpuNetwork(network, self.half, config.inference.cuda_graphs)
 
     @staticmethod
-    def build(config: JetsConfig, n_tokens: int) -> JetsNetwork:
+    def build(config: JetsConfig, n_tokens: int, cast: Cast) -> JetsNetwork:
         """The network of a config, with random weights."""
-        return JetsNetwork(config.model, n_tokens, config.preprocess.n_mel)
+        model = config.model.counted(len(cast.speakers), len(cast.languages))
+        return JetsNetwork(model, n_tokens, config.preprocess.n_mel)
 
     @property
     def mean_f0(self) -> float:
@@ -70,10 +79,32 @@ class Synthesizer(Voice):
         return self.speaking.plan(
             text,
             lengths,
+            roles=self.roles(lines),
             speed=speed,
             pitch_shift=semitones * (math.log(2) / 12),
             energy_scale=10 ** (settings.energy_db / 20),
         )
+
+    def roles(self, lines: list[Line]) -> Roles:
+        """Who speaks each of the lines, and in which language each token is."""
+        conditioning, cast = self.network.conditioning, self.script.cast
+        if conditioning is None:
+            return Roles()
+        names = [line.prosody[0].speaker for line in lines]
+        speakers = languages = vectors = None
+        if conditioning.speakers is not None:
+            shares = [cast.shares(name) for name in names]
+            # Whole speakers by their number, as in training.
+            mixed = any(1.0 not in row for row in shares)
+            rows = conditioning.speakers.num_embeddings
+            numbers = [[*row, *[0.0] * (rows - len(row))] if mixed else row.index(1.0) for row in shares]
+            speakers = torch.tensor(numbers).to(self.device)
+        if conditioning.languages is not None or conditioning.token_languages is not None:
+            tokens = [[cast.number(p.language) for p in line.prosody] for line in lines]
+            languages = padded(tokens, 0, torch.long, self.device)
+        if conditioning.vector_size:
+            vectors = torch.from_numpy(np.stack([cast.vector(name) for name in names])).to(self.device)
+        return Roles(speakers, languages, vectors)
 
     def generate(self, states: Tensor, frame_lengths: Sequence[int]) -> Tensor:
         """Waveforms (B, T * hop_size) of decoder states (B, T, C), each as if alone and zero behind its end."""

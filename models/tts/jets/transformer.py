@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.kernels.time_conv import TimeConv1d
+from models.tts.jets.conditioning import Film
 from models.tts.jets.config import TransformerConfig
 
 LAYER_NORM_EPS = 1e-12
@@ -73,36 +74,41 @@ class ConvFeedForward(nn.Module):
 class TransformerBlock(nn.Module):
     """Self-attention, then the conv feed-forward, each behind a layer norm and around a residual."""
 
-    def __init__(self, channels: int, config: TransformerConfig) -> None:
+    def __init__(self, channels: int, config: TransformerConfig, condition: int = 0) -> None:
         super().__init__()
+        self.films = nn.ModuleList(Film(condition, channels) for _ in range(2 if condition else 0))
         self.attention_norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
         self.attention = SelfAttention(channels, config.heads, config.attention_dropout)
         self.ffn_norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
         self.ffn = ConvFeedForward(channels, config.ffn_channels, config.ffn_kernel_size, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, mask: Tensor, key_mask: Tensor) -> Tensor:
-        """Transform x (B, T, C) inside mask (B, T, 1); key_mask is (B, 1, 1, T)."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), key_mask))
-        return x + self.dropout(self.ffn(self.ffn_norm(x), mask))
+    def forward(self, x: Tensor, mask: Tensor, key_mask: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """Transform x (B, T, C) inside mask (B, T, 1); key_mask is (B, 1, 1, T), speaker (B, 1, S)."""
+        x = x + self.dropout(self.attention(self._told(0, self.attention_norm(x), speaker), key_mask))
+        return x + self.dropout(self.ffn(self._told(1, self.ffn_norm(x), speaker), mask))
+
+    def _told(self, film: int, x: Tensor, speaker: Tensor | None) -> Tensor:
+        return x if speaker is None or not self.films else self.films[film](x, speaker)
 
 
 class Transformer(nn.Module):
     """Positional encoding, blocks and a final layer norm."""
 
-    def __init__(self, channels: int, config: TransformerConfig) -> None:
+    def __init__(self, channels: int, config: TransformerConfig, condition: int = 0) -> None:
+        """`condition` is the width of what tells every block who speaks; 0: nobody does."""
         super().__init__()
         self.position = ScaledPositionalEncoding(channels, config.positional_dropout)
-        self.blocks = nn.ModuleList(TransformerBlock(channels, config) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(TransformerBlock(channels, config, condition) for _ in range(config.layers))
         self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Transform x (B, T, C) inside the boolean mask (B, T); zero in padding."""
+    def forward(self, x: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """Transform x (B, T, C) inside the boolean mask (B, T), speaker (B, 1, S); zero in padding."""
         key_mask = mask[:, None, None, :]
         x = self.position(x)
         keep = mask.unsqueeze(-1).to(x.dtype)
         for block in self.blocks:
-            x = block(x, keep, key_mask)
+            x = block(x, keep, key_mask, speaker)
         return self.norm(x) * keep
 
 

@@ -81,7 +81,7 @@ class Validation:
         rate, hop_size, spectra = self.assembler.sample_rate, self.table.hop_size, self.assembler.spectra
         output, copied = network.copy(batch)
         aligned, hat = output.aligned, output.predicted
-        free = network.infer(batch.text, batch.text_lengths)
+        free = network.infer(batch.text, batch.text_lengths, roles=batch.roles)
         waveforms = {"recording": batch.audio, "speech": free.waveform, "copy": copied.waveform[:, : frames * hop_size]}
         (name,), (text,) = self.table.ids(plan.indices), self.table.texts(plan.indices)
         for kind, waveform in waveforms.items():
@@ -100,7 +100,7 @@ class Validation:
         # As many frames as at inference, where a token can get none.
         predicted = free.durations[0, :count].float().cpu().numpy()
         log.image(f"{name}/durations", plots.token_curves(durations, predicted, letters, "frames", bars=True), step)
-        mean, deviation = float(network.log_f0_mean), float(network.log_f0_std)
+        mean, deviation = (float(value.flatten()[0]) for value in network.scale(batch.roles)[:2])
         for kind, target, guess, label, to_plain in (
             ("pitch", aligned.log_f0, hat.log_f0, "F0 in Hz", lambda x: np.exp(x * deviation + mean)),
             ("energy", aligned.energy, hat.energy, "energy, normalised", lambda x: x),

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.kernels import exporting
 from models.kernels.time_conv import TimeConv1d
+from models.tts.jets.conditioning import Film
 from models.tts.jets.config import PredictorConfig, VarianceConfig
 from models.tts.jets.transformer import LAYER_NORM_EPS
 
@@ -29,16 +30,20 @@ class PredictorLayer(nn.Module):
 class VariancePredictor(nn.Module):
     """One value per token from the encoder states."""
 
-    def __init__(self, in_channels: int, config: PredictorConfig) -> None:
+    def __init__(self, in_channels: int, config: PredictorConfig, condition: int = 0) -> None:
+        """`condition` is the width of what tells it who speaks; 0: nobody does."""
         super().__init__()
+        self.film = Film(condition, in_channels) if condition else None
         widths = [in_channels] + [config.channels] * config.layers
         self.layers = nn.ModuleList(
             PredictorLayer(a, b, config.kernel_size, config.dropout) for a, b in zip(widths, widths[1:])
         )
         self.out = nn.Linear(config.channels, 1)
 
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """Values (B, T_text) for hidden (B, T_text, C) inside mask (B, T_text, 1), zero in padding."""
+        if self.film is not None and speaker is not None:
+            hidden = self.film(hidden, speaker)
         for layer in self.layers:
             hidden = layer(hidden, mask)
         return self.out(hidden).float().squeeze(-1) * mask.squeeze(-1).float()

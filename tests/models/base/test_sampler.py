@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, LengthSampler
+from models.base.sampler import FRAME_MULTIPLE, TEXT_MULTIPLE, LengthSampler, balance
 from utils.errors import UserError
 
 
@@ -86,3 +86,49 @@ def test_a_corpus_smaller_than_a_batch_is_repeated_in_it() -> None:
     one = LengthSampler(np.array([10, 20, 30]), np.array([2, 3, 4]), ["a", "b", "c"], 8)
     plan = one.next()
     assert len(plan.indices) == 8 and set(plan.indices) == {0, 1, 2}
+
+
+LANGUAGES = np.repeat(["en", "de"], [300, 200])
+SPEAKERS = np.repeat(["a", "b", "c"], [300, 150, 50])
+
+
+@pytest.mark.parametrize(
+    ("temperature", "expected"), [(1, (0.6, 0.3, 0.1)), (2, None), (1e9, (0.5, 0.25, 0.25))], ids=str
+)
+def test_a_temperature_evens_out_languages_and_their_speakers(temperature: float, expected: tuple | None) -> None:
+    frames = np.full(500, 100)
+    once = np.ones(500)
+    often = balance(frames, once, (LANGUAGES, SPEAKERS), temperature)
+    shares = [(once if often is None else often)[SPEAKERS == name].sum() / 500 for name in "abc"]
+    if expected is None:
+        de = 200**0.5 / (300**0.5 + 200**0.5)
+        b = 150**0.5 / (150**0.5 + 50**0.5)
+        expected = (1 - de, de * b, de * (1 - b))
+    assert shares == pytest.approx(expected, rel=1e-6)
+    heavier = balance(frames, np.where(SPEAKERS == "c", 4.0, 1.0), (LANGUAGES, SPEAKERS), temperature)
+    assert heavier[SPEAKERS == "c"][0] / heavier[0] == pytest.approx(4 * shares[2] / 50 / (shares[0] / 300), rel=1e-6)
+
+
+def test_balanced_passes_are_even_and_resume_anywhere() -> None:
+    def new() -> LengthSampler:
+        often = balance(np.full(500, 100), np.ones(500), (LANGUAGES, SPEAKERS), 1e9)
+        return sampler(often=often, max_batch_frames=20000)
+
+    one = new()
+    assert balance(one.frames, np.full(500, 2.0), (LANGUAGES, SPEAKERS), 1) is None
+    assert balance(one.frames, np.ones(500), (np.full(500, "en"), np.full(500, "a")), 4) is None
+    counts = np.zeros(500)
+    for number in range(12):
+        present = np.concatenate([plan.indices for plan in one.plan_pass(number)])
+        counts += np.bincount(one._present(number), minlength=500)
+        assert 450 < len(present) < 570  # passes are about as long as without
+    assert np.abs(counts - 12 * one.often).max() <= 1  # nobody is forgotten for long
+    expected = indices(new(), 60)
+    for stop in (1, 31, 59):
+        first, second = new(), new()
+        indices(first, stop)
+        second.load_state_dict(first.state_dict())
+        assert indices(second, 60 - stop) == expected[stop:]
+    other = sampler()
+    other.load_state_dict(first.state_dict())  # another balance cuts batches differently
+    assert other.position == 0 and other.pass_index == first.pass_index + 1

@@ -23,7 +23,8 @@ EVEN = np.full(5, 0.35)
 @pytest.fixture(scope="session")
 def config() -> ExperimentConfig:
     """The defaults, with few resamplings and no networks."""
-    quick = ["evaluate.dnsmos=false", "evaluate.distillmos=false", "evaluate.bootstrap_samples=500"]
+    networks = [f"evaluate.{name}=false" for name in ("dnsmos", "distillmos", "speaker_similarity")]
+    quick = [*networks, "evaluate.bootstrap_samples=500"]
     return load_config(PROJECT_ROOT / "config/jets.json", quick)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
@@ -111,6 +112,16 @@ def test_samples_and_lengths_that_are_refused(tmp_path: Path, preprocess: Prepro
         assert found == kind
         reasons.append(reason)
     assert "3 samples" in reasons[0] and reasons[8] == "its level, -80.0 dBFS, lies below silence_level_db (-55)"
+
+
+def test_mp3_whose_length_is_an_estimate(tmp_path: Path, preprocess: PreprocessConfig) -> None:
+    """Streams of a constant rate have no table of their frames, and a tag at the end counts as sound."""
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, voice(2.0), RATE, format="MP3", bitrate_mode="CONSTANT", compression_level=0.5)
+    content = re.sub(b"Info|Xing", bytes(4), path.read_bytes(), count=1)
+    for extra in (b"", b"TAG" + bytes(125)):
+        path.write_bytes(content + extra)
+        assert abs(len(audio.load_recording(path, preprocess)) / RATE - 2) < 0.15
 
 
 @pytest.mark.parametrize("length", [0, 0x7FFFFFF0, 0xFFFFFFFF])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from processors.text import espeak
-from processors.text.frontend import TextFrontEnd
+from processors.text.arpabet import arpabet_to_ipa
+from processors.text.frontend import TextFrontEnd, espeak_release
+from processors.text.languages import FrontEnds
 from processors.text.normalise import LANGUAGES, OTHER, normalise
 from processors.text.tokens import PUNCTUATION
 from utils.errors import UserError
@@ -74,3 +77,54 @@ def test_german(written: str, spoken: str) -> None:
 def test_other_languages_keep_their_signs_and_digits() -> None:
     assert normalise("Het kost 25,50 euro – «echt» (ja)!", language=OTHER) == "Het kost 25,50 euro - echt, ja!"
     assert normalise("日本、東京。", language=OTHER) == "日本, 東京."
+
+
+def preprocess(language: str, lexicon: Path | None = None, extractor: str = "ipa") -> SimpleNamespace:
+    path = None if lexicon is None else str(lexicon)
+    return SimpleNamespace(phone_extractor=extractor, language=language, lexicon_path=path)
+
+
+def test_a_lexicon_reads_a_language_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words with IPA, in any script, and no espeak-ng at all."""
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    monkeypatch.setattr(espeak, "_library", None)
+    lexicon = tmp_path / "de.txt"
+    lexicon.write_text("Grüße ɡʁyːsə  # a comment\nwelt v ɛ l t\nmoin M OY1 N\nмир mʲir\n", encoding="utf-8")
+    reader = TextFrontEnd.from_config(preprocess("de", lexicon))
+    assert reader.phonemise("Grüße, „Welt“!") == ["^", *"ɡʁyːsə", ",", " ", *"vɛlt", "!", "$"]
+    assert reader.phonemise("Moin мир")[1:-1] == [*arpabet_to_ipa(["M", "OY1", "N"]), " ", *"mʲir"]
+    assert reader.left_out("Grüße aus der Welt") == ["aus", "der"]
+    with pytest.raises(TextError, match="nothing that can be spoken"):
+        reader.phonemise("Hallo")
+    assert pickle.loads(pickle.dumps(reader)).phonemise("Welt") == reader.phonemise("Welt")
+    for line, message in (
+        ("haus HH Q", "or IPA as in `haus"),
+        ("h4us h", "letters"),
+    ):
+        lexicon.write_text(f"{line}\n", encoding="utf-8")
+        with pytest.raises(UserError, match=message):
+            TextFrontEnd.from_config(preprocess("de", lexicon))
+    with pytest.raises(UserError, match="espeakng-loader"):
+        TextFrontEnd.from_config(preprocess("de"))
+
+
+@installed
+def test_a_lexicon_goes_before_espeak(tmp_path: Path) -> None:
+    lexicon = tmp_path / "de.txt"
+    lexicon.write_text("haus h o s\n", encoding="utf-8")
+    reader = TextFrontEnd.from_config(preprocess("de", lexicon, "espeak"))
+    assert reader.phonemise("Haus und Maus") == ["^", *"hos", " ", *front_end("de").phonemise("und Maus")[1:]]
+    plain = TextFrontEnd.from_config(preprocess("de"))
+    assert plain.phonemise("Haus") == front_end("de").phonemise("Haus")
+
+
+@installed
+def test_another_release_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    release = espeak.release()
+    assert release[0].isdigit() and espeak_release(preprocess("de")) == release
+    assert espeak_release(preprocess("en-us")) == ""
+    for stored, told in ((release, 0), ("1.48.03", 1), ("", 0)):
+        caplog.clear()
+        readers = FrontEnds(preprocess, "en-us", stored)
+        readers("de"), readers("nl"), readers("de")
+        assert [record.message.count(stored) for record in caplog.records] == [1] * told

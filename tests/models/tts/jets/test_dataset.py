@@ -114,7 +114,7 @@ def test_state_continues_after_the_last_batch_taken(make_batches, on_device: boo
 
 
 def test_datasets_are_concatenated_with_joint_statistics(config, tiny_corpus, tiny_overrides, corpus_writer) -> None:
-    corpus_writer(tiny_corpus.parent / "more", config.preprocess, [30, 40, 24], ["train", "train", "valid"], seed=5)
+    corpus_writer(tiny_corpus.parent / "more", config.preprocess, [30, 40], ["train", "train"], seed=5)
     both = load_config(CONFIG, [*tiny_overrides, 'dataset=["tiny", "more"]', 'dataset_path.more="x"'])
     corpora = open_corpora(both)
     table = UtteranceTable(corpora, "train")
@@ -129,12 +129,40 @@ def test_datasets_are_concatenated_with_joint_statistics(config, tiny_corpus, ti
     assert log_f0.shape == (40,)
     u = corpora[1].split("train")[1]
     np.testing.assert_array_equal(audio.reshape(-1), corpora[1].arrays(u.row)[0])
-    assert table.ids(np.array([15, 0])) == [u.id, "utt0-000"] and table.texts(np.array([15])) == [u.text]
+    assert table.ids(np.array([15, 0])) == [f"more/{u.id}", "tiny/utt0-000"] and table.texts(np.array([15])) == [u.text]
     for index in (0, 13, 14, 15):
         start, count = table.text_offset[index], table.tokens[index]
         corpus, number = corpora[table.corpus_index[index]], table.rows[index]
         phones = tuple(corpus.tokens[token] for token in table.text[start : start + count])
         assert phones == corpus.utterances[number].phones
+
+
+def test_weights_and_languages_of_corpora_decide_how_often_each_is_heard(
+    config, tiny_corpus, tiny_overrides, corpus_writer
+) -> None:
+    assert UtteranceTable(open_corpora(config), "train").appearances(config) is None
+    more = ['dataset=["tiny", "more"]', 'dataset_path.more="x"', 'corpora.more.language="de"']
+    both = load_config(CONFIG, [*tiny_overrides, *more, "corpora.more.weight=3"])
+    corpus_writer(tiny_corpus.parent / "more", both.preprocess_of("more"), [30, 40], ["train", "train"], seed=5)
+    table = UtteranceTable(open_corpora(both), "train")
+    often = table.appearances(both)
+    assert often[table.corpus_index == 1] == pytest.approx(3 * often[0]) and often @ table.frames == pytest.approx(
+        table.frames.sum()
+    )
+
+
+def test_texts_that_one_corpus_holds_out_are_no_others_training(
+    config, tiny_corpus, tiny_overrides, corpus_writer
+) -> None:
+    more = load_config(CONFIG, [*tiny_overrides, 'dataset=["tiny", "more"]', 'dataset_path.more="x"'])
+    corpus_writer(tiny_corpus.parent / "more", config.preprocess, [30, 40, 50], ["test", "train", "train"])
+    (tiny, other) = corpora = open_corpora(more)
+    held_out = {text.lower() for c in corpora for name in ("valid", "test") for text in c.strings("text", c.rows(name))}
+    table = UtteranceTable(corpora, "train")
+    kept = set(table.texts(np.arange(len(table))))
+    everything = {text for c in corpora for text in c.strings("text", c.rows("train"))}
+    assert kept == {text for text in everything if text.lower() not in held_out} != everything
+    assert len(UtteranceTable(corpora, "test")) == len(tiny.rows("test")) + 1
 
 
 def test_datasets_that_do_not_fit_together_are_refused(config, tiny_corpus, tiny_overrides, corpus_writer) -> None:

@@ -24,7 +24,10 @@ from processors.text.tokens import ipa_tokens, save_tokens
 from utils.errors import UserError
 from utils.files import PROJECT_ROOT
 
-QUICK = ["evaluate.dnsmos=false", "evaluate.distillmos=false", "evaluate.bootstrap_samples=200"]
+QUICK = [
+    *(f"evaluate.{name}=false" for name in ("dnsmos", "distillmos", "speaker_similarity")),
+    "evaluate.bootstrap_samples=200",
+]
 
 
 @pytest.fixture
@@ -56,6 +59,19 @@ def test_the_split_is_spoken_with_its_alignments(experiment, tmp_path):
         assert alignment.log_p_attn.shape == (frames, len(alignment.tokens)) and len(alignment.path) == frames
         assert (np.diff(alignment.path) >= 0).all() and alignment.path[-1] == len(alignment.tokens) - 1
         np.testing.assert_allclose(np.exp(alignment.log_p_attn).sum(1), 1, atol=1e-5)
+
+
+def test_equal_ids_of_two_corpora_are_kept_apart(experiment, tiny_corpus, corpus_writer, tmp_path):
+    more = ['dataset=["tiny","more"]', 'dataset_path.more="x"', 'corpora.more.language="de"']
+    config = load_experiment_config(experiment, more)
+    splits = ["train"] * 14 + ["valid"] * 2
+    corpus_writer(tiny_corpus.parent / "more", config.preprocess_of("more"), [20] * 14 + [24, 26], splits)
+    items, _ = speak_split(config, experiment, "valid", tmp_path / "out")
+    assert [item.id for item in items] == [f"{name}/utt0-0{n}" for name in ("tiny", "more") for n in (14, 15)]
+    lengths = [soundfile.info(item.recording).frames // 256 for item in items]
+    assert lengths == [22, 28, 24, 26] and {item.speaker for item in items} == {"a"}
+    run_evaluation(config, tmp_path / "judged", "valid", wavs=tmp_path / "out/synthesis")
+    assert [record.id for record in read_report(tmp_path / "judged")[0].utterances] == [item.id for item in items]
 
 
 def test_report_of_a_voice(experiment, tmp_path):

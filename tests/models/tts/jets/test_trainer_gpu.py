@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,18 @@ def train(tiny_corpus, tiny_overrides):
     return run
 
 
-def test_a_replayed_step_is_an_eager_step(train, monkeypatch) -> None:
+@pytest.fixture(params=["one speaker", "several"])
+def speakers(request, tiny_corpus, tiny_overrides, corpus_writer):
+    """The corpus of one speaker, or another one of three in two languages."""
+    if request.param == "several":
+        shutil.rmtree(tiny_corpus)
+        who = (("anna", "en-us", 220.0), ("ben", "de", 110.0), ("karl", "en-us", 90.0))
+        config = load_config(CONFIG, tiny_overrides)
+        splits = ["train"] * 15 + ["valid"] * 2
+        corpus_writer(tiny_corpus, config.preprocess, [3, *range(20, 36)], splits, who=who)
+
+
+def test_a_replayed_step_is_an_eager_step(train, monkeypatch, speakers) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     train("voice", "train.precision=fp32", "train.max_epoch=1", kind=ComparingTrainer)
     assert len(train.trainer.differences) > 0 and max(train.trainer.differences) < 1e-2
@@ -102,7 +114,7 @@ def test_every_precision_trains_and_resumes(train, precision: str, graphs: str) 
 
 
 @pytest.mark.parametrize("place", ["always", "never"])
-def test_a_step_never_waits_for_the_device(train, place: str) -> None:
+def test_a_step_never_waits_for_the_device(train, place: str, speakers) -> None:
     train("voice", f"train.corpus_on_device={place}", "train.log_interval=4", "train.max_epoch=4",
           "train.valid_interval=1000", kind=CheckedTrainer)  # fmt: skip
 

@@ -49,7 +49,7 @@ def test_export_again_replaces_and_the_users_lexicon_travels(tmp_path: Path) -> 
     assert all("against PyTorch" in line for line in told[:2])
     assert (tmp_path / "voice" / "voice.onnx").stat().st_size > 10_000
     assert (tmp_path / "voice" / "notes.txt").read_text() == "mine"
-    assert (tmp_path / "voice" / "lexicon.txt").read_text() == "gnu G N UW1\n"
+    assert (tmp_path / "voice" / "own_lexicon.txt").read_text() == "gnu G N UW1\n"
 
 
 def test_what_is_refused_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from processors.onnx_voice import OnnxVoice
 from processors.text.tokens import END, START
 
 Exported = Callable[..., tuple[Path, Path]]
@@ -34,6 +35,21 @@ def test_piper_speaks(folder: Path) -> None:
         # Piper reads the durations of its phonemes from the second output.
         assert [a.phoneme for a in chunk.phoneme_alignments] == [START, *phonemes, END]
         assert sum(a.num_samples for a in chunk.phoneme_alignments) == len(chunk.audio_float_array)
+
+
+def test_sherpa_onnx_2_reads_english_by_our_lexicon(exported: Exported) -> None:
+    sherpa = pytest.importorskip("sherpa_onnx", reason="sherpa-onnx (optional) is not installed")
+    if int(sherpa.__version__.split(".")[0]) < 2:
+        pytest.skip("sherpa-onnx 1 reads texts by espeak-ng")
+    folder = exported("istft", "ipa")[1]
+    names = {"tokens": "lexicon_tokens.txt", "lexicon": "lexicon.txt"}
+    paths = {key: str(folder / name) for key, name in names.items()}
+    vits = sherpa.OfflineTtsVitsModelConfig(str(folder / "voice.onnx"), **paths)
+    config = sherpa.OfflineTtsConfig(model=sherpa.OfflineTtsModelConfig(vits=vits), silence_scale=1.0)
+    assert config.validate()
+    spoken = np.array(sherpa.OfflineTts(config).generate("Hello there, this is a test.").samples)
+    wanted = OnnxVoice(folder).tts("Hello there, this is a test.")[0]
+    assert abs(len(spoken) - len(wanted)) <= 256 and np.abs(spoken).max() > 0
 
 
 def test_sherpa_onnx_speaks(folder: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from preprocessors.features import SourceRow, grouped
-from preprocessors.ljspeech import read_ljspeech
+from models.registry import load_config
+from preprocessors.features import SourceRow, grouped, with_keys
+from preprocessors.readers import layouts
 from utils.errors import UserError
 
 
@@ -22,7 +23,7 @@ def corpus(folder: Path, metadata: bytes | str, recordings: tuple[str, ...] = ("
 
 def read_corpus(folder: Path, name: str) -> tuple[list[SourceRow], list[SourceRow]]:
     """Good rows and others."""
-    rows = list(read_ljspeech(folder, name))
+    rows = list(layouts.read_corpus(folder, name))
     return [row for row in rows if not row.kind], [row for row in rows if row.kind]
 
 
@@ -78,6 +79,15 @@ def test_bad_lines_are_skipped_with_a_reason(tmp_path: Path, line: bytes, name: 
     assert len(skipped) == 1
     assert (skipped[0].id, skipped[0].kind) == (name, kind)
     assert words in skipped[0].reason
+
+
+def test_what_has_gone(tmp_path: Path) -> None:
+    folder = corpus(tmp_path, "gone|x\na|x", ("gone.wav", "a.wav"))
+    rows = list(layouts.read_corpus(folder, "voice"))
+    (folder / "wavs/gone.wav").unlink()
+    rows = with_keys(rows, load_config(PROJECT_ROOT / "config/jets.json").preprocess)
+    assert [row.kind for row in rows] == ["missing audio", ""]
+    assert [bool(row.key) for row in rows] == [False, True]
 
 
 def test_a_row_more_or_less_moves_no_other_groups_borders() -> None:
