@@ -10,6 +10,7 @@ from models.registry import load_config
 from preprocessors.features import SourceRow, grouped, with_keys
 from preprocessors.readers import layouts
 from utils.errors import UserError
+from utils.files import PROJECT_ROOT
 
 
 def corpus(folder: Path, metadata: bytes | str, recordings: tuple[str, ...] = ("a.wav", "b.flac", "c.OGG")) -> Path:
@@ -45,7 +46,7 @@ def read_corpus(folder: Path, name: str) -> tuple[list[SourceRow], list[SourceRo
 def test_rows(tmp_path: Path, lines: str, recordings: list[str], kept: list[str]) -> None:
     found, skipped = read_corpus(corpus(tmp_path, lines, tuple(recordings)), "voice")
     assert [f"{row.id} {row.text} {row.audio.name}" for row in found] == kept and skipped == []
-    assert {row.speaker for row in found} == {"voice"}
+    assert {row.speaker for row in found} == {""}
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

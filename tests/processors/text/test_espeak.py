@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from processors.text.arpabet import arpabet_to_ipa
 from processors.text.frontend import TextFrontEnd, espeak_release
 from processors.text.languages import FrontEnds
 from processors.text.normalise import LANGUAGES, OTHER, normalise
+from processors.text.text_error import TextError
 from processors.text.tokens import PUNCTUATION
 from utils.errors import UserError
 
