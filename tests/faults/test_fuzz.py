@@ -73,7 +73,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "corpus/metadata.csv": "a-1|Dr. Hall paid $5.|Doctor Hall paid.\na-2|Two.|\nä|Three.|\n../b|Out.|\n",
         "corpus2/metadata.list": "wavs/a-1.wav|anna|EN|One.\nwavs/a-2.flac|bert|DE|Zwei.\n/etc/passwd|bert|DE|Drei.\n",
         "corpus3/transcript.txt": "wavs/a-1.wav|1.|One.|1.5\nwavs/ä.wav|Two.|Two.|2\n",
-        "corpus4/metadata.jsonl": '{"file_name": "wavs/a-1.wav", "text": "One.", "speaker": 3}\n{"file_name": "../x"}\n',
+        "corpus4/metadata.jsonl": '{"file_name": "wavs/a-1.wav", "text": "One.", "speaker": 3}\n{"file_name": "../"}\n',
         "corpus5/validated.tsv": 'client_id\tpath\tsentence\nab\ta-1.wav\t"One ""and"" a half."\ncd\t../a.wav\tOut.\n',
         "corpus6/metadata.csv": 'file_name,text,language\nwavs/a-1.wav,"One, two.",en\nwavs/a-1.wav,"Th\nree.",de\n',
         "lexicon.txt": "kyoto K IY0 OW1 T OW0\n# comment\nvtt = virtual table top\no'brien OW0 B R AY1 AH0 N\n",
