@@ -6,17 +6,17 @@ import re
 import unicodedata
 
 from processors.text.characters import plain_characters
-from processors.text.number_words import cardinal, digits, ordinal_of, roman_value
+from processors.text.normalise import ENGLISH
+from processors.text.number_words import any_year, cardinal, digits, ordinal_of, roman_value
 from processors.text.pronounce import spell
-from processors.text.written import clock, codes, dates, electronic, measures, money, numbers, places
+from processors.text.written import dates
 from processors.text.written.cues import spoken
-from processors.text.written.scan import Scan, Written
+from processors.text.written.scan import Scan
 
-# Kinds that are read by the classes of written things.
-_CLASSES: dict[str, list[Written]] = {
-    "time": [*clock.CLASSES, *numbers.CLASSES], "duration": [*clock.CLASSES, *measures.CLASSES],
-    "fraction": numbers.CLASSES, "currency": money.CLASSES, "unit": measures.CLASSES,
-    "measure": measures.CLASSES, "address": [*places.CLASSES, *codes.CLASSES], "net": electronic.CLASSES,
+# Kinds that are read by the classes of written things, and what these call them.
+_CLASSES = {
+    "time": "time ratio", "duration": "time duration measure", "fraction": "fraction", "currency": "money",
+    "unit": "measure", "measure": "measure", "address": "address telephone digits code", "net": "electronic",
 }  # fmt: skip
 _SPELT = frozenset(("characters", "spell-out", "verbatim"))
 KINDS = (*sorted(_SPELT), "digits", "cardinal", "number", "ordinal", "date", "telephone", "name", *_CLASSES)
@@ -67,9 +67,9 @@ def speak_as(kind: str, text: str, format: str | None = None, detail: str | None
 
 def _by_classes(kind: str, text: str) -> str | None:
     """What the first class that knows the whole text says."""
-    for _, pattern, speak in _CLASSES.get(kind, []):
-        match = pattern.fullmatch(text)
-        if match and (said := speak(match, Scan(text))):
+    for one in ENGLISH.classes if kind in _CLASSES else ():
+        match = one.pattern.fullmatch(text) if one.kind in _CLASSES[kind].split() else None
+        if match and (said := one.speak(match, Scan(text))):
             return said
     return None
 
@@ -138,7 +138,7 @@ def _date(text: str, order: str | None) -> str:
     if "y" in fields:
         if len(fields["y"]) > 4:
             raise ValueError(f"'{_short(fields['y'])}' is no year of at most four digits")
-        year = dates.any_year(fields["y"] if len(fields["y"]) == 2 else fields["y"].lstrip("0") or "0")
+        year = any_year(fields["y"] if len(fields["y"]) == 2 else fields["y"].lstrip("0") or "0")
         said = f"{said}, {year}" if said else year
     return said
 

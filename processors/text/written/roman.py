@@ -6,15 +6,12 @@ import re
 
 from processors.text.number_words import cardinal, ordinal, roman_value
 from processors.text.written.cues import follows, said_before, words
-from processors.text.written.scan import Scan, Written
+from processors.text.written.scan import Scan
 
 # Words behind which a numeral counts -> whether a single letter behind them is a letter.
 _COUNTED = {word.rstrip("*"): word.endswith("*") for word in words("counted.txt")}
 # ... and behind which a single small letter counts, too: "Act i".
 _SMALL_COUNTED = frozenset("chapter part scene book section volume act canto".split())
-_NUMERAL = re.compile(r"(?<![\w'.&-])(?<!- )([IVXLCDM]{1,15})\b(?!'(?!s\b)|&|-(?![a-z])|\.\w)(\.?)")
-_SMALL = re.compile(r"(?<![\w'.&-])([ivx]{1,6})\b(?!['&-]|\.\w)")
-_GREAT_WAR = re.compile(r"\bWW ?(II|I|[12])\b")
 # A letter behind these and a name is the initial of a surname, or "I" the pronoun: kings are no misters.
 _PRIVATE = re.compile(
     r"\b(?:Mister|Missus|Miz|Miss|Doctor|Professor|Uncle|Aunt|(?:^|(?<=[.!?] ))[Cc]ousin|(?:[Mm]y|[Oo]ur) "
@@ -28,42 +25,40 @@ _MORE = re.compile(r"(?:,? (?:and|or|to) |, | ?[-–] ?)[IVX]+\b")
 _FULL_NAME = re.compile(r"\b[A-Z][a-z'.-]+ (?!(?:The|And|Of|In|A)\b)[A-Z][a-z'-]+$")
 
 
-def _numeral(match: re.Match[str], scan: Scan) -> str | None:
+def numeral(match: re.Match[str], scan: Scan) -> str | None:
+    """ "Henry VIII", "Chapter IV", "World Wars I and II"; None for initials and the pronoun."""
     numeral, end, text, name = match[1], match.end(), scan.text, scan.last.lower()
     count = str(roman_value(numeral) or "")
     if not count:
         return None
-    # The stop of "Charles I. in" belongs to the numeral, unless a sentence ends there.
-    stop = match[2] if scan.closes(end) else ""
-    single, pronoun = len(numeral) == 1, numeral == "I" and not match[2]
+    single, pronoun = len(numeral) == 1, numeral == "I" and not match["stop"]
     if name in _COUNTED:
+        letter = single and (numeral not in "IVX" or _COUNTED[name] and not _is_kind(name, numeral, scan))
         if (
-            not single
-            or numeral in "IVX"
-            and (not _COUNTED[name] or _is_kind(name, numeral, scan) or _MORE.match(text, end))
+            letter
+            and not (numeral in "IVX" and _MORE.match(text, end))
+            or pronoun
+            and _is_pronoun(scan.last, scan, end)
         ):
-            return None if pronoun and _is_pronoun(scan.last, scan, end) else cardinal(count) + stop
-        return None
-    if scan.found and any(reading.kind == "roman" for reading in scan.found[-3:]) and _JOINED.search(scan.said):
-        return None if pronoun else cardinal(count) + stop
+            return None
+        return cardinal(count)
+    if any(reading.kind == "roman" for reading in scan.found[-3:]) and _JOINED.search(scan.said):
+        return None if pronoun else cardinal(count)
     if numeral == "IV" and (name == "an" or follows("drip", text, end)):
-        return f"I V{stop}"
+        return "I V"
     if single and numeral not in "IVX" or not set(numeral) <= set("IVX") and name not in words("rulers.txt"):
         return None
     if scan.last[:1].isupper() and name in words("rulers.txt"):
         if single and _PRIVATE.search(scan.said) and not _OF_REALM.match(text, end):
-            return numeral + stop
-        return (
-            None
-            if pronoun and _WORD_NEXT.match(text, end) and not follows("ruling", text, end)
-            else f"the {ordinal(count)}{stop}"
-        )
+            return numeral
+        speaks = pronoun and _WORD_NEXT.match(text, end) and not follows("ruling", text, end)
+        return None if speaks else f"the {ordinal(count)}"
     if single:
         return None
     if name == "the" or follows("century", text, end):
-        return ordinal(count) + stop
+        return ordinal(count)
     named = int(count) < 5 and _FULL_NAME.search(scan.said)
-    return f"the {ordinal(count)}{stop}" if named else cardinal(count) + stop
+    return f"the {ordinal(count)}" if named else cardinal(count)
 
 
 def _is_kind(name: str, numeral: str, scan: Scan) -> bool:
@@ -81,7 +76,7 @@ def _is_pronoun(word: str, scan: Scan, end: int) -> bool:
     return follows("I may do", text, end) or said_before("pointed at", scan.said) and follows("I will do", text, end)
 
 
-def _small(match: re.Match[str], scan: Scan) -> str | None:
+def small_numeral(match: re.Match[str], scan: Scan) -> str | None:
     """ "part iii", "Act I, Scene ii", "item (iii)"."""
     numeral, name = match[1].upper(), scan.last.lower()
     count = roman_value(numeral)
@@ -92,10 +87,3 @@ def _small(match: re.Match[str], scan: Scan) -> str | None:
         scan.text[match.start() - 1] == "(" and scan.text[match.end() : match.end() + 1] == ")" and numeral not in "VX"
     )
     return cardinal(str(count)) if name in _COUNTED and large or item else None
-
-
-CLASSES = [
-    Written("roman", _GREAT_WAR, lambda match, scan: f"World War {'one' if match[1] in ('1', 'I') else 'two'}"),
-    Written("roman", _NUMERAL, _numeral),
-    Written("roman", _SMALL, _small),
-]

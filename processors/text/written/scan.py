@@ -6,7 +6,11 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from processors.text.written.cues import words
+
 _REMEMBERED = 60  # characters
+_CLOSES = re.compile(r"[\"')]*(?:\s*$|\s+[\"'(]*[A-Z])")
+STARTER = re.compile(rf"\s*[\"'(]*(?:{'|'.join(sorted(words('starters.txt')))})\b(?!(?<=\bA)\.)")
 
 
 class Reading(NamedTuple):
@@ -25,8 +29,6 @@ class Scan:
     def __init__(self, text: str) -> None:
         self.text = text
         self.found: list[Reading] = []
-        # The end of what was said.
-        self.said = ""
         # Quotation marks that are open.
         self.singles = 0
         self.doubles = 0
@@ -34,7 +36,11 @@ class Scan:
     def add(self, start: int, end: int, kind: str, spoken: str) -> None:
         """Say `text[start:end]` as `spoken`."""
         self.found.append(Reading(start, end, self.text[start:end], kind, spoken))
-        self.said = f"{self.said} {spoken}"[-_REMEMBERED:]
+
+    @property
+    def said(self) -> str:
+        """The end of what was said, behind a blank."""
+        return f" {' '.join([reading.spoken for reading in self.found[-12:]])}"[-_REMEMBERED:]
 
     @property
     def last(self) -> str:
@@ -45,25 +51,16 @@ class Scan:
         """Whether a full stop before `end` also closes a sentence: nothing, or a capital, follows."""
         return _CLOSES.match(self.text, end) is not None
 
-
-_CLOSES = re.compile(r"[\"')]*(?:\s*$|\s+[\"'(]*[A-Z])")
+    def ends(self, end: int) -> bool:
+        """The same for a stop that names may follow: nothing, or a word that begins sentences, does."""
+        text = self.text
+        return not text[end : end + 16].strip("\"') ") or text[end].isspace() and STARTER.match(text, end) is not None
 
 
 class Written(NamedTuple):
     """A class of written things: `speak` says what `pattern` matched, or None if it is something else."""
 
+    begins: str
     kind: str
     pattern: re.Pattern[str]
     speak: Callable[[re.Match[str], Scan], str | None]
-
-
-class Language(NamedTuple):
-    """The classes of a language, in the order asked at letters, at digits and most signs, and at marks."""
-
-    at_letters: list[Written]
-    elsewhere: list[Written]
-    at_marks: list[Written]
-    # Words of small letters that are more than words.
-    watched: frozenset[str]
-    # Whether letters, digits and signs that no class knows are spoken as they stand, by whoever reads on.
-    any_script: bool = False
