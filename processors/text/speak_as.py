@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 from processors.text.characters import plain_characters
 from processors.text.normalise import ENGLISH
-from processors.text.number_words import any_year, cardinal, digits, ordinal_of, roman_value
+from processors.text.number_words import any_year, decimal, digits, ordinal, roman_value
 from processors.text.pronounce import spell
 from processors.text.written import dates
+from processors.text.written.codes import groups
 from processors.text.written.cues import spoken
 from processors.text.written.scan import Scan
 
@@ -19,7 +21,19 @@ _CLASSES = {
     "unit": "measure", "measure": "measure", "address": "address telephone digits code", "net": "electronic",
 }  # fmt: skip
 _SPELT = frozenset(("characters", "spell-out", "verbatim"))
-KINDS = (*sorted(_SPELT), "digits", "cardinal", "number", "ordinal", "date", "telephone", "name", *_CLASSES)
+_NUMBER = re.compile(r"([+\-−]?)\s?(\d[\d,]*(?:\.\d+)?|\.\d+)", re.ASCII)
+_NTH = re.compile(r"(\d[\d,]*)(?:st|nd|rd|th|\.)?", re.IGNORECASE | re.ASCII)
+_DIGITS = re.compile(r"[\s.,-]*\d[\d\s.,-]*", re.ASCII)
+_TELEPHONE = re.compile(r"\+?(?:[\s().\-/,]*\d)+[\s().\-/]*(?:(?:ext\.?|x|extension)\s*\d+)?", re.IGNORECASE | re.ASCII)
+# Kinds that look like one thing: the pattern, what is said, what is wrong with other texts.
+_NUMBERS: dict[str, tuple[re.Pattern[str], Callable[[re.Match[str]], str], str]] = {
+    "cardinal": (_NUMBER, lambda match: _signed(match[1], match[2]), "is no number"),
+    "number": (_NUMBER, lambda match: _signed(match[1], match[2]), "is no number"),
+    "ordinal": (_NTH, lambda match: ordinal(match[1]), "is no whole number"),
+    "digits": (_DIGITS, lambda match: digits(match[0]), "holds more than digits"),
+    "telephone": (_TELEPHONE, lambda match: groups(match[0]), "is no telephone number"),
+}
+KINDS = (*sorted(_SPELT), *_NUMBERS, "date", "name", *_CLASSES)
 _DATE_FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "ym", "my", "y", "m", "d")
 
 
@@ -35,34 +49,24 @@ def speak_as(kind: str, text: str, format: str | None = None, detail: str | None
         raise ValueError("there is no text inside")
     if kind in _SPELT:
         return _characters(text, arpabet)
-    if kind in ("digits", "telephone") and detail and re.fullmatch(r"\d{1,2}(?:[ ,]\d{1,2}){0,9}", detail.strip()):
-        text = _in_groups(text, [int(size) for size in re.findall(r"\d+", detail)])
-    if kind == "digits":
-        if not re.fullmatch(r"[\s.,-]*\d[\d\s.,-]*", text, re.ASCII):
-            raise ValueError(f"'{_short(text)}' holds more than digits")
-        return ", ".join(digits(group) for group in re.split(r"[\s.,-]+", text) if group) if detail else digits(text)
-    if kind in ("cardinal", "number"):
-        return _cardinal(text)
-    if kind == "ordinal":
-        value = roman_value(text.rstrip("."))
-        match = re.fullmatch(r"(\d[\d,]*)(?:st|nd|rd|th|\.)?", str(value) if value else text, re.IGNORECASE | re.ASCII)
-        if match is None:
-            raise ValueError(f"'{_short(text)}' is no whole number")
-        return ordinal_of(cardinal(match[1].replace(",", "")))
     if kind == "date":
         return _date(text, format)
-    if kind == "telephone":
-        match = re.fullmatch(
-            r"(\+?)((?:[\s().\-/,]*\d)+)[\s().\-/]*(?:(?:ext\.?|x|extension)\s*(\d+))?", text, re.IGNORECASE | re.ASCII
-        )
-        if match is None:
-            raise ValueError(f"'{_short(text)}' is no telephone number")
-        said = ("plus " if match[1] else "") + ", ".join(map(digits, re.findall(r"\d+", match[2])))
-        return said + (f", extension {digits(match[3])}" if match[3] else "")
+    if kind in _NUMBERS:
+        if detail and re.fullmatch(r"\d{1,2}(?:[ ,]\d{1,2}){0,9}", detail.strip()):
+            text, kind = _in_groups(text, [int(size) for size in re.findall(r"\d+", detail)]), "telephone"
+        pattern, said, wrong = _NUMBERS[kind]
+        roman = roman_value(text.rstrip(".")) if kind not in ("digits", "telephone") else None
+        if (match := pattern.fullmatch(str(roman or text))) is None:
+            raise ValueError(f"'{_short(text)}' {wrong}")
+        return said(match)
     if (known := _by_classes(kind, plain_characters(text).text)) is None and kind == "fraction":
         raise ValueError(f"'{_short(text)}' is no {kind}")
     # What no class knows whole is read as any text.
     return known or text
+
+
+def _signed(sign: str, number: str) -> str:
+    return f"{spoken('shorthand.tsv').get(sign.replace('−', '-'), '')} {decimal('0' + number)}".strip()
 
 
 def _by_classes(kind: str, text: str) -> str | None:
@@ -100,18 +104,6 @@ def _in_groups(text: str, sizes: list[int]) -> str:
     return " ".join(group for group in [*groups, plain] if group)
 
 
-def _cardinal(text: str) -> str:
-    if value := roman_value(text):
-        return cardinal(str(value))
-    match = re.fullmatch(r"([+\-−]?)\s?(\d[\d,]*|(?=\.\d))(?:\.(\d+))?", text, re.ASCII)
-    if match is None:
-        raise ValueError(f"'{_short(text)}' is no number")
-    words = [{"-": "minus", "−": "minus", "+": "plus"}.get(match[1], ""), cardinal(match[2].replace(",", "") or "0")]
-    if match[3]:
-        words.append("point " + digits(match[3]))
-    return " ".join(word for word in words if word)
-
-
 def _date(text: str, order: str | None) -> str:
     parts = re.split(r"[\s/.,-]+", text)
     if order is not None:
@@ -132,15 +124,14 @@ def _date(text: str, order: str | None) -> str:
     for key, name, most in (("m", "month", 12), ("d", "day of a month", 31)):
         if key in fields and (len(fields[key]) > 4 or not 1 <= int(fields[key]) <= most):
             raise ValueError(f"'{_short(fields[key])}' is no {name} (1 to {most})")
-    words = [dates.MONTHS[int(fields["m"]) - 1]] if "m" in fields else []
-    words += [ordinal_of(cardinal(fields["d"]))] if "d" in fields else []
-    said = " ".join(words)
-    if "y" in fields:
-        if len(fields["y"]) > 4:
-            raise ValueError(f"'{_short(fields['y'])}' is no year of at most four digits")
-        year = any_year(fields["y"] if len(fields["y"]) == 2 else fields["y"].lstrip("0") or "0")
-        said = f"{said}, {year}" if said else year
-    return said
+    said = dates.MONTHS[int(fields["m"]) - 1] if "m" in fields else ""
+    said = f"{said} {ordinal(fields['d'])}".strip() if "d" in fields else said
+    if "y" not in fields:
+        return said
+    if len(fields["y"]) > 4:
+        raise ValueError(f"'{_short(fields['y'])}' is no year of at most four digits")
+    year = any_year(fields["y"] if len(fields["y"]) == 2 else fields["y"].lstrip("0") or "0")
+    return f"{said}, {year}" if said else year
 
 
 def _short(text: str) -> str:
