@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from processors.text.written.cues import follows, rows, words
+from processors.text.written.cues import follows, rows
 from processors.text.written.places import STREETS
 from processors.text.written.scan import STARTER, Scan
 
@@ -54,19 +54,3 @@ def _is_street(key: str, stop: str, following: str, end: int, scan: Scan) -> boo
     named = scan.last[:1].isupper() and scan.last.isalpha() and scan.last not in _NO_STREETS
     saint = key in ("st", "dr") and following.isupper() and not STARTER.match(scan.text, end)
     return bool(stop) and named and not saint
-
-
-def initial(match: re.Match[str], scan: Scan) -> str | None:
-    """ "plan B. The" ends a sentence, "John F. The" hardly does; numerals are others' matter."""
-    numeral = match[1] in "IVX"
-    if numeral and scan.last.lower() in words("rulers.txt"):
-        return None
-    starts = scan.text[match.end()].isspace() and STARTER.match(scan.text, match.end())
-    counted = numeral and scan.last.lower() in words("counted.txt")
-    return None if starts and (counted or not scan.last[:1].isupper()) else match[1]
-
-
-def versus(match: re.Match[str], scan: Scan) -> str | None:
-    """ "Roe v. Wade", but "Chapter v. The"."""
-    numeral = scan.last.lower() in words("counted.txt") and follows("article next", scan.text, match.end())
-    return "versus" if scan.last[:1].isupper() and not numeral else None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from processors.text.written.cues import column, follows, rows, said_before, spoken
+from processors.text.written.cues import column, follows, rows, said_before, spoken, words
 from processors.text.written.scan import Scan, Written
 
 Functions = Mapping[str, Callable[..., Any]]
@@ -71,14 +71,16 @@ class Language:
 
 def _speaker(said: str, when: str, pattern: re.Pattern[str], functions: Functions) -> Callable[..., str | None]:
     """What a rule says for a match: None if its conditions do not hold, or its functions know nothing to say."""
-    conditions = [condition.strip() for condition in re.split(r" (?=!?(?:before|after):)", when) if condition != "-"]
-    words = functions[said[1:]] if said[:1] == "=" else _template(said, functions)
+    conditions = [
+        condition.strip() for condition in re.split(r" (?=!?(?:before|after|behind):)", when) if condition != "-"
+    ]
+    said_for = functions[said[1:]] if said[:1] == "=" else _template(said, functions)
     named = [name for name in ("sign", "half", "to", "stop", "end") if name in pattern.groupindex]
     if not named and not conditions:
-        return words
+        return said_for
 
     def speak(match: re.Match[str], scan: Scan) -> str | None:
-        if not all(_holds(condition, match, scan) for condition in conditions) or not (text := words(match, scan)):
+        if not all(_holds(condition, match, scan) for condition in conditions) or not (text := said_for(match, scan)):
             return None
         given = {name: match[name] for name in named if match[name]}
         if "sign" in given:
@@ -94,8 +96,12 @@ def _speaker(said: str, when: str, pattern: re.Pattern[str], functions: Function
 
 
 def _holds(condition: str, match: re.Match[str], scan: Scan) -> bool:
-    place, _, cue = condition.removeprefix("!").partition(":")
-    found = said_before(cue, scan.said) if place == "before" else follows(cue, scan.text, match.end())
+    """Whether a cue stands before or after what matched, or the word behind which it stands is of a list ("A": a capital)."""
+    place, _, name = condition.removeprefix("!").partition(":")
+    if place == "behind":
+        found = scan.last[:1].isupper() if name == "A" else scan.last.lower() in words(f"{name}.txt")
+    else:
+        found = said_before(name, scan.said) if place == "before" else follows(name, scan.text, match.end())
     return found != (condition[0] == "!")
 
 
@@ -107,7 +113,7 @@ def _template(said: str, functions: Functions) -> Callable[[re.Match[str], Scan]
         make = str if name == "str" else functions.get(name) or _looked_up(spoken(f"{name}.tsv"))
         slots.append((make, [int(argument) if argument.isdigit() else argument for argument in arguments]))
 
-    def words(match: re.Match[str], scan: Scan) -> str | None:
+    def said_for(match: re.Match[str], scan: Scan) -> str | None:
         text = literals[0]
         for (make, arguments), literal in zip(slots, literals[1:]):
             made = make(*(match[one] or "" if isinstance(one, int) else one for one in arguments))
@@ -116,7 +122,7 @@ def _template(said: str, functions: Functions) -> Callable[[re.Match[str], Scan]
             text += made + literal
         return " ".join(text.split())
 
-    return words
+    return said_for
 
 
 def _looked_up(table: dict[str, str]) -> Callable[[str], str]:

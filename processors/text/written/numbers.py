@@ -125,22 +125,9 @@ def over(one: str, other: str) -> str | None:
     return f"{say.cardinal(one)} over" if int(one) > int(other) > 20 else None
 
 
-_TIME_NEXT = re.compile(r"\d{1,3}:\d\d")
-
-
-def ratio(match: re.Match[str], scan: Scan) -> str | None:
-    """ "3:1" -> "three to one"; chapters and verses, and minutes and seconds, stand without "to"."""
-    one, other = match[1], match[2]
-    if scan.last.lower() in words("books.txt"):
-        return f"{say.decimal(one)} {say.cardinal(other)}"
-    timed = match["to"] and _TIME_NEXT.match(scan.text, match.end())
-    if not timed and len(other) == 2 and int(other) < 60 and said_before("clocked", scan.said):
-        timed = None if follows("odds", scan.text, match.end()) or int(float(one)) + int(other) == 100 else match
-    return (
-        f"{say.decimal(one)} {say.minutes(other) or 'minutes'}"
-        if timed
-        else f"{say.decimal(one)} to {say.cardinal(other)}"
-    )
+def minutes_of(text: str) -> str:
+    """Seconds behind minutes."""
+    return say.minutes(text) or "minutes"
 
 
 def product(match: re.Match[str], scan: Scan) -> str | None:
@@ -153,32 +140,14 @@ def product(match: re.Match[str], scan: Scan) -> str | None:
     return (" times " if "*" in match[0] or sides[-1].startswith("10^") else " by ").join(said)
 
 
-_NAMED_DECADE = re.compile(
-    r" (?:[A-Z]|(?:and|or) [a-z]+s\b|(?!(?:this|was|is|has|as|always|plus)\b)[a-z]+(?:s|ic|ion)\b)"
-)
-_CLOSED = re.compile(r"$|[.;:!?)]")
+def plural_year(text: str) -> str:
+    """ "1960" -> "nineteen sixties"."""
+    return say.plural_of(say.year(text))
 
 
-def decade(match: re.Match[str], scan: Scan) -> str | None:
-    """ "the 1960s", "30s" of a century or of a person, seconds ("it took 30s"), or several ("the 747s")."""
-    text, end, number, said = scan.text, match.end(), match[2], scan.said
-    if len(number) == 4:
-        return say.plural_of(say.year(number))
-    tens = number[-1] == "0" and len(number) == 2 and number[0] >= "2"
-    if not match[1] and not match[3]:
-        timed = (
-            said_before("for seconds", said) and not _NAMED_DECADE.match(text, end)
-            or said.lower().endswith(" in") and _CLOSED.match(text, end) is not None
-            or follows("of seconds", text, end)
-            or follows("lasting", text, end) and said_before("one of", said)
-        )  # fmt: skip
-        if timed or not tens and not said_before("several", said):
-            return f"{say.cardinal(number)} second" if said_before("a", said) else say.counted(number, "second")
-    if tens or match[1]:
-        return "two thousands" if number == "00" else say.plural_of(say.cardinal(number))
-    if number.strip("0") == "1" and len(number) > 2:
-        return say.plural_of(say.cardinal(number).removeprefix("one "))
-    return say.plural_of(say.pairs(number))
+def plural_pairs(text: str) -> str:
+    """ "747" -> "seven forty-sevens"."""
+    return say.plural_of(say.pairs(text))
 
 
 _UNIT_NEXT = re.compile(r" ?[a-zA-Z%°]{1,3}\b(?! (?:in|on|at|of)\b)")
