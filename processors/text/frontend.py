@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
+from processors.espnet.espnet_phones import EspnetPhones
 from processors.text.english import WORD_OR_MARK, EnglishIpa, EnglishPhones
 from processors.text.espeak import EspeakPhones
-from processors.text.espnet import EspnetPhones
 from processors.text.lexicon import read_abbreviations, read_lexicon
 from processors.text.normalise import Reading
 from processors.text.text_error import TextError

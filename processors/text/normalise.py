@@ -8,7 +8,7 @@ from typing import Any
 
 from processors.text import number_words
 from processors.text.arpabet import SPAN, complete_stress
-from processors.text.characters import plain_characters
+from processors.text.characters import plain_characters, survives
 from processors.text.text_error import TextError
 from processors.text.written import abbreviations, codes, dates, german, measures, money, numbers, places, roman
 from processors.text.written.cues import words
@@ -40,6 +40,34 @@ _HANGING = re.compile(r"(?<=[^\W_])-(?= (?:and|or|to) \w+-\w)")
 _DASH = re.compile(r"[—–]|-(?=\s|$)|(?<=\s)-")
 _STRENGTH = {mark: strength for strength, mark in enumerate(",-:;.…!?")}
 _PHONES_MEANT = re.compile(r"\{[^{}]*\b(?:A[AEHOWY]|E[HRY]|I[HY]|O[WY]|U[HW])[012]\b", re.I)
+
+
+class Normaliser:
+    """What the front-ends that read written text by rules share."""
+
+    tokens: list[str]
+
+    def __init__(
+        self, user: Mapping[str, tuple[str, ...]] | None, own: Mapping[str, str] | None, language: str = "en"
+    ) -> None:
+        """`user`: the phones of the user's words; `own`: the user's abbreviations, written -> spoken."""
+        self.user, self.own, self.language = dict(user or {}), dict(own or {}), language
+
+    def normalise(self, text: str) -> str:
+        """Written text as spoken words and punctuation; in languages without rules, numbers and signs as written."""
+        return joined(self.readings(text))
+
+    def readings(self, text: str) -> list[Reading]:
+        """The same piece by piece."""
+        return readings(text, self.own, self._rules)
+
+    def reads(self, letter: str) -> bool:
+        """Whether a letter, or an accent, makes any difference to what is spoken."""
+        return self._rules.any_script or survives(letter)
+
+    @property
+    def _rules(self) -> Language:
+        return LANGUAGES.get(self.language.split("-")[0], OTHER)
 
 
 def normalise(text: str, own: Mapping[str, str] | None = None, language: Language = ENGLISH) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 DATA = Path(__file__).with_name("data")
 
 
-def lines(name: str) -> list[str]:
-    """Lines of a table, without comments and blank ones."""
+def lines(name: str | Path) -> list[str]:
+    """Lines of a table of data/, or of another file, without comments and blank ones."""
     return [
         line for line in (DATA / name).read_text(encoding="utf-8").splitlines() if line.strip("#") and line[:2] != "# "
     ]

@@ -96,7 +96,7 @@ def _speaker(said: str, when: str, pattern: re.Pattern[str], functions: Function
 
 
 def _holds(condition: str, match: re.Match[str], scan: Scan) -> bool:
-    """Whether a cue stands before or after what matched, or the word behind which it stands is of a list ("A": a capital)."""
+    """Whether a cue stands before or after a match, or the word before it is of a list ("A": begins with a capital)."""
     place, _, name = condition.removeprefix("!").partition(":")
     if place == "behind":
         found = scan.last[:1].isupper() if name == "A" else scan.last.lower() in words(f"{name}.txt")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from processors.text import number_words as say
-from processors.text.written.cues import follows, said_before, spoken, words
+from processors.text.written.cues import follows, said_before, spoken
 from processors.text.written.scan import Scan
 
 SHORT_SCALES = {

@@ -47,7 +47,7 @@ def test_every_arpabet_phone_has_ipa() -> None:
 
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(espeak, "_library", None)
+    monkeypatch.setattr(espeak, "_shared_library", espeak._Library)
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(UserError, match="pip install espeakng-loader"):
         front_end()

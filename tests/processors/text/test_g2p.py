@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from processors.espnet.g2p_model import LetterToPhone
 from processors.text.arpabet import PHONES, complete_stress
 from processors.text.english import EnglishPhones
-from processors.text.g2p_model import LetterToPhone
 from processors.text.lexicon import cmudict_phones, our_words, plain_cmudict
 from processors.text.morphology import from_parts
 from processors.text.pronounce import Pronouncer, spell
