@@ -184,29 +184,26 @@ class _Reader:
 
     def check_place(self, name: str) -> None:
         """Raise if an element may not stand where it does."""
-        if not self.stack:
-            if name != "speak":
-                raise self.error(f"the first element must be <speak>, not <{name}>")
-            return
-        around, holds = self.stack[-1].name, self.stack[-1].holds
-        if name == "speak" and around in _ELEMENTS:  # other vocabularies put documents into documents
+        around = self.stack[-1] if self.stack else None
+        outer = next((outer for outer in ("s", "p") if name in ("p", outer) and self.open[outer]), None)
+        if around is None and name != "speak":
+            raise self.error(f"the first element must be <speak>, not <{name}>")
+        if around and around.name in _ELEMENTS and name == "speak":  # other vocabularies put documents into documents
             raise self.error("<speak> may stand only at the start")
-        if holds == "nothing":
-            raise self.error(f"<{around}> must be empty: write <{around}/>")
-        if holds == "text":
-            raise self.error(f"<{around}> may hold text only, not <{name}>")
-        for outer in ("s", "p"):
-            if name in ("p", outer) and self.open[outer]:
-                raise self.error(f"<{name}> may not stand inside <{outer}>")
+        if around and around.holds == "nothing":
+            raise self.error(f"<{around.name}> must be empty: write <{around.name}/>")
+        if around and around.holds == "text":
+            raise self.error(f"<{around.name}> may hold text only, not <{name}>")
+        if outer:
+            raise self.error(f"<{name}> may not stand inside <{outer}>")
 
     def check_attributes(self, name: str, attributes: dict[str, str], known: list[str]) -> None:
         """Raise if an element has an attribute that is not known, or lacks one that it needs."""
         allowed = [attribute.lstrip("!-") for attribute in known]
         for attribute in attributes:
             if attribute not in allowed and ":" not in attribute:
-                raise self.error(
-                    f"<{name}> has no attribute '{attribute}'; it has: {', '.join([*allowed, 'xml:lang'])}"
-                )
+                names = ", ".join([*allowed, "xml:lang"])
+                raise self.error(f"<{name}> has no attribute '{attribute}'; it has: {names}")
             if "-" + attribute in known:
                 self.note(f"{attribute} of <{name}>")
         for attribute in known:
