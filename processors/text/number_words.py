@@ -27,6 +27,11 @@ def digits(text: str, zero: str = "zero") -> str:
     return " ".join(zero if c == "0" else _ONES[int(c)] for c in text if c in "0123456789")
 
 
+def digits_oh(text: str) -> str:
+    """ "007" -> "oh oh seven"."""
+    return digits(text, "oh")
+
+
 def _below_thousand(value: int) -> str:
     hundreds, rest = divmod(value, 100)
     words = [f"{_ONES[hundreds]} hundred"] if hundreds else []

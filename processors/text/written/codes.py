@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from processors.text.number_words import cardinal, digits, pairs, plural_of, year
-from processors.text.written.cues import spoken, words
-from processors.text.written.numbers import counts_many, integer
+from processors.text.written.cues import follows, spoken, words
+from processors.text.written.numbers import integer
 from processors.text.written.scan import Scan
 
 _PIECE = re.compile(r"[^\W\d_]+|\d+|\W|_")
@@ -65,7 +65,7 @@ _PART = re.compile(r"\d+|[A-Za-z]+")
 def code(match: re.Match[str], scan: Scan) -> str | None:
     """ "C2766", "133-A", "F-16", "B-52s"; "1-day" is a number and words."""
     text = match[0]
-    if _COUNT.fullmatch(text) and counts_many(scan.text, match.end()):
+    if _COUNT.fullmatch(text) and follows("many", scan.text, match.end()):
         return None
     if found := _IN_YEAR.fullmatch(text):
         return f"{found[1] or ' '.join(found[2])} {year(found[3])}"

@@ -40,8 +40,9 @@ def alternatives(words: str) -> str:
 
 
 # Patterns of the cues: those that stand before end what was said, those after begin what follows.
+_PLACES = {"before": r"\b(?:{})$", "after": r"[ -](?:{})\b"}
 _CUE_RULES = [
-    (rf"\b(?:{alternatives(cues)})$" if place == "before" else rf"[ -](?:{alternatives(cues)})\b", name)
+    (_PLACES[place].format(alternatives(cues)) if place in _PLACES else cues, name)
     for name, place, cues in rows("cues.tsv")
 ]
 _CUES = {name: re.compile(pattern, re.I) for pattern, name in _CUE_RULES}

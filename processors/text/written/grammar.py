@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from processors.text.written.cues import column, follows, rows, said_before, spoken, words
-from processors.text.written.scan import Scan, Written
+from processors.text.written.cues import column, rows, spoken
+from processors.text.written.scan import Scan, Written, conditions
 
 Functions = Mapping[str, Callable[..., Any]]
 _PIECE = re.compile(r"\{([A-Z_]+)\}|\{([a-z]+)(?: ([a-z]+))?\}")
@@ -71,16 +71,14 @@ class Language:
 
 def _speaker(said: str, when: str, pattern: re.Pattern[str], functions: Functions) -> Callable[..., str | None]:
     """What a rule says for a match: None if its conditions do not hold, or its functions know nothing to say."""
-    conditions = [
-        condition.strip() for condition in re.split(r" (?=!?(?:before|after|behind):)", when) if condition != "-"
-    ]
+    needed = conditions(when)
     said_for = functions[said[1:]] if said[:1] == "=" else _template(said, functions)
     named = [name for name in ("sign", "half", "to", "stop", "end") if name in pattern.groupindex]
-    if not named and not conditions:
+    if not named and not needed:
         return said_for
 
     def speak(match: re.Match[str], scan: Scan) -> str | None:
-        if not all(_holds(condition, match, scan) for condition in conditions) or not (text := said_for(match, scan)):
+        if not all(condition.holds(scan, match.end()) for condition in needed) or not (text := said_for(match, scan)):
             return None
         given = {name: match[name] for name in named if match[name]}
         if "sign" in given:
@@ -93,16 +91,6 @@ def _speaker(said: str, when: str, pattern: re.Pattern[str], functions: Function
         return text + "." if closes else text
 
     return speak
-
-
-def _holds(condition: str, match: re.Match[str], scan: Scan) -> bool:
-    """Whether a cue stands before or after a match, or the word before it is of a list ("A": begins with a capital)."""
-    place, _, name = condition.removeprefix("!").partition(":")
-    if place == "behind":
-        found = scan.last[:1].isupper() if name == "A" else scan.last.lower() in words(f"{name}.txt")
-    else:
-        found = said_before(name, scan.said) if place == "before" else follows(name, scan.text, match.end())
-    return found != (condition[0] == "!")
 
 
 def _template(said: str, functions: Functions) -> Callable[[re.Match[str], Scan], str | None]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from processors.text.written.cues import words
+from processors.text.written.cues import follows, said_before, words
 
 _REMEMBERED = 60  # characters
 _CLOSES = re.compile(r"[\"')]*(?:\s*$|\s+[\"'(]*[A-Z])")
@@ -29,6 +29,7 @@ class Scan:
     def __init__(self, text: str) -> None:
         self.text = text
         self.found: list[Reading] = []
+        self._said = ""
         # Quotation marks that are open.
         self.singles = 0
         self.doubles = 0
@@ -36,11 +37,15 @@ class Scan:
     def add(self, start: int, end: int, kind: str, spoken: str) -> None:
         """Say `text[start:end]` as `spoken`."""
         self.found.append(Reading(start, end, self.text[start:end], kind, spoken))
+        self._said = ""
 
     @property
     def said(self) -> str:
         """The end of what was said, behind a blank."""
-        return f" {' '.join([reading.spoken for reading in self.found[-12:]])}"[-_REMEMBERED:]
+        if not self._said:
+            last = " ".join([reading.spoken[-_REMEMBERED:] for reading in self.found[-12:]])
+            self._said = f" {last}"[-_REMEMBERED:]
+        return self._said
 
     @property
     def last(self) -> str:
@@ -64,3 +69,25 @@ class Written(NamedTuple):
     kind: str
     pattern: re.Pattern[str]
     speak: Callable[[re.Match[str], Scan], str | None]
+
+
+class Condition(NamedTuple):
+    """What must stand beside a written thing, or, `negated`, must not."""
+
+    place: str
+    name: str
+    negated: bool
+
+    def holds(self, scan: Scan, end: int) -> bool:
+        """Whether it does; the thing ends at `end`."""
+        if self.place == "behind":
+            found = scan.last[:1].isupper() if self.name == "A" else scan.last.lower() in words(f"{self.name}.txt")
+        else:
+            found = said_before(self.name, scan.said) if self.place == "before" else follows(self.name, scan.text, end)
+        return found != self.negated
+
+
+def conditions(when: str) -> list[Condition]:
+    """ "before:a !after:many" -> conditions; "-" is none."""
+    found = re.findall(r"(!?)(before|after|behind):(.+?)(?= !?(?:before|after|behind):|$)", when)
+    return [Condition(place, name, negated == "!") for negated, place, name in found]
