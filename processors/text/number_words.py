@@ -152,3 +152,13 @@ def roman_value(text: str) -> int | None:
         return None
     values = [_ROMAN_VALUES[c] for c in text]
     return sum(-v if v < max(values[i + 1 :], default=0) else v for i, v in enumerate(values))
+
+
+def roman(text: str) -> str | None:
+    """ "iv" -> "four"; None for what is no numeral."""
+    return cardinal(str(value)) if (value := roman_value(text.upper())) else None
+
+
+def nth_roman(text: str) -> str | None:
+    """ "IV" -> "fourth"; None for what is no numeral."""
+    return ordinal_of(words) if (words := roman(text)) else None

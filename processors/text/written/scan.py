@@ -80,7 +80,9 @@ class Condition(NamedTuple):
 
     def holds(self, scan: Scan, end: int) -> bool:
         """Whether it does; the thing ends at `end`."""
-        if self.place == "behind":
+        if self.place == "recent":
+            found = any(reading.kind == self.name for reading in scan.found[-3:])
+        elif self.place == "behind":
             found = scan.last[:1].isupper() if self.name == "A" else scan.last.lower() in words(f"{self.name}.txt")
         else:
             found = said_before(self.name, scan.said) if self.place == "before" else follows(self.name, scan.text, end)
@@ -89,5 +91,5 @@ class Condition(NamedTuple):
 
 def conditions(when: str) -> list[Condition]:
     """ "before:a !after:many" -> conditions; "-" is none."""
-    found = re.findall(r"(!?)(before|after|behind):(.+?)(?= !?(?:before|after|behind):|$)", when)
+    found = re.findall(r"(!?)(before|after|behind|recent):(.+?)(?= !?(?:before|after|behind|recent):|$)", when)
     return [Condition(place, name, negated == "!") for negated, place, name in found]
