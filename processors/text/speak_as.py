@@ -59,23 +59,19 @@ def speak_as(kind: str, text: str, format: str | None = None, detail: str | None
         if (match := pattern.fullmatch(str(roman or text))) is None:
             raise ValueError(f"'{_short(text)}' {wrong}")
         return said(match)
-    if (known := _by_classes(kind, plain_characters(text).text)) is None and kind == "fraction":
+    plain = plain_characters(text).text
+    for one in ENGLISH.classes:
+        match = one.pattern.fullmatch(plain) if one.kind in _CLASSES.get(kind, "").split() else None
+        if match and (known := one.speak(match, Scan(plain))):
+            return known
+    if kind == "fraction":
         raise ValueError(f"'{_short(text)}' is no {kind}")
     # What no class knows whole is read as any text.
-    return known or text
+    return text
 
 
 def _signed(sign: str, number: str) -> str:
     return f"{spoken('shorthand.tsv').get(sign.replace('−', '-'), '')} {decimal('0' + number)}".strip()
-
-
-def _by_classes(kind: str, text: str) -> str | None:
-    """What the first class that knows the whole text says."""
-    for one in ENGLISH.classes if kind in _CLASSES else ():
-        match = one.pattern.fullmatch(text) if one.kind in _CLASSES[kind].split() else None
-        if match and (said := one.speak(match, Scan(text))):
-            return said
-    return None
 
 
 def _characters(text: str, arpabet: bool) -> str:
@@ -106,32 +102,29 @@ def _in_groups(text: str, sizes: list[int]) -> str:
 
 def _date(text: str, order: str | None) -> str:
     parts = re.split(r"[\s/.,-]+", text)
-    if order is not None:
-        order = re.sub(r"(.)\1+", r"\1", order.lower())  # "yyyymmdd" is "ymd"
-        if order not in _DATE_FORMATS:
-            raise ValueError(f"date format '{_short(order)}' is not known; known: {', '.join(_DATE_FORMATS)}")
-    if not all(part.isascii() and part.isdigit() for part in parts):
-        if order is None:
+    in_digits = all(part.isascii() and part.isdigit() for part in parts)
+    if order is None:
+        if not in_digits:
             return text  # "5 March 2024": the front-end reads it
+        order = {1: "y", 2: "md"}.get(len(parts)) or ("ymd" if len(parts[0]) == 4 else "mdy")
+    order = re.sub(r"(.)\1+", r"\1", order.lower())  # "yyyymmdd" is "ymd"
+    if order not in _DATE_FORMATS:
+        raise ValueError(f"date format '{_short(order)}' is not known; known: {', '.join(_DATE_FORMATS)}")
+    if not in_digits:
         raise ValueError(f"'{_short(text)}' is no date of digits, as format '{order}' needs")
     if order == "ymd" and len(parts) == 1 and len(text) == 8:
         parts = [text[:4], text[4:6], text[6:]]
-    if order is None:
-        order = {1: "y", 2: "md"}.get(len(parts)) or ("ymd" if len(parts[0]) == 4 else "mdy")
     if len(parts) != len(order):
         raise ValueError(f"'{_short(text)}' does not have the {len(order)} parts of date format '{order}'")
     fields = dict(zip(order, parts))
-    for key, name, most in (("m", "month", 12), ("d", "day of a month", 31)):
-        if key in fields and (len(fields[key]) > 4 or not 1 <= int(fields[key]) <= most):
-            raise ValueError(f"'{_short(fields[key])}' is no {name} (1 to {most})")
-    said = dates.MONTHS[int(fields["m"]) - 1] if "m" in fields else ""
-    said = f"{said} {ordinal(fields['d'])}".strip() if "d" in fields else said
-    if "y" not in fields:
-        return said
-    if len(fields["y"]) > 4:
-        raise ValueError(f"'{_short(fields['y'])}' is no year of at most four digits")
-    year = any_year(fields["y"] if len(fields["y"]) == 2 else fields["y"].lstrip("0") or "0")
-    return f"{said}, {year}" if said else year
+    for key, name, least, most in (("m", "month", 1, 12), ("d", "day of a month", 1, 31), ("y", "year", 0, 9999)):
+        if key in fields and (len(fields[key]) > 4 or not least <= int(fields[key]) <= most):
+            raise ValueError(f"'{_short(fields[key])}' is no {name} ({least} to {most})")
+    said = [dates.MONTHS[int(fields["m"]) - 1]] if "m" in fields else []
+    said += [ordinal(fields["d"])] if "d" in fields else []
+    year = fields.get("y", "")
+    years = [any_year(year if len(year) == 2 else year.lstrip("0") or "0")] if year else []
+    return ", ".join([" ".join(said), *years] if said else years)
 
 
 def _short(text: str) -> str:
