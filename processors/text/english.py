@@ -25,11 +25,13 @@ class EnglishPhones(Normaliser):
     This is "lexicon", the tokens of older voices. EnglishIpa writes the same sounds more finely.
     """
 
+    make_tokens = staticmethod(lexicon_tokens)
+
     def __init__(
         self, user_lexicon: Mapping[str, tuple[str, ...]] | None = None, own: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(user_lexicon, own)
-        self.tokens = lexicon_tokens()
+        self.tokens = self.make_tokens()
         self._pronouncer = Pronouncer(self.user)
 
     def phones(self, spoken: str) -> list[str]:
@@ -77,11 +79,7 @@ class EnglishPhones(Normaliser):
 class EnglishIpa(EnglishPhones):
     """The same sounds as IPA symbols, with " " between words, so that each part of a sound has a length of its own."""
 
-    def __init__(
-        self, user_lexicon: Mapping[str, tuple[str, ...]] | None = None, own: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(user_lexicon, own)
-        self.tokens = ipa_tokens()
+    make_tokens = staticmethod(ipa_tokens)
 
     def phones(self, spoken: str) -> list[str]:
         """Tokens of a normalised text, without start and end."""

@@ -115,8 +115,8 @@ class TextFrontEnd:
                 rows.append(Explained(silent, "silent", "", ""))
             place, begin = max(place, piece.end), said
             said = spoken.find(piece.spoken, said) + len(piece.spoken)
-            phones = [word for start, word in words if begin <= start < said] or self._phones.phones(piece.spoken)
-            rows += [Explained(piece.written, piece.kind, piece.spoken, " ".join(phones))] if piece.spoken else []
+            sounds = [word for start, word in words if begin <= start < said] or self._phones.phones(piece.spoken)
+            rows += [Explained(piece.written, piece.kind, piece.spoken, " ".join(sounds))] if piece.spoken else []
         return rows
 
     def left_out(self, text: str) -> list[str]:

@@ -33,9 +33,7 @@ _BLANKS = "\ufeff \t\r\n"
 _OPENINGS = ("<speak>", "<ssml:speak>", "<!doctype>", "<?xml ", "<!--")
 _MARKUP = re.compile(r"<(?:ssml:)?speak[\s>/]|<!(?i:DOCTYPE)\b|<\?xml\s")
 # What may stand before the first element, a piece at a time; of document types only those that declare nothing in [ ].
-_PROLOG = re.compile(
-    r"[\s\ufeff]+|<\?.*?\?>|<!--.*?-->|(?P<doctype><!(?i:DOCTYPE)\b(?:[^<>\[\"']|\"[^\"]*\"|'[^']*')*>)", re.DOTALL
-)
+_PROLOG = re.compile(r"[\s\ufeff]+|<\?.*?\?>|<!--.*?-->|<!(?i:DOCTYPE)\b(?:[^<>\[\"']|\"[^\"]*\"|'[^']*')*>", re.DOTALL)
 
 
 class SsmlError(TextError):
@@ -124,6 +122,7 @@ class _Reader:
         parser.EndElementHandler = self.end
         parser.CharacterDataHandler = self.characters
         parser.StartDoctypeDeclHandler = self.doctype
+        parser.SkippedEntityHandler = self.entity
 
     def read(self, markup: str) -> list[Span | Pause | Boundary]:
         """Everything in the document, in order."""
@@ -133,7 +132,7 @@ class _Reader:
         self.first_line = skipped.count("\n")
         self.first_column = len(skipped) - skipped.rfind("\n") - 1
         try:
-            self.parser.Parse(_without_doctype(document).encode("utf-8", errors="replace"), True)
+            self.parser.Parse(document.encode("utf-8", errors="replace"), True)
         except expat.ExpatError as error:
             inside = self.stack[-1] if self.stack else None
             where = (
@@ -150,9 +149,14 @@ class _Reader:
         column += self.first_column if line == 1 else 0
         return SsmlError(f"SSML, line {line + self.first_line}, column {column + 1}: {message}")
 
-    def doctype(self, *_: object) -> None:
+    def doctype(self, name: str, system: str | None, public: str | None, declares: int) -> None:
         """Refuse document types that declare something: entities can grow without bounds."""
-        raise self.error("a document type with declarations (<!DOCTYPE ... [...]>) is not allowed; remove it")
+        if declares:
+            raise self.error("a document type with declarations (<!DOCTYPE ... [...]>) is not allowed; remove it")
+
+    def entity(self, *_: object) -> None:
+        """Refuse what only the files of a document type could declare, which nobody reads."""
+        raise self.error(_ERRORS[expat.errors.XML_ERROR_UNDEFINED_ENTITY])
 
     def note(self, what: str) -> None:
         """Keep what has no effect, as far as it will be told."""
@@ -252,17 +256,6 @@ class _Reader:
         if not self.arpabet:
             raise ValueError("this voice's text front-end reads no phones; use <sub> with a spelling that sounds right")
         return _phones(attributes["ph"], attributes.get("alphabet", "ipa").strip().lower())
-
-
-def _without_doctype(document: str) -> str:
-    """The document with blanks in place of a document type that declares nothing; the program reads no files for it."""
-    start = 0
-    while piece := _PROLOG.match(document, start):
-        if piece["doctype"]:
-            blanks = re.sub(r"[^\n]", " ", piece[0])
-            return document[:start] + blanks + document[piece.end() :]
-        start = piece.end()
-    return document
 
 
 def _phones(ph: str, alphabet: str) -> str:
