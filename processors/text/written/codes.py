@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from processors.text.number_words import cardinal, digits, pairs, plural_of, year
-from processors.text.written.cues import follows, spoken, words
+from processors.text.number_words import cardinal, digits, pairs, plural_of
+from processors.text.written.cues import spoken, words
 from processors.text.written.numbers import integer
 from processors.text.written.scan import Scan
 
@@ -55,22 +55,12 @@ def spelt(text: str) -> str:
 
 
 _PLURAL = re.compile(r"[A-Z]{1,5}-?\d{1,4}s")
-_COUNT = re.compile(r"\d+[kKM]")
-_A_YEAR = r"(1[1-9]\d\d|20\d\d)"
-_IN_YEAR = re.compile(rf"(?:(pre|post|mid|circa|early|late)-|(FY|CY)-?){_A_YEAR}", re.I)
-_IN_DECADE = re.compile(r"([a-z]+)-((?:1\d|20)\d0|[2-9]0)s", re.I)
 _PART = re.compile(r"\d+|[A-Za-z]+")
 
 
 def code(match: re.Match[str], scan: Scan) -> str | None:
     """ "C2766", "133-A", "F-16", "B-52s"; "1-day" is a number and words."""
     text = match[0]
-    if _COUNT.fullmatch(text) and follows("many", scan.text, match.end()):
-        return None
-    if found := _IN_YEAR.fullmatch(text):
-        return f"{found[1] or ' '.join(found[2])} {year(found[3])}"
-    if found := _IN_DECADE.fullmatch(text):
-        return f"{found[1]}-{plural_of(year(found[2]))}"
     plural = _PLURAL.fullmatch(text) is not None
     pieces = text.removesuffix("s" if plural else "").split("-")
     if len(pieces) > 1 and pieces[0].isdigit() and all(len(piece) > 1 and piece.isalpha() for piece in pieces[1:]):

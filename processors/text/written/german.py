@@ -1,12 +1,9 @@
-"""German: numbers as words, with the endings that the words around them ask for."""
+"""German: numbers as words."""
 
 from __future__ import annotations
 
-import re
-
 from processors.text.number_words import roman_value
 from processors.text.written.cues import rows
-from processors.text.written.scan import Scan
 
 _ONES = (
     "null ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn "
@@ -14,10 +11,6 @@ _ONES = (
 ).split()
 _TENS = "null zehn zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
 _SPECIAL = {1: "erst", 3: "dritt", 7: "siebt", 8: "acht"}
-# The ending of an ordinal is that of the words before it.
-_WEAK = re.compile(r"\b(?:am|im|vom|zum|zur|beim|dem|den|des|bis|seit|ab|einem|einen|eines|einer|diesem|jedem)$", re.I)
-_NAMED = re.compile(r"\b(?:der|die|das|dieser|jede|jeder|jedes)$", re.I)
-_COUNTED = re.compile(r" (?:Jahrhundert|Jh\.|Klasse|Platz|Mal|Stock|Etage|Kapitel|Auflage|Geburtstag|Jahrestag)")
 WATCHED = frozenset(row[0].split(".")[0] for row in rows("german.tsv") if row[2] == "abbreviation")
 
 
@@ -33,16 +26,22 @@ def cardinal(number: int) -> str:
     return (f"{_ONES[number % 10]}und" if number % 10 else "") + _TENS[number // 10]
 
 
-def ordinal(number: int) -> str:
-    """Without its ending: 3 -> "dritt", 21 -> "einundzwanzigst"."""
+def nth(text: str) -> str:
+    """An ordinal without its ending: "3" -> "dritt", "21" -> "einundzwanzigst"."""
+    number = int(text)
     return _SPECIAL.get(number) or cardinal(number) + ("t" if number < 20 else "st")
 
 
+def nth_roman(text: str) -> str:
+    """The same of a Roman numeral, as part of a name."""
+    return nth(str(roman_value(text) or 1)).capitalize()
+
+
 def year(text: str) -> str:
-    """ "1985" -> "neunzehnhundertfünfundachtzig"."""
-    number = int(text)
-    if not 1100 <= number < 2000:
-        return cardinal(number)
+    """ "1985" -> "neunzehnhundertfünfundachtzig"; nothing for nothing."""
+    number = int(text or 0)
+    if not text or not 1100 <= number < 2000:
+        return text and cardinal(number)
     return f"{cardinal(number // 100)}hundert{cardinal(number % 100) if number % 100 else ''}"
 
 
@@ -66,28 +65,3 @@ def hour(text: str) -> str:
 def minute(text: str) -> str:
     """What follows an hour or a price, if it is not "00"."""
     return cardinal(int(text)) if text.strip("0") else ""
-
-
-def _ending(said: str, alone: str) -> str:
-    return "en" if _WEAK.search(said) else "e" if _NAMED.search(said) else alone
-
-
-def date(match: re.Match[str], scan: Scan) -> str | None:
-    """ "5. März 2020", "3.10.1990"."""
-    day, number, name, last = match.groups()
-    if not 1 <= int(day) <= 31:
-        return None
-    ending = _ending(scan.said, "er")
-    month = name or ordinal(int(number)) + ending
-    return f"{ordinal(int(day))}{ending} {month}{' ' + year(last) if last else ''}"
-
-
-def ordinal_next(match: re.Match[str], scan: Scan) -> str | None:
-    """ "der 3. Platz", but a number that ends a sentence."""
-    cued = _WEAK.search(scan.said) or _NAMED.search(scan.said) or _COUNTED.match(scan.text, match.end())
-    return ordinal(int(match[1])) + _ending(scan.said, "e") if cued else None
-
-
-def ruler(match: re.Match[str], scan: Scan) -> str | None:
-    """ "Heinrich VIII."."""
-    return f"der {ordinal(roman_value(match[1]) or 1).capitalize()}e"
