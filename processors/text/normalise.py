@@ -19,7 +19,8 @@ __all__ = ["Reading", "joined", "normalise", "readings"]
 
 
 def _functions(*modules: Any) -> dict[str, Any]:
-    return {name: value for module in modules for name, value in vars(module).items() if callable(value)}
+    found = {name: value for module in modules for name, value in vars(module).items() if callable(value)}
+    return {"capitalised": str.capitalize, **found}
 
 
 ENGLISH = Language(

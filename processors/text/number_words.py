@@ -18,18 +18,13 @@ _ORDINALS = {
 }  # fmt: skip
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _ROMAN = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
-_PLURALS = {"foot": "feet", "inch": "inches"}
+_PLURALS = {"foot": "feet", "inch": "inches", "penny": "pence"}
 _NO_SEPARATORS = str.maketrans("", "", ",. ")
 
 
 def digits(text: str, zero: str = "zero") -> str:
     """Digit by digit: "2915" -> "two nine one five"; anything but 0-9 is skipped."""
     return " ".join(zero if c == "0" else _ONES[int(c)] for c in text if c in "0123456789")
-
-
-def digits_oh(text: str) -> str:
-    """ "007" -> "oh oh seven"."""
-    return digits(text, "oh")
 
 
 def _below_thousand(value: int) -> str:
@@ -157,8 +152,3 @@ def roman_value(text: str) -> int | None:
 def roman(text: str) -> str | None:
     """ "iv" -> "four"; None for what is no numeral."""
     return cardinal(str(value)) if (value := roman_value(text.upper())) else None
-
-
-def nth_roman(text: str) -> str | None:
-    """ "IV" -> "fourth"; None for what is no numeral."""
-    return ordinal_of(words) if (words := roman(text)) else None

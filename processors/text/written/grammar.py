@@ -13,7 +13,8 @@ from processors.text.written.scan import Scan, Written, conditions
 
 Functions = Mapping[str, Callable[..., Any]]
 _PIECE = re.compile(r"\{([A-Z_]+)\}|\{([a-z]+)(?: ([a-z]+))?\}")
-_SLOT = re.compile(r"\{([^{}]*)\}")
+# "{ordinal_of roman 1}": functions, the last of which takes the group; "{counted 1 hour}": and a word.
+_SLOT = re.compile(r"\{((?:[a-z_]+ )*)(\d[^{}]*)\}")
 
 
 @lru_cache(maxsize=1 << 10)
@@ -72,7 +73,7 @@ class Language:
 def _speaker(said: str, when: str, pattern: re.Pattern[str], functions: Functions) -> Callable[..., str | None]:
     """What a rule says for a match: None if its conditions do not hold, or its functions know nothing to say."""
     needed = conditions(when)
-    said_for = functions[said[1:]] if said[:1] == "=" else _template(said, functions)
+    said_for = functions[said[1:]] if said[:1] == "=" else template(said, functions)
     named = [name for name in ("sign", "half", "to", "stop", "end") if name in pattern.groupindex]
     if not named and not needed:
         return said_for
@@ -93,18 +94,19 @@ def _speaker(said: str, when: str, pattern: re.Pattern[str], functions: Function
     return speak
 
 
-def _template(said: str, functions: Functions) -> Callable[[re.Match[str], Scan], str | None]:
+def template(said: str, functions: Functions) -> Callable[[re.Match[str], Scan], str | None]:
     """ "{cardinal 1} o'clock" as a function."""
-    literals, slots = _SLOT.split(said)[::2], []
-    for slot in _SLOT.findall(said):
-        name, *arguments = slot.split() if not slot.isdigit() else ("str", slot)
-        make = str if name == "str" else functions.get(name) or _looked_up(spoken(f"{name}.tsv"))
-        slots.append((make, [int(argument) if argument.isdigit() else argument for argument in arguments]))
+    literals, slots = _SLOT.split(said)[::3], []
+    for names, arguments in _SLOT.findall(said):
+        makers = [functions.get(name) or _looked_up(spoken(f"{name}.tsv")) for name in names.split()]
+        slots.append((makers[::-1] or [str], [int(one) if one.isdigit() else one for one in arguments.split()]))
 
     def said_for(match: re.Match[str], scan: Scan) -> str | None:
         text = literals[0]
-        for (make, arguments), literal in zip(slots, literals[1:]):
+        for ((make, *others), arguments), literal in zip(slots, literals[1:]):
             made = make(*(match[one] or "" if isinstance(one, int) else one for one in arguments))
+            for other in others:
+                made = made and other(made)
             if made is None:
                 return None
             text += made + literal

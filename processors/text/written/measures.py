@@ -6,8 +6,7 @@ import re
 from typing import NamedTuple
 
 from processors.text.number_words import decimal, mixed, quantity
-from processors.text.written.cues import follows, rows, said_before
-from processors.text.written.numbers import value
+from processors.text.written.cues import follows, rows, said_before, spoken
 from processors.text.written.scan import Scan
 
 
@@ -28,17 +27,12 @@ def _all_units() -> dict[str, _Unit]:
 
 
 _UNITS = _all_units()
-_PER = {
-    "s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "m": "meter", "mi": "mile",
-    "wk": "week", "mo": "month", "yr": "year", "d": "day",
-}  # fmt: skip
-_PER |= {name: name for name in "second minute hour day night week month year person piece mile gallon".split()}
 _POWERS = {"2": "square", "3": "cubic"}
 
 
 def per(name: str, power: str | None = None) -> str | None:
     """ "km", "2" -> "per square kilometer"."""
-    words = _PER.get(name) or (_UNITS[name].one if name in _UNITS else None)
+    words = spoken("per.tsv").get(name) or (_UNITS[name].one if name in _UNITS else None)
     power = (power or "").strip("^-")
     if words and power:
         squared = "squared" if power == "2" else "cubed"
@@ -81,25 +75,3 @@ def _is_no_unit(match: re.Match[str], kind: str, following: str) -> bool:
         or name == "s" and not gap and "." not in number
         or len(name) == 1 and (gap == "-" and not run or gap == " " and name in "ABKJNVFL")
     )  # fmt: skip
-
-
-def rate(match: re.Match[str], scan: Scan) -> str | None:
-    """ "$2.50/lb", "5 days/week", "12/kg": per what, behind a number or what is counted."""
-    kinds = [reading.kind for reading in scan.found[-2:]]
-    counted = scan.last.endswith("s") and kinds[0] == "cardinal"
-    if counted or kinds[-1:] in (["money"], ["cardinal"], ["measure"]):
-        return per(match["per"], match["per_power"])
-    return None
-
-
-def inches(match: re.Match[str], scan: Scan) -> str | None:
-    """ "30\"", unless the mark closes a quotation."""
-    if scan.doubles % 2:
-        return None
-    one = match[1] == "1" or said_before("a", scan.said)
-    return f"{value(match[1], scan, match.end())} {'inch' if one else 'inches'}"
-
-
-def degrees(number: str) -> str:
-    """The word behind so many."""
-    return "degree" if number == "1" else "degrees"

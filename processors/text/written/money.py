@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from processors.text.number_words import cardinal, counted, digits, hundreds, plural_of
-from processors.text.written.cues import rows, said_before
-from processors.text.written.numbers import SHORT_SCALES
+from processors.text.number_words import cardinal, digits, hundreds
+from processors.text.written.cues import rows, said_before, spoken
 from processors.text.written.scan import Scan
 
 # Sign or code -> one, many, a hundredth, hundredths.
@@ -14,13 +13,13 @@ _CURRENCIES = {sign: names for sign, *names in rows("currencies.tsv")}
 _THING = re.compile(r" [a-z]|-")
 
 
-def amount(sign: str, whole: str, part: str | None, scale: str | None, one: bool = False) -> str:
+def amount(sign: str, whole: str, part: str | None, scale: str | None = None, one: bool = False) -> str:
     """ "$", "21", "45" -> "twenty-one dollars, forty-five cents".
 
     :param one: whether a thing of that price follows: "a ten dollar bill".
     """
     single, many, cent, cents = _CURRENCIES[sign]
-    value, part = whole.replace(",", "").lstrip("0"), part or ""
+    value, part = whole.replace(",", "").replace(".", "").lstrip("0"), part or ""
     if not scale:
         part = part[:2] + part[2:].rstrip("0")
     unit = single if one or value == "1" and not scale and len(part) < 3 else many
@@ -43,9 +42,7 @@ def money(match: re.Match[str], scan: Scan) -> str | None:
     whole, part, scale = _number(groups, "")
     if joint is not None:
         lower = amount(sign, whole, part, scale)
-        if not part and not re.search(
-            r"[^ –—to-]", match[0][match.start("joint") - match.start() : match.start("whole2") - match.start()]
-        ):
+        if not part and not groups["unit2"]:
             # One sign for both: "five to ten dollars".
             lower = lower.rsplit(" ", len(_CURRENCIES[sign][1].split()))[0]
         lower += " to "
@@ -57,24 +54,4 @@ def money(match: re.Match[str], scan: Scan) -> str | None:
 
 def _number(groups: dict[str, str], which: str) -> tuple[str, str, str | None]:
     short = (groups["short" + which] or "").strip().lower()
-    return groups["whole" + which], groups["part" + which], groups["long" + which] or SHORT_SCALES.get(short)
-
-
-def continental(whole: str, part: str) -> str:
-    """ "1.299", "00" euros."""
-    return amount("€", whole.replace(".", ""), part, None)
-
-
-def plural(text: str) -> str:
-    """Notes of so much."""
-    return plural_of(cardinal(text))
-
-
-def pence(text: str) -> str:
-    """ "6" -> "six pence"."""
-    return "one penny" if text == "1" else f"{cardinal(text)} pence"
-
-
-def shillings(match: re.Match[str], scan: Scan) -> str | None:
-    """ "20s. a week": shillings, unless a sentence ends there."""
-    return None if scan.closes(match.end()) else counted(match[1], "shilling")
+    return groups["whole" + which], groups["part" + which], groups["long" + which] or spoken("scales.tsv").get(short)

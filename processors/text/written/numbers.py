@@ -6,15 +6,14 @@ import re
 
 from processors.text import number_words as say
 from processors.text.written.cues import follows, rows, spoken
+from processors.text.written.grammar import template
 from processors.text.written.scan import Scan, conditions
 
-SHORT_SCALES = {
-    "k": "thousand", "m": "million", "mn": "million", "mm": "million", "b": "billion", "bn": "billion",
-    "t": "trillion", "tn": "trillion",
-}  # fmt: skip
-# Looks, conditions, what says it.
-_INTEGER_RULES = [(pattern, conditions(when), getattr(say, name)) for name, when, pattern in rows("integers.tsv")]
-_INTEGERS = [(re.compile(pattern), when, made) for pattern, when, made in _INTEGER_RULES]
+# Looks, conditions, what is said.
+_INTEGER_RULES = [(pattern, when, said) for said, when, pattern in rows("integers.tsv")]
+_INTEGERS = [
+    (re.compile(pattern), conditions(when), template(said, vars(say))) for pattern, when, said in _INTEGER_RULES
+]
 
 
 def integer(text: str, scan: Scan, end: int) -> str:
@@ -22,11 +21,11 @@ def integer(text: str, scan: Scan, end: int) -> str:
 
     "1963" in "of 1963" -> "nineteen sixty-three"; in "1963 men" -> "one thousand nine hundred sixty-three".
     """
-    return next(
-        made(text)
-        for pattern, when, made in _INTEGERS
-        if pattern.fullmatch(text) and all(condition.holds(scan, end) for condition in when)
-    )
+    for pattern, needed, said in _INTEGERS:
+        match = pattern.fullmatch(text)
+        if match and all(condition.holds(scan, end) for condition in needed):
+            return said(match, scan) or text
+    return text
 
 
 def value(text: str, scan: Scan, end: int) -> str:
@@ -40,7 +39,7 @@ def number(match: re.Match[str], scan: Scan) -> str | None:
     if scale and len(scale) < 3:
         if "." not in text and (scale == "B" or not follows("many", scan.text, match.end())):
             return None
-        scale = " " + SHORT_SCALES[scale.lower()]
+        scale = " " + spoken("scales.tsv")[scale.lower()]
     if re.fullmatch(r"\.\d{2,3}", text) and follows("caliber", scan.text, end):
         return say.pairs(text[1:])
     return say.decimal(text) + scale if scale else value(text, scan, end)
@@ -52,19 +51,9 @@ def nth(text: str, suffix: str) -> str | None:
     return None if len(text) < 3 and suffix.lower() != "d" and not said.endswith(suffix.lower()) else said
 
 
-def book(text: str) -> str:
-    """ "1 Corinthians" is the first."""
-    return say.ordinal(text).capitalize()
-
-
 def over(one: str, other: str) -> str | None:
     """ "120", "80" -> "one hundred twenty over"."""
     return f"{say.cardinal(one)} over" if int(one) > int(other) > 20 else None
-
-
-def minutes_of(text: str) -> str:
-    """Seconds behind minutes."""
-    return say.minutes(text) or "minutes"
 
 
 def product(match: re.Match[str], scan: Scan) -> str | None:
@@ -75,16 +64,6 @@ def product(match: re.Match[str], scan: Scan) -> str | None:
         base, _, exponent = side.partition("^")
         said.append(f"{say.cardinal(base)} {say.power(exponent)}" if exponent else value(base, scan, match.end()))
     return (" times " if "*" in match[0] or sides[-1].startswith("10^") else " by ").join(said)
-
-
-def plural_year(text: str) -> str:
-    """ "1960" -> "nineteen sixties"."""
-    return say.plural_of(say.year(text))
-
-
-def plural_pairs(text: str) -> str:
-    """ "747" -> "seven forty-sevens"."""
-    return say.plural_of(say.pairs(text))
 
 
 _UNIT_NEXT = re.compile(r" ?[a-zA-Z%°]{1,3}\b(?! (?:in|on|at|of)\b)")

@@ -71,6 +71,20 @@ class Written(NamedTuple):
     speak: Callable[[re.Match[str], Scan], str | None]
 
 
+# Places of conditions.
+_TESTS: dict[str, Callable[[str, Scan, int], bool]] = {
+    "before": lambda cue, scan, end: said_before(cue, scan.said),
+    "after": lambda cue, scan, end: follows(cue, scan.text, end),
+    "behind": lambda name, scan, end: (
+        scan.last.lower() in words(f"{name}.txt") if name != "A" else scan.last[:1].isupper()
+    ),
+    "recent": lambda kind, scan, end: any(reading.kind == kind for reading in scan.found[-3:]),
+    "last": lambda kind, scan, end: any(reading.kind == kind for reading in scan.found[-1:]),
+    "open": lambda _, scan, end: scan.doubles % 2 == 1,
+}
+_CONDITION = re.compile(r"(!?)(before|after|behind|recent|last|open):(.+?)(?= !?[a-z]+:|$)")
+
+
 class Condition(NamedTuple):
     """What must stand beside a written thing, or, `negated`, must not."""
 
@@ -80,16 +94,10 @@ class Condition(NamedTuple):
 
     def holds(self, scan: Scan, end: int) -> bool:
         """Whether it does; the thing ends at `end`."""
-        if self.place == "recent":
-            found = any(reading.kind == self.name for reading in scan.found[-3:])
-        elif self.place == "behind":
-            found = scan.last[:1].isupper() if self.name == "A" else scan.last.lower() in words(f"{self.name}.txt")
-        else:
-            found = said_before(self.name, scan.said) if self.place == "before" else follows(self.name, scan.text, end)
+        found = _TESTS[self.place](self.name, scan, end)
         return found != self.negated
 
 
 def conditions(when: str) -> list[Condition]:
     """ "before:a !after:many" -> conditions; "-" is none."""
-    found = re.findall(r"(!?)(before|after|behind|recent):(.+?)(?= !?(?:before|after|behind|recent):|$)", when)
-    return [Condition(place, name, negated == "!") for negated, place, name in found]
+    return [Condition(place, name, negated == "!") for negated, place, name in _CONDITION.findall(when)]
