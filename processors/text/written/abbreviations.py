@@ -32,19 +32,19 @@ def abbreviation(match: re.Match[str], scan: Scan) -> str | None:
         spoken = spoken[:1].upper() + spoken[1:] if key != "vs" else spoken
     if "number" in kinds:
         numbered = following.isdigit() or stop and _NUMERAL_NEXT.match(text, end)
-        return spoken if numbered and (stop or free) or stop and free else None
+        # Nothing is numbered at the end of a text: "Mead 1991, pp."
+        return spoken if numbered and (stop or free) or stop and free and following else None
     if "title" in kinds:
         named = free and not stop and gap and following.isupper() and word[1:].islower()
         return spoken if not following.isdigit() and (stop and word[0].isupper() or named) else None
     if not spoken or not stop and not free or word == "VS" and follows("editor", text, end):
         return None
-    if (
-        key == "etc"
-        and not stop
-        and (text[: match.start()][-1:] in tuple("/.\\") or text[end : end + 1] == "/" or follows("slash", text, end))
-    ):
-        return None
-    return spoken + closing
+    slash = (
+        text[max(0, match.start() - 1) : match.start()] in tuple("/.\\")
+        or text[end : end + 1] == "/"
+        or follows("slash", text, end)
+    )
+    return None if key == "etc" and not stop and slash else spoken + closing
 
 
 def _is_street(key: str, stop: str, following: str, end: int, scan: Scan) -> bool:

@@ -44,7 +44,7 @@ def measure(match: re.Match[str], scan: Scan) -> str | None:
     """A number and its unit: "5 km/h", "40 sq. ft.", "a 5-km run"."""
     number, part, gap, name, stop = match.group("number", "part", "gap", "unit", "stop")
     square, power, of = match.group("square", "power", "per")
-    unit = _UNITS.get("fl oz" if name.startswith("fl") else name)
+    unit = _UNITS.get("fl oz" if name[:2] + name[-2:] == "floz" else name)
     if unit is None:
         return None
     following = scan.text[match.end() : match.end() + 2].lstrip()[:1]
