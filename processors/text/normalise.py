@@ -10,7 +10,7 @@ from processors.text import number_words
 from processors.text.arpabet import SPAN, complete_stress
 from processors.text.characters import plain_characters, survives
 from processors.text.text_error import TextError
-from processors.text.written import abbreviations, codes, dates, german, measures, money, numbers, places
+from processors.text.written import abbreviations, codes, dates, german, measures, money, numbers
 from processors.text.written.cues import words
 from processors.text.written.grammar import ENGLISH_RULES, GERMAN_RULES, OTHER_RULES, Language
 from processors.text.written.scan import Reading, Scan
@@ -25,7 +25,7 @@ def _functions(*modules: Any) -> dict[str, Any]:
 
 ENGLISH = Language(
     ENGLISH_RULES,
-    _functions(number_words, abbreviations, codes, dates, measures, money, numbers, places),
+    _functions(number_words, abbreviations, codes, dates, measures, money, numbers),
     watched=dates.NAMES | abbreviations.FREE | frozenset(("per", "noon", "midnight", "v", "localhost")),
 )
 OTHER = Language(OTHER_RULES, {}, watched=frozenset(), any_script=True)

@@ -10,7 +10,6 @@ from processors.text.characters import plain_characters
 from processors.text.normalise import ENGLISH
 from processors.text.number_words import any_year, decimal, digits, ordinal, roman_value
 from processors.text.pronounce import spell
-from processors.text.written import dates
 from processors.text.written.codes import groups
 from processors.text.written.cues import spoken
 from processors.text.written.scan import Scan
@@ -120,7 +119,7 @@ def _date(text: str, order: str | None) -> str:
     for key, name, least, most in (("m", "month", 1, 12), ("d", "day of a month", 1, 31), ("y", "year", 0, 9999)):
         if key in fields and (len(fields[key]) > 4 or not least <= int(fields[key]) <= most):
             raise ValueError(f"'{_short(fields[key])}' is no {name} ({least} to {most})")
-    said = [dates.MONTHS[int(fields["m"]) - 1]] if "m" in fields else []
+    said = [spoken("calendar.tsv")[str(int(fields["m"]))]] if "m" in fields else []
     said += [ordinal(fields["d"])] if "d" in fields else []
     year = fields.get("y", "")
     years = [any_year(year if len(year) == 2 else year.lstrip("0") or "0")] if year else []

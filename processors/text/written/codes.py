@@ -1,10 +1,10 @@
-"""What is read by digits, by letters or in pieces: telephone numbers, addresses, versions, serial numbers."""
+"""What is read by digits, by letters or in pieces: telephone numbers, addresses, versions, codes."""
 
 from __future__ import annotations
 
 import re
 
-from processors.text.number_words import cardinal, digits, pairs, plural_of
+from processors.text.number_words import cardinal, digits, ordinal, pairs, plural_of
 from processors.text.written.cues import spoken, words
 from processors.text.written.numbers import integer
 from processors.text.written.scan import Scan
@@ -30,14 +30,19 @@ def dotted(text: str) -> str:
     return " dot ".join(map(digits, text.split(".")))
 
 
-def port(text: str) -> str:
-    """The port behind it."""
-    return text and f"colon {pairs(text) if len(text) == 4 else cardinal(text)}"
-
-
 def version(text: str) -> str:
     """ "Python 3.10" is a later release than 3.9."""
     return " point ".join(digits(part, "oh") if part[0] == "0" < part else cardinal(part) for part in text.split("."))
+
+
+def house(number: str) -> str:
+    """ "1211" -> "twelve eleven", "708" -> "seven oh eight"."""
+    return pairs(number) if len(number) in (3, 4) and number[0] != "0" else cardinal(number)
+
+
+def names(text: str) -> str:
+    """The name of a street: "12th" is "twelfth"."""
+    return " ".join(ordinal(name[:-2]) if name[0].isdigit() else name.rstrip(".") for name in text.split())
 
 
 def spelt(text: str) -> str:

@@ -5,24 +5,8 @@ from __future__ import annotations
 from processors.text.number_words import any_year, ordinal, year
 from processors.text.written.cues import rows
 
-MONTHS = [name for written, name, kind in rows("calendar.tsv") if "month" in kind and written == name.lower()]
 # Names in small letters that are no other word.
 NAMES = frozenset(written for written, _, kind in rows("calendar.tsv") if "free" in kind)
-
-
-def day(month: str, day: str) -> str:
-    """ "3", "14" -> "March fourteenth"."""
-    return f"{MONTHS[int(month) - 1]} {ordinal(day)}"
-
-
-def date(year: str, month: str, day_of_month: str) -> str:
-    """ "2015", "3", "14" -> "March fourteenth, twenty fifteen"."""
-    return day(month, day_of_month) + in_year(year)
-
-
-def in_year(text: str) -> str:
-    """A year behind a day, if there is one."""
-    return text and f", {any_year(text)}"
 
 
 def years(first: str, second: str) -> str | None:
