@@ -99,13 +99,15 @@ def _turned(stem: list[str], old: list[str], new: list[str]) -> list[str] | None
     return ([phone.replace("1", "2") for phone in head] if any("1" in phone for phone in new) else head) + new
 
 
-def _ways(word: str, lookup: Lookup) -> Iterator[tuple[list[str], Callable[[list[str]], list[str] | None]]]:
+def _ways(
+    word: str, lookup: Lookup, turns: bool
+) -> Iterator[tuple[list[str], Callable[[list[str]], list[str] | None]]]:
     """Spellings of a part of a word, one of which may be known, and the phones of the word by those of that part."""
     for ending, sound in parts()["inflection"].items():
         if word.endswith(ending):
             yield _stems(word, ending), partial(_with_ending, sound=sound, word=word, ending=ending)
     for ending, (other, old, new) in parts()["turn"].items():
-        if word.endswith(ending) and word != ending:
+        if turns and word.endswith(ending) and word != ending:
             yield [word.removesuffix(ending) + other], partial(_turned, old=old.split(), new=new.split())
     for ending, sound in parts()["ending"].items():
         if word.endswith(ending):
@@ -134,7 +136,7 @@ def from_parts(word: str, lookup: Lookup, steps: int = 2) -> list[str] | None:
         return with_clitic(phones, ending) if phones else None
     if len(word) > _LONGEST:
         return None
-    for spellings, made in _ways(word, lookup):
+    for spellings, made in _ways(word, lookup, turns=steps > 1):
         known = next((phones for spelling in spellings if (phones := lookup(spelling))), None)
         if known and (phones := made(known)):
             return phones
