@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from processors.text.tables import rows
+
 VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
 CONSONANTS = (
     "B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N",
@@ -14,15 +16,9 @@ PHONES: tuple[str, ...] = tuple(sorted([v + s for v in VOWELS for s in "012"] + 
 _PHONE_SET = frozenset(PHONES)
 _VOWEL_SET = frozenset(VOWELS)
 
-# As espeak-ng's US English writes them, one character a token, so that voices of both share their tokens.
-_IPA = {
-    "AA": "ɑː", "AE": "æ", "AH": "ʌ", "AO": "ɔː", "AW": "aʊ", "AY": "aɪ", "EH": "ɛ", "ER": "ɜː", "EY": "eɪ",
-    "IH": "ɪ", "IY": "iː", "OW": "oʊ", "OY": "ɔɪ", "UH": "ʊ", "UW": "uː", "B": "b", "CH": "tʃ", "D": "d", "DH": "ð",
-    "F": "f", "G": "ɡ", "HH": "h", "JH": "dʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "P": "p", "R": "ɹ",
-    "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
-}  # fmt: skip
-# Vowels that are another sound, or a shorter one, without stress.
-_UNSTRESSED_IPA = {"AH0": "ə", "ER0": "ɚ", "IY0": "i"}
+# As espeak-ng's US English writes them, one character a token, so that voices of both share their tokens; three vowels
+# are another sound, or a shorter one, without stress.
+_IPA = {phone: ipa for phone, ipa, _ in rows("sounds.txt") if ipa}
 _STRESS_MARKS = {"1": "ˈ", "2": "ˌ"}
 
 # One span of phones in a text: {HH AH0 L OW1}.
@@ -44,7 +40,7 @@ def arpabet_to_ipa(phones: list[str]) -> list[str]:
     for phone in phones:
         if phone[-1] in _STRESS_MARKS:
             symbols.append(_STRESS_MARKS[phone[-1]])
-        symbols += _UNSTRESSED_IPA.get(phone) or _IPA[phone.rstrip("012")]
+        symbols += _IPA.get(phone) or _IPA[phone.rstrip("012")]
     return symbols
 
 

@@ -10,46 +10,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-_SINGLE_QUOTES = "‘’‚‛′ʹʻʼʽˈ`´＇ꞌ"
-_DOUBLE_QUOTES = "“”„‟«»″‴〝〞〟＂‹›"
-_DASHES = "‒–—―⸺⸻﹘︱︲〜～"
-_HYPHENS = "‐‑⁃﹣－­֊᠆"
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξοπρστυφχψω",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon "
-        "phi chi psi omega".split(),
-    )
-)
-# Signs whose compatibility form would lose the meaning.
-_SIGNS = {
-    "²": "^2", "³": "^3", "№": " No. ", "℃": "°C", "℉": "°F", "©": " copyright ", "®": " registered ",
-    "™": " trademark ", "℠": " service mark ", "\u00b5": "μ", "\u2126": "Ω", "\u212b": " angstroms ",
-    "∞": " infinity ", "√": " square root of ", "∑": " sum ", "π": " pi ", "Π": " pi ", "•": ", ", "·": " ",
-    "℅": " care of ", "⁄": "/", "∕": "/", "−": "-", "×": " x ", "✕": " x ", "✖": " x ", "º": "°", "˚": "°", "…": "…",
-    "⋯": "…", "。": ".", "、": ",", "，": ",", "！": "!", "？": "?", "；": ";", "：": ":", "¿": " ", "¡": " ", "؟": "?",
-    "،": ",",
-    "؛": ";", "।": ".", "‽": "?!", "〈": "(", "〉": ")", "「": '"', "」": '"', "『": '"', "』": '"', "【": "(",
-    "】": ")", "｛": "(", "｝": ")", "↔": " ", "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "ℓ": "l", "₤": "£",
-    "≠": " is not equal to ",
-}  # fmt: skip
+from processors.text.written.cues import rows
+
+# What is read for a character, and for those that mean the same in every language.
+_READ = {ord(char): row[0] for row in rows("plain.tsv") for char in row[1]}
+_EVERYWHERE = {ord(char): row[0] for row in rows("plain.tsv") if len(row) > 2 for char in row[1]}
 # What the later steps read besides letters, digits and spaces.
-_KEPT = frozenset("!\"#$%&'()*+,-./:;<=>?@[]^_|~\\{}§°±÷≈≠≤≥¶μΩ‰–…\u2014")
-
-
-def _table() -> dict[int, str]:
-    table = {ord(c): "'" for c in _SINGLE_QUOTES}
-    table |= {ord(c): '"' for c in _DOUBLE_QUOTES}
-    table |= {ord(c): "-" for c in _HYPHENS}
-    table |= {ord(c): "—" for c in _DASHES if c not in "‒–"}
-    table |= {ord(c): "–" for c in "‒–"}
-    table |= {ord(c): r for c, r in _SIGNS.items()}
-    # Soft hyphens mark where a line may break; they are no sound.
-    table[0xAD] = ""
-    return table
-
-
-_TABLE = _table()
+_KEPT = frozenset("!\"#$%&'()*+,-./:;<=>?@[]^_|~\\{}§°±÷≈≠≤≥¶μΩ‰–…—")
 # Entities, what typists make of dashes and dots, a word cut at a line's end, and all that is not ASCII.
 _ODD = re.compile(
     r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]{2,8});|(?<!<!)--+(?![->])|\.{3,}|(?:\. ){2,}\."
@@ -98,7 +65,7 @@ def _plain(odd: str, kept: Callable[[str], str]) -> str:
     if odd[0] == "&":
         said = html.unescape(odd)
         return odd if said == odd else said if said.isascii() and said.isprintable() else _plain(said, kept)
-    if odd[0] == "-" and len(odd) > 1 and odd.strip("-") == "":
+    if odd[0] == "-" and odd.strip("-") == "":
         # A dash of typewriters parts what it is glued to: "1899--he".
         return " — "
     if odd[0] == ".":
@@ -107,8 +74,7 @@ def _plain(odd: str, kept: Callable[[str], str]) -> str:
         return ""
     if odd[0] <= " " or odd[0] == "\x7f":
         return " "
-    odd = unicodedata.normalize("NFC", odd)
-    return "".join(map(kept, odd))
+    return "".join(map(kept, unicodedata.normalize("NFC", odd)))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -116,24 +82,18 @@ def _letter(char: str) -> str:
     """One character as text that later steps know."""
     if char.isascii():
         return char if char.isprintable() else " "
-    char = _TABLE.get(ord(char), char)
+    char = _READ.get(ord(char), char)
     if len(char) != 1 or char in _KEPT or char.isascii():
         return char
     category = unicodedata.category(char)
     if category in ("Mn", "Me", "Cf"):
         # Combining accents, joiners, direction marks.
         return ""
-    if (
-        category == "Sc"
-        or category in ("Ll", "Lu")
-        and unicodedata.name(char, "").startswith("LATIN")
-        and ord(char) < 0x1F00
-    ):
+    latin = category in ("Ll", "Lu") and unicodedata.name(char, "").startswith("LATIN") and ord(char) < 0x1F00
+    if latin or category == "Sc":
         return char
     if category == "Nd":
         return str(unicodedata.decimal(char))
-    if char.lower() in _GREEK or char == "ς":
-        return f" {_GREEK.get(char.lower(), 'sigma')} "
     compatible = unicodedata.normalize("NFKC", char)
     gap = " " if "\u2044" in compatible else ""
     return gap + "".join(map(_letter, compatible)) if compatible != char else " "
@@ -142,15 +102,11 @@ def _letter(char: str) -> str:
 @lru_cache(maxsize=1 << 14)
 def _any_letter(char: str) -> str:
     """The same for a text of another language: letters, digits and signs of any script stay."""
-    char = _MARKS.get(ord(char), char)
+    char = _EVERYWHERE.get(ord(char), char)
     category = unicodedata.category(char)
     if category in ("Cf", "Co", "Cn", "Cs"):
         return ""
     return char if category[0] in "LMNPS" and (category != "So" or char == "°") else " "
-
-
-_MARKS = {ord(c): "'" for c in _SINGLE_QUOTES} | {ord(c): '"' for c in _DOUBLE_QUOTES} | {ord(c): "—" for c in _DASHES}
-_MARKS |= {ord(c): _SIGNS[c] for c in "。、，！；：؟،؛।〈〉「」『』【】｛｝？" if len(_SIGNS[c]) == 1}
 
 
 @lru_cache(maxsize=1 << 14)

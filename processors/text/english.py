@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from processors.text.arpabet import arpabet_to_ipa, is_vowel
-from processors.text.characters import survives
 from processors.text.homographs import homograph_phones
 from processors.text.lexicon import phrase_phones
-from processors.text.normalise import Reading, joined, readings
+from processors.text.normalise import Normaliser
 from processors.text.pronounce import Pronouncer, spell
 from processors.text.tokens import PUNCTUATION, append_word, ipa_tokens, lexicon_tokens
 
@@ -19,30 +19,20 @@ _MARKS = frozenset(PUNCTUATION)
 _SENTENCE_MARKS = frozenset(".!?;:…-")
 
 
-class EnglishPhones:
+class EnglishPhones(Normaliser):
     """ARPAbet phones by CMUdict, homographs by context, and a model for unknown words; nothing marks where words begin.
 
     This is "lexicon", the tokens of older voices. EnglishIpa writes the same sounds more finely.
     """
 
+    make_tokens = staticmethod(lexicon_tokens)
+
     def __init__(
-        self, user_lexicon: dict[str, tuple[str, ...]] | None = None, own: dict[str, str] | None = None
+        self, user_lexicon: Mapping[str, tuple[str, ...]] | None = None, own: Mapping[str, str] | None = None
     ) -> None:
-        self.tokens = lexicon_tokens()
-        self.own = own or {}
-        self._pronouncer = Pronouncer(user_lexicon)
-
-    def normalise(self, text: str) -> str:
-        """Written text as spoken words and punctuation."""
-        return joined(self.readings(text))
-
-    def readings(self, text: str) -> list[Reading]:
-        """The same piece by piece."""
-        return readings(text, self.own)
-
-    def reads(self, letter: str) -> bool:
-        """Whether a letter, or an accent, makes any difference to what is spoken."""
-        return survives(letter)
+        super().__init__(user_lexicon, own)
+        self.tokens = self.make_tokens()
+        self._pronouncer = Pronouncer(self.user)
 
     def phones(self, spoken: str) -> list[str]:
         """Tokens of a normalised text, without start and end."""
@@ -89,11 +79,7 @@ class EnglishPhones:
 class EnglishIpa(EnglishPhones):
     """The same sounds as IPA symbols, with " " between words, so that each part of a sound has a length of its own."""
 
-    def __init__(
-        self, user_lexicon: dict[str, tuple[str, ...]] | None = None, own: dict[str, str] | None = None
-    ) -> None:
-        super().__init__(user_lexicon, own)
-        self.tokens = ipa_tokens()
+    make_tokens = staticmethod(ipa_tokens)
 
     def phones(self, spoken: str) -> list[str]:
         """Tokens of a normalised text, without start and end."""

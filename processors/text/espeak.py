@@ -11,11 +11,11 @@ import os
 import re
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from processors.text.arpabet import arpabet_to_ipa
-from processors.text.characters import survives
-from processors.text.normalise import LANGUAGES, OTHER, Reading, joined, readings
+from processors.text.normalise import Normaliser
 from processors.text.tokens import IPA_SYMBOLS, PUNCTUATION, WORD_BOUNDARY, append_word, ipa_tokens
 from utils.errors import UserError
 
@@ -74,14 +74,9 @@ class _Library:
         return " ".join(clauses)
 
 
-_library: _Library | None = None
-
-
+@lru_cache(maxsize=1)
 def _shared_library() -> _Library:
-    global _library
-    if _library is None:
-        _library = _Library()
-    return _library
+    return _Library()
 
 
 def release() -> str:
@@ -89,61 +84,38 @@ def release() -> str:
     return _shared_library().release
 
 
-class EspeakPhones:
-    """IPA symbols, one token each, with " " between words; only English text goes through our own normaliser."""
+class EspeakPhones(Normaliser):
+    """IPA symbols, one token each, with " " between words."""
 
     def __init__(
         self,
         language: str,
-        user_lexicon: dict[str, tuple[str, ...]] | None = None,
-        own: dict[str, str] | None = None,
+        user_lexicon: Mapping[str, tuple[str, ...]] | None = None,
+        own: Mapping[str, str] | None = None,
     ) -> None:
+        super().__init__(user_lexicon, own, language.lower().replace("_", "-"))
         self.tokens = ipa_tokens()
-        self._language = language.lower().replace("_", "-")
-        self._english = self._language == "en" or self._language.startswith("en-")
-        self._user = dict(user_lexicon or {})
-        self.own = own or {}
         self._symbols("a")  # complains at once about a missing package or an unknown language
-
-    def normalise(self, text: str) -> str:
-        """Spoken words and punctuation; for other languages than English numbers and signs stay as written."""
-        return joined(self.readings(text))
-
-    def readings(self, text: str) -> list[Reading]:
-        """The same piece by piece."""
-        return readings(text, self.own, LANGUAGES.get(self._language.split("-")[0], OTHER))
-
-    def reads(self, letter: str) -> bool:
-        """Whether a letter makes any difference to what is spoken; espeak at least names those of other scripts."""
-        return survives(letter) if self._english else True
 
     def phones(self, spoken: str) -> list[str]:
         """Tokens of a normalised text, without start and end."""
         tokens: list[str] = []
-        run: list[str] = []
-
-        def close_run() -> None:
-            if run:
-                append_word(tokens, self._symbols(" ".join(run)))
-                run.clear()
-
-        for piece in _PIECE.findall(_CLOSING_MARK.sub(r" \1 ", spoken)):
-            if piece in PUNCTUATION:
-                close_run()
-                tokens.append(piece)
-            elif piece[0] == "{":
-                close_run()
-                append_word(tokens, arpabet_to_ipa(piece[1:-1].split()))
-            elif piece.lower() in self._user:
-                close_run()
-                append_word(tokens, as_ipa(self._user[piece.lower()]))
-            else:
+        run: list[str] = []  # words that espeak reads together
+        for piece in [*_PIECE.findall(_CLOSING_MARK.sub(r" \1 ", spoken)), ""]:
+            given = piece[1:-1].split() if piece[:1] == "{" else self.user.get(piece.lower())
+            if piece and not given and piece not in PUNCTUATION:
                 run.append(piece)
-        close_run()
+                continue
+            append_word(tokens, self._symbols(" ".join(run)) if run else [])
+            run = []
+            if given:
+                append_word(tokens, as_ipa(given))
+            elif piece:
+                tokens.append(piece)
         return tokens
 
     def _symbols(self, text: str) -> list[str]:
-        ipa = _SWITCH.sub("", _shared_library().ipa(text, self._language))
+        ipa = _SWITCH.sub("", _shared_library().ipa(text, self.language))
         ipa = " ".join(unicodedata.normalize("NFD", ipa).split())
         return [symbol for symbol in ipa if symbol in _KNOWN]
 
@@ -155,12 +127,12 @@ class LexiconIpa(EspeakPhones):
         """Words of a raw text that the lexicon lacks."""
         words = _PIECE.findall(_CLOSING_MARK.sub(r" \1 ", self.normalise(text)))
         plain = (self._plain(word) for word in words if word[0] != "{")
-        return [word for word in plain if word and word not in self._user]
+        return [word for word in plain if word and word not in self.user]
 
     def _symbols(self, text: str) -> list[str]:
         tokens: list[str] = []
         for word in map(self._plain, text.split()):
-            append_word(tokens, as_ipa(self._user.get(word, ())))
+            append_word(tokens, as_ipa(self.user.get(word, ())))
         return tokens
 
     @staticmethod

@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
+from processors.espnet.espnet_phones import EspnetPhones
 from processors.text.english import WORD_OR_MARK, EnglishIpa, EnglishPhones
 from processors.text.espeak import EspeakPhones, LexiconIpa, release
-from processors.text.espnet import EspnetPhones
 from processors.text.lexicon import read_abbreviations, read_lexicon
 from processors.text.normalise import Reading
 from processors.text.text_error import TextError
@@ -122,25 +122,20 @@ class TextFrontEnd:
         spoken = self.normalise(text)
         whole = Reading(0, len(text), text, "text", spoken)
         found = [whole] if isinstance(self._phones, EspnetPhones) else self._phones.readings(text)
-        english = self._phones if isinstance(self._phones, EnglishPhones) else None
-        # Where each word begins in what is said.
-        words = zip(WORD_OR_MARK.finditer(spoken), english.words(spoken)) if english else ()
-        starts = [(match.start(), word) for match, word in words]
+        words: list[tuple[int, str]] = []  # where each word begins in what is said, and its phones
+        if isinstance(self._phones, EnglishPhones):
+            for match, word in zip(WORD_OR_MARK.finditer(spoken), self._phones.words(spoken)):
+                words += (
+                    [(match.start(), word[0] if word[0] in PUNCTUATION else f"{{{' '.join(word)}}}")] if word else []
+                )
         rows, place, said = [], 0, 0
         for piece in [*found, Reading(len(text), len(text), "", "", "")]:
             if silent := text[place : piece.start].strip():
                 rows.append(Explained(silent, "silent", "", ""))
-            place = max(place, piece.end)
-            if english:
-                begin, said = said, spoken.find(piece.spoken, said) + len(piece.spoken)
-                mine = [word for start, word in starts if begin <= start < said]
-                phones = " ".join(
-                    " ".join(word) if word[0] in PUNCTUATION else f"{{{' '.join(word)}}}" for word in mine if word
-                )
-            else:
-                phones = " ".join(self._phones.phones(piece.spoken))
-            if piece.spoken:
-                rows.append(Explained(piece.written, piece.kind, piece.spoken, phones))
+            place, begin = max(place, piece.end), said
+            said = spoken.find(piece.spoken, said) + len(piece.spoken)
+            sounds = [word for start, word in words if begin <= start < said] or self._phones.phones(piece.spoken)
+            rows += [Explained(piece.written, piece.kind, piece.spoken, " ".join(sounds))] if piece.spoken else []
         return rows
 
     def left_out(self, text: str) -> list[str]:

@@ -6,10 +6,10 @@ rest, so that every decision can be traced to a row.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import NamedTuple
 
 from processors.text.morphology import plural_sound
 from processors.text.tables import kinds, rows
@@ -20,18 +20,7 @@ _LIKELIER = 0.6  # votes for the first class of a word
 _MARKS = frozenset(",.!?;:-…")
 
 Places = dict[str, list[str]]  # a place of the rules -> the words that stand there
-
-
-class Condition(NamedTuple):
-    """Whether one of the words in a place is one of the choices, or, `negated`, none is."""
-
-    place: str
-    choices: tuple[str, ...]
-    negated: bool
-
-    def holds(self, places: Places) -> bool:
-        """Whether it does around a homograph."""
-        return any(is_word(word, self.choices) for word in places[self.place]) != self.negated
+Condition = tuple[str, tuple[str, ...], bool]  # a place, the words that may stand there, and whether none of them may
 
 
 @lru_cache(maxsize=1)
@@ -49,20 +38,14 @@ def homographs() -> dict[str, dict[str, list[str]]]:
 @lru_cache(maxsize=1)
 def _rules() -> dict[str, list[tuple[str, list[Condition]]]]:
     """Word, or name of a vote -> its rows: class or votes, conditions."""
-    found: dict[str, list[tuple[str, list[Condition]]]] = {}
+    found: dict[str, list[tuple[str, list[Condition]]]] = defaultdict(list)
     for words, result, written in rows("homograph_rules.txt"):
-        conditions = []
-        for text in written.split():
-            place, _, choices = text.removeprefix("!").partition(":")
-            conditions.append(Condition(place, tuple(choices.split(",")), text[0] == "!"))
+        conditions = [text.removeprefix("!").partition(":") for text in written.split()]
+        negated = [text[0] == "!" for text in written.split()]
+        row = [(place, tuple(choices.split(",")), no) for (place, _, choices), no in zip(conditions, negated)]
         for word in words.split():
-            found.setdefault(word, []).append((result, conditions))
+            found[word].append((result, row))
     return found
-
-
-@lru_cache(maxsize=1)
-def _classes() -> dict[str, frozenset[str]]:
-    return kinds("word_classes.txt")
 
 
 @lru_cache(maxsize=1 << 15)
@@ -70,39 +53,32 @@ def is_word(word: str, choices: tuple[str, ...] | frozenset[str]) -> bool:
     """Whether a word in lower case is among words, patterns ("*ing"), and classes ("@be"); "_" stands for no word."""
     if word in choices or not word and "_" in choices:
         return True
-    patterns = (choice for choice in choices if choice[0] == "@" or "*" in choice)
-    return f"-{word}" not in choices and any(
-        is_word(word, _classes()[choice[1:]]) if choice[0] == "@" else fnmatchcase(word, choice) for choice in patterns
+    classes = [kinds("word_classes.txt")[choice[1:]] for choice in choices if choice[0] == "@"]
+    patterns = [choice for choice in choices if "*" in choice and choice[0] != "@"]
+    return f"-{word}" not in choices and (
+        any(is_word(word, one) for one in classes) or any(fnmatchcase(word, one) for one in patterns)
     )
 
 
-def _decide(name: str, places: Places) -> str | None:
-    """What the first row of a name says whose conditions hold."""
+def _decide(name: str, places: Places) -> str:
+    """What the first row of a name says whose conditions hold; nothing if there is none."""
     for result, conditions in _rules().get(name, ()):
-        if all(condition.holds(places) for condition in conditions):
+        if all(any(is_word(word, choices) for word in places[at]) != no for at, choices, no in conditions):
             return result
-    return None
+    return ""
 
 
 def _places(words: list[str], index: int, written: str) -> Places:
-    before: list[str] = []
-    after: list[str] = []
-    for word in words[max(0, index - 4) : index]:
-        before = [] if word in _MARKS else [*before, word]
-    for word in words[index + 1 : index + 4]:
-        if word in _MARKS:
-            break
-        after.append(word)
+    before, after = words[max(0, index - 4) : index], words[index + 1 : index + 4]
+    first = max((at + 1 for at, word in enumerate(before) if word in _MARKS), default=0)
+    before, after = before[first:], after[: next((at for at, word in enumerate(after) if word in _MARKS), None)]
     plain = [word for word in before if not is_word(word, ("@adverb",))]
-    return {
-        **{f"-{n}": before[-n:][:1] if n <= len(before) else [""] for n in (1, 2)},
-        **{f"^{n}": plain[-n:][:1] if n <= len(plain) else [""] for n in (1, 2)},
-        **{f"+{n}": after[n - 1 : n] or [""] for n in (1, 2)},
-        "<": before,
-        ">": after,
-        "~": words[max(0, index - 12) : index] + words[index + 1 : index + 10],
-        "=": [written],
-    }
+    places = {"<": before, ">": after, "=": [written]}
+    places["~"] = words[max(0, index - 12) : index] + words[index + 1 : index + 10]
+    for n in (1, 2):
+        places |= {f"-{n}": ["", "", *before][-n:][:1], f"^{n}": ["", "", *plain][-n:][:1]}
+        places[f"+{n}"] = after[n - 1 : n] or [""]
+    return places
 
 
 def word_class(words: list[str], index: int, classes: Collection[str] | None = None, written: str = "") -> str:
@@ -119,7 +95,7 @@ def word_class(words: list[str], index: int, classes: Collection[str] | None = N
         return special if special in classes else likelier
     votes = {"V": 0.0, "N": 0.0, "J": 0.0, "P": 0.0}
     for name in ("before", "adverb", "after"):
-        for vote in (_decide(name, places) or "").split():
+        for vote in _decide(name, places).split():
             votes[vote[0]] += float(vote[1:])
     if likelier in votes:
         votes[likelier] += _LIKELIER

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from processors.text.arpabet import is_vowel
+from processors.text.tables import rows
 
-_VOWELS = {
-    "aɪ": "AY", "ai": "AY", "aʊ": "AW", "au": "AW", "eɪ": "EY", "ei": "EY", "oʊ": "OW", "əʊ": "OW", "ou": "OW",
-    "ɔɪ": "OY", "ɔi": "OY", "ɪə": "IH R", "eə": "EH R", "ɛə": "EH R", "ʊə": "UH R", "ɜɹ": "ER", "ɜr": "ER", "əɹ": "ER0",
-    "ər": "ER0", "ɑ": "AA", "ɒ": "AA", "a": "AA", "æ": "AE", "ʌ": "AH", "ɐ": "AH", "ə": "AH0", "ᵊ": "AH0", "ɔ": "AO",
-    "ɛ": "EH", "e": "EH", "ɝ": "ER", "ɚ": "ER0", "ɜ": "ER", "ɪ": "IH", "ᵻ": "IH0", "ɨ": "IH0", "i": "IY", "o": "OW",
-    "ʊ": "UH", "u": "UW", "y": "UW", "ø": "ER", "œ": "ER", "n̩": "AH0 N", "l̩": "AH0 L", "m̩": "AH0 M",
-    "ɹ̩": "ER0", "r̩": "ER0",
-}  # fmt: skip
-_CONSONANTS = {
-    "tʃ": "CH", "ʧ": "CH", "dʒ": "JH", "ʤ": "JH", "b": "B", "d": "D", "ð": "DH", "f": "F", "ɡ": "G", "g": "G",
-    "h": "HH",
-    "ɦ": "HH", "k": "K", "l": "L", "ɫ": "L", "m": "M", "n": "N", "ŋ": "NG", "p": "P", "r": "R", "ɹ": "R", "ɻ": "R",
-    "ʁ": "R", "s": "S", "ʃ": "SH", "t": "T", "ɾ": "D", "ʔ": "T", "θ": "TH", "v": "V", "w": "W", "ʍ": "W", "j": "Y",
-    "z": "Z", "ʒ": "ZH", "x": "K", "ç": "SH", "ɲ": "N Y", "ʋ": "V", "β": "V",
-}  # fmt: skip
-_TABLE = {**_VOWELS, **_CONSONANTS}
-_LONGEST = max(map(len, _TABLE))
+# What IPA is read as.
+_TABLE = {sign: phones for phones, _, signs in rows("sounds.txt") for sign in signs.split()}
+_SIGN = re.compile("|".join(sorted(_TABLE, key=len, reverse=True)))
 _STRESS = {"ˈ": "1", "'": "1", "ˌ": "2", "ˏ": "2"}
 # Length, syllable borders, ties, aspiration, unreleased, dental, nasal: nothing that ARPAbet tells apart.
 _IGNORED = frozenset(".ːˑ-‿|\u0361\u035cʰ̪̃̚ʷʲˠ̠̟̝̞̥̬̯" + "()/[]")
@@ -45,31 +33,19 @@ def _word(text: str) -> list[str]:
     stress, marked, position = "", False, 0
     while position < len(text):
         sign = text[position]
-        if sign in _STRESS:
-            stress, marked = _STRESS[sign], True
-            position += 1
-            continue
-        match = _longest_match(text, position)
-        if match:
-            for phone in _TABLE[match].split():
+        if match := _SIGN.match(text, position):
+            for phone in _TABLE[match[0]].split():
                 if is_vowel(phone):
                     phone = phone[:2] + (stress or ("0" if phone[-1] == "0" else "?"))
                     stress = ""
                 phones.append(phone)
-            position += len(match)
-        elif sign in _IGNORED:
-            position += 1
-        else:
+        elif sign in _STRESS:
+            stress, marked = _STRESS[sign], True
+        elif sign not in _IGNORED:
             raise ValueError(sign)
-    unmarked = [i for i, phone in enumerate(phones) if phone.endswith("?")]
-    for order, index in enumerate(unmarked):
-        phones[index] = phones[index][:2] + ("1" if order == 0 and not marked else "0")
+        position = match.end() if match else position + 1
+    first = "0" if marked else "1"
+    for index, phone in enumerate(phones):
+        if phone[-1] == "?":
+            phones[index], first = phone[:2] + first, "0"
     return phones
-
-
-def _longest_match(text: str, position: int) -> str:
-    for size in range(_LONGEST, 0, -1):
-        candidate = text[position : position + size]
-        if len(candidate) == size and candidate in _TABLE:
-            return candidate
-    return ""

@@ -14,7 +14,6 @@ LETTERS = "_<^>abcdefghijklmnopqrstuvwxyz'áàâãäåæçčćéèêëíîïłñ
 _IDS = {letter: index for index, letter in enumerate(LETTERS)}
 _FILE = Path(__file__).with_name("data") / "letters.npz"
 _FAR = 16
-_BEAM = 4
 
 
 def distance_index(length: int) -> np.ndarray:
@@ -24,13 +23,9 @@ def distance_index(length: int) -> np.ndarray:
 
 
 def _normed(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    x = x - x.mean(axis=-1, keepdims=True)
-    return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-5) * scale + shift
-
-
-def _softmax(x: np.ndarray) -> np.ndarray:
-    x = np.exp(x - x.max(axis=-1, keepdims=True))
-    return x / x.sum(axis=-1, keepdims=True)
+    width = x.shape[-1]
+    x = x - x.sum(axis=-1, keepdims=True) / width
+    return x / np.sqrt((x * x).sum(axis=-1, keepdims=True) / width + 1e-5) * scale + shift
 
 
 class _Block:
@@ -47,20 +42,20 @@ class _Block:
         self.distance = weights[f"{name}.distance"]
 
     def __call__(self, x: np.ndarray, past: np.ndarray | None, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x (B, T, C) and the keys and values so far (2, B, H, S, C / H) -> the same after this layer.
+        """x (T, C) and the keys and values so far (2, H, S, C / H) -> the same after this layer.
 
         :param bias: (H, T, S + T), added to the scores.
         """
-        batch, time, width = x.shape
+        time, width = x.shape
         heads = len(self.distance)
         projected = _normed(x, *self.norm1) @ self.qkv[0] + self.qkv[1]
-        q, k, v = projected.reshape(batch, time, 3, heads, -1).transpose(2, 0, 3, 1, 4)
-        seen = np.stack((k, v)) if past is None else np.concatenate((past, np.stack((k, v))), axis=3)
-        scores = q @ seen[0].swapaxes(-1, -2) / np.float32(np.sqrt(width // heads)) + bias
-        attended = (_softmax(scores) @ seen[1]).swapaxes(1, 2).reshape(batch, time, width)
+        q, *seen = projected.reshape(time, 3, heads, -1).transpose(1, 2, 0, 3)
+        keys, values = seen if past is None else np.concatenate((past, seen), axis=2)
+        scores = np.exp(q @ keys.swapaxes(-1, -2) / np.float32(np.sqrt(width // heads)) + bias)
+        attended = (scores / scores.sum(axis=-1, keepdims=True) @ values).swapaxes(0, 1).reshape(time, width)
         x = x + attended @ self.out[0] + self.out[1]
         hidden = np.maximum(_normed(x, *self.norm2) @ self.up[0] + self.up[1], 0)
-        return x + hidden @ self.down[0] + self.down[1], seen
+        return x + hidden @ self.down[0] + self.down[1], np.stack((keys, values))
 
 
 class LetterToSound:
@@ -88,29 +83,19 @@ class LetterToSound:
         letters = [piece for letter in word.lower() for piece in _known(letter)]
         ids = [_IDS[start], *(_IDS[letter] for letter in letters), _IDS[">"]]
         index = distance_index(len(ids))
-        x = self._letter_rows[ids][None]
+        x = self._letter_rows[ids]
         for block in self._encoder:
             x, _ = block(x, None, block.distance[:, index])
-        return self._search(_normed(x, *self._middle)[0], index)
-
-    def _search(self, encoded: np.ndarray, index: np.ndarray) -> list[str]:
-        """The likeliest groups of phones for the letters (T, C), by beam search."""
-        scores = np.zeros(1, np.float32)
-        chosen = np.zeros((1, 1), np.int64)
+        # The likeliest group of phones for each letter, knowing those before.
         pasts: list[np.ndarray | None] = [None] * len(self._decoder)
-        for place, vector in enumerate(encoded):
-            x = (vector + self._group_rows[chosen[:, -1]])[:, None]
+        biases = [block.distance[:, index] for block in self._decoder]
+        chosen = [0]
+        for place, vector in enumerate(_normed(x, *self._middle)):
+            x = (vector + self._group_rows[chosen[-1]])[None]
             for layer, block in enumerate(self._decoder):
-                x, pasts[layer] = block(x, pasts[layer], block.distance[:, index[place : place + 1, : place + 1]])
-            logits = _normed(x[:, 0], *self._last) @ self._classes[0] + self._classes[1]
-            logits -= logits.max(axis=-1, keepdims=True)
-            total = scores[:, None] + logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-            best = np.argsort(-total, axis=None)[:_BEAM]
-            rows, groups = np.divmod(best, total.shape[1])
-            scores = total.ravel()[best]
-            chosen = np.concatenate((chosen[rows], groups[:, None]), axis=1)
-            pasts = [past[:, rows] for past in pasts if past is not None]
-        return [phone for group in chosen[0] for phone in self._groups[group]]
+                x, pasts[layer] = block(x, pasts[layer], biases[layer][:, place : place + 1, : place + 1])
+            chosen.append(int(np.argmax(_normed(x[0], *self._last) @ self._classes[0] + self._classes[1])))
+        return [phone for group in chosen for phone in self._groups[group]]
 
 
 @lru_cache(maxsize=1024)

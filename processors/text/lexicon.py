@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import unicodedata
 from bisect import bisect_left
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -89,10 +90,10 @@ def read_lexicon(path: Path | str, english: bool = True) -> dict[str, tuple[str,
     :raises UserError: the file cannot be read, or a line is wrong; names file and line.
     """
     entries: dict[str, tuple[str, ...]] = {}
-    for where, line in _user_lines(path):
-        word, *symbols = line.split()
-        if " = " in f" {line} ":
+    for where, left, equals, _ in _user_lines(path):
+        if equals:
             continue
+        word, *symbols = left.split()
         if not symbols:
             raise UserError(
                 f"{where}: {word!r} has no phones; write lines as `word PHONES`, like `kyoto K IY0 OW1 T OW0`, "
@@ -123,18 +124,15 @@ def read_abbreviations(path: Path | str) -> dict[str, str]:
     :raises UserError: the file cannot be read, or a line lacks one side; names file and line.
     """
     entries: dict[str, str] = {}
-    for where, line in _user_lines(path):
-        if " = " not in f" {line} ":
-            continue
-        written, _, said = (side.strip() for side in f" {line} ".partition(" = "))
-        if not written or not said:
+    for where, written, equals, said in _user_lines(path):
+        if equals and not (written and said):
             raise UserError(f"{where}: write abbreviations as `written = spoken words`, like `approx. = approximately`")
-        entries[written] = said
+        entries |= {written: said} if equals else {}
     return entries
 
 
-def _user_lines(path: Path | str) -> list[tuple[str, str]]:
-    """Place and text of each line that says something."""
+def _user_lines(path: Path | str) -> Iterator[tuple[str, str, str, str]]:
+    """Place, left side, equals sign and right side of each line that says something."""
     try:
         text = regular(Path(path)).read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -143,5 +141,7 @@ def _user_lines(path: Path | str) -> list[tuple[str, str]]:
         ) from None
     except UnicodeDecodeError:
         raise UserError(f"lexicon {path} is not UTF-8 text; save it as UTF-8") from None
-    stripped = ((number, line.split("#", 1)[0].strip()) for number, line in enumerate(text.splitlines(), 1))
-    return [(f"{path}, line {number}", line) for number, line in stripped if line]
+    for number, line in enumerate(text.splitlines(), 1):
+        if line := line.split("#", 1)[0].strip():
+            left, equals, right = f" {line} ".partition(" = ")
+            yield f"{path}, line {number}", left.strip(), equals, right.strip()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 
 from processors.text.arpabet import is_vowel
 from processors.text.tables import rows
@@ -24,18 +24,11 @@ _SHORT = re.compile("^[^aeiouy]*[aeiou][^aeiouwxy]$")
 
 @lru_cache(maxsize=1)
 def parts() -> dict[str, dict[str, list[str]]]:
-    """Kind -> spelling -> phones of the parts in the table, in its order."""
+    """Kind -> spelling -> phones of the parts in the table, in its order; of turns, the fields."""
     found: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for kind, spellings, *phones in rows("parts.txt"):
-        if kind != "turn":
-            found[kind] |= {spelling: " ".join(phones).split() for spelling in spellings.split()}
+        found[kind] |= {one: phones if kind == "turn" else " ".join(phones).split() for one in spellings.split()}
     return found
-
-
-@lru_cache(maxsize=1)
-def _turns() -> list[tuple[str, str, list[str], list[str]]]:
-    """Endings that stand for others: ending, the other, its phones, and what is said instead."""
-    return [(row[1], row[2], row[3].split(), row[4].split()) for row in rows("parts.txt") if row[0] == "turn"]
 
 
 def plural_sound(phones: list[str]) -> list[str]:
@@ -45,7 +38,7 @@ def plural_sound(phones: list[str]) -> list[str]:
     return ["S"] if phones[-1] in _VOICELESS else ["Z"]
 
 
-def past_sound(phones: list[str]) -> list[str]:
+def _past_sound(phones: list[str]) -> list[str]:
     """The sound of -ed after a stem."""
     if phones[-1] in ("T", "D"):
         return ["IH0", "D"]
@@ -62,11 +55,11 @@ def with_clitic(stem: list[str], ending: str) -> list[str] | None:
     return stem + sound if sound else None
 
 
-def _stem(word: str, ending: str, lookup: Lookup) -> list[str] | None:
-    """Phones of the stem before an ending, which may lack its e, double its consonant or write i for y."""
+def _stems(word: str, ending: str) -> list[str]:
+    """Spellings of the stem before an ending, which may lack its e, double its consonant or write i for y."""
     stem = word[: -len(ending)]
-    if len(stem) < 3 or ending == "y" and stem[-1] in "aeiou":
-        return None
+    if len(stem) < 3 or ending == "y" and stem[-1] in "aeiou" or ending == "s" and stem[-1] == "s":
+        return []
     spellings = [stem]
     if ending[0] in "aeiouy":
         # "homing" is of "home", not of "hom"; but "opening" is of "open".
@@ -75,18 +68,15 @@ def _stem(word: str, ending: str, lookup: Lookup) -> list[str] | None:
             spellings.append(stem[:-1])
     if stem[-1] == "i":
         spellings.append(stem[:-1] + "y")
-    phones = _first(spellings, lookup)
-    if phones and ending[0] in "eiy" and stem[-1] == "c" and phones[-1] == "K":
-        return [*phones[:-1], "S"]  # "ethic-ist"
-    return phones
+    return spellings
 
 
-def _first(spellings: Iterable[str], lookup: Lookup) -> list[str] | None:
-    return next((phones for spelling in spellings if (phones := lookup(spelling))), None)
-
-
-def _with_ending(stem: list[str], sound: list[str], word: str) -> list[str]:
+def _with_ending(stem: list[str], sound: list[str], word: str, ending: str) -> list[str]:
     """Stem and ending; -ly says the L that both have once ("capital-ly")."""
+    if sound in (["PLURAL"], ["PAST"]):
+        return stem + (plural_sound(stem) if sound == ["PLURAL"] else _past_sound(stem))
+    if ending[0] in "eiy" and stem[-1] == "K" and word[: -len(ending)].endswith("c"):
+        stem = [*stem[:-1], "S"]  # "ethic-ist"
     if sound == ["L", "IY0"]:
         if stem[-1] == "L":
             return stem + sound[1:]
@@ -101,59 +91,41 @@ def _joined(first: list[str], second: list[str]) -> list[str]:
     return first + second[first[-1] == second[0] :]
 
 
-def _turned(word: str, lookup: Lookup) -> list[str] | None:
-    """Endings that stand for others: "colour" for "color", "itemization" of "itemize"."""
-    for ending, other, old, new in _turns():
-        stem = lookup(word.removesuffix(ending) + other) if word.endswith(ending) and word != ending else None
-        if stem and stem[len(stem) - len(old) :] == old:
-            head = stem[: len(stem) - len(old)]
-            return ([p.replace("1", "2") for p in head] if any("1" in p for p in new) else head) + new
-    return None
+def _turned(stem: list[str], old: list[str], new: list[str]) -> list[str] | None:
+    """A stem whose last phones are others: "itemization" of "itemize"."""
+    head = stem[: len(stem) - len(old)]
+    if stem[len(head) :] != old:
+        return None
+    return ([phone.replace("1", "2") for phone in head] if any("1" in phone for phone in new) else head) + new
 
 
-def _inflected(word: str, lookup: Lookup) -> list[str] | None:
-    if word.endswith("s") and not word.endswith("ss"):
-        spellings = [word[:-1]]
-        if word.endswith("ies"):
-            spellings.append(word[:-3] + "y")
-        elif word.endswith("es"):
-            spellings.append(word[:-2])
-        if stem := _first([spelling for spelling in spellings if len(spelling) > 2], lookup):
-            return stem + plural_sound(stem)
-    if word.endswith("ed") and (stem := _stem(word, "ed", lookup)):
-        return stem + past_sound(stem)
-    for ending, sound in (("ing", ["IH0", "NG"]), ("in'", ["AH0", "N"])):
-        if word.endswith(ending) and (stem := _stem(word, ending, lookup)):
-            return stem + sound
-    return None
-
-
-def _derived(word: str, lookup: Lookup) -> list[str] | None:
+def _ways(
+    word: str, lookup: Lookup, turns: bool
+) -> Iterator[tuple[list[str], Callable[[list[str]], list[str] | None]]]:
+    """Spellings of a part of a word, one of which may be known, and the phones of the word by those of that part."""
+    for ending, sound in parts()["inflection"].items():
+        if word.endswith(ending):
+            yield _stems(word, ending), partial(_with_ending, sound=sound, word=word, ending=ending)
+    for ending, (other, old, new) in parts()["turn"].items():
+        if turns and word.endswith(ending) and word != ending:
+            yield [word.removesuffix(ending) + other], partial(_turned, old=old.split(), new=new.split())
     for ending, sound in parts()["ending"].items():
-        if word.endswith(ending) and (stem := _stem(word, ending, lookup)):
-            return _with_ending(stem, sound, word)
+        if word.endswith(ending):
+            yield _stems(word, ending), partial(_with_ending, sound=sound, word=word, ending=ending)
     for prefix, sound in parts()["prefix"].items():
         rest = word.removeprefix(prefix)
-        if prefix[-1] == "o" and rest.startswith(_STRESSING):
-            continue
-        if 3 < len(rest) < len(word) and (stem := lookup(rest) or _inflected(rest, lookup)):
-            return sound + stem
-    return None
-
-
-def _compound(word: str, lookup: Lookup) -> list[str] | None:
+        if 3 < len(rest) < len(word) and not (prefix[-1] == "o" and rest.startswith(_STRESSING)):
+            yield [rest], sound.__add__
     # The longest second part first: "housekeeper", not "housekeep" + "er".
     for cut in range(3, len(word) - 2):
-        if word[cut:] in parts()["second"] and (first := lookup(word[:cut])) and (second := lookup(word[cut:])):
-            return _joined(first, [phone.replace("1", "2") for phone in second])
+        if word[cut:] in parts()["second"] and (second := lookup(word[cut:])):
+            yield [word[:cut]], partial(_joined, second=[phone.replace("1", "2") for phone in second])
     for ending, sound in parts()["place"].items():
-        stem = word.removesuffix(ending)
-        if 3 <= len(stem) < len(word) and (first := _first((stem, stem + "e"), lookup)):
-            return _joined(first, sound)
-    return None
+        if word.endswith(ending) and len(stem := word.removesuffix(ending)) >= 3:
+            yield [stem, stem + "e"], partial(_joined, second=sound)
 
 
-def from_parts(word: str, lookup: Lookup) -> list[str] | None:
+def from_parts(word: str, lookup: Lookup, steps: int = 2) -> list[str] | None:
     """Phones of an unknown lower-case word from those of known ones, or None.
 
     `lookup` gives the phones of a known word. "kennedy's", "phonemises", "unhappiest", "schoolmasters", "colour".
@@ -164,15 +136,8 @@ def from_parts(word: str, lookup: Lookup) -> list[str] | None:
         return with_clitic(phones, ending) if phones else None
     if len(word) > _LONGEST:
         return None
-
-    def one_step(part: str) -> list[str] | None:
-        return lookup(part) or _derived(part, lookup) or _compound(part, lookup)
-
-    return (
-        _inflected(word, lookup)
-        or _turned(word, lookup)
-        or _derived(word, lookup)
-        or _compound(word, lookup)
-        or _inflected(word, one_step)
-        or _derived(word, one_step)
-    )
+    for spellings, made in _ways(word, lookup, turns=steps > 1):
+        known = next((phones for spelling in spellings if (phones := lookup(spelling))), None)
+        if known and (phones := made(known)):
+            return phones
+    return from_parts(word, lambda part: lookup(part) or from_parts(part, lookup, 1), 1) if steps > 1 else None

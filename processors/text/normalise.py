@@ -1,63 +1,74 @@
-"""Written English to spoken words: one pass, in which the first class that knows what stands at a place says it."""
+"""Written text to spoken words: one pass, in which the first rule that knows what stands at a place says it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
+from processors.text import number_words
 from processors.text.arpabet import SPAN, complete_stress
-from processors.text.characters import plain_characters
+from processors.text.characters import plain_characters, survives
 from processors.text.text_error import TextError
-from processors.text.written import (
-    abbreviations,
-    clock,
-    codes,
-    dates,
-    electronic,
-    measures,
-    money,
-    numbers,
-    places,
-    roman,
-    signs,
-)  # fmt: skip
+from processors.text.written import abbreviations, codes, dates, german, measures, money, numbers
 from processors.text.written.cues import words
-from processors.text.written.german import german
-from processors.text.written.scan import Language, Reading, Scan, Written
+from processors.text.written.grammar import ENGLISH_RULES, GERMAN_RULES, OTHER_RULES, Language
+from processors.text.written.scan import Reading, Scan
 
 __all__ = ["Reading", "joined", "normalise", "readings"]
 
+
+def _functions(*modules: Any) -> dict[str, Any]:
+    found = {name: value for module in modules for name, value in vars(module).items() if callable(value)}
+    return {"capitalised": str.capitalize, **found}
+
+
 ENGLISH = Language(
-    at_letters=[
-        *electronic.CLASSES, *dates.CLASSES, *clock.CLASSES, *places.CLASSES, *abbreviations.CLASSES, *roman.CLASSES,
-        *measures.CLASSES, *money.CLASSES, *codes.CLASSES, *codes.MIXED, *signs.CLASSES,
-    ],
-    elsewhere=[
-        *electronic.CLASSES, *dates.IN_DIGITS, *codes.CLASSES, *dates.IN_WORDS, *clock.CLASSES, *money.CLASSES,
-        *places.CLASSES, *measures.CLASSES, *numbers.CLASSES, *codes.MIXED, *numbers.ANY_NUMBER, *signs.CLASSES,
-    ],
-    at_marks=signs.CLASSES,
+    ENGLISH_RULES,
+    _functions(number_words, abbreviations, codes, dates, measures, money, numbers),
     watched=dates.NAMES | abbreviations.FREE | frozenset(("per", "noon", "midnight", "v", "localhost")),
-)  # fmt: skip
-_AS_IT_STANDS = re.compile(r"(?:(?<=\d)[.,:]\d|[-']?[^\s,.!?;:…\"'()\[\]—–\\|_{}<>~^`-])+")
-_ANY_WORD = [Written("word", _AS_IT_STANDS, lambda match, scan: match[0])]
-# A language that nobody wrote classes for: marks are settled, everything else is left to its own reader.
-OTHER = Language(_ANY_WORD, _ANY_WORD, [], watched=frozenset(), any_script=True)
-LANGUAGES = {"en": ENGLISH, "de": german(OTHER)}
-# No written thing but a sign begins with these.
-_ONLY_MARKS = frozenset('<>!?,;:"[]{}|*^_\\)')
+)
+OTHER = Language(OTHER_RULES, {}, watched=frozenset(), any_script=True)
+LANGUAGES = {"en": ENGLISH, "de": Language(GERMAN_RULES, _functions(german), watched=german.WATCHED, any_script=True)}
 
 _LETTER = r"[^\W\d_]"
 # Small letters between blanks or marks are a word and nothing else, unless they are watched.
 _PLAIN_WORD = re.compile(r"(?<![^\W_])(?![ivx]+\b)[a-z]+(?:[-'][a-z]+){0,8}(?=[ ,;!?]|:(?![/\d])|$)")
 _WORD = re.compile(rf"{_LETTER}+(?:['-]{_LETTER}+)*(?:-(?=\d))?|(?<=[^\W_])-{_LETTER}+(?:['-]{_LETTER}+)*")
 _ELIDED = re.compile(rf"'(?:{'|'.join(sorted(words('elided.txt')))})\b", re.I)
-_ENDING = re.compile(r"(?<=[^\W_])'(?:s|d|ll|re|ve)\b")
-_PLURAL_OPTION = re.compile(r"(?<=[a-z])\((e?s)\)")
+_ENDING = re.compile(r"(?<=[^\W_])'(?:s|d|ll|re|ve)\b|(?<=[a-z])\(e?s\)")
 _HANGING = re.compile(r"(?<=[^\W_])-(?= (?:and|or|to) \w+-\w)")
-_MARK = re.compile(r"(?P<bracket>[()\[\]])|(?P<dash>[—–]|-(?=\s|$)|(?<=\s)-)|[,.!?;:…]")
+_DASH = re.compile(r"[—–]|-(?=\s|$)|(?<=\s)-")
 _STRENGTH = {mark: strength for strength, mark in enumerate(",-:;.…!?")}
 _PHONES_MEANT = re.compile(r"\{[^{}]*\b(?:A[AEHOWY]|E[HRY]|I[HY]|O[WY]|U[HW])[012]\b", re.I)
+
+
+class Normaliser:
+    """What the front-ends that read written text by rules share."""
+
+    tokens: list[str]
+
+    def __init__(
+        self, user: Mapping[str, tuple[str, ...]] | None, own: Mapping[str, str] | None, language: str = "en"
+    ) -> None:
+        """`user`: the phones of the user's words; `own`: the user's abbreviations, written -> spoken."""
+        self.user, self.own, self.language = dict(user or {}), dict(own or {}), language
+
+    def normalise(self, text: str) -> str:
+        """Written text as spoken words and punctuation; in languages without rules, numbers and signs as written."""
+        return joined(self.readings(text))
+
+    def readings(self, text: str) -> list[Reading]:
+        """The same piece by piece."""
+        return readings(text, self.own, self._rules)
+
+    def reads(self, letter: str) -> bool:
+        """Whether a letter, or an accent, makes any difference to what is spoken."""
+        return self._rules.any_script or survives(letter)
+
+    @property
+    def _rules(self) -> Language:
+        return LANGUAGES.get(self.language.split("-")[0], OTHER)
 
 
 def normalise(text: str, own: Mapping[str, str] | None = None, language: Language = ENGLISH) -> str:
@@ -74,7 +85,7 @@ def normalise(text: str, own: Mapping[str, str] | None = None, language: Languag
 
 def joined(spoken: list[Reading]) -> str:
     """The text that readings say: a blank between words, marks at the words before them, dashes free."""
-    text = " ".join(reading.spoken for reading in spoken)
+    text = " ".join([reading.spoken for reading in spoken])
     # "mid-eighteen", "two thousand-year".
     return re.sub(r" (?=[,.!?;:…])|(?<=[^\W_]-) | (?=-[^\W\d_])", "", text)
 
@@ -103,11 +114,12 @@ def readings(text: str, own: Mapping[str, str] | None = None, language: Language
             position += len(written)
         else:
             position = _step(scan, position, language)
-    found = []
-    for reading in _settled(scan.found):
-        start, end = plain.written(reading.start, reading.end)
-        found.append(Reading(start, end, text[start:end], reading.kind, reading.spoken))
-    return found
+    while scan.found and scan.found[-1].spoken == "-":
+        scan.found.pop()
+    if plain.text == text:
+        return scan.found
+    places = [plain.written(reading.start, reading.end) for reading in scan.found]
+    return [Reading(start, end, text[start:end], one.kind, one.spoken) for one, (start, end) in zip(scan.found, places)]
 
 
 def _own_at(text: str, position: int, own: list[str]) -> str | None:
@@ -149,14 +161,11 @@ def _step(scan: Scan, position: int, language: Language) -> int:
     if plain and plain[0] not in language.watched:
         scan.add(position, plain.end(), "word", plain[0])
         return plain.end()
-    char = text[position]
-    for kind, pattern, speak in (
-        language.at_letters if char.isalpha() else language.at_marks if char in _ONLY_MARKS else language.elsewhere
-    ):
-        match = pattern.match(text, position)
-        if match and match.end() > position and (said := speak(match, scan)) is not None:
+    for written in language.classes_at(text[position]):
+        match = written.pattern.match(text, position)
+        if match and match.end() > position and (said := written.speak(match, scan)) is not None:
             if said:
-                scan.add(position, match.end(), kind, said)
+                scan.add(position, match.end(), written.kind, said)
             return match.end()
     if word := _ELIDED.match(text, position) or _WORD.match(text, position):
         return _word(scan, word)
@@ -179,39 +188,35 @@ def _word(scan: Scan, match: re.Match[str]) -> int:
 def _mark(scan: Scan, position: int) -> int:
     """A mark of prosody; quotation marks are counted, other characters are silent."""
     text, char = scan.text, scan.text[position]
-    if (ending := _ENDING.match(text, position) or _PLURAL_OPTION.match(text, position)) and scan.found:
+    if (ending := _ENDING.match(text, position)) and scan.found:
         # "Elizabeth II's", "file(s)"
         last = scan.found[-1]
-        scan.found[-1] = last._replace(end=ending.end(), spoken=last.spoken + ending[0].strip("()"))
+        scan.found.pop()
+        scan.add(last.start, ending.end(), last.kind, last.spoken + ending[0].strip("()"))
         return ending.end()
     if char == "'":
         opens = text[position + 1 : position + 2].isalpha() and not text[max(0, position - 1) : position].isalpha()
         scan.singles = scan.singles + 1 if opens else max(0, scan.singles - 1)
     elif char == '"':
         scan.doubles += 1
-    elif not _HANGING.match(text, position) and (match := _MARK.match(text, position)):
-        scan.add(position, position + 1, "mark", "," if match["bracket"] else "-" if match["dash"] else char)
+    elif not _HANGING.match(text, position):
+        mark = "-" if _DASH.match(text, position) else "," if char in "()[]" else char if char in ",.!?;:…" else ""
+        if mark:
+            _settle(scan, position, mark)
     return position + 1
 
 
-def _settled(found: list[Reading]) -> list[Reading]:
-    """Marks after one another become the strongest, and none begins a text or follows a dash."""
-    settled: list[Reading] = []
-    for reading in found:
-        before = settled[-1] if settled else None
-        if reading.kind != "mark":
-            settled.append(reading)
-        elif before is None:
-            continue
-        elif (last := before.spoken[-1]) not in ",.!?;:…" and before.spoken != "-":
-            settled.append(reading)
-        elif reading.spoken != "-" and _STRENGTH[reading.spoken] > _STRENGTH[last]:
-            # "?!" is "?"; the stop of an abbreviation yields to a stronger mark.
-            if before.kind == "mark":
-                settled.pop()
-            else:
-                settled[-1] = before._replace(spoken=before.spoken[:-1])
-            settled.append(reading)
-    while settled and settled[-1].spoken == "-":
-        settled.pop()
-    return settled
+def _settle(scan: Scan, position: int, mark: str) -> None:
+    """Of marks after one another the strongest stays, and none begins a text or follows a dash."""
+    if not scan.found:
+        return
+    before = scan.found[-1]
+    last = before.spoken[-1]
+    if last in ",.!?;:…" or before.spoken == "-":
+        if mark == "-" or _STRENGTH[mark] <= _STRENGTH[last]:
+            return
+        # "?!" is "?"; the stop of an abbreviation yields to a stronger mark.
+        scan.found.pop()
+        if before.kind != "mark":
+            scan.found.append(before._replace(spoken=before.spoken[:-1]))
+    scan.add(position, position + 1, "mark", mark)

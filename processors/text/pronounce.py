@@ -37,6 +37,7 @@ class Pronouncer:
     def __init__(self, user: dict[str, tuple[str, ...]] | None = None) -> None:
         self._user = dict(user or {})
         self._guess = lru_cache(maxsize=50_000)(self._unknown)
+        self._known = lru_cache(maxsize=50_000)(self._word)
 
     def __getstate__(self) -> dict:
         return {"_user": self._user}
@@ -61,6 +62,9 @@ class Pronouncer:
 
         :param capitals: whether capitals mean anything (they do not in a text of capitals only).
         """
+        return list(self._known(word, capitals))
+
+    def _word(self, word: str, capitals: bool) -> list[str]:
         lower = word.lower()
         spelt = self._initialism(word) if capitals and len(word) > 1 and not self.is_user_word(word) else None
         if phones := spelt or self.lookup(lower):

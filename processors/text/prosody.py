@@ -7,15 +7,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from processors.text.tables import rows
+
 MIN_RATE, MAX_RATE = 0.25, 4.0
 MAX_SEMITONES = 24.0
 MAX_GAIN_DB = 24.0
-_RATES = {"x-slow": 0.5, "slow": 0.75, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.6}
-_PITCHES = {"x-low": -6.0, "low": -3.0, "medium": 0.0, "default": 0.0, "high": 3.0, "x-high": 6.0}
-_VOLUMES = {
-    "silent": -math.inf, "x-soft": -12.0, "soft": -6.0, "medium": 0.0, "default": 0.0, "loud": 6.0, "x-loud": 12.0,
-}  # fmt: skip
 _NUMBER = re.compile(r"([+-]?)(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*(%|st|hz|db|)", re.IGNORECASE | re.ASCII)
+# Attribute or element -> value by name.
+VALUES = {
+    row[1]: {name: float(number) for name, number in zip(row[2].split()[::2], row[2].split()[1::2])}
+    for row in rows("ssml.txt")
+    if row[0] == "value"
+}
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,23 @@ def adjusted(outer: Prosody, attributes: Mapping[str, str], mean_f0: float) -> P
     """
     rate, semitones, gain_db = outer.rate, outer.semitones, outer.gain_db
     if "rate" in attributes:
-        rate *= _rate(attributes["rate"].strip().lower())
+        value, unit, sign = _read(attributes, "rate", ("%", ""), "80%, +20%, 1.2 or slow")
+        rate *= _ratio(value, 100, sign) if unit == "%" else value
     if "pitch" in attributes:
-        value, absolute = _pitch(attributes["pitch"].strip().lower(), mean_f0)
-        semitones = value if absolute else semitones + value
+        value, unit, sign = _read(attributes, "pitch", ("st", "%", "hz"), "+2st, -10%, +20Hz or high")
+        if unit in ("%", "hz"):
+            ratio = _ratio(value, 100 if unit == "%" else mean_f0, sign)
+            if ratio <= 0:
+                raise ValueError(f"pitch '{attributes['pitch']}' leaves no pitch")
+            value = 12 * math.log2(ratio)
+        semitones = value if unit == "hz" and not sign else semitones + value
     if "volume" in attributes:
-        gain_db += _volume(attributes["volume"].strip().lower())
+        value, unit, sign = _read(attributes, "volume", ("db", "%", ""), "+6dB, 50% or loud")
+        if unit in ("%", ""):
+            # A percentage of the amplitude; SSML 1.0's bare numbers run from 0 to 100.
+            ratio = _ratio(value, 100, sign)
+            value = 20 * math.log10(ratio) if ratio > 0 else -math.inf
+        gain_db += value
     if not MIN_RATE <= rate <= MAX_RATE:
         raise ValueError(f"rate {rate:g} is not between {MIN_RATE:g} and {MAX_RATE:g}")
     if abs(semitones) > MAX_SEMITONES:
@@ -56,44 +70,17 @@ def adjusted(outer: Prosody, attributes: Mapping[str, str], mean_f0: float) -> P
     return replace(outer, rate=rate, semitones=semitones, gain_db=gain_db)
 
 
-def _rate(text: str) -> float:
-    if text in _RATES:
-        return _RATES[text]
-    sign, value, unit = _split(text, "rate", ("%", ""), "80%, +20%, 1.2 or slow")
-    if unit == "%":
-        return (1 + value / 100) if sign else value / 100
-    return value
+def _ratio(value: float, whole: float, sign: str) -> float:
+    """What a value makes of the whole; with a sign it is added to it."""
+    return 1 + value / whole if sign else value / whole
 
 
-def _pitch(text: str, mean_f0: float) -> tuple[float, bool]:
-    if text in _PITCHES:
-        return _PITCHES[text], False
-    sign, value, unit = _split(text, "pitch", ("st", "%", "hz"), "+2st, -10%, +20Hz or high")
-    if unit == "st":
-        return value, False
-    if unit == "%":
-        ratio = 1 + value / 100 if sign else value / 100
-    else:
-        ratio = 1 + value / mean_f0 if sign else value / mean_f0
-    if ratio <= 0:
-        raise ValueError(f"pitch '{text}' leaves no pitch")
-    return 12 * math.log2(ratio), unit == "hz" and not sign
-
-
-def _volume(text: str) -> float:
-    if text in _VOLUMES:
-        return _VOLUMES[text]
-    sign, value, unit = _split(text, "volume", ("db", "%", ""), "+6dB, 50% or loud")
-    if unit == "db":
-        return value
-    # A percentage of the amplitude; SSML 1.0's bare numbers run from 0 to 100.
-    ratio = 1 + value / 100 if sign else value / 100
-    return 20 * math.log10(ratio) if ratio > 0 else -math.inf
-
-
-def _split(text: str, what: str, units: tuple[str, ...], examples: str) -> tuple[str, float, str]:
-    """Sign, signed value and unit of a number."""
+def _read(attributes: Mapping[str, str], what: str, units: tuple[str, ...], examples: str) -> tuple[float, str, str]:
+    """An attribute's signed value, its unit ("name": it is a word) and sign."""
+    text = attributes[what].strip().lower()
+    if text in VALUES[what]:
+        return VALUES[what][text], "name", ""
     match = _NUMBER.fullmatch(text)
     if match is None or match[3] not in units:
         raise ValueError(f"{what} '{text[:40]}' is not understood; write for instance {examples}")
-    return match[1], float(match[1] + match[2]), match[3]
+    return float(match[1] + match[2]), match[3], match[1]

@@ -8,17 +8,16 @@ What a full stop after a word means is a table, data/sentence_ends.txt.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+
+from processors.text.tables import kinds
 
 LOOKAHEAD = 400  # characters beyond the longest sentence that a decision may depend on
 PIECE = 1 << 16  # characters of a long string that are worked on at once
 MIN_CHARS = 20  # a smaller limit would cut words apart
 
-_TABLE = Path(__file__).with_name("data") / "sentence_ends.txt"
+_KINDS = kinds("sentence_ends.txt")
 # A mark with what closes after it and the numbers of notes ("end.[1]"), or something that opens.
 _STOP = re.compile(
     r"(?P<mark>[.!?…‽]+(?:[ \n]\.+(?=\W|$))*|[。！？｡]+)(?P<closers>[\"'”’»›)\]}]*)(?:\[\d{1,3}\])*|[(\[{“‘«\"']"
@@ -32,9 +31,15 @@ _LABEL = r"(\(?)(\d{1,3}|[A-Za-z]|[ivx]{1,5}|[IVX]{1,5})"
 _NUMBERED = re.compile(rf"[{_BULLETS}]?[ \t]*{_LABEL}(\.\)|[.)])?")
 _NEXT_NUMBERED = re.compile(rf"\s[{_BULLETS}]?{_LABEL}(\.\)|[.)])(?=\s+\w)")
 _ITEM = re.compile(rf"\n[ \t]*(?:[{_BULLETS}]|\(?(?:\d{{1,3}}|[A-Za-z]|[ivxIVX]{{1,5}})[.)])[ \t]+\S")
-_ROMAN = "i ii iii iv v vi vii viii ix x xi xii".split()
+_ORDERS = (
+    [str(number) for number in range(1000)],
+    "abcdefghijklmnopqrstuvwxyz",
+    "i ii iii iv v vi vii viii ix x xi xii".split(),
+)
+# Labels of items that come after one another.
+_FOLLOWING = {(one, other) for order in _ORDERS for one, other in zip(order, order[1:])}
 _LAST_WORD = re.compile(r"(?<![^\s(\[{\"“‘«—–])[^\s(\[{\"“‘«—–]+$")
-_FIRST_WORD = re.compile(r"[^\W\d_]+")
+_NO_LETTER = re.compile(r"[\W\d_]")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]{1,2}")
 # "the end.The next": a word or number, a full stop, and a capital word, no address and no name in a program.
 _NO_SPACE = re.compile(r"(?<![^\s(\"“])([a-z]{2,}|[A-Z][a-z]+|\d[\d,]*)$")
@@ -66,7 +71,8 @@ def split_sentences(text: str | Iterable[str], max_chars: int = 250) -> Iterator
     """
     if max_chars < MIN_CHARS:
         raise ValueError(f"max_chars is {max_chars}; it must be at least {MIN_CHARS}")
-    pieces = collapse_whitespace(_pieces(text) if isinstance(text, str) else text)
+    cut = (text[i : i + PIECE] for i in range(0, len(text), PIECE)) if isinstance(text, str) else text
+    pieces = collapse_whitespace(cut)
     window = max_chars + LOOKAHEAD
     buffer, start, more = "", 0, True
     pending: str | None = None  # held back until it is known whether a paragraph ends after it
@@ -127,26 +133,9 @@ def collapse_whitespace(pieces: Iterable[str]) -> Iterator[str]:
         yield _collapsed(held)
 
 
-def _pieces(text: str) -> Iterator[str]:
-    return (text[i : i + PIECE] for i in range(0, len(text), PIECE))
-
-
 def _collapsed(run: str) -> str:
-    if not run:
-        return ""
     breaks = len(re.findall(r"\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]", run)) + ("\u2029" in run)
-    return "\n\n" if breaks > 1 else "\n" if breaks else " "
-
-
-@cache
-def _kinds() -> dict[str, frozenset[str]]:
-    """Words of each kind in the table."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for line in _TABLE.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            kind, _, words = line.partition(":")
-            found[kind].update(words.split())
-    return {kind: frozenset(words) for kind, words in found.items()}
+    return "\n\n" if breaks > 1 else "\n" if breaks else " " if run else ""
 
 
 def _next_end(text: str, max_chars: int) -> int:
@@ -169,16 +158,9 @@ def _next_item(text: str, limit: int) -> int:
     first = _NUMBERED.match(text)
     if first is None or not first[3] or not text[first.end() : first.end() + 1].isspace():
         return limit
-    label = first[2]
-    if label.isdigit():
-        following = [str(int(label) + 1)]
-    else:
-        roman = _ROMAN.index(label.lower()) + 1 if label.lower() in _ROMAN[:-1] else 0
-        following = [_ROMAN[roman]] if roman else []
-        following += [chr(ord(label) + 1)] if len(label) == 1 and label not in "zZ" else []
-        following = [word.upper() if label.isupper() else word for word in following]
     for item in _NEXT_NUMBERED.finditer(text, first.end(), limit):
-        if (item[1], item[3]) == (first[1], first[3]) and item[2] in following:
+        labels = (first[2].lower(), item[2].lower())
+        if (item[1], item[3], item[2].islower()) == (first[1], first[3], first[2].islower()) and labels in _FOLLOWING:
             return item.start()
     return limit
 
@@ -227,60 +209,49 @@ def _is_end(text: str, match: re.Match[str], limit: int) -> bool:
         return True
     if not before.strip() or (len(mark) > 1 and before[-1] in "[("):
         return False  # an ellipsis at the start belongs to what follows, "[...]" to what is around it
-    word = _first_word(following)
+    word = _NO_LETTER.split(following, maxsplit=1)[0]
     if match["closers"] and word[:1].islower():
         return False  # "Stop!" he said
     if "!" in mark or "?" in mark:
-        said = any(verb.rstrip(",.").lower() in _kinds()["saying"] for verb in following.split()[:3])
+        said = any(verb.rstrip(",.").lower() in _KINDS["saying"] for verb in following.split()[:3])
         return not (word[:1].islower() and (said or before.endswith("Yahoo")))
     if "…" in mark or len(mark) > 1:
         return not word[:1].islower() and word != "I"
     return _full_stop_ends(before, word, following)
 
 
-def _first_word(text: str) -> str:
-    match = _FIRST_WORD.match(text)
-    return match.group() if match else ""
-
-
 def _lacks_space(before: str, after: str) -> bool:
     """Whether only a space is missing after a full stop: "the end.The next one"."""
-    left, word = _NO_SPACE.search(before), _first_word(after)
+    left, word = _NO_SPACE.search(before), _NO_LETTER.split(after, maxsplit=1)[0]
     if left is None or not word[:1].isupper() or not word[1:].islower() or after[len(word) : len(word) + 1] in "(_@/":
         return False
-    kinds = _kinds()
-    return not left[1][0].isupper() or word.lower() in kinds["starter"] | kinds["title"]
+    return not left[1][0].isupper() or word.lower() in _KINDS["starter"] | _KINDS["title"]
 
 
 def _full_stop_ends(before: str, word: str, following: str) -> bool:
     """Whether a full stop after `before` ends a sentence, where white space and `following` with `word` come next."""
-    kinds = _kinds()
     match = _LAST_WORD.search(before)
     last = match.group().rstrip("'’\"”)]") if match else ""
     key, lower = last.lower(), word[:1].islower()
-    starter = word.lower() in kinds["starter"]
+    starter = word.lower() in _KINDS["starter"]
     if _NUMBERED.fullmatch(before):
         return False  # "1. First"
-    if key in kinds["never"] or (key in kinds["title"] and last[:1].isupper()):
+    if key in _KINDS["never"] or (key in _KINDS["title"] and last[:1].isupper()):
         return False
-    if key in kinds["number"] and following[0].isdigit():
+    if key in _KINDS["number"] and following[0].isdigit():
         return False
     if len(last) == 1 and last.isalpha():  # initials: "J. Smith", but "plan B. Then"
         return starter and not lower
-    numbered = key in kinds["unit"] and before[: len(before) - len(last)].rstrip()[-1:].isdigit()
-    if (
-        _INITIALS.fullmatch(last)
-        or key in kinds["open"]
-        or (key in kinds["capital"] and last[:1].isupper())
-        or numbered
-    ):
-        titled = word.lower() in kinds["title"] and following[len(word) : len(word) + 1] == "."
-        named = key in kinds["name"] and word[1:].islower() and word.lower() not in kinds["after-name"]
+    numbered = key in _KINDS["unit"] and before[: len(before) - len(last)].rstrip()[-1:].isdigit()
+    capital = key in _KINDS["capital"] and last[:1].isupper()
+    if numbered or capital or key in _KINDS["open"] or _INITIALS.fullmatch(last):
+        titled = word.lower() in _KINDS["title"] and following[len(word) : len(word) + 1] == "."
+        named = key in _KINDS["name"] and word[1:].islower() and word.lower() not in _KINDS["after-name"]
         return not lower and (starter or key == "etc" or word == "I" or titled or named)
     if not lower:
         return True
     # Text without capitals: a plain word ends a sentence, what may be an unknown abbreviation does not.
-    plain = len(key) >= 3 and key.isalpha() and key not in kinds["unit"]
+    plain = len(key) >= 3 and key.isalpha() and key not in _KINDS["unit"]
     return plain and re.search(r"[aeiouy]", key) is not None
 
 

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 from processors.text.characters import plain_characters
-from processors.text.number_words import cardinal, digits, ordinal_of, roman_value
+from processors.text.normalise import ENGLISH
+from processors.text.number_words import any_year, decimal, digits, ordinal, roman_value
 from processors.text.pronounce import spell
-from processors.text.written import clock, codes, dates, electronic, measures, money, numbers, places
+from processors.text.written.codes import groups
 from processors.text.written.cues import spoken
-from processors.text.written.scan import Scan, Written
+from processors.text.written.scan import Scan
 
-# Kinds that are read by the classes of written things.
-_CLASSES: dict[str, list[Written]] = {
-    "time": [*clock.CLASSES, *numbers.CLASSES], "duration": [*clock.CLASSES, *measures.CLASSES],
-    "fraction": numbers.CLASSES, "currency": money.CLASSES, "unit": measures.CLASSES,
-    "measure": measures.CLASSES, "address": [*places.CLASSES, *codes.CLASSES], "net": electronic.CLASSES,
+# Kinds that are read by the classes of written things, and what these call them.
+_CLASSES = {
+    "time": "time ratio", "duration": "time duration measure", "fraction": "fraction", "currency": "money",
+    "unit": "measure", "measure": "measure", "address": "address telephone digits code", "net": "electronic",
 }  # fmt: skip
 _SPELT = frozenset(("characters", "spell-out", "verbatim"))
-KINDS = (*sorted(_SPELT), "digits", "cardinal", "number", "ordinal", "date", "telephone", "name", *_CLASSES)
+_NUMBER = re.compile(r"([+\-−]?)\s?(\d[\d,]*(?:\.\d+)?|\.\d+)", re.ASCII)
+_NTH = re.compile(r"(\d[\d,]*)(?:st|nd|rd|th|\.)?", re.IGNORECASE | re.ASCII)
+_DIGITS = re.compile(r"[\s.,-]*\d[\d\s.,-]*", re.ASCII)
+_TELEPHONE = re.compile(r"\+?(?:[\s().\-/,]*\d)+[\s().\-/]*(?:(?:ext\.?|x|extension)\s*\d+)?", re.IGNORECASE | re.ASCII)
+# Kinds that look like one thing: the pattern, what is said, what is wrong with other texts.
+_NUMBERS: dict[str, tuple[re.Pattern[str], Callable[[re.Match[str]], str], str]] = {
+    "cardinal": (_NUMBER, lambda match: _signed(match[1], match[2]), "is no number"),
+    "number": (_NUMBER, lambda match: _signed(match[1], match[2]), "is no number"),
+    "ordinal": (_NTH, lambda match: ordinal(match[1]), "is no whole number"),
+    "digits": (_DIGITS, lambda match: digits(match[0]), "holds more than digits"),
+    "telephone": (_TELEPHONE, lambda match: groups(match[0]), "is no telephone number"),
+}
+KINDS = (*sorted(_SPELT), *_NUMBERS, "date", "name", *_CLASSES)
 _DATE_FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "ym", "my", "y", "m", "d")
 
 
@@ -35,43 +48,29 @@ def speak_as(kind: str, text: str, format: str | None = None, detail: str | None
         raise ValueError("there is no text inside")
     if kind in _SPELT:
         return _characters(text, arpabet)
-    if kind in ("digits", "telephone") and detail and re.fullmatch(r"\d{1,2}(?:[ ,]\d{1,2}){0,9}", detail.strip()):
-        text = _in_groups(text, [int(size) for size in re.findall(r"\d+", detail)])
-    if kind == "digits":
-        if not re.fullmatch(r"[\s.,-]*\d[\d\s.,-]*", text, re.ASCII):
-            raise ValueError(f"'{_short(text)}' holds more than digits")
-        return ", ".join(digits(group) for group in re.split(r"[\s.,-]+", text) if group) if detail else digits(text)
-    if kind in ("cardinal", "number"):
-        return _cardinal(text)
-    if kind == "ordinal":
-        value = roman_value(text.rstrip("."))
-        match = re.fullmatch(r"(\d[\d,]*)(?:st|nd|rd|th|\.)?", str(value) if value else text, re.IGNORECASE | re.ASCII)
-        if match is None:
-            raise ValueError(f"'{_short(text)}' is no whole number")
-        return ordinal_of(cardinal(match[1].replace(",", "")))
     if kind == "date":
         return _date(text, format)
-    if kind == "telephone":
-        match = re.fullmatch(
-            r"(\+?)((?:[\s().\-/,]*\d)+)[\s().\-/]*(?:(?:ext\.?|x|extension)\s*(\d+))?", text, re.IGNORECASE | re.ASCII
-        )
-        if match is None:
-            raise ValueError(f"'{_short(text)}' is no telephone number")
-        said = ("plus " if match[1] else "") + ", ".join(map(digits, re.findall(r"\d+", match[2])))
-        return said + (f", extension {digits(match[3])}" if match[3] else "")
-    if (known := _by_classes(kind, plain_characters(text).text)) is None and kind == "fraction":
+    if kind in _NUMBERS:
+        if detail and re.fullmatch(r"\d{1,2}(?:[ ,]\d{1,2}){0,9}", detail.strip()):
+            text, kind = _in_groups(text, [int(size) for size in re.findall(r"\d+", detail)]), "telephone"
+        pattern, said, wrong = _NUMBERS[kind]
+        roman = roman_value(text.rstrip(".")) if kind not in ("digits", "telephone") else None
+        if (match := pattern.fullmatch(str(roman or text))) is None:
+            raise ValueError(f"'{_short(text)}' {wrong}")
+        return said(match)
+    plain = plain_characters(text).text
+    for one in ENGLISH.classes:
+        match = one.pattern.fullmatch(plain) if one.kind in _CLASSES.get(kind, "").split() else None
+        if match and (known := one.speak(match, Scan(plain))):
+            return known
+    if kind == "fraction":
         raise ValueError(f"'{_short(text)}' is no {kind}")
     # What no class knows whole is read as any text.
-    return known or text
+    return text
 
 
-def _by_classes(kind: str, text: str) -> str | None:
-    """What the first class that knows the whole text says."""
-    for _, pattern, speak in _CLASSES.get(kind, []):
-        match = pattern.fullmatch(text)
-        if match and (said := speak(match, Scan(text))):
-            return said
-    return None
+def _signed(sign: str, number: str) -> str:
+    return f"{spoken('shorthand.tsv').get(sign.replace('−', '-'), '')} {decimal('0' + number)}".strip()
 
 
 def _characters(text: str, arpabet: bool) -> str:
@@ -100,47 +99,31 @@ def _in_groups(text: str, sizes: list[int]) -> str:
     return " ".join(group for group in [*groups, plain] if group)
 
 
-def _cardinal(text: str) -> str:
-    if value := roman_value(text):
-        return cardinal(str(value))
-    match = re.fullmatch(r"([+\-−]?)\s?(\d[\d,]*|(?=\.\d))(?:\.(\d+))?", text, re.ASCII)
-    if match is None:
-        raise ValueError(f"'{_short(text)}' is no number")
-    words = [{"-": "minus", "−": "minus", "+": "plus"}.get(match[1], ""), cardinal(match[2].replace(",", "") or "0")]
-    if match[3]:
-        words.append("point " + digits(match[3]))
-    return " ".join(word for word in words if word)
-
-
 def _date(text: str, order: str | None) -> str:
     parts = re.split(r"[\s/.,-]+", text)
-    if order is not None:
-        order = re.sub(r"(.)\1+", r"\1", order.lower())  # "yyyymmdd" is "ymd"
-        if order not in _DATE_FORMATS:
-            raise ValueError(f"date format '{_short(order)}' is not known; known: {', '.join(_DATE_FORMATS)}")
-    if not all(part.isascii() and part.isdigit() for part in parts):
-        if order is None:
+    in_digits = all(part.isascii() and part.isdigit() for part in parts)
+    if order is None:
+        if not in_digits:
             return text  # "5 March 2024": the front-end reads it
+        order = {1: "y", 2: "md"}.get(len(parts)) or ("ymd" if len(parts[0]) == 4 else "mdy")
+    order = re.sub(r"(.)\1+", r"\1", order.lower())  # "yyyymmdd" is "ymd"
+    if order not in _DATE_FORMATS:
+        raise ValueError(f"date format '{_short(order)}' is not known; known: {', '.join(_DATE_FORMATS)}")
+    if not in_digits:
         raise ValueError(f"'{_short(text)}' is no date of digits, as format '{order}' needs")
     if order == "ymd" and len(parts) == 1 and len(text) == 8:
         parts = [text[:4], text[4:6], text[6:]]
-    if order is None:
-        order = {1: "y", 2: "md"}.get(len(parts)) or ("ymd" if len(parts[0]) == 4 else "mdy")
     if len(parts) != len(order):
         raise ValueError(f"'{_short(text)}' does not have the {len(order)} parts of date format '{order}'")
     fields = dict(zip(order, parts))
-    for key, name, most in (("m", "month", 12), ("d", "day of a month", 31)):
-        if key in fields and (len(fields[key]) > 4 or not 1 <= int(fields[key]) <= most):
-            raise ValueError(f"'{_short(fields[key])}' is no {name} (1 to {most})")
-    words = [dates.MONTHS[int(fields["m"]) - 1]] if "m" in fields else []
-    words += [ordinal_of(cardinal(fields["d"]))] if "d" in fields else []
-    said = " ".join(words)
-    if "y" in fields:
-        if len(fields["y"]) > 4:
-            raise ValueError(f"'{_short(fields['y'])}' is no year of at most four digits")
-        year = dates.any_year(fields["y"] if len(fields["y"]) == 2 else fields["y"].lstrip("0") or "0")
-        said = f"{said}, {year}" if said else year
-    return said
+    for key, name, least, most in (("m", "month", 1, 12), ("d", "day of a month", 1, 31), ("y", "year", 0, 9999)):
+        if key in fields and (len(fields[key]) > 4 or not least <= int(fields[key]) <= most):
+            raise ValueError(f"'{_short(fields[key])}' is no {name} ({least} to {most})")
+    said = [spoken("calendar.tsv")[str(int(fields["m"]))]] if "m" in fields else []
+    said += [ordinal(fields["d"])] if "d" in fields else []
+    year = fields.get("y", "")
+    years = [any_year(year if len(year) == 2 else year.lstrip("0") or "0")] if year else []
+    return ", ".join([" ".join(said), *years] if said else years)
 
 
 def _short(text: str) -> str:

@@ -17,34 +17,16 @@ from xml.parsers import expat
 from processors.cast import Cast, Casting
 from processors.text.arpabet import complete_stress
 from processors.text.ipa import ipa_to_arpabet
-from processors.text.prosody import NEUTRAL, Prosody, adjusted
+from processors.text.prosody import NEUTRAL, VALUES, Prosody, adjusted
 from processors.text.speak_as import KINDS, speak_as
+from processors.text.tables import rows
 from processors.text.text_error import TextError
 
 MAX_BREAK_SECONDS = 60.0
-BREAK_STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.2, "medium": 0.4, "strong": 0.8, "x-strong": 1.2}
-_LEVELS = {"strong": "+4dB", "moderate": "+2dB", "none": "+0dB", "reduced": "-3dB"}  # of emphasis
-# Elements of SSML, and their attributes; any may have those with a prefix besides, such as xml:lang.
-_ATTRIBUTES = {
-    name: attributes.split()
-    for name, attributes in {
-        "speak": "version xmlns onlangfailure startmark endmark", "p": "", "s": "", "token": "role", "w": "role",
-        "break": "time strength", "emphasis": "level", "mark": "name",
-        "prosody": "rate pitch volume contour range duration", "phoneme": "alphabet ph type", "sub": "alias",
-        "say-as": "interpret-as format detail language", "lexicon": "uri type fetchtimeout maxage maxstale",
-        "lookup": "ref", "lang": "onlangfailure", "meta": "name content http-equiv", "metadata": "", "desc": "",
-        "voice": "name gender age variant language languages required ordering onvoicefailure effect",
-        "audio": "src fetchtimeout fetchhint maxage maxstale clipBegin clipEnd repeatCount repeatDur soundLevel speed",
-    }.items()
-}  # fmt: skip
-# What these say is told to programs and readers, not to listeners.
-_SILENT = ("metadata", "desc")
-# Besides all that are not in the table: elements, and attributes of prosody, that are read through with a note.
-_WITHOUT_EFFECT = ("audio", "lang", "lexicon", "lookup", "voice", "contour", "range", "duration")
+# Name of an element -> what may stand in it, its attributes; and what the parser finds -> the same for people.
+_ELEMENTS = {row[1]: (row[2], row[3].split()) for row in rows("ssml.txt") if row[0] == "element"}
+_ERRORS = {getattr(expat.errors, f"XML_ERROR_{row[1]}"): row[2] for row in rows("ssml.txt") if row[0] == "error"}
 _NOTED = 8  # so many names at most
-_EMPTY = ("break", "mark")
-_REQUIRED = {"phoneme": "ph", "sub": "alias", "say-as": "interpret-as"}
-_TEXT_ONLY = ("phoneme", "sub", "say-as")
 _ARPABET_NAMES = ("arpabet", "x-arpabet", "cmu", "x-cmu", "x-cmu-arpabet")
 # A sentence is never cut within braces, so that a word of many phones gets several pairs.
 _PHONES_IN_BRACES = 32
@@ -52,9 +34,7 @@ _BLANKS = "\ufeff \t\r\n"
 _OPENINGS = ("<speak>", "<ssml:speak>", "<!doctype>", "<?xml ", "<!--")
 _MARKUP = re.compile(r"<(?:ssml:)?speak[\s>/]|<!(?i:DOCTYPE)\b|<\?xml\s")
 # What may stand before the first element, a piece at a time; of document types only those that declare nothing in [ ].
-_PROLOG = re.compile(
-    r"[\s\ufeff]+|<\?.*?\?>|<!--.*?-->|(?P<doctype><!(?i:DOCTYPE)\b(?:[^<>\[\"']|\"[^\"]*\"|'[^']*')*>)", re.DOTALL
-)
+_PROLOG = re.compile(r"[\s\ufeff]+|<\?.*?\?>|<!--.*?-->|<!(?i:DOCTYPE)\b(?:[^<>\[\"']|\"[^\"]*\"|'[^']*')*>", re.DOTALL)
 
 
 class SsmlError(TextError):
@@ -86,6 +66,7 @@ class Boundary:
 @dataclass
 class _Element:
     name: str
+    holds: str
     attributes: dict[str, str]
     prosody: Prosody
     line: int
@@ -137,8 +118,7 @@ class _Reader:
         self.mean_f0, self.arpabet, self.casting, self.manner = mean_f0, arpabet, casting, manner
         self.items: list[Span | Pause | Boundary] = []
         self.stack: list[_Element] = []
-        self.open: Counter[str] = Counter()  # how many elements of each name are open
-        self.silent = 0  # how many elements are open whose contents nobody hears
+        self.open: Counter[str] = Counter()  # how many elements of each name, or that hold something, are open
         self.noted: dict[str, None] = {}
         self.parser = parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
@@ -146,6 +126,7 @@ class _Reader:
         parser.EndElementHandler = self.end
         parser.CharacterDataHandler = self.characters
         parser.StartDoctypeDeclHandler = self.doctype
+        parser.SkippedEntityHandler = self.entity
 
     def read(self, markup: str) -> list[Span | Pause | Boundary]:
         """Everything in the document, in order."""
@@ -155,9 +136,14 @@ class _Reader:
         self.first_line = skipped.count("\n")
         self.first_column = len(skipped) - skipped.rfind("\n") - 1
         try:
-            self.parser.Parse(_without_doctype(document).encode("utf-8", errors="replace"), True)
+            self.parser.Parse(document.encode("utf-8", errors="replace"), True)
         except expat.ExpatError as error:
-            raise self.error(_sentence(error, self.stack), error.lineno, error.offset) from None
+            inside = self.stack[-1] if self.stack else None
+            where = (
+                f"<{inside.name}> opened in line {inside.line}, column {inside.column + 1}" if inside else "any element"
+            )
+            found = expat.ErrorString(error.code)
+            raise self.error(_ERRORS.get(found, found).replace("{where}", where), error.lineno, error.offset) from None
         return self.items
 
     def error(self, message: str, line: int | None = None, column: int | None = None) -> SsmlError:
@@ -167,109 +153,104 @@ class _Reader:
         column += self.first_column if line == 1 else 0
         return SsmlError(f"SSML, line {line + self.first_line}, column {column + 1}: {message}")
 
-    def doctype(self, *_: object) -> None:
+    def doctype(self, name: str, system: str | None, public: str | None, declares: int) -> None:
         """Refuse document types that declare something: entities can grow without bounds."""
-        raise self.error("a document type with declarations (<!DOCTYPE ... [...]>) is not allowed; remove it")
+        if declares:
+            raise self.error("a document type with declarations (<!DOCTYPE ... [...]>) is not allowed; remove it")
+
+    def entity(self, *_: object) -> None:
+        """Refuse what only the files of a document type could declare, which nobody reads."""
+        raise self.error(_ERRORS[expat.errors.XML_ERROR_UNDEFINED_ENTITY])
 
     def note(self, what: str) -> None:
         """Keep what has no effect, as far as it will be told."""
-        if len(self.noted) <= _NOTED and not self.silent:
+        if len(self.noted) <= _NOTED and not self.open["unheard"]:
             self.noted[what[:80]] = None
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element."""
         name = name.removeprefix("ssml:")
         self.check_place(name)
-        if name in _ATTRIBUTES:
-            self.check_attributes(name, attributes)
+        holds, known = _ELEMENTS.get(name, ("ignored", list(attributes)))
+        self.check_attributes(name, attributes, known)
         before = self.stack[-1].prosody if self.stack else self.manner
-        outer = self.casting.open(name, attributes, before)
-        if name not in _ATTRIBUTES or (name in _WITHOUT_EFFECT and not self.casting.understood):
+        prosody = self.casting.open(name, attributes, before)
+        if holds == "ignored" and not self.casting.understood:
             self.note(f"<{name}>{self.casting.hint}")
-        if self.stack and outer.speaker != before.speaker and not self.silent:
+        if self.stack and prosody.speaker != before.speaker and not self.open["unheard"]:
             self.items.append(Boundary(paragraph=False))
         try:
             if name == "prosody":
-                for attribute in [key for key in attributes if key in _WITHOUT_EFFECT]:
-                    self.note(f"{attribute} of <prosody>")
-                outer = adjusted(outer, attributes, self.mean_f0)
+                prosody = adjusted(prosody, attributes, self.mean_f0)
             elif name == "emphasis":
-                level = attributes.get("level", "moderate").strip()
-                if level not in _LEVELS:
-                    raise ValueError(f"level '{level[:40]}' is not known; known: {', '.join(_LEVELS)}")
-                outer = adjusted(outer, {"volume": _LEVELS[level]}, self.mean_f0)
+                louder = _named("emphasis", "level", attributes.get("level", "moderate"))
+                prosody = adjusted(prosody, {"volume": f"{louder:+}dB"}, self.mean_f0)
         except ValueError as error:
             raise self.error(str(error)) from None
-        if name in ("p", "s") and not self.silent:
+        if name in ("p", "s") and not self.open["unheard"]:
             self.items.append(Boundary(paragraph=name == "p"))
         line, column = self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber
-        self.stack.append(_Element(name, attributes, outer, line, column))
-        self.open[name] += 1
-        self.silent += name in _SILENT
+        self.stack.append(_Element(name, holds, attributes, prosody, line, column))
+        self.open.update((name, holds))
 
     def check_place(self, name: str) -> None:
         """Raise if an element may not stand where it does."""
-        if not self.stack:
-            if name != "speak":
-                raise self.error(f"the first element must be <speak>, not <{name}>")
-            return
-        around = self.stack[-1].name
-        if name == "speak" and around in _ATTRIBUTES:  # other vocabularies put documents into documents
+        around = self.stack[-1] if self.stack else None
+        outer = next((outer for outer in ("s", "p") if name in ("p", outer) and self.open[outer]), None)
+        if around is None and name != "speak":
+            raise self.error(f"the first element must be <speak>, not <{name}>")
+        if around and around.name in _ELEMENTS and name == "speak":  # other vocabularies put documents into documents
             raise self.error("<speak> may stand only at the start")
-        if around in _EMPTY:
-            raise self.error(f"<{around}> must be empty: write <{around}/>")
-        if around in _TEXT_ONLY:
-            raise self.error(f"<{around}> may hold text only, not <{name}>")
-        if name in ("p", "s") and self.open["s"]:
-            raise self.error(f"<{name}> may not stand inside <s>")
-        if name == "p" and self.open["p"]:
-            raise self.error("<p> may not stand inside <p>")
+        if around and around.holds == "nothing":
+            raise self.error(f"<{around.name}> must be empty: write <{around.name}/>")
+        if around and around.holds == "text":
+            raise self.error(f"<{around.name}> may hold text only, not <{name}>")
+        if outer:
+            raise self.error(f"<{name}> may not stand inside <{outer}>")
 
-    def check_attributes(self, name: str, attributes: dict[str, str]) -> None:
+    def check_attributes(self, name: str, attributes: dict[str, str], known: list[str]) -> None:
         """Raise if an element has an attribute that is not known, or lacks one that it needs."""
-        allowed = _ATTRIBUTES[name]
+        allowed = [attribute.lstrip("!-") for attribute in known]
         for attribute in attributes:
             if attribute not in allowed and ":" not in attribute:
-                raise self.error(
-                    f"<{name}> has no attribute '{attribute}'; it has: {', '.join([*allowed, 'xml:lang'])}"
-                )
-        required = _REQUIRED.get(name)
-        if required and not attributes.get(required, "").strip():
-            raise self.error(f"<{name}> needs the attribute '{required}'")
+                names = ", ".join([*allowed, "xml:lang"])
+                raise self.error(f"<{name}> has no attribute '{attribute}'; it has: {names}")
+            if "-" + attribute in known:
+                self.note(f"{attribute} of <{name}>")
+        for attribute in known:
+            if attribute[0] == "!" and not attributes.get(attribute[1:], "").strip():
+                raise self.error(f"<{name}> needs the attribute '{attribute[1:]}'")
 
     def characters(self, text: str) -> None:
         """Text between tags."""
         element = self.stack[-1]
-        if element.name in _TEXT_ONLY:
+        if element.holds == "text":
             element.text.append(text)
-        elif element.name in _EMPTY:
+        elif element.holds == "nothing":
             if text.strip():
                 raise self.error(f"<{element.name}> must be empty: write <{element.name}/>")
-        elif not self.silent:
+        elif not self.open["unheard"]:
             self.items.append(Span(text, element.prosody))
 
     def end(self, name: str) -> None:
         """Close an element."""
         element = self.stack.pop()
-        name = element.name
-        self.open[name] -= 1
-        self.silent -= name in _SILENT
+        self.open.subtract((element.name, element.holds))
         self.casting.close()
-        if self.stack and element.prosody.speaker != self.stack[-1].prosody.speaker and not self.silent:
-            self.items.append(Boundary(paragraph=False))
-        if self.silent:
+        if self.open["unheard"]:
             return
+        if self.stack and element.prosody.speaker != self.stack[-1].prosody.speaker:
+            self.items.append(Boundary(paragraph=False))
         try:
-            if name in ("p", "s"):
-                self.items.append(Boundary(paragraph=name == "p"))
-            elif name == "break":
+            if element.name in ("p", "s"):
+                self.items.append(Boundary(paragraph=element.name == "p"))
+            elif element.name == "break":
                 seconds = _break_seconds(element.attributes)
-                if seconds is not None:
-                    self.items.append(Pause(seconds))
-            elif name in _TEXT_ONLY:
+                self.items += [] if seconds is None else [Pause(seconds)]
+            elif element.holds == "text":
                 self.items.append(Span(self.replaced(element), element.prosody))
         except ValueError as error:
-            raise self.error(f"<{name}>: {error}", element.line, element.column) from None
+            raise self.error(f"<{element.name}>: {error}", element.line, element.column) from None
 
     def replaced(self, element: _Element) -> str:
         """What is read instead of the text of a phoneme, sub or say-as element."""
@@ -287,17 +268,6 @@ class _Reader:
         return _phones(attributes["ph"], attributes.get("alphabet", "ipa").strip().lower())
 
 
-def _without_doctype(document: str) -> str:
-    """The document with blanks in place of a document type that declares nothing; the program reads no files for it."""
-    start = 0
-    while piece := _PROLOG.match(document, start):
-        if piece["doctype"]:
-            blanks = re.sub(r"[^\n]", " ", piece[0])
-            return document[:start] + blanks + document[piece.end() :]
-        start = piece.end()
-    return document
-
-
 def _phones(ph: str, alphabet: str) -> str:
     if alphabet != "ipa" and alphabet not in _ARPABET_NAMES:
         raise ValueError(f"alphabet '{alphabet[:40]}' is not known; known: arpabet, ipa")
@@ -313,12 +283,18 @@ def _phones(ph: str, alphabet: str) -> str:
     return " ".join("{" + " ".join(part) + "}" for part in parts)
 
 
+def _named(what: str, attribute: str, text: str) -> float:
+    """The value of an attribute that has names for them."""
+    if text.strip() not in VALUES[what]:
+        raise ValueError(f"{attribute} '{text.strip()[:40]}' is not known; known: {', '.join(VALUES[what])}")
+    return VALUES[what][text.strip()]
+
+
 def _break_seconds(attributes: dict[str, str]) -> float | None:
-    strength = attributes.get("strength", "medium").strip()
-    if strength not in BREAK_STRENGTHS:
-        raise ValueError(f"strength '{strength[:40]}' is not known; known: {', '.join(BREAK_STRENGTHS)}")
+    strength = attributes.get("strength", "medium")
+    seconds = _named("break", "strength", strength)
     if "time" not in attributes:
-        return BREAK_STRENGTHS[strength] if strength != "none" else None
+        return None if strength.strip() == "none" else seconds
     match = re.fullmatch(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)", attributes["time"].strip(), re.ASCII)
     if match is None:
         raise ValueError(f"time '{attributes['time'][:40]}' is no time such as 500ms or 1.5s")
@@ -326,22 +302,3 @@ def _break_seconds(attributes: dict[str, str]) -> float | None:
     if seconds > MAX_BREAK_SECONDS:
         raise ValueError(f"time '{attributes['time'][:40]}' is longer than {MAX_BREAK_SECONDS:g}s")
     return seconds
-
-
-def _sentence(error: expat.ExpatError, stack: list[_Element]) -> str:
-    """What expat found, for people."""
-    inside = stack[-1] if stack else None
-    where = f"<{inside.name}> opened in line {inside.line}, column {inside.column + 1}" if inside else ""
-    messages = {
-        "XML_ERROR_NO_ELEMENTS": f"the text ends before {where or 'any element'} is closed",
-        "XML_ERROR_TAG_MISMATCH": f"this closing tag does not match {where}",
-        "XML_ERROR_UNDEFINED_ENTITY": "unknown entity; known: &amp; &lt; &gt; &quot; &apos; and &#160; by number",
-        "XML_ERROR_DUPLICATE_ATTRIBUTE": "an attribute stands twice in one tag",
-        "XML_ERROR_JUNK_AFTER_DOC_ELEMENT": "nothing may follow </speak>",
-        "XML_ERROR_INVALID_TOKEN": "this character may not stand here; write & as &amp; and < as &lt;",
-        "XML_ERROR_UNCLOSED_TOKEN": "a tag is not finished: '>' is missing",
-        "XML_ERROR_BAD_CHAR_REF": "this number is no character that XML allows",
-    }
-    names = {getattr(expat.errors, name): message for name, message in messages.items()}
-    text = expat.ErrorString(error.code)
-    return names.get(text, text)

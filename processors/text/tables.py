@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 from pathlib import Path
 
 DATA = Path(__file__).with_name("data")
 
 
-def lines(name: str) -> list[str]:
-    """Lines of a table, without comments and blank ones."""
+def lines(name: str | Path) -> list[str]:
+    """Lines of a table of data/, or of another file, without comments and blank ones."""
     return [
         line for line in (DATA / name).read_text(encoding="utf-8").splitlines() if line.strip("#") and line[:2] != "# "
     ]
@@ -20,6 +21,7 @@ def rows(name: str) -> list[list[str]]:
     return [[field.strip() for field in line.split("|")] for line in lines(name)]
 
 
+@lru_cache(maxsize=8)
 def kinds(name: str) -> dict[str, frozenset[str]]:
     """Words of each kind in a table of `kind: words` lines; a kind may have several lines."""
     found: dict[str, set[str]] = defaultdict(set)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from processors.text.arpabet import PHONES
+from processors.text.tables import rows
 from utils.errors import UserError, one_line
 from utils.files import read_json, remedy, write_text
 
@@ -24,14 +25,8 @@ WORD_BOUNDARY = " "
 # What is heard less often than this in training is hardly learnt.
 RARE = 10
 
-# IPA of all languages, decomposed (NFD): combining marks are symbols of their own.
-_LETTERS = "abcdefghijklmnopqrstuvwxyzæðøħŋœβθχɫᵻᵊᵐⁿʔʕʢʡ" + "".join(chr(code) for code in range(0x250, 0x2B0))
-_MODIFIERS = "ˈˌːˑˀʰʱʲʷˠˤˡ˞ʼ˥˦˧˨˩↑↓123456789"
-_COMBINING_CODES = """
-    300 301 302 303 304 306 308 30a 30b 30c 30d 30f 318 319 31a 31c 31d 31e 31f 320 324 325 327 329 32a 32c 32f 330 334
-    339 33a 33b 33c 33d 35c 361
-"""
-_COMBINING = "".join(chr(int(code, 16)) for code in _COMBINING_CODES.split())
+_LETTERS, _MODIFIERS, _CODES = (row[1] for row in rows("ipa_symbols.txt"))
+_COMBINING = "".join(chr(int(code, 16)) for code in _CODES.split())
 IPA_SYMBOLS: tuple[str, ...] = tuple(dict.fromkeys(_LETTERS + _MODIFIERS + _COMBINING))
 # What is no sound by itself: it bounds words and sentences, or says how the sound beside it is spoken.
 NO_SOUND = frozenset((PAD, START, END, WORD_BOUNDARY, *PUNCTUATION, *_MODIFIERS, *_COMBINING))
@@ -100,9 +95,8 @@ def load_tokens(path: Path) -> dict:
         raise UserError(f"token table {path} cannot be read ({one_line(error)}); {advice}") from None
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
-        raise UserError(
-            f"token table {path} has format version {one_line(version)}, this program reads {FORMAT_VERSION}; {advice}"
-        )
+        found = f"has format version {one_line(version)}, this program reads {FORMAT_VERSION}"
+        raise UserError(f"token table {path} {found}; {advice}")
     tokens, counts = content.get("tokens"), content.get("counts", {})
     speakers, languages = content.get("speakers", {}), content.get("languages", [])
     well_formed = (

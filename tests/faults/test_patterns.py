@@ -74,4 +74,4 @@ def test_bad_patterns_are_found(pattern: str, anchored: bool) -> None:
 
 
 def test_every_pattern_is_collected() -> None:
-    assert len(modules()) > 30 and sum(1 for _ in patterns("processors.text.written.numbers")) > 15
+    assert len(modules()) > 30 and sum(1 for _ in patterns("processors.text.written.grammar")) > 100

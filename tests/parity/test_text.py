@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from processors.text.espnet import EspnetPhones, clean, tag
+from processors.espnet.espnet_phones import EspnetPhones, clean, tag
 from processors.text.frontend import TextFrontEnd
 from processors.text.lexicon import plain_cmudict
 from processors.text.text_error import TextError

@@ -31,7 +31,7 @@ def front_end(language: str = "en-us", lexicon_path: str | None = None) -> TextF
 
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(espeak, "_library", None)
+    monkeypatch.setattr(espeak, "_shared_library", espeak._Library)
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(UserError, match="pip install espeakng-loader"):
         front_end()
@@ -89,7 +89,7 @@ def preprocess(language: str, lexicon: Path | None = None, extractor: str = "ipa
 def test_a_lexicon_reads_a_language_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Words with IPA, in any script, and no espeak-ng at all."""
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    monkeypatch.setattr(espeak, "_library", None)
+    monkeypatch.setattr(espeak, "_shared_library", espeak._Library)
     lexicon = tmp_path / "de.txt"
     lexicon.write_text("Grüße ɡʁyːsə  # a comment\nwelt v ɛ l t\nmoin M OY1 N\nмир mʲir\n", encoding="utf-8")
     reader = TextFrontEnd.from_config(preprocess("de", lexicon))

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from models.registry import load_config
-from processors.text.espnet import EspnetPhones, clean
+from processors.espnet.espnet_phones import EspnetPhones, clean
+from processors.espnet.g2p_model import g2p_en_folder
 from processors.text.frontend import TextFrontEnd
-from processors.text.g2p_model import g2p_en_folder
 from processors.text.tokens import save_tokens
 from utils.errors import UserError
 from utils.files import PROJECT_ROOT

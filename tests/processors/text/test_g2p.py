@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from processors.espnet.g2p_model import LetterToPhone
 from processors.text.arpabet import PHONES
 from processors.text.english import EnglishPhones
-from processors.text.g2p_model import LetterToPhone
 from processors.text.lexicon import our_words, plain_cmudict
 from processors.text.pronounce import Pronouncer, spell
 from processors.text.tables import rows

@@ -12,17 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from processors.text.arpabet import PHONES
 from utils.errors import UserError
 
 _LETTERS = {letter: 3 + index for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
 _UNKNOWN_LETTER, _END_OF_WORD = 1, 2
 _START, _STOP = 2, 3
 # The model's own order of phones, after four special symbols; its "UW" without stress never wins in practice.
-_PHONES = (
-    "AA0 AA1 AA2 AE0 AE1 AE2 AH0 AH1 AH2 AO0 AO1 AO2 AW0 AW1 AW2 AY0 AY1 AY2 B CH D DH EH0 EH1 EH2 ER0 ER1 ER2 "
-    "EY0 EY1 EY2 F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 OY1 OY2 P R S SH T TH UH0 UH1 UH2 "
-    "UW UW0 UW1 UW2 V W Y Z ZH"
-).split()
+_PHONES = sorted([*PHONES, "UW"])
 _MAX_PHONES = 20
 
 
@@ -45,20 +42,20 @@ def g2p_en_folder() -> Path:
 class _Cell:
     """One GRU: the input part of every symbol is computed once, a step is one small product."""
 
-    def __init__(self, embedding: np.ndarray, w_ih: np.ndarray, w_hh: np.ndarray, b_ih: np.ndarray, b_hh: np.ndarray):
+    def __init__(self, weights: dict[str, np.ndarray], name: str) -> None:
+        embedding, w_ih, w_hh, b_ih, self.bias = (
+            weights[f"{name}_{n}"] for n in ("emb", "w_ih", "w_hh", "b_ih", "b_hh")
+        )
         self.inputs = embedding @ w_ih.T + b_ih  # (symbols, 3 * units)
         self.recurrent = np.ascontiguousarray(w_hh.T)  # (units, 3 * units)
-        self.bias = b_hh
-        self.units = w_hh.shape[1]
 
     def __call__(self, symbol: int, hidden: np.ndarray) -> np.ndarray:
         """Next hidden state (units,)."""
-        units = self.units
+        units = len(hidden)
         given, past = self.inputs[symbol], hidden @ self.recurrent + self.bias
         gates = 1.0 / (1.0 + np.exp(-(given[: 2 * units] + past[: 2 * units])))
-        reset, update = gates[:units], gates[units:]
-        candidate = np.tanh(given[2 * units :] + reset * past[2 * units :])
-        return (1.0 - update) * candidate + update * hidden
+        candidate = np.tanh(given[2 * units :] + gates[:units] * past[2 * units :])
+        return (1.0 - gates[units:]) * candidate + gates[units:] * hidden
 
 
 class LetterToPhone:
@@ -69,8 +66,7 @@ class LetterToPhone:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 weights = {name: archive[name].astype(np.float32) for name in archive.files}
-            self._encoder = _Cell(*(weights[f"enc_{n}"] for n in ("emb", "w_ih", "w_hh", "b_ih", "b_hh")))
-            self._decoder = _Cell(*(weights[f"dec_{n}"] for n in ("emb", "w_ih", "w_hh", "b_ih", "b_hh")))
+            self._encoder, self._decoder = _Cell(weights, "enc"), _Cell(weights, "dec")
             self._out_weight, self._out_bias = np.ascontiguousarray(weights["fc_w"].T), weights["fc_b"]
         except (OSError, ValueError, KeyError) as error:
             raise UserError(
@@ -79,7 +75,7 @@ class LetterToPhone:
 
     def __call__(self, word: str) -> list[str]:
         """Phones of a lower-case word, at most 20 of them (the model's limit)."""
-        hidden = np.zeros(self._encoder.units, np.float32)
+        hidden = np.zeros(len(self._encoder.recurrent), np.float32)
         for letter in word:
             hidden = self._encoder(_LETTERS.get(letter, _UNKNOWN_LETTER), hidden)
         hidden = self._encoder(_END_OF_WORD, hidden)
@@ -93,3 +89,9 @@ class LetterToPhone:
                 phone = _PHONES[symbol - 4]
                 phones.append("UW1" if phone == "UW" else phone)
         return phones
+
+
+@lru_cache(maxsize=1)
+def letter_to_phone() -> LetterToPhone:
+    """The network of the installed package, read once."""
+    return LetterToPhone()

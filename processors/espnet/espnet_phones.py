@@ -11,36 +11,20 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from processors.text.g2p_model import LetterToPhone, g2p_en_folder
+from processors.espnet.g2p_model import g2p_en_folder, letter_to_phone
 from processors.text.homographs import is_word, word_class
 from processors.text.lexicon import cmudict_phones
+from processors.text.tables import lines
 from processors.text.tokens import UNKNOWN, load_tokens
 from utils.errors import UserError
 from utils.files import project_path
 
-# What Unicode's decomposition does not make ASCII of.
-_SIGNS = {
-    "‘": "'", "’": "'", "‚": ",", "‛": "'", "“": '"', "”": '"', "„": '"', "‟": '"', "«": "<<", "»": ">>", "‹": "<",
-    "›": ">", "–": "-", "—": "--", "―": "--", "‐": "-", "‑": "-", "‒": "-", "−": "-", "•": "*", "·": "*", "°": "deg",
-    "£": "PS", "€": "EUR", "¥": "Y=", "¢": "C/", "©": "(c)", "®": "(r)", "§": "SS", "¶": "P", "×": "x", "÷": "/",
-    "±": "+-", "¡": "!", "¿": "?", "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ð": "d",
-    "Ð": "D", "þ": "th", "Þ": "Th", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "′": "'", "″": "''", "⁄": "/",
-    "½": " 1/2 ", "¼": " 1/4 ", "¾": " 3/4 ", "´": "'", "¨": '"',
-}  # fmt: skip
-_ASCII = {ord(sign): text for sign, text in _SIGNS.items()}
-
-_ABBREVIATIONS = {
-    "mrs": "misess", "mr": "mister", "dr": "doctor", "st": "saint", "co": "company", "jr": "junior", "maj": "major",
-    "gen": "general", "drs": "doctors", "rev": "reverend", "lt": "lieutenant", "hon": "honorable", "sgt": "sergeant",
-    "capt": "captain", "esq": "esquire", "ltd": "limited", "col": "colonel", "ft": "fort",
-}  # fmt: skip
-_ABBREVIATION = re.compile(rf"\b({'|'.join(_ABBREVIATIONS)})\.")
-
-
-def _in_words(number: str | int, **options: Any) -> str:
-    return _inflect().number_to_words(number, **options)
+_READINGS = dict(line.split("\t") for line in lines(Path(__file__).with_name("data") / "espnet_readings.txt"))
+_ASCII = {ord(sign): read for sign, read in _READINGS.items() if len(sign) == 1}
+_ABBREVIATION = re.compile(r"\b[a-z]{2,4}\.")
 
 
 @lru_cache(maxsize=1)
@@ -48,6 +32,10 @@ def _inflect() -> Any:
     import inflect  # a third of a second that other voices need not wait
 
     return inflect.engine()
+
+
+def _in_words(number: str | int, **options: Any) -> str:
+    return _inflect().number_to_words(number, **options)
 
 
 def _dollars(match: re.Match[str]) -> str:
@@ -91,7 +79,7 @@ def clean(text: str) -> str:
     text = decomposed.encode("ascii", "ignore").decode().lower()
     for pattern, spoken in _NUMBERS:
         text = pattern.sub(spoken, text)
-    text = _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[1]], text)
+    text = _ABBREVIATION.sub(lambda match: _READINGS.get(match[0], match[0]), text)
     return re.sub(r"\s+", " ", text.translate(_SPOKEN_SIGNS)).upper()
 
 
@@ -129,11 +117,6 @@ def _split_words() -> Callable[[str], list[str]]:
     return TweetTokenizer().tokenize
 
 
-@lru_cache(maxsize=1)
-def _letters() -> LetterToPhone:
-    return LetterToPhone()
-
-
 def pronounce(text: str, user: dict[str, tuple[str, ...]]) -> list[str]:
     """Phones and punctuation of a cleaned text, like g2p_en without word boundaries; `user` words go first."""
     text = re.sub(r"[^ a-z'.,?!\-]", "", text.lower()).replace("i.e.", "that is").replace("e.g.", "for example")
@@ -150,7 +133,7 @@ def pronounce(text: str, user: dict[str, tuple[str, ...]]) -> list[str]:
         elif phones := cmudict_phones(word):
             tokens += phones.split()
         else:
-            tokens += _letters()(word)
+            tokens += letter_to_phone()(word)
     return tokens
 
 
