@@ -53,8 +53,8 @@ SSML = (
 # Signs that some format gives a meaning, and values that programs forget.
 PIECES = [
     "{", "}", "[", "]", ",", ":", "//", "/*", "*/", "'", '"', "\\", "\n", "\r", "null", "NaN", "-Infinity", "1e999",
-    "0x10", '"base_config": "config/nothing.json",', "-1", "\ufeff", "|", "\x00", "../", "/", "a-1", "id1", "CON", "~",
-    "a" * 300, "a\u0308", "#", "AH9", "<", ">", "</", "/>", "&", ";", "<speak>", "</speak>", "<p>", "<prosody>",
+    "0x10", '"base_config": "config/nothing.json",', "-1", "\ufeff", "|", "\x00", "../", "/", "a-1", "id1", "CON",
+    "[" * 3000, "a" * 99, "a\u0308", "#", "AH9", "<", ">", "</", "/>", "&", ";", "<speak>", "</speak>", "<p>",
     "<!--", "-->", "<![CDATA[", "]]>", "<!DOCTYPE x [", '<!ENTITY a "b">', "<?pi?>", "rate=", "+1000%", "1e9Hz", "nan",
     "-inf", "9" * 40, "99999999st", "{AH}", "<break time='60s'/>", "㎯", "⩶", "\ufdfa", "<phoneme ph='ə", ": ", "- ",
     "!!python/object/apply:os.system [true]", "&a *a", "? ", "|\n",
