@@ -14,6 +14,9 @@ from processors.corpus import id_problem
 from utils.errors import UserError
 
 
+_MICROPHONE = re.compile(r"_mic\d$")
+
+
 @dataclass(frozen=True)
 class TextFiles:
     """Where texts and recordings lie (the first of the folders that is there), and which parent names the speaker."""
@@ -22,11 +25,11 @@ class TextFiles:
     ending: str
     recordings: tuple[str, ...]
     speaker: int
-    microphone: str = r"$^"  # what a recording's name has after the id; the first in the alphabet is taken
+    microphones: bool = False  # a recording's name may have one after the id; the first in the alphabet is taken
 
 
 TEXT_FILES = {
-    "vctk": TextFiles("txt", ".txt", ("wav48_silence_trimmed", "wav48", "wav16"), 0, r"_mic\d$"),
+    "vctk": TextFiles("txt", ".txt", ("wav48_silence_trimmed", "wav48", "wav16"), 0, microphones=True),
     "libritts": TextFiles(".", ".normalized.txt", (".",), 1),
 }
 
@@ -43,7 +46,7 @@ def read_text_files(folder: Path, kind: TextFiles) -> Iterator[SourceRow]:
             texts.setdefault(path.name.removesuffix(kind.ending), path)
     for path in files_below(place):
         if path.suffix.lower() in AUDIO_SUFFIXES:
-            recordings.setdefault(re.sub(kind.microphone, "", path.stem), path)
+            recordings.setdefault(_MICROPHONE.sub("", path.stem) if kind.microphones else path.stem, path)
     for key in sorted({*texts, *recordings}):
         label = "".join(c if c.isprintable() else "?" for c in key)
         if problem := id_problem(key):
