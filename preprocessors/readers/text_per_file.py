@@ -13,7 +13,6 @@ from preprocessors.readers.column_tables import MAX_TEXT_LENGTH
 from processors.corpus import id_problem
 from utils.errors import UserError
 
-
 _MICROPHONE = re.compile(r"_mic\d$")
 
 
