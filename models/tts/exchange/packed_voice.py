@@ -92,7 +92,7 @@ def pack_voice(
     stored = stored_weights(chosen, precision)
     with whole_folder(out) as folder:
         write_json(folder / CONFIG, travelling_config(config, expt_dir, out))
-        for name in (TOKENS, PITCH_RESPONSE, *lexicons(config)):
+        for name in {TOKENS, LEXICON, PITCH_RESPONSE, *lexicons(config)}:
             if (expt_dir / name).is_file():
                 shutil.copyfile(expt_dir / name, folder / name)
         bound = beside(folder, voice_tokens(expt_dir, chosen.path))

@@ -129,8 +129,10 @@ class Trainer(BaseTrainer):
     def _partly(self, compute: TrainStep) -> StepFunction:
         """The step, of which only the parts in `train.finetune_only` learn, if it names any."""
         wanted = [prefix for part in self.config.train.finetune_only for prefix in PARTS[part]]
-        if not wanted or self.finetune_from is None:
+        if not wanted:
             return compute
+        if self.finetune_from is None and not self.resume:
+            raise UserError("train.finetune_only needs --finetune_from: what it leaves as it is would stay random")
         parameters = self.network.named_parameters()
         frozen = [parameter for name, parameter in parameters if not name.startswith(tuple(wanted))]
 

@@ -266,6 +266,13 @@ def test_a_new_speaker_leaves_the_others(overrides: list[str]) -> None:
     assert moved - {"log_f0_mean", "log_f0_std", "energy_mean", "energy_std"} == {
         "duration_predictor", "pitch_predictor", "energy_predictor",
     }  # fmt: skip
+    trained("tuned", [*only, "train.max_epoch=3"], resume=True)
+    later = load_weights(find_checkpoint(folder).path, False)
+    assert {name for name in after if not after[name].equal(later[name])} <= {
+        name for name in after if name.startswith(("conditioning.speakers", "duration_p", "pitch_p", "energy_p"))
+    }
+    with pytest.raises(UserError, match="needs --finetune_from"):
+        trained("fresh", only)
     voice = Synthesizer.from_experiment(folder, "cpu")
     assert len(voice.tts("A cat.", speaker="zoe")[0]) and len(voice.tts("Katze.", speaker="zoe", language="de")[0])
 
