@@ -16,20 +16,21 @@ from preprocessors.pipeline import preprocess_dataset
 from preprocessors.speaker_report import Utterances, joint_report, speaker_lines
 from processors.corpus import ProcessedCorpus, split_rows
 from processors.corpus_statistics import speaker_statistics
+from tests.preprocessors.conftest import speech
 from utils.errors import UserError
 
 RATE = 22050
-pytestmark = pytest.mark.usefixtures("in_process", "no_plots")
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture
-def folders(tmp_path: Path, speech_maker: Callable) -> dict[str, str]:
+def folders(tmp_path: Path) -> dict[str, str]:
     """Two corpora with the same ids: one of two speakers, of whom one speaks a language of his own; one of one."""
     for corpus, line in (("many", "{0}|{1}|{2}|{3}"), ("one", "{0}|{3}")):
         (tmp_path / corpus / "wavs").mkdir(parents=True)
         lines = []
         for index in range(24):
-            soundfile.write(tmp_path / corpus / f"wavs/u{index}.flac", speech_maker(1.0, index), RATE)
+            soundfile.write(tmp_path / corpus / f"wavs/u{index}.flac", speech(1.0, index), RATE)
             speaker, language = (("anna", "en-us"), ("bert", "EN"))[index % 2]
             path = f"wavs/u{index}.flac" if corpus == "many" else f"u{index}"
             lines.append(

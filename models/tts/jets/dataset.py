@@ -164,10 +164,9 @@ class StoredUtterances:
     def read(cls, table: UtteranceTable, indices: np.ndarray, device: torch.device) -> StoredUtterances:
         """Read them to a device; on the host in pinned memory, where there is a GPU to fetch them."""
         pinned = device.type == "cpu" and torch.cuda.is_available()
-        where: dict[str, Any] = {"device": device, "pin_memory": pinned}
         total = int(table.frames[indices].sum())
-        audio = torch.empty((total, table.hop_size), dtype=torch.int16, **where)
-        log_f0 = torch.empty(total, dtype=torch.float32, **where)
+        audio = torch.empty((total, table.hop_size), dtype=torch.int16, device=device, pin_memory=pinned)
+        log_f0 = torch.empty(total, dtype=torch.float32, device=device, pin_memory=pinned)
         end = 0
         for index in indices:
             samples, pitch = table.arrays(index)

@@ -18,7 +18,7 @@ STARTS = torch.tensor([3, 0, 14, 9])
 
 
 def part_of(batch: Batch, rows: slice) -> Batch:
-    return Batch(**{name: value[rows] for name, value in vars(batch).items()})
+    return Batch(**{name: value if value is None else value[rows] for name, value in vars(batch).items()})
 
 
 @pytest.mark.parametrize("pieces", [2, 4])
