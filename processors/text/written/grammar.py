@@ -36,7 +36,11 @@ def rules_of(name: str) -> list[tuple[str, ...]]:
 
     found: list[tuple[str, ...]] = []
     for *fields, pattern in rows(name):
-        pattern = _PIECE.sub(piece, pattern)
+        try:
+            pattern = _PIECE.sub(piece, pattern)
+            re.compile(pattern)
+        except (KeyError, re.error) as error:
+            raise ValueError(f"{name}: {error} in {pattern!r}") from None
         if len(fields) == 1:
             pieces[fields[0]] = pattern
         elif len(fields) != 4:
@@ -46,8 +50,7 @@ def rules_of(name: str) -> list[tuple[str, ...]]:
     return found
 
 
-ENGLISH_RULES, GERMAN_RULES = rules_of("english_rules.tsv"), rules_of("german_rules.tsv")
-OTHER_RULES = rules_of("other_rules.tsv")
+ENGLISH_RULES, GERMAN_RULES, OTHER_RULES = (rules_of(f"{name}_rules.tsv") for name in ("english", "german", "other"))
 
 
 class Language:
