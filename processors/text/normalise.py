@@ -19,8 +19,7 @@ __all__ = ["Reading", "joined", "normalise", "readings"]
 
 
 def _functions(*modules: Any) -> dict[str, Any]:
-    found = {name: value for module in modules for name, value in vars(module).items() if callable(value)}
-    return {"capitalised": str.capitalize, **found}
+    return {"capitalised": str.capitalize} | {k: v for one in modules for k, v in vars(one).items() if callable(v)}
 
 
 ENGLISH = Language(

@@ -39,11 +39,8 @@ def abbreviation(match: re.Match[str], scan: Scan) -> str | None:
         return said if not following.isdigit() and (stop and word[0].isupper() or named) else None
     if not said or not stop and not free or word == "VS" and follows("editor", text, end):
         return None
-    slash = (
-        text[max(0, match.start() - 1) : match.start()] in tuple("/.\\")
-        or text[end : end + 1] == "/"
-        or follows("slash", text, end)
-    )
+    # "/etc", ".etc", in the name of a file.
+    slash = text[max(0, match.start() - 1) : match.start()] in tuple("/.\\") or follows("slash", text, end)
     return None if key == "etc" and not stop and slash else said + closing
 
 

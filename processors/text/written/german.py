@@ -47,9 +47,15 @@ def year(text: str) -> str:
 
 def value(text: str) -> str:
     """ "1.234,5" -> in words up to a million; what is longer, espeak reads."""
-    whole, _, part = text.replace(".", "").partition(",")
+    whole, _, part = text.replace(".", "").replace(" ", "").partition(",")
     said = cardinal(int(whole)) if len(whole) < 7 else whole
-    return f"{said} Komma {' '.join(cardinal(int(digit)) for digit in part)}" if part else said
+    return f"{said} Komma {digits(part)}" if part else said
+
+
+def digits(text: str) -> str:
+    """ "030 12" -> "null drei null, eins zwei"."""
+    groups = text.replace("-", " ").replace("/", " ").split()
+    return ", ".join(" ".join(cardinal(int(digit)) for digit in group) for group in groups)
 
 
 def one(text: str) -> str:

@@ -32,20 +32,25 @@ def rules_of(name: str) -> list[tuple[str, ...]]:
     def piece(match: re.Match[str]) -> str:
         if match[1]:
             return pieces[match[1]]
-        return "|".join(map(re.escape, sorted(column(match[2], match[3]), key=len, reverse=True)))
+        return f"(?:{'|'.join(map(re.escape, sorted(column(match[2], match[3]), key=len, reverse=True)))})"
 
     found: list[tuple[str, ...]] = []
     for *fields, pattern in rows(name):
-        pattern = _PIECE.sub(piece, pattern)
+        try:
+            pattern = _PIECE.sub(piece, pattern)
+            re.compile(pattern)
+        except (KeyError, re.error) as error:
+            raise ValueError(f"{name}: {error} in {pattern!r}") from None
         if len(fields) == 1:
             pieces[fields[0]] = pattern
+        elif len(fields) != 4:
+            raise ValueError(f"{name}: a rule has five fields between tabs, a piece two: {pattern!r}")
         else:
             found.append((pattern, *fields))
     return found
 
 
-ENGLISH_RULES, GERMAN_RULES = rules_of("english_rules.tsv"), rules_of("german_rules.tsv")
-OTHER_RULES = rules_of("other_rules.tsv")
+ENGLISH_RULES, GERMAN_RULES, OTHER_RULES = (rules_of(f"{name}_rules.tsv") for name in ("english", "german", "other"))
 
 
 class Language:

@@ -67,11 +67,10 @@ def measure(match: re.Match[str], scan: Scan) -> str | None:
 def _is_no_unit(match: re.Match[str], kind: str, following: str) -> bool:
     """Whether letters behind a number are rather a word, a decade ("30s"), or a house ("221-B")."""
     number, gap, name = match["number"] or "", match["gap"], match["unit"]
-    run = name == "m" and gap == "-" and following.islower()
     return (
         kind == "stop" and not match["stop"]
         or kind == "glued" and gap != ""
-        or kind == "decimal" and "." not in number
+        or kind == "decimal" and ("." not in number or name == "B" and gap == " ")  # "1.5 B" are billions
         or name == "s" and not gap and "." not in number
-        or len(name) == 1 and (gap == "-" and not run or gap == " " and name in "ABKJNVFL")
+        or len(name) == 1 and gap == "-" and not (name == "m" and following.islower())  # a 100-m run
     )  # fmt: skip

@@ -9,7 +9,7 @@ from processors.text.written.cues import follows, rows, spoken
 from processors.text.written.grammar import template
 from processors.text.written.scan import Scan, conditions
 
-# Looks, conditions, what is said.
+# Pattern first, and a name in _RULES: tests/faults tries the patterns of such tables.
 _INTEGER_RULES = [(pattern, when, said) for said, when, pattern in rows("integers.tsv")]
 _INTEGERS = [
     (re.compile(pattern), conditions(when), template(said, vars(say))) for pattern, when, said in _INTEGER_RULES
@@ -58,7 +58,7 @@ def over(one: str, other: str) -> str | None:
 
 def product(match: re.Match[str], scan: Scan) -> str | None:
     """ "3 x 4", "5 * 6", "6.02 x 10^23"."""
-    sides = re.split(r" ?[x*] ?", match[0])
+    sides = re.split(r" *[x*] *", match[0])
     said = []
     for side in sides:
         base, _, exponent = side.partition("^")
@@ -78,14 +78,14 @@ def lower(match: re.Match[str], scan: Scan) -> str | None:
     return say.quantity(first) if measured else value(first, scan, end)
 
 
-_BRACKETED = re.compile(r"<[A-Za-z][\w -]{0,40}>")
-_OPEN_BRACKET = re.compile(r"<[A-Za-z][\w -]{0,40}$")
+_BRACKETED = re.compile(r"<[A-Za-z][\w .@:/+-]{0,60}>")
+_OPEN_BRACKET = re.compile(r"<[A-Za-z][\w .@:/+-]{0,60}$")
 
 
 def comparison(match: re.Match[str], scan: Scan) -> str | None:
     """ "a < b" is a statement, "<5%" and "be >= 18" are not; "<Enter>" is a word in brackets."""
     text, start = scan.text, match.start()
-    if _BRACKETED.match(text, start) or _OPEN_BRACKET.search(text, max(0, start - 42), start):
+    if _BRACKETED.match(text, start) or _OPEN_BRACKET.search(text, max(0, start - 62), start):
         return None
     kind = scan.found[-1].kind if scan.found else "mark"
     states = kind != "mark" and (kind not in ("word", "abbreviation") or len(scan.last) == 1)

@@ -69,6 +69,17 @@ def test_other_languages_and_unknown_ones() -> None:
         ("Heinrich VIII. und die 1990er", "Heinrich der Achte und die neunzehnhundertneunziger"),
         ("2,5 m² bei -3 °C, 2:1", "zwei Komma fünf Quadratmeter bei minus drei Grad Celsius, zwei zu eins"),
         ("Er kam. Dann ging er.", "Er kam. Dann ging er."),
+        (
+            "1914–1918, 1848/49",
+            "neunzehnhundertvierzehn bis neunzehnhundertachtzehn, achtzehnhundertachtundvierzig neunundvierzig",
+        ),
+        (
+            "030 12, Hauptstr. 1, 10115 Berlin",
+            "null drei null, eins zwei, Hauptstraße eins, eins null eins eins fünf Berlin",
+        ),
+        ("Mo–Fr 9–18 Uhr, um 08 Uhr", "Montag bis Freitag neun bis achtzehn Uhr, um acht Uhr"),
+        ("am 5.3., 1/2 l zu 5 €/Monat", "am fünften dritten, einhalb Liter zu fünf Euro pro Monat"),
+        ("Vgl. 1 000 000, www.x.de", "Vergleiche 1000000, www Punkt x Punkt de"),
     ],
 )
 def test_german(written: str, spoken: str) -> None:

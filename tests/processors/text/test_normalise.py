@@ -115,6 +115,32 @@ CASES = [
     ("a set {1, 2}", "a set one, two"), ('{"a": 1}', "a: one"),
     # nothing to say
     ("", ""), ("   ", ""), ("😀", ""),
+    # what people write every day
+    ('boards 1/2" thick, a 3/4" pipe', "boards one half inch thick, a three quarters inch pipe"),
+    ("5 m x 3 m, 3 × 4, 2x16GB", "five meters by three meters, three by four, two by sixteen gigabytes"),
+    (
+        "3-6 V, 64GB/1TB, 2 L, 1.5 A",
+        "three to six V, sixty-four gigabytes slash one terabyte, two liters, one point five amps",
+    ),
+    ("It was 25C in seat 25C", "It was twenty-five degrees Celsius in seat twenty-five C"),
+    ("the ID 4F-22", "the ID four F twenty-two"),
+    ("up 25 bps", "up twenty-five basis points"),
+    ("$15-20/hr", "fifteen to twenty dollars per hour"),
+    ("1.299,00 €", "one thousand two hundred ninety-nine euros"),
+    ("He said no. I left Max. I did", "He said no. I left Max. I did"),
+    ("c. 300 BCE, max. 5", "circa three hundred BCE, maximum five"),
+    ("Sat 10-4, Sun at 9:30, Thu", "Saturday ten to four, Sunday at nine thirty, Thursday"),
+    ("2024-03-15T14:30", "March fifteenth, twenty twenty-four, fourteen thirty"),
+    ("on 5/12 we got 3/4 of it", "on May twelfth we got three quarters of it"),
+    (
+        "scored 8/10, 4.5/5, an 80/20 split",
+        "scored eight out of ten, four point five out of five, an eighty twenty split",
+    ),
+    ("Zip: 90210", "Zip: nine zero two one zero"),
+    ("07700 900123", "zero seven seven zero zero, nine zero zero one two three"),
+    ("Bob <bob@x.com> wrote", "Bob bob at x dot com wrote"),
+    ("node.js, 0x80FF, a && b", "node dot J S, zero X eight zero F F, a and b"),
+    ("00:1B:44:11:3A:B7", "zero zero colon one B colon four four colon one one colon three A colon B seven"),
 ]  # fmt: skip
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from processors.text.normalise import ENGLISH, normalise
 from processors.text.written.cues import rows
-from processors.text.written.grammar import ENGLISH_RULES, GERMAN_RULES, OTHER_RULES
-from processors.text.written.scan import Scan, conditions
+from processors.text.written.grammar import ENGLISH_RULES, GERMAN_RULES, OTHER_RULES, Language
+from processors.text.written.scan import Scan, Written, conditions
+from tests.processors.text.test_normalise import CASES
 
 WHEN = [row[4] for row in (*ENGLISH_RULES, *GERMAN_RULES, *OTHER_RULES)] + [row[1] for row in rows("integers.tsv")]
 
@@ -20,6 +22,17 @@ def test_conditions_name_what_there_is(when: str) -> None:
     assert all(isinstance(one.holds(Scan("x"), 1), bool) for one in found)
 
 
-def test_every_rule_says_with_what_it_begins() -> None:
-    for pattern, begins, *_ in ENGLISH_RULES:
-        assert begins and pattern and not set(begins) & set(" {"), pattern
+class Everywhere(Language):
+    """A language whose rules are asked at every character."""
+
+    def __init__(self, like: Language) -> None:
+        self.watched, self.any_script, self.classes = like.watched, like.any_script, like.classes
+
+    def classes_at(self, char: str) -> list[Written]:
+        return self.classes
+
+
+def test_no_rule_hides_behind_its_first_column() -> None:
+    everywhere = Everywhere(ENGLISH)
+    hidden = [text for text, said in CASES if normalise(text, language=everywhere) != normalise(text)]
+    assert not hidden, "what a rule matches begins otherwise than its row says"
