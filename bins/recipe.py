@@ -87,6 +87,9 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("infer_stream", "", "raw 16-bit mono audio to standard output while it is made, for aplay", "off", "3"),
         Flag("infer_explain", "", "print what each piece of the text is taken for, the words for it, and their phones",
              "speak", "3"),
+        Flag("infer_timestamps", "FORMAT",
+             "beside each wav, when each word is heard: srt, vtt, json or textgrid; the last two have phones, too",
+             "none", "3", choices=("srt", "vtt", "json", "textgrid")),
         Flag("infer_speaker", "NAME", 'who speaks: a name, or a mixture such as "anna:0.6+ben:0.4"',
              "inference.speaker of the config; the first one of the language", "3"),
         Flag("infer_language", "LANGUAGE", "which language the text is in, for instance de",
@@ -200,6 +203,8 @@ def chosen_mode(flags: argparse.Namespace, prefix: str = "") -> str:
         raise UserError(f"{dashes}stream speaks a text: give {dashes}text or {dashes}text_file, not a split")
     if explain and (stream or mode == "batch"):
         raise UserError(f"{dashes}explain prints: give {dashes}text or {dashes}text_file, without {dashes}stream")
+    if getattr(flags, f"{prefix}timestamps") is not None and (stream or explain):
+        raise UserError(f"{dashes}timestamps go beside wavs: leave out {dashes}stream and {dashes}explain")
     if mode == "batch" and has_text:
         raise UserError(f"{dashes}mode batch speaks a split of a corpus: leave out {dashes}text and {dashes}text_file")
     if mode == "single" and not has_text:

@@ -94,6 +94,7 @@ class Order:
                 raise UserError(f"--finetune_from {flags.finetune_from}: no such folder")
         if self.serves(3):
             recipe.check_choice(flags, "infer_mode")
+            recipe.check_choice(flags, "infer_timestamps")
         if self.includes(3):
             self._check_speech()
         if self.includes(3, 4):

@@ -26,6 +26,9 @@ def main() -> int:
     where = say.add_mutually_exclusive_group(required=True)
     where.add_argument("-o", "--out", type=Path, help="wav file to write")
     where.add_argument("--stream", action="store_true", help="raw 16-bit mono audio to standard output, for aplay")
+    say.add_argument(
+        "--timestamps", choices=("srt", "vtt", "json", "textgrid"), help="beside the wav, when words are heard"
+    )
     add_voice(say)
     say.add_argument("--speaker", help="who speaks, of several")
     say.add_argument("--language", help="which language the text is in (default: the speaker's own)")
@@ -47,6 +50,8 @@ def speak(arguments: argparse.Namespace) -> int:
     """`jets say`: a text to a wav file or to standard output."""
     from processors.audio.wav import WavWriter, to_pcm16
     from processors.onnx_voice import OnnxVoice
+    from processors.timestamps import FORMATS
+    from utils.files import write_text
 
     controls: Any = {name: getattr(arguments, name) for name in CONTROLS if getattr(arguments, name) is not None}
     text = sys.stdin if arguments.text is None else arguments.text
@@ -56,9 +61,12 @@ def speak(arguments: argparse.Namespace) -> int:
             sys.stdout.buffer.write(to_pcm16(piece).tobytes())
             sys.stdout.buffer.flush()
         return 0
+    timeline = voice.timeline() if arguments.timestamps else None
     with WavWriter(arguments.out, voice.sample_rate) as wav:
-        for wave in voice.narrate(text, **controls):
+        for wave in voice.narrate(text, timeline=timeline, **controls):
             wav.write(wave)
+    if timeline is not None:
+        write_text(arguments.out.with_suffix(FORMATS[arguments.timestamps]), timeline.written(arguments.timestamps))
     print(f"{arguments.out}: {wav.seconds:.2f} s at {voice.sample_rate} Hz")
     return 0
 

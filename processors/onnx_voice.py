@@ -71,11 +71,12 @@ class OnnxVoice(Speaker):
         """Speak lines one after the other; UserError where rate or pitch change within a sentence."""
         for key, line in lines:
             started, wave = time.perf_counter(), np.zeros(0, dtype=np.float32)
+            durations = np.zeros(0, dtype=np.int64)
             if line.ids:
                 wave, durations = self._run(line, settings)
                 gain = gain_of(line.prosody, durations * self.hop_size, self.sample_rate)
                 wave = finished(wave, gain, settings.target_level_db, self.sample_rate)
-            yield Spoken(key, line, wave, time.perf_counter() - started)
+            yield Spoken(key, line, wave, time.perf_counter() - started, durations)
 
     def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pieces (n,) of a line's waveform, and its tokens' frames (T_text,); the text part is made again each time."""
