@@ -41,7 +41,7 @@ class OnnxVoice(Speaker):
             raise UserError(f"{folder} holds a voice for PyTorch: {advice}")
         try:
             config = read_json(folder / f"{MODEL}.json")
-            own = config["jets"]
+            own, self.name = config["jets"], str(config.get("dataset", folder.name))
             self.sample_rate, self.hop_size = config["audio"]["sample_rate"], config["hop_length"]
             self._reach, extractor = own["receptive_field"], own["phone_extractor"]
             self.settings = InferenceConfig.model_validate({**_UNUSED, **own["inference"]})

@@ -1,6 +1,7 @@
 """Speak with an exported voice, or the bundled one: numpy, onnxruntime and the text front-end, no torch.
 
-usage: jets say TEXT -o FILE.wav [flags] | jets voices; `jets say --help` lists the flags
+usage: jets say TEXT -o FILE.wav [flags] | jets serve [flags] | jets voices; `jets say --help` lists the flags
+In Python: `from jets import Voice; wave, rate = Voice().tts("Hello.")`, from any folder.
 """
 
 from __future__ import annotations
@@ -8,12 +9,25 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils.errors import command
 from utils.files import PROJECT_ROOT
 
+if TYPE_CHECKING:
+    from processors.onnx_voice import OnnxVoice as Voice
+
+__all__ = ["Voice", "main"]
 CONTROLS = ("speaker", "language", "speed", "pitch", "energy")
+
+
+def __getattr__(name: str) -> object:
+    """`Voice`, which takes a moment to import, once it is asked for."""
+    if name != "Voice":
+        raise AttributeError(f"module 'jets' has no attribute {name!r}")
+    from processors.onnx_voice import OnnxVoice
+
+    return OnnxVoice
 
 
 @command
@@ -35,9 +49,13 @@ def main() -> int:
     say.add_argument("--speed", type=float, help="tempo, 2 is twice as fast")
     say.add_argument("--pitch", type=float, help="pitch shift in semitones")
     say.add_argument("--energy", type=float, help="vocal effort in dB")
+    server = commands.add_parser("serve", help="answer OpenAI's clients", allow_abbrev=False)
+    add_voice(server)
+    server.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines (default: this one only)")
+    server.add_argument("--port", type=int, default=8880, help="default: 8880")
     commands.add_parser("voices", help="list the voices of this project that speak without torch")
     arguments = parser.parse_args()
-    return {"say": speak, "voices": list_voices}[arguments.command](arguments)
+    return {"say": speak, "serve": answer, "voices": list_voices}[arguments.command](arguments)
 
 
 def add_voice(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +86,16 @@ def speak(arguments: argparse.Namespace) -> int:
     if timeline is not None:
         write_text(arguments.out.with_suffix(FORMATS[arguments.timestamps]), timeline.written(arguments.timestamps))
     print(f"{arguments.out}: {wav.seconds:.2f} s at {voice.sample_rate} Hz")
+    return 0
+
+
+def answer(arguments: argparse.Namespace) -> int:
+    """`jets serve`: a voice as a web service; JETS_API_KEY in the environment is the key that clients need."""
+    from models.tts.serving import serve
+    from processors.onnx_voice import OnnxVoice
+
+    voice = OnnxVoice(arguments.voice, arguments.threads)
+    serve(voice, voice.name, arguments.host, arguments.port)
     return 0
 
 
