@@ -6,14 +6,17 @@ Clients take turns piece by piece, so that the first sound of one does not wait 
 from __future__ import annotations
 
 import base64
+import heapq
 import hmac
 import json
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import numpy as np
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -47,7 +50,7 @@ class SpeechServer:
         self.clients, self.seconds, self.max_chars = clients, seconds, max_chars
         self.started, self.active = int(time.time()), 0
         self.counts: defaultdict[str, float] = defaultdict(float)
-        self._turn = anyio.Semaphore(1)
+        self._turn = Turn()
 
     def app(self) -> Starlette:
         """The application, for uvicorn."""
@@ -89,9 +92,7 @@ class SpeechServer:
         """POST /v1/audio/speech: chunks of audio, or events with such chunks."""
         asked = await self._read(request)
         controls = asked.controls(self.name, self.voice.script.cast)
-        chunks = self._spoken(
-            request, lambda: encoded(self.voice.stream(asked.input, **controls), asked.response_format, self._rate)
-        )
+        chunks = self._spoken(request, self.voice.stream(asked.input, **controls), asked.response_format)
         media = MEDIA[asked.response_format]
         first = await anext(chunks)  # what is wrong with a text is told before an answer begins
         body = _after(first, chunks)
@@ -107,7 +108,7 @@ class SpeechServer:
         asked = await self._read(request)
         controls, timeline = asked.controls(self.name, self.voice.script.cast), self.voice.timeline()
         waves = self.voice.narrate(asked.input, timeline=timeline, **controls)
-        chunks = self._spoken(request, lambda: encoded(waves, asked.response_format, self._rate), alone=True)
+        chunks = self._spoken(request, waves, asked.response_format, alone=True)
         audio = b"".join([chunk async for chunk in chunks])
         words = timeline.words if asked.return_timestamps else []
         rows = [{"word": w.text, "start_time": round(w.start, 4), "end_time": round(w.end, 4)} for w in words]
@@ -160,23 +161,30 @@ class SpeechServer:
         return asked
 
     async def _spoken(
-        self, request: Request, begin: Callable[[], Iterator[bytes]], alone: bool = False
+        self, request: Request, waves: Iterator[np.ndarray], kind: str, alone: bool = False
     ) -> AsyncIterator[bytes]:
-        """Bytes of speech, each made in this client's turn; nothing more is made for one who has gone.
+        """Waves as bytes of a format, each made in this client's turn; nothing more is made for one who has gone.
 
         Whether they are `alone` says whether no answer has begun, which would notice that by itself.
         """
         if self.active >= self.clients:
-            raise ApiError(
-                429, f"{self.active} clients are waiting; try again", code="busy", headers={"Retry-After": "2"}
-            )
-        waited, first = time.monotonic(), True
+            later = {"Retry-After": "2"}
+            raise ApiError(429, f"{self.active} clients are waiting; try again", code="busy", headers=later)
+        started, seconds = time.monotonic(), 0.0
+
+        def counted() -> Iterator[np.ndarray]:
+            nonlocal seconds
+            for wave in waves:
+                seconds += len(wave) / self._rate
+                yield wave
+
         self.active += 1
         self.counts["requests"] += 1
-        chunks: Any = begin()
+        chunks: Any = encoded(counted(), kind, self._rate)
         try:
             while True:
-                async with self._turn:
+                first = seconds == 0
+                async with self._turn.at(started + seconds):
                     if (first or alone) and await request.is_disconnected():
                         raise ApiError(499, "the client has gone")
                     # Not abandoned when this is cancelled: the voice is one client's at a time.
@@ -184,13 +192,48 @@ class SpeechServer:
                 if chunk is None:
                     return
                 if first:
-                    self.counts["first_audio_seconds_sum"] += time.monotonic() - waited
+                    self.counts["first_audio_seconds_sum"] += time.monotonic() - started
                     self.counts["first_audio_seconds_count"] += 1
-                    first = False
                 yield chunk
         finally:
             self.active -= 1
+            self.counts["audio_seconds"] += seconds
             chunks.close()
+
+
+class Turn:
+    """Who may use the voice: of those who wait, whoever's audio, played from its request on, ends first."""
+
+    def __init__(self) -> None:
+        self._taken, self._number = False, 0
+        self._waiting: list[tuple[float, int, anyio.Event]] = []
+
+    @asynccontextmanager
+    async def at(self, end: float) -> AsyncIterator[None]:
+        """Wait for one's turn, and have it."""
+        if self._taken:
+            self._number += 1
+            mine = (end, self._number, anyio.Event())
+            heapq.heappush(self._waiting, mine)
+            try:
+                await mine[2].wait()
+            except BaseException:
+                if mine in self._waiting:
+                    self._waiting.remove(mine)
+                    heapq.heapify(self._waiting)
+                else:  # the turn came together with the end
+                    self._pass_on()
+                raise
+        self._taken = True
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._taken = bool(self._waiting)
+        if self._waiting:
+            heapq.heappop(self._waiting)[2].set()
 
 
 class _Limited(StreamingResponse):

@@ -21,7 +21,7 @@ for package in ("starlette", "uvicorn", "httpx", "anyio"):
 import httpx
 
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.serving.server import SpeechServer
+from models.tts.serving.server import SpeechServer, Turn
 from processors.speaker import Speaker
 from tests.tiny_voice import make_experiment
 
@@ -225,6 +225,25 @@ def test_a_client_that_does_not_read_is_dropped_in_time(endless: SlowVoice) -> N
         assert server.active == 0 and 3 < endless.made < 6
 
     asyncio.run(run())
+
+
+def test_turns_go_to_whoever_runs_out_first_and_past_those_who_leave() -> None:
+    async def run() -> list[int]:
+        turn, order = Turn(), []
+
+        async def client(end: int) -> None:
+            async with turn.at(end):
+                order.append(end)
+                await asyncio.sleep(0)
+
+        tasks = {end: asyncio.create_task(client(end)) for end in (5, 4, 3, 1, 2)}
+        await asyncio.sleep(0)
+        tasks[3].cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        await client(0)  # free again
+        return order
+
+    assert asyncio.run(run()) == [5, 1, 2, 4, 0]
 
 
 def test_mixtures_are_shares_of_one(tmp_path: Path) -> None:
