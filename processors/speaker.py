@@ -145,7 +145,7 @@ class Speaker(ABC):
             pause = pause_like(heard, spoken.line.silence, self.sample_rate)
             if timeline is not None:
                 line, frontend = spoken.line, self.script.frontend_of(spoken.line)
-                timeline.add(line, self.script.tokens_of(line), frontend, spoken.durations, len(pause))
+                timeline.add(line, self.script.tokens_of(line), frontend, spoken.durations, len(pause), wave)
             yield spoken.key, np.concatenate([pause, wave])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from processors.text.tokens import END, PAD, PUNCTUATION, START, WORD_BOUNDARY
 FORMATS = {"srt": ".srt", "vtt": ".vtt", "json": ".json", "textgrid": ".TextGrid"}
 _NO_PART = frozenset((PAD, START, END, WORD_BOUNDARY, *PUNCTUATION))
 _BEFORE, _BEHIND = frozenset("ˈˌ"), frozenset("ːˑ")
+_LEVEL_SECONDS, _PAUSE_SECONDS = 0.002, 0.02
+_QUIET_DB = -25.0  # below what is loud in a line; more is heard as speech
 _CUE = 80  # characters that are read at a glance, two lines
 
 
@@ -56,13 +59,18 @@ class Timeline:
         return self.samples / self.sample_rate
 
     def add(
-        self, line: Line, tokens: Sequence[str], frontend: TextFrontEnd, durations: np.ndarray, silence: int
-    ) -> None:
-        """Append a line of `tokens` that last `durations` (T_text,) frames, behind `silence` samples."""
+        self, line: Line, tokens: Sequence[str], frontend: TextFrontEnd, durations: np.ndarray, silence: int,
+        wave: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """Append a line of `tokens` that last `durations` (T_text,) frames, behind `silence` samples.
+
+        Its `wave` (N,), where there is one, tells where sounds beside pauses really begin and end.
+        """
         self.samples += silence
         if line.ids:
-            edges = self.samples + np.concatenate([[0], np.cumsum(durations[: len(tokens)])]) * self.hop_size
-            times = [float(edge) / self.sample_rate for edge in edges]
+            edges = np.concatenate([[0], np.cumsum(durations[: len(tokens)])]) * self.hop_size
+            heard = edges if wave is None else heard_edges(edges, tokens, wave, self.sample_rate)
+            times = [float(edge) / self.sample_rate for edge in self.samples + heard]
             words = [
                 (start, Timed(line.text[start:end], times[first], times[last]))
                 for start, end, first, last in word_places(line.text, tokens, frontend)
@@ -71,7 +79,7 @@ class Timeline:
             self.phones += [
                 Timed("".join(tokens[first:last]), times[first], times[last]) for first, last in sounds(tokens)
             ]
-            self.samples = int(edges[-1])
+            self.samples += int(edges[-1])
 
     def written(self, kind: str) -> str:
         """Contents of a file of one of the FORMATS."""
@@ -153,6 +161,37 @@ def word_places(text: str, tokens: Sequence[str], frontend: TextFrontEnd) -> lis
         if mine:
             places.append((piece.start, piece.end, mine[0][0], mine[-1][1]))
     return places
+
+
+def heard_edges(edges: np.ndarray, tokens: Sequence[str], wave: np.ndarray, rate: int) -> np.ndarray:
+    """Samples (T_text + 1,) between which tokens are heard, from the `edges` by their durations.
+
+    A voice gives the fading of a last sound, and the closure of a first one, to the pause beside it: there the edge is
+    where the wave (N,) is no longer, or not yet, loud.
+    """
+    size = round(_LEVEL_SECONDS * rate)
+    total = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
+    if len(total) <= 2 * size:
+        return edges
+    power = (total[size:] - total[:-size]) / size
+    quiet = power <= np.percentile(power, 90) * 10 ** (_QUIET_DB / 10)
+    changes = np.flatnonzero(np.diff(quiet, prepend=False, append=False)).reshape(-1, 2) + size // 2
+    heard, last = edges.copy(), len(tokens)
+    gaps = groupby(range(last), lambda i: tokens[i] in _NO_PART)
+    for gap in (list(places) for silent, places in gaps if silent):
+        first, behind = gap[0], gap[-1] + 1
+        if all(tokens[i] == WORD_BOUNDARY for i in gap):
+            continue
+        # Not beyond the sounds next to it.
+        low, high = edges[max(first - 1, 0)], edges[min(behind + 1, last)]
+        runs = np.clip(changes, low, high)
+        runs = runs[(runs[:, 1] > edges[first]) & (runs[:, 0] < edges[behind])]
+        if len(runs):
+            begin, end = runs[np.argmax(runs[:, 1] - runs[:, 0])]
+            if end - begin >= _PAUSE_SECONDS * rate:
+                heard[first : behind + 1] = np.clip(edges[first : behind + 1], begin, end)
+                heard[first], heard[behind] = (begin if first else 0), (end if behind < last else edges[last])
+    return heard
 
 
 def sounds(tokens: Sequence[str]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from processors.script import Scriptwriter
 from processors.text.english import EnglishIpa, EnglishPhones
 from processors.text.frontend import TextFrontEnd
 from processors.text.tokens import PUNCTUATION
-from processors.timestamps import Timeline, sounds, word_places
+from processors.timestamps import Timeline, heard_edges, sounds, word_places
 
 TEXT = 'It costs $5, Dr. Smith said on "May 5, 2020" - in the mid-1980s; a well-known {F AE1 K T}.'
 WORDS = ["It", "costs", "$5", "Dr.", "Smith", "said", "on", "May 5, 2020", "in", "the", "mid-1980s"]
@@ -45,6 +45,18 @@ def test_a_word_of_a_language_whose_words_run_together_keeps_its_place() -> None
 def test_sounds_have_their_marks() -> None:
     tokens = ["^", "ˈ", "ɑ", "ː", "t", " ", "ˌ", "n", "\u0329", ",", "ə", "$"]
     assert ["".join(tokens[first:last]) for first, last in sounds(tokens)] == ["ˈɑː", "t", "ˌn\u0329", "ə"]
+
+
+def test_edges_beside_pauses_are_where_the_sound_begins_and_ends() -> None:
+    tokens, rate = ["^", "a", " ", "b", ",", " ", "c", ".", "$"], 16000
+    edges = np.arange(0, 10) * 1600  # each a tenth of a second
+    wave = np.zeros(14400, np.float32)
+    wave[2000:7200] = wave[10200:12800] = 0.5
+    heard = heard_edges(edges, tokens, wave, rate)
+    expected = [0, 2000, 3200, 4800, 7200, 8000, 10200, 12800, 12800, 14400]
+    np.testing.assert_allclose(heard, expected, atol=40)
+    assert np.all(np.diff(heard) >= 0)
+    assert np.array_equal(heard_edges(edges, tokens, np.ones(14400, np.float32), rate), edges)  # no pause is heard
 
 
 @pytest.fixture
