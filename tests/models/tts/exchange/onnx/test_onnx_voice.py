@@ -93,11 +93,12 @@ def test_command_line_imports_no_torch(exported: Exported, tmp_path: Path) -> No
         "import sys, runpy\n"
         "for name in ('torch', 'onnx', 'scipy', 'librosa', 'nltk', 'safetensors'):\n"
         "    sys.modules[name] = None\n"
-        f"sys.argv = ['jets', 'say', 'Zyxqua said hello.', '--voice', {str(folder)!r}, '-o', {str(out)!r}]\n"
+        f"sys.argv = ['jets', 'say', 'Zyxqua said hello.', '--voice', {str(folder)!r}, '-o', {str(out)!r}, '--timestamps=vtt']\n"
         "runpy.run_module('jets', run_name='__main__')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+    assert "<00:00:00." in out.with_suffix(".vtt").read_text()
     with wave.open(str(out)) as wav:
         assert wav.getframerate() == 22050 and 0.3 < wav.getnframes() / 22050 < 5
