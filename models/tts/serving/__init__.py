@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from processors.speaker import Speaker
 from utils.errors import UserError
@@ -17,6 +18,9 @@ def serve(voice: Speaker, name: str, host: str, port: int) -> None:
     except ImportError as error:
         install = "run `pip install -r egs/tts/Jets/requirements-serve.txt`"
         raise UserError(f"serving needs the package {error.name}: {install}") from None
-    app = SpeechServer(voice, name, os.environ.get("JETS_API_KEY") or None).app()
+    key = os.environ.get("JETS_API_KEY") or None
+    if key is None and host not in ("127.0.0.1", "::1", "localhost"):
+        print("note: whoever reaches this port may use it: set JETS_API_KEY to a key of yours", file=sys.stderr)
+    app = SpeechServer(voice, name, key).app()
     print(f"{name} speaks at http://{host}:{port}/v1/audio/speech", flush=True)
     uvicorn.run(app, host=host, port=port, log_level="warning")

@@ -93,7 +93,8 @@ def test_command_line_imports_no_torch(exported: Exported, tmp_path: Path) -> No
         "import sys, runpy\n"
         "for name in ('torch', 'onnx', 'scipy', 'librosa', 'nltk', 'safetensors'):\n"
         "    sys.modules[name] = None\n"
-        f"sys.argv = ['jets', 'say', 'Zyxqua said hello.', '--voice', {str(folder)!r}, '-o', {str(out)!r}, '--timestamps=vtt']\n"
+        f"sys.argv = ['jets', 'say', 'Zyxqua said hello.', '--voice', {str(folder)!r}, '-o', {str(out)!r}]\n"
+        "sys.argv.append('--timestamps=vtt')\n"
         "runpy.run_module('jets', run_name='__main__')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
