@@ -17,7 +17,8 @@ def main() -> None:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--expt_dir", type=Path, help="experiment, <log_dir>/<name>, or packed voice")
-    parser.add_argument("--out", type=Path, help="folder to write, such as my_voice_onnx")
+    into = "folder to write, such as my_voice_onnx; into the packed voice itself goes a graph without a second copy"
+    parser.add_argument("--out", type=Path, help=f"{into} of the weights")
     parser.add_argument("--checkpoint", help='"last", "best" or a folder in checkpoints/ (default: the config\'s)')
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="default: fp32")
     parser.add_argument("--piper", action="store_true", help="make sure that Piper and sherpa-onnx can use the folder")
@@ -29,8 +30,13 @@ def main() -> None:
     if args.out is None:
         name = args.expt_dir.resolve().name
         raise UserError(f"give --out, the folder to write, for instance --out {name}_onnx")
-    from models.tts.exchange.onnx_export import export_voice
+    from models.tts.exchange.onnx_export import export_beside, export_voice
 
+    if args.out.resolve() == args.expt_dir.resolve():
+        if args.precision != "fp32" or args.piper or args.checkpoint is not None:
+            raise UserError("a graph beside the weights is as they are: no --precision, --piper and --checkpoint there")
+        export_beside(args.expt_dir, args.check)
+        return
     export_voice(args.expt_dir, args.out, args.checkpoint, args.precision, args.piper, args.check)
 
 

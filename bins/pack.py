@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from utils.errors import command  # noqa: E402
+from utils.errors import UserError, command  # noqa: E402
 
 
 @command
@@ -37,6 +37,7 @@ def main() -> None:
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves by the clean-up, unlike the default
     from models.evaluation.report import read_report
+    from models.tts.exchange.onnx_export import export_beside
     from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 
     title = args.title or args.expt_dir.resolve().name
@@ -44,6 +45,10 @@ def main() -> None:
     reports = [read_report(path)[0] for path in args.report]
     limits = (args.precision, args.max_megabytes, args.replace)
     pack_voice(args.expt_dir, args.out, facts, reports, args.checkpoint, *limits)
+    try:
+        export_beside(args.out)
+    except UserError as error:
+        print(f"note: {args.out} speaks with torch only: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

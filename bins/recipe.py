@@ -53,7 +53,7 @@ SET = Flag("set", "KEY=VALUE", "change one config value, for instance --set trai
 SECTIONS: dict[str, tuple[Flag, ...]] = {
     "flags, as `--flag value` or `--flag=value`": (
         Flag("stage", "STAGE", "what to do", short="s"),
-        Flag("config", "FILE", "config", "exp_config.json beside run.sh; stages 3 and 4: the experiment's own",
+        Flag("config", "FILE", "config", "exp_config.json beside run.sh; stages 3 to 5: the experiment's own",
              short="c"),
         Flag("name", "NAME", "name of the experiment", short="n"),
         SET,
@@ -65,11 +65,11 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("finetune_from", "DIR", "start from the weights of another experiment or packed voice", "random weights",
              "2"),
     ),
-    "stages 3 and 4": (
+    "stages 3 to 5": (
         Flag("infer_expt_dir", "DIR",
              "experiment or packed voice, looked for in the current folder, then in the project's",
              "<log_dir>/<name> of the config and --name; for your own text the bundled voice, egs/tts/Jets/voice",
-             "34"),
+             "345"),
         Flag("infer_output_dir", "DIR", "where the wavs or the report go",
              "<expt_dir>/result, for stage 4 <expt_dir>/evaluation; for the bundled voice ckpts/tts/voice/result, "
              "ckpts/tts/voice/evaluation", "34"),
@@ -87,6 +87,9 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("infer_stream", "", "raw 16-bit mono audio to standard output while it is made, for aplay", "off", "3"),
         Flag("infer_explain", "", "print what each piece of the text is taken for, the words for it, and their phones",
              "speak", "3"),
+        Flag("infer_timestamps", "FORMAT",
+             "beside each wav, when each word is heard: srt, vtt, json or textgrid; the last two have phones, too",
+             "none", "3", choices=("srt", "vtt", "json", "textgrid")),
         Flag("infer_speaker", "NAME", 'who speaks: a name, or a mixture such as "anna:0.6+ben:0.4"',
              "inference.speaker of the config; the first one of the language", "3"),
         Flag("infer_language", "LANGUAGE", "which language the text is in, for instance de",
@@ -95,6 +98,11 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("infer_speed", "X", "tempo, 2 is twice as fast", "inference.speed of the config, 1.0", "3"),
         Flag("infer_pitch", "X", "pitch shift in semitones", "inference.pitch_semitones of the config, 0.0", "3"),
         Flag("infer_energy", "X", "vocal effort in dB", "inference.energy_db of the config, 0.0", "3"),
+    ),
+    "stage 5": (
+        Flag("serve_host", "ADDRESS", "where clients may come from: 127.0.0.1 is this machine, 0.0.0.0 every other",
+             "127.0.0.1", "5"),
+        Flag("serve_port", "PORT", "port; JETS_API_KEY in the environment is the key that clients need", "8880", "5"),
     ),
 }
 # fmt: on
@@ -109,6 +117,7 @@ stages, one (--stage 2) or a range (--stage 1-3)
   2  train                   features -> <log_dir>/<name>; needs --name
   3  speak                   trained voice -> wav files; your own text needs no other flag: the bundled voice speaks it
   4  measure                 trained voice -> a report on a held-out split; needs --infer_expt_dir or --name
+  5  serve                   trained voice -> OpenAI's speech endpoint, for other programs (default: the bundled voice)
 """
 
 
@@ -200,6 +209,8 @@ def chosen_mode(flags: argparse.Namespace, prefix: str = "") -> str:
         raise UserError(f"{dashes}stream speaks a text: give {dashes}text or {dashes}text_file, not a split")
     if explain and (stream or mode == "batch"):
         raise UserError(f"{dashes}explain prints: give {dashes}text or {dashes}text_file, without {dashes}stream")
+    if getattr(flags, f"{prefix}timestamps") is not None and (stream or explain):
+        raise UserError(f"{dashes}timestamps go beside wavs: leave out {dashes}stream and {dashes}explain")
     if mode == "batch" and has_text:
         raise UserError(f"{dashes}mode batch speaks a split of a corpus: leave out {dashes}text and {dashes}text_file")
     if mode == "single" and not has_text:
@@ -218,6 +229,13 @@ def chosen_mode(flags: argparse.Namespace, prefix: str = "") -> str:
         if not os.access(file, os.R_OK):
             raise UserError(f"{named} cannot be read")
     return mode
+
+
+def port(text: str | None) -> int:
+    """The port of --serve_port; UserError for what is none."""
+    if text is not None and not (text.isdecimal() and 0 < int(text) < 65536):
+        raise UserError(f'--serve_port must be a number from 1 to 65535, but "{text}" is given')
+    return int(text or 8880)
 
 
 def add_flags(parser: argparse.ArgumentParser, stage: int, required: Sequence[str] = ()) -> None:

@@ -63,7 +63,7 @@ class Order:
         self.first, self.last = stage_range(flags.stage)
         # A script that gives the same flags to one stage after another says in JETS_STAGES which: what another one of
         # them uses is not without effect.
-        served = re.fullmatch(r"([0-4])-([0-4])", os.environ.get("JETS_STAGES", ""))
+        served = re.fullmatch(r"([0-5])-([0-5])", os.environ.get("JETS_STAGES", ""))
         self.served = range(int(served[1]), int(served[2]) + 1) if served else range(0)
         self.speaks_bundled_voice = False
         self.found_expt_dir = ""
@@ -94,9 +94,12 @@ class Order:
                 raise UserError(f"--finetune_from {flags.finetune_from}: no such folder")
         if self.serves(3):
             recipe.check_choice(flags, "infer_mode")
+            recipe.check_choice(flags, "infer_timestamps")
         if self.includes(3):
             self._check_speech()
-        if self.includes(3, 4):
+        if self.includes(5):
+            recipe.port(flags.serve_port)
+        if self.includes(3, 4, 5):
             self._check_voice()
         given_flags = [flag for flag in recipe.FLAGS.values() if flag.stages and getattr(flags, flag.name) is not None]
         unused = [flag for flag in given_flags if not any(self.serves(int(stage)) for stage in flag.stages)]
@@ -116,7 +119,7 @@ class Order:
 
     def _check_voice(self) -> None:
         flags = self.flags
-        only_speaks = self.first == self.last == 3 and flags.infer_mode == "single"
+        only_speaks = self.first == self.last and (self.last == 5 or self.last == 3 and flags.infer_mode == "single")
         if flags.infer_expt_dir is None and flags.name is None:
             needed = f"stage {self.last} needs --infer_expt_dir (or --name), the folder of a trained experiment"
             if not only_speaks:
@@ -125,7 +128,8 @@ class Order:
                 raise UserError(f"{needed}: there is no bundled voice in {BUNDLED}")
             self.speaks_bundled_voice = True
             flags.infer_expt_dir = str(BUNDLED)
-        if not (self.last == 3 and flags.infer_mode == "single"):  # a split that nothing reads is only noted
+        # A split that nothing reads is only noted.
+        if self.includes(3, 4) and not (self.last == 3 and flags.infer_mode == "single"):
             recipe.check_choice(flags, "infer_testing_set")
         expt_dir = flags.infer_expt_dir
         # Stage 2 may be about to make the folder.
@@ -154,7 +158,7 @@ class Order:
     def question(self) -> list[str]:
         """What has to be asked before the stages start: where --name is, and whether a voice can be tuned at all."""
         flags = self.flags
-        needs_folder = self.includes(3, 4) and flags.infer_expt_dir is None
+        needs_folder = self.includes(3, 4, 5) and flags.infer_expt_dir is None
         # Refused now, and not by stage 2 after all the work of stage 1.
         tunes = self.includes(1) and self.serves(2) and flags.finetune_from is not None
         if not needs_folder and not tunes:
@@ -189,6 +193,7 @@ class Order:
             [script("train"), *own_config, *given("name", flags.name), *self.own(2)],
             [script("inference"), *self.own(3, infer_expt_dir=expt_dir, infer_output_dir=output_dir, **no_split)],
             [script("evaluate"), *self.own(4, infer_expt_dir=expt_dir, infer_output_dir=report_dir)],
+            [script("serve"), *self.own(5, infer_expt_dir=expt_dir)],
         )
         return [[*command, *self.overrides] for command in commands[self.first : self.last + 1]]
 
@@ -205,10 +210,10 @@ class Order:
 def stage_range(text: str | None) -> tuple[int, int]:
     """First and last stage of `--stage`."""
     if text is None:
-        raise UserError("--stage is missing: 0 to 4, or a range such as 1-3")
-    found = re.fullmatch(r"([0-4])(?:-([0-4]))?", text)
+        raise UserError("--stage is missing: 0 to 5, or a range such as 1-3")
+    found = re.fullmatch(r"([0-5])(?:-([0-5]))?", text)
     if found is None:
-        raise UserError(f'--stage must be 0 to 4 or a range such as 1-3, but "{text}" is given')
+        raise UserError(f'--stage must be 0 to 5 or a range such as 1-3, but "{text}" is given')
     first, last = int(found[1]), int(found[2] or found[1])
     if first > last:
         raise UserError(f"--stage {text} runs backwards; write {last}-{first}")

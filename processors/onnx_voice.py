@@ -1,12 +1,7 @@
-"""Speak with an exported voice: numpy, onnxruntime and the text front-end, no torch.
-
-usage: python -m processors.onnx_voice --voice DIR --text TEXT (--out FILE.wav | --stream)
-"""
+"""Speak with an exported voice: numpy, onnxruntime and the text front-end, no torch."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,16 +11,16 @@ import numpy as np
 
 from config.schema import InferenceConfig, PreprocessConfig
 from processors.audio.finish import finished, gain_of
-from processors.audio.wav import WavWriter, to_pcm16
 from processors.cast import Cast
 from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken
 from processors.text.languages import FrontEnds
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
-from utils.files import read_json
+from utils.files import PROJECT_ROOT, read_json
 
 MODEL = "voice.onnx"
+BUNDLED = PROJECT_ROOT / "egs/tts/Jets/voice"
 FIRST_FRAMES = 24  # of the first streamed piece: 0.28 s at 22,050 Hz and hop 256
 _MEAN_F0 = 200.0  # Hz, to which pitches in Hz refer in SSML, for voices that do not say their own
 _UNUSED: dict[str, Any] = {"checkpoint": MODEL, "max_batch_frames": 1, "precision": "fp32", "cuda_graphs": False}
@@ -35,12 +30,18 @@ _UNUSED |= {"speaker": None, "language": None, "target_level_db": None}
 class OnnxVoice(Speaker):
     """A folder that `bins/export.py` wrote; in SSML, rate and pitch may change between sentences only."""
 
-    def __init__(self, directory: Path | str, threads: int = 0) -> None:
-        """Load a voice; `threads` of the CPU at most, 0 for all. UserError for another folder, or a missing package."""
-        folder = Path(directory).expanduser()
+    def __init__(self, directory: Path | str | None = None, threads: int = 0) -> None:
+        """Load a voice, the bundled one by default; `threads` of the CPU at most, 0 for all.
+
+        :raises UserError: another folder, or a missing package.
+        """
+        folder = BUNDLED if directory is None else Path(directory).expanduser()
+        if (folder / "config.json").is_file() and not (folder / MODEL).is_file():
+            advice = f"run `python bins/export.py --expt_dir {folder} --out {folder}_onnx`, and give that"
+            raise UserError(f"{folder} holds a voice for PyTorch: {advice}")
         try:
             config = read_json(folder / f"{MODEL}.json")
-            own = config["jets"]
+            own, self.name = config["jets"], str(config.get("dataset", folder.name))
             self.sample_rate, self.hop_size = config["audio"]["sample_rate"], config["hop_length"]
             self._reach, extractor = own["receptive_field"], own["phone_extractor"]
             self.settings = InferenceConfig.model_validate({**_UNUSED, **own["inference"]})
@@ -70,11 +71,12 @@ class OnnxVoice(Speaker):
         """Speak lines one after the other; UserError where rate or pitch change within a sentence."""
         for key, line in lines:
             started, wave = time.perf_counter(), np.zeros(0, dtype=np.float32)
+            durations = np.zeros(0, dtype=np.int64)
             if line.ids:
                 wave, durations = self._run(line, settings)
                 gain = gain_of(line.prosody, durations * self.hop_size, self.sample_rate)
                 wave = finished(wave, gain, settings.target_level_db, self.sample_rate)
-            yield Spoken(key, line, wave, time.perf_counter() - started)
+            yield Spoken(key, line, wave, time.perf_counter() - started, durations)
 
     def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pieces (n,) of a line's waveform, and its tokens' frames (T_text,); the text part is made again each time."""
@@ -122,7 +124,8 @@ class OnnxVoice(Speaker):
 
 def _settings(folder: Path, own: dict[str, Any], language: str) -> PreprocessConfig:
     """How texts of a language are read."""
-    names = [f"own_lexicon.{language}.txt", *["own_lexicon.txt"] * (language == own["language"])]
+    prefix = own.get("own_words", "own_")
+    names = [f"{prefix}lexicon.{language}.txt", *[f"{prefix}lexicon.txt"] * (language == own["language"])]
     if "extractors" not in own:  # exported before there was more than one language
         names = ["lexicon.txt"]
     lexicon = next((folder / name for name in names if (folder / name).is_file()), None)
@@ -130,42 +133,3 @@ def _settings(folder: Path, own: dict[str, Any], language: str) -> PreprocessCon
         phone_extractor=own.get("extractors", {}).get(language, own["phone_extractor"]), language=language,
         lexicon_path=None if lexicon is None else str(lexicon), tokens_path=str(folder / "tokens.json"),
     )  # fmt: skip
-
-
-def main() -> int:
-    """Exit status: 0, or 2 for what the user can mend."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--voice", required=True, type=Path, help="folder that bins/export.py wrote")
-    parser.add_argument("--text", help="text or SSML to speak (default: standard input)")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", type=Path, help="wav file to write")
-    where.add_argument("--stream", action="store_true", help="raw 16-bit mono audio to standard output, for aplay")
-    parser.add_argument("--speaker", help="who speaks, of several")
-    parser.add_argument("--language", help="which language the text is in (default: the speaker's own)")
-    parser.add_argument("--speed", type=float, help="tempo, 2 is twice as fast")
-    parser.add_argument("--pitch", type=float, help="pitch shift in semitones")
-    parser.add_argument("--energy", type=float, help="vocal effort in dB")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    args = parser.parse_args()
-    names = ("speaker", "language", "speed", "pitch", "energy")
-    controls: Any = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    text = sys.stdin if args.text is None else args.text
-    try:
-        voice = OnnxVoice(args.voice, args.threads)
-        if args.stream:
-            for piece in voice.stream(text, **controls):
-                sys.stdout.buffer.write(to_pcm16(piece).tobytes())
-                sys.stdout.buffer.flush()
-            return 0
-        with WavWriter(args.out, voice.sample_rate) as wav:
-            for wave in voice.narrate(text, **controls):
-                wav.write(wave)
-        print(f"{args.out}: {wav.seconds:.2f} s at {voice.sample_rate} Hz")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -68,6 +68,7 @@ class Scriptwriter:
         self.frontend, self.mean_f0, self.arpabet = frontend, mean_f0, arpabet
         self.cast, self.frontends = cast or Cast(), frontends or (lambda language: frontend)
         self.speaker_f0: dict[str, float] = {}  # mean pitch in Hz of those whose own is known
+        self._tokens = tokens
         self.ids = {token: index for index, token in enumerate(tokens)}
         # Hears of each word that is left out because the voice cannot read it, while lines are made.
         self.on_left_out: Callable[[str], None] | None = None
@@ -225,6 +226,14 @@ class Scriptwriter:
             return tuple(self.ids[token] for token in spoken)
         except KeyError as error:
             raise TextError(f"this voice has no token {error}: it was trained with another text front-end") from None
+
+    def tokens_of(self, line: Line) -> list[str]:
+        """The tokens of a line, as the voice has them."""
+        return [self._tokens[token] for token in line.ids]
+
+    def frontend_of(self, line: Line) -> TextFrontEnd:
+        """The front-end that has read a line, or its beginning."""
+        return self.frontends(line.prosody[0].language) if line.ids else self.frontend
 
     def count_phones(self, ids: Iterable[int]) -> int:
         """How many of these tokens are sounds, not marks of prosody, stress or length."""

@@ -15,6 +15,7 @@ from processors.audio.finish import FADE_SECONDS, fade_edges, gain_of, pause_lik
 from processors.controls import Controls, controlled
 from processors.script import Line, Scriptwriter
 from processors.text.text_error import TextError
+from processors.timestamps import Timeline
 
 Key = TypeVar("Key")
 
@@ -27,6 +28,7 @@ class Spoken(Generic[Key]):
     line: Line
     wave: np.ndarray  # (N,) float32, without the silence in front
     seconds_spent: float  # its share of the time that its batch took
+    durations: np.ndarray  # (T_text,) frames of each token
 
 
 class Speaker(ABC):
@@ -75,17 +77,27 @@ class Speaker(ABC):
         self,
         text: str | Iterable[str],
         on_refused: Callable[[TextError], None] | None = None,
+        timeline: Timeline | None = None,
         **controls: Unpack[Controls],
     ) -> Iterator[np.ndarray]:
         """Speak a text of any length sentence by sentence: waveforms (N,) float32, silences included.
 
         `text` may be an iterable of pieces, such as an open file: memory does not grow with its length. Sentences with
         wrong phones in braces are left out if `on_refused` is given to hear of them. For speed, several sentences are
-        made at once; for the first sound as soon as possible, use `stream`.
+        made at once; for the first sound as soon as possible, use `stream`. `timeline` learns when each word is heard.
         """
         settings = controlled(self.settings, controls)
         lines = ((None, line) for line in self.script.lines(text, settings, on_refused))
-        yield from (wave for _, wave in self.with_silences(self.speak_lines(lines, settings)))
+        yield from (wave for _, wave in self.with_silences(self.speak_lines(lines, settings), timeline))
+
+    def timeline(self) -> Timeline:
+        """An empty one, for `narrate`."""
+        return Timeline(self.sample_rate, self.hop_size)
+
+    def timed(self, text: str, **controls: Unpack[Controls]) -> tuple[np.ndarray, Timeline]:
+        """The waveform of `tts`, and when each word and phone is heard in it."""
+        timeline = self.timeline()
+        return np.concatenate(list(self.narrate(text, timeline=timeline, **controls))), timeline
 
     def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
         """Speak a text while it is being made: pieces (n,) float32 whose concatenation is the waveform of `tts`.
@@ -119,7 +131,9 @@ class Speaker(ABC):
             yield start, wave if gain is None else wave * gain[start : start + len(wave)]
             start += len(wave)
 
-    def with_silences(self, lines: Iterable[Spoken[Key]]) -> Iterator[tuple[Key, np.ndarray]]:
+    def with_silences(
+        self, lines: Iterable[Spoken[Key]], timeline: Timeline | None = None
+    ) -> Iterator[tuple[Key, np.ndarray]]:
         """Key and waveform (N,) of each line, behind the silence in front of it.
 
         The silence at a text's end, which is a line without tokens, sounds as the one before its last sentence.
@@ -128,7 +142,11 @@ class Speaker(ABC):
         for spoken in lines:
             wave = checked(spoken.wave)
             heard = wave if spoken.line.ids else heard
-            yield spoken.key, np.concatenate([pause_like(heard, spoken.line.silence, self.sample_rate), wave])
+            pause = pause_like(heard, spoken.line.silence, self.sample_rate)
+            if timeline is not None:
+                line, frontend = spoken.line, self.script.frontend_of(spoken.line)
+                timeline.add(line, self.script.tokens_of(line), frontend, spoken.durations, len(pause), wave)
+            yield spoken.key, np.concatenate([pause, wave])
 
 
 def checked(wave: np.ndarray) -> np.ndarray:

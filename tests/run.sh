@@ -19,7 +19,7 @@ esac
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
 recipe=$root/egs/tts/Jets
 sh "$root/bins/setup.sh" "$root/tests/requirements.txt" "$recipe/requirements-demo.txt" \
-    "$recipe/requirements-export.txt" "$recipe/requirements-espnet.txt" || exit $?
+    "$recipe/requirements-export.txt" "$recipe/requirements-espnet.txt" "$recipe/requirements-serve.txt" || exit $?
 if [ "$what" = parity ]; then
     "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
         -r "$root/tests/requirements-parity.txt" || exit $?

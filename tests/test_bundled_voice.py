@@ -18,6 +18,7 @@ from models.base.experiment import TOKENS
 from models.tts.exchange.packed_voice import VoiceFacts, is_packed, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from processors.audio.recording import active_level_db
+from processors.onnx_voice import OnnxVoice
 from processors.text.tokens import load_tokens
 from tests.tiny_voice import ROOT, make_experiment
 
@@ -68,12 +69,15 @@ def test_the_committed_voice_is_small_and_speaks(folder: Path) -> None:
     assert is_packed(folder)
     files = [path for path in folder.rglob("*") if path.is_file() and "result" not in path.relative_to(folder).parts]
     assert sum(path.stat().st_size for path in files) <= 40e6
-    assert {path.suffix for path in files} <= {".json", ".md", ".safetensors", ".txt"}
+    assert {path.suffix for path in files} <= {".json", ".md", ".onnx", ".safetensors", ".txt"}
     card = (folder / "CARD.md").read_text(encoding="utf-8")
     assert all(f"| {row} |" in card for row in ("corpus", "licence", "training", "date"))
     assert not re.search(r'"(/|~|\.\./)', (folder / "config.json").read_text(encoding="utf-8")), "a path of one machine"
     assert "crc32" in load_tokens(folder / TOKENS) and read_state(find_checkpoint(folder).path).beside
     wave, rate = Synthesizer.from_experiment(folder, "cpu").tts("The harbour was quiet, and nobody was there.")
+    pytest.importorskip("onnxruntime")
+    light, _ = OnnxVoice(folder).tts("The harbour was quiet, and nobody was there.")
+    np.testing.assert_allclose(light, wave, atol=1e-3)  # else: bins/export.py --expt_dir and --out are this folder
     assert 1.5 < len(wave) / rate < 5 and np.isfinite(wave).all() and np.abs(wave).max() > 0.02
 
 

@@ -23,7 +23,7 @@ RECIPE = "egs/tts/Jets"
 # In the order in which a reader has what the next page's commands take for granted.
 PAGES = [
     "README.md",
-    *(f"{RECIPE}/{name}.md" for name in ("EVALUATION", "README", "EXCHANGE", "PERFORMANCE", "RELIABILITY")),
+    *(f"{RECIPE}/{name}.md" for name in ("EVALUATION", "README", "EXCHANGE", "SERVING", "PERFORMANCE", "RELIABILITY")),
     *(f"{RECIPE}/{name}.md" for name in ("CORPORA", "GERMAN", "DUTCH")),
     "CONTRIBUTING.md",
 ]
@@ -36,6 +36,8 @@ ELSEWHERE = {
     f"sh {RECIPE}/run.sh --stage STAGE": "a pattern",
     f"sh {RECIPE}/run.sh --stage 0": "downloads 2.6 GB; tests/preprocessors/test_download.py",
     ".venv/bin/tensorboard": "a server",
+    f"sh {RECIPE}/run.sh --stage 5": "a server; tests/models/tts/serving/test_server.py",
+    "curl http://127.0.0.1:8880": "needs the server",
     ".venv/bin/python bins/calibrate.py": "needs a trained voice; tests/models/tts/test_pitch_response.py",
     "piper ": "another program; tests/models/tts/exchange/onnx/test_other_runtimes.py",
     ".venv/bin/python bins/convert.py --espnet_model": "needs a voice from ESPnet; tests/parity/test_convert.py",

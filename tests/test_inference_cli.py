@@ -64,6 +64,19 @@ def test_one_text(speak_here: Here, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["0001.wav"]
 
 
+def test_timestamps_lie_beside_the_wavs(speak_here: Here, tmp_path: Path) -> None:
+    (tmp_path / "two.txt").write_text("1|It costs $5.\n2|Stop.\n")
+    (tmp_path / "book.txt").write_text("It costs $5. Stop.\n")
+    for flag, name in (("text=It costs $5. Stop.", "0001"), (f"text_file={tmp_path / 'book.txt'}", "book")):
+        done = speak_here(f"--output_dir={tmp_path / 'out'}", f"--{flag}", "--timestamps=json")
+        assert (done.returncode, done.stderr) == (0, b"")
+        tree = json.loads((tmp_path / f"out/{name}.json").read_text())
+        assert [row["word"] for row in tree["words"]] == ["It", "costs", "$5", "Stop"]
+        assert tree["seconds"] == pytest.approx(soundfile.info(tmp_path / f"out/{name}.wav").duration, abs=1e-3)
+    speak_here(f"--output_dir={tmp_path / 'out'}", f"--text_file={tmp_path / 'two.txt'}", "--timestamps=srt")
+    assert (tmp_path / "out/1.srt").read_text().endswith("It costs $5.\n") and (tmp_path / "out/2.srt").is_file()
+
+
 def test_texts_are_explained_without_speaking(speak_here: Here, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "two.txt").write_text("1|Go.\nno line\n2|Stop.\n")
     for flag in ("--text=Go. Stop.", f"--text_file={tmp_path / 'two.txt'}"):
@@ -280,6 +293,7 @@ def test_an_interrupted_file_leaves_nothing_behind(speak_here: Here, tmp_path: P
         (["--mode=batch", "--dataset=Nope"], "has no such corpus; choose LJSpeech"),
         (["--text=x", "--speed=9"], "error: --speed: inference.speed must be at most 4"),
         (["--mode=some"], "invalid choice"),
+        (["--text=x", "--stream", "--timestamps=srt"], "--timestamps go beside wavs: leave out --stream"),
         (["--text=x", "--expt_dir=/no/such"], "--expt_dir /no/such: no such folder"),
     ],
 )

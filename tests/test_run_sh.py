@@ -49,7 +49,7 @@ def test_values_arrive_as_they_were_given_in_each_shell(in_each_shell):
 def test_help_names_every_flag_with_its_default(project):
     text = project.run("--help").stdout
     entries = re.findall(r"(?ms)^ {2,6}(?:-\w, )?(--[a-z_]+ .*?)(?=^ {2,6}-|\n\n|\Z)", text)
-    assert {entry.split()[0] for entry in entries} == {f"--{name}" for name in (*FLAGS, "help")} and len(FLAGS) == 22
+    assert {entry.split()[0] for entry in entries} == {f"--{name}" for name in (*FLAGS, "help")} and len(FLAGS) == 25
     assert all("default" in entry for entry in entries if not entry.startswith("--help")), entries
 
 
@@ -236,8 +236,8 @@ def test_a_folder_that_is_not_here_is_looked_for_in_the_project(project):
     [
         (["--stage"], "--stage needs a value"),
         (["--stage", "--name", "x"], '--stage needs a value; if "--name" is meant as one, write --stage=--name'),
-        (["--stage="], "--stage needs a value that is not empty"), (["--name", "x"], "--stage is missing: 0 to 4"),
-        (["--stage", "5"], '--stage must be 0 to 4 or a range such as 1-3, but "5" is given'),
+        (["--stage="], "--stage needs a value that is not empty"), (["--name", "x"], "--stage is missing: 0 to 5"),
+        (["--stage", "6"], '--stage must be 0 to 5 or a range such as 1-3, but "6" is given'),
         (["--stage", "3-1"], "--stage 3-1 runs backwards; write 1-3"), (["--stage", "2"], "stage 2 needs --name"),
         (["--stage", "2", "--name", "a/b"], '--name "a/b" names a folder below log_dir'),
         (["--stage", "3", "--infer_text", "x"], "there is no bundled voice in "),

@@ -29,8 +29,9 @@ from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, requ
 from processors.script import Line, Scriptwriter, explained
 from processors.text.text_error import TextError
 from processors.text.tokens import NO_SOUND, load_tokens
+from processors.timestamps import FORMATS, Timeline
 from utils.errors import UserError
-from utils.files import disk_errors, make_folder, remove_leftovers, write_json_lines
+from utils.files import disk_errors, make_folder, remove_leftovers, write_json_lines, write_text
 
 MANIFEST = "manifest.jsonl"
 SOME_SKIPPED = 1  # exit status: of several texts that a user listed, some could not be spoken
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     # One of several texts may fail; the only one may not.
     told = Told(voice.script, tolerant=listed or arguments.mode == "batch" or arguments.text == "-")
+    told.timestamps = arguments.timestamps
     if arguments.stream:
         return to_standard_output(voice, streamed_texts(arguments, listed, told.skip), told)
     output_dir = arguments.output_dir or arguments.expt_dir / "result"
@@ -118,6 +120,7 @@ class Told:
         """Listen to what a voice's script leaves out; `tolerant`: a text that cannot be spoken is skipped."""
         self.tolerant = tolerant
         self.skipped: list[str] = []
+        self.timestamps: str | None = None  # the format of the files beside the wavs that say when words are heard
         self._words: dict[str, None] = {}
         self._notes: list[str] = []
         script.on_left_out, script.on_note = self._leave_out, self._notes.append
@@ -146,6 +149,16 @@ class Told:
             shown = ", ".join(f'"{word}"' for word in list(self._words)[:_SHOWN_WORDS])
             more = " and more" if len(self._words) > _SHOWN_WORDS else ""
             say(f"note: left out{where}, the voice cannot read it: {shown}{more}")
+
+    def timeline(self, voice: Voice) -> Timeline | None:
+        """One that learns when words are heard, if that is asked for: it grows with a text."""
+        return None if self.timestamps is None else voice.timeline()
+
+    def write_timestamps(self, wav: Path, timeline: Timeline | None) -> None:
+        """Write when words are heard beside a wav, if that is asked for."""
+        if self.timestamps is not None and timeline is not None:
+            with disk_errors(wav):
+                write_text(wav.with_suffix(FORMATS[self.timestamps]), timeline.written(self.timestamps))
 
     def skip(self, name: str, error: TextError) -> None:
         """Say that a text is skipped, and why."""
@@ -178,19 +191,21 @@ def texts_to_wavs(voice: Voice, texts: Iterable[str], output_dir: Path, told: To
     for count, text in enumerate(texts, 1):
         with told.about(f"line {count}"):
             started = time.perf_counter()
-            wave, sample_rate = voice.tts(text)
+            timeline = told.timeline(voice)
+            wave = np.concatenate(list(voice.narrate(text, timeline=timeline)))
             spent = time.perf_counter() - started
             path = output_dir / f"{count:04d}.wav"
             replaced = path.exists()
-            write_wav(path, wave, sample_rate)
-            print_wav(path, len(wave) / sample_rate, spent, replaced)
+            write_wav(path, wave, voice.sample_rate)
+            told.write_timestamps(path, timeline)
+            print_wav(path, len(wave) / voice.sample_rate, spent, replaced)
     return told.status(count)
 
 
 def file_to_wav(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
     """One wav of a whole text file, written while it is being made."""
     path = output_dir / f"{file.stem}.wav"
-    started, replaced = time.perf_counter(), path.exists()
+    started, replaced, timeline = time.perf_counter(), path.exists(), told.timeline(voice)
     with (
         progress(file.stat().st_size or None, "B", file.name) as bar,  # a pipe has no size
         WavWriter(path, voice.sample_rate) as writer,
@@ -198,10 +213,11 @@ def file_to_wav(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
     ):
         pieces = (piece for piece in pieces_of(file) if bar.update(len(piece.encode())) or True)
         try:
-            for wave in voice.narrate(pieces, on_refused=lambda error: say(f"left out: {error}")):
+            for wave in voice.narrate(pieces, lambda error: say(f"left out: {error}"), timeline):
                 writer.write(wave)
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
+    told.write_timestamps(path, timeline)
     print_wav(path, writer.seconds, time.perf_counter() - started, replaced)
     return 0
 
@@ -274,8 +290,10 @@ def to_wavs(
         for (name, text), spoken in groupby(voice.speak_lines(lines(), voice.config.inference), lambda one: one.key):
             parts = list(spoken)  # not below: the next text, which is scripted meanwhile, has notes of its own
             with told.about(name):
-                wave = np.concatenate([wave for _, wave in voice.with_silences(parts)])
+                timeline = told.timeline(voice)
+                wave = np.concatenate([wave for _, wave in voice.with_silences(parts, timeline)])
                 write_wav(output_dir / f"{name}.wav", wave, voice.sample_rate)
+                told.write_timestamps(output_dir / f"{name}.wav", timeline)
                 seconds = len(wave) / voice.sample_rate
                 phones = sum(voice.script.count_phones(one.line.ids) for one in parts)
                 rows[name] = {

@@ -173,17 +173,19 @@ class Voice(Speaker):
             started = time.perf_counter()
             counts = {i: len(line.ids) for i, (_, line) in enumerate(window) if line.ids}
             sizes = {i: max(1, round(count * frames_per_token)) for i, count in counts.items()}
-            waves = dict.fromkeys(range(len(window)), np.zeros(0, dtype=np.float32))
+            nothing = np.zeros(0, dtype=np.float32)
+            spoken = dict.fromkeys(range(len(window)), (nothing, nothing.astype(np.int64)))
             for group in group_by_size(sizes, settings.max_batch_frames):
                 with self._computing():
-                    waves.update(zip(group, self._speak_batch([window[i][1] for i in group], settings)))
+                    spoken.update(zip(group, self._speak_batch([window[i][1] for i in group], settings)))
             spent = time.perf_counter() - started
-            total = sum(map(len, waves.values())) or 1
+            total = sum(len(wave) for wave, _ in spoken.values()) or 1
             for i, (key, line) in enumerate(window):
-                yield Spoken(key, line, waves[i], spent * len(waves[i]) / total)
+                wave, durations = spoken[i]
+                yield Spoken(key, line, wave, spent * len(wave) / total, durations)
 
-    def _speak_batch(self, lines: list[Line], settings: InferenceConfig) -> list[np.ndarray]:
-        """The finished waveform (N,) of each line."""
+    def _speak_batch(self, lines: list[Line], settings: InferenceConfig) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The finished waveform (N,) of each line, and the frames of its tokens (T_text,)."""
         planned = self.plan(lines, settings)
         lengths, rests = planned.host_frame_lengths, [self._rest(line, settings) for line in lines]
         waves: dict[int, np.ndarray] = {}
@@ -204,7 +206,8 @@ class Voice(Speaker):
             states = rows_of(planned.decoder_states, group)[:, : lengths[group[0]]]
             for i, wave in zip(group, on_host(self.generate(states, [lengths[i] for i in group]))):
                 finish(i, wave[: lengths[i] * self.hop_size])
-        return [waves[i] for i in range(len(lines))]
+        durations = planned.durations.cpu().numpy()  # by now nobody waits for them
+        return [(waves[i], durations[i, : len(line.ids)]) for i, line in enumerate(lines)]
 
     def _moved(self, states: Tensor, semitones: float) -> np.ndarray:
         """Waveform (T * hop_size,) of decoder states (1, T, C), moved by semitones that the network leaves undone."""

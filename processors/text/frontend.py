@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,9 +10,9 @@ from processors.espnet.espnet_phones import EspnetPhones
 from processors.text.english import WORD_OR_MARK, EnglishIpa, EnglishPhones
 from processors.text.espeak import EspeakPhones, LexiconIpa, release
 from processors.text.lexicon import read_abbreviations, read_lexicon
-from processors.text.normalise import Reading
+from processors.text.normalise import Reading, joined
 from processors.text.text_error import TextError
-from processors.text.tokens import END, NO_SOUND, PUNCTUATION, START
+from processors.text.tokens import END, NO_SOUND, PUNCTUATION, START, WORD_BOUNDARY
 from utils.errors import UserError
 from utils.files import project_path
 
@@ -22,6 +23,9 @@ __all__ = ["TextError", "TextFrontEnd"]
 
 # Categories of accents, and of what is written like a letter and is none: half rings, signs of stress and length.
 _NO_WORD = frozenset(("Mn", "Mc", "Me", "Lm"))
+
+# A word of any language, or phones in braces.
+_SPOKEN = re.compile(r"\{[^{}]*\}|[^\W_](?:[^\s{}]*[^\W_])?")
 
 
 class Explained(NamedTuple):
@@ -122,12 +126,11 @@ class TextFrontEnd:
         spoken = self.normalise(text)
         whole = Reading(0, len(text), text, "text", spoken)
         found = [whole] if isinstance(self._phones, EspnetPhones) else self._phones.readings(text)
-        words: list[tuple[int, str]] = []  # where each word begins in what is said, and its phones
-        if isinstance(self._phones, EnglishPhones):
-            for match, word in zip(WORD_OR_MARK.finditer(spoken), self._phones.words(spoken)):
-                words += (
-                    [(match.start(), word[0] if word[0] in PUNCTUATION else f"{{{' '.join(word)}}}")] if word else []
-                )
+        starts = self._words(spoken) if isinstance(self._phones, EnglishPhones) else []
+        # Where each word begins in what is said, and its phones.
+        words = [
+            (start, word[0] if word[0] in PUNCTUATION else f"{{{' '.join(word)}}}") for start, word in starts if word
+        ]
         rows, place, said = [], 0, 0
         for piece in [*found, Reading(len(text), len(text), "", "", "")]:
             if silent := text[place : piece.start].strip():
@@ -137,6 +140,32 @@ class TextFrontEnd:
             sounds = [word for start, word in words if begin <= start < said] or self._phones.phones(piece.spoken)
             rows += [Explained(piece.written, piece.kind, piece.spoken, " ".join(sounds))] if piece.spoken else []
         return rows
+
+    def written(self, text: str) -> list[tuple[Reading, int]]:
+        """Pieces of a raw text that are heard, and how much each becomes: words, or tokens where nothing parts words.
+
+        :raises TextError: braces that hold no phones.
+        """
+        if isinstance(self._phones, EspnetPhones):
+            words = re.finditer(r"\S*\w\S*", text)
+            return [(Reading(*word.span(), word[0], "text", word[0]), len(word[0])) for word in words]
+        found = self._phones.readings(text)
+        spoken, said, pieces = joined(found), 0, []
+        parted = WORD_BOUNDARY in self._ids
+        starts = [(start, word) for start, word in self._words(spoken) if word and word[0] not in PUNCTUATION]
+        for piece in found:
+            begin, said = said, spoken.find(piece.spoken, said) + len(piece.spoken)
+            size = sum(1 if parted else len(word) for start, word in starts if begin <= start < said)
+            if size:
+                pieces.append((piece, size))
+        return pieces
+
+    def _words(self, spoken: str) -> list[tuple[int, list[str]]]:
+        """Where each word, or mark, begins in what is said, and its phones, where English tells them."""
+        if isinstance(self._phones, EnglishPhones):
+            words = zip(WORD_OR_MARK.finditer(spoken), self._phones.words(spoken))
+            return [(match.start(), word) for match, word in words]
+        return [(match.start(), [match[0]]) for match in _SPOKEN.finditer(spoken)]
 
     def left_out(self, text: str) -> list[str]:
         """Words of a raw text, or parts of words, that are not spoken because nobody taught the voice their letters.

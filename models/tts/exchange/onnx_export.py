@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from config.schema import PreprocessConfig
+from models.base.checkpoints import NETWORK, find_checkpoint
 from models.base.experiment import TOKENS
 from models.tts.exchange.onnx_graph import (
     ExportedVoice,
@@ -22,7 +23,9 @@ from models.tts.exchange.onnx_graph import (
     speaker_numbers,
     write_graph,
 )
+from models.tts.exchange.packed_graph import write_packed_graph
 from models.tts.jets.config import JetsConfig
+from models.tts.jets.network import JetsNetwork
 from models.tts.jets.synthesizer import Synthesizer
 from processors.cast import Cast
 from processors.text.arpabet import arpabet_to_ipa
@@ -30,7 +33,7 @@ from processors.text.lexicon import our_words, plain_cmudict
 from processors.text.text_error import TextError
 from processors.text.tokens import END, PAD, PUNCTUATION, START, WORD_BOUNDARY
 from utils.errors import UserError
-from utils.files import whole_folder, write_json, write_text
+from utils.files import shown, temporary_for, whole_folder, write_json, write_text
 
 FORMAT_VERSION = 1
 MODEL = "voice.onnx"
@@ -92,31 +95,17 @@ def export_voice(
     config, tokens, network = synthesizer.config, list(synthesizer.script.ids), synthesizer.network
     if piper:
         check_piper(config, tokens)
-    if config.model.spk_embed_dim:
-        raise UserError("this voice wants a speaker's vector (model.spk_embed_dim), for which an export has no input")
-    cast = synthesizer.script.cast
-    edges = [synthesizer.script.ids.get(token) for token in (START, END, WORD_BOUNDARY)]
-    voice = ExportedVoice(copy.deepcopy(network), cast, None if None in edges else tuple(edges))  # type: ignore[arg-type]
-    rows = token_rows(synthesizer, max(check, 1))
+    voice, rows = exportable(synthesizer), token_rows(synthesizer, max(check, 1))
     with whole_folder(out, _publish) as folder:
-        numbers = speaker_numbers(cast) if voice.several else {}
+        numbers = speaker_numbers(voice.cast) if voice.several else {}
         write_graph(voice, folder / MODEL, graph_metadata(config, numbers))
-        chosen, reach = checkpoint or config.inference.checkpoint, voice.generator.receptive_field
-        own: dict[str, object] = {"precision": precision, "checkpoint": chosen, "receptive_field": reach}
-        own["mean_f0"] = round(synthesizer.mean_f0, 3)
-        own["speaker_f0"] = {name: round(f0, 3) for name, f0 in synthesizer.script.speaker_f0.items()}
-        own["extractors"] = {one: settings.phone_extractor for one, settings in languages_of(config, cast).items()}
-        write_json(folder / f"{MODEL}.json", voice_config(config, tokens, expt_dir.resolve().name, own, numbers))
+        own: dict[str, object] = {"precision": precision, "checkpoint": checkpoint or config.inference.checkpoint}
+        write_json(folder / f"{MODEL}.json", described(synthesizer, voice, expt_dir, own))
         shutil.copyfile(expt_dir / TOKENS, folder / TOKENS)
         for path in expt_dir.glob("lexicon*.txt"):
             shutil.copyfile(path, folder / f"{OWN_WORDS}{path.name}")
         has_data = not piper or write_sherpa_files(folder, tokens, config.preprocess.phone_extractor)
-        session = open_session(folder / MODEL)
-        for batch in (1, 4):
-            agreement = compare(session, network, rows, batch, voice)
-            say(f"onnxruntime against PyTorch, {'one by one' if batch == 1 else f'batches of {batch}'}: {agreement}")
-            if agreement.largest > TOLERANCE:
-                raise UserError(f"the graph differs from PyTorch by {agreement.largest:.1e}; nothing is written")
+        check_graph(folder / MODEL, network, rows, voice, say)
         if precision == "int8":
             quantise_products(folder / MODEL)
             agreement = compare(open_session(folder / MODEL), network, rows, voice=voice)
@@ -127,6 +116,62 @@ def export_voice(
     say(f"{out / MODEL}: {size:.1f} MiB, {precision}, generator {config.model.generator}")
     if not has_data:
         say("espeak-ng's data is missing (sherpa-onnx 1 needs it): `pip install espeakng-loader`, then export again")
+
+
+def export_beside(folder: Path, check: int = 8, say: Callable[[str], None] = print) -> None:
+    """Write a graph into a packed voice's own folder, which takes its weights from there: no second copy of them.
+
+    :raises UserError: a missing package, results that differ, or a voice whose weights are stored in another form.
+    """
+    for package in ("onnx", "onnxruntime"):
+        require(package)
+    synthesizer = Synthesizer.from_experiment(folder, device="cpu")
+    config, voice = synthesizer.config, exportable(synthesizer)
+    weights = find_checkpoint(folder, config.inference.checkpoint).path / f"{NETWORK}.safetensors"
+    numbers = speaker_numbers(voice.cast) if voice.several else {}
+    temporary = temporary_for(folder / MODEL)
+    try:
+        write_packed_graph(voice, temporary, graph_metadata(config, numbers), weights)
+        check_graph(temporary, synthesizer.network, token_rows(synthesizer, max(check, 1)), voice, say)
+        os.replace(temporary, folder / MODEL)
+    finally:
+        temporary.unlink(missing_ok=True)
+    own: dict[str, object] = {"precision": "fp32", "checkpoint": weights.parent.name, "own_words": ""}
+    write_json(folder / f"{MODEL}.json", described(synthesizer, voice, folder, own))
+    say(f"{shown(folder / MODEL)}: {(folder / MODEL).stat().st_size / 1e6:.1f} MB, weights in {weights.name}")
+
+
+def exportable(synthesizer: Synthesizer) -> ExportedVoice:
+    """The module that becomes the graph; UserError for a voice that wants more than a graph is given."""
+    if synthesizer.config.model.spk_embed_dim:
+        raise UserError("this voice wants a speaker's vector (model.spk_embed_dim), for which an export has no input")
+    edges = [synthesizer.script.ids.get(token) for token in (START, END, WORD_BOUNDARY)]
+    network = copy.deepcopy(synthesizer.network)
+    return ExportedVoice(network, synthesizer.script.cast, None if None in edges else tuple(edges))  # type: ignore[arg-type]
+
+
+def described(
+    synthesizer: Synthesizer, voice: ExportedVoice, expt_dir: Path, own: dict[str, object]
+) -> dict[str, object]:
+    """Contents of voice.onnx.json: `voice_config` with what the runner needs of a loaded voice."""
+    config, cast = synthesizer.config, voice.cast
+    own = {**own, "receptive_field": voice.generator.receptive_field, "mean_f0": round(synthesizer.mean_f0, 3)}
+    own["speaker_f0"] = {name: round(f0, 3) for name, f0 in synthesizer.script.speaker_f0.items()}
+    own["extractors"] = {one: settings.phone_extractor for one, settings in languages_of(config, cast).items()}
+    numbers = speaker_numbers(cast) if voice.several else {}
+    return voice_config(config, list(synthesizer.script.ids), expt_dir.resolve().name, own, numbers)
+
+
+def check_graph(
+    path: Path, network: JetsNetwork, rows: list[list[int]], voice: ExportedVoice, say: Callable[[str], None]
+) -> None:
+    """Compare a graph with its network, alone and in batches; UserError where they differ."""
+    session = open_session(path)
+    for batch in (1, 4):
+        agreement = compare(session, network, rows, batch, voice)
+        say(f"onnxruntime against PyTorch, {'one by one' if batch == 1 else f'batches of {batch}'}: {agreement}")
+        if agreement.largest > TOLERANCE:
+            raise UserError(f"the graph differs from PyTorch by {agreement.largest:.1e}; nothing is written")
 
 
 def token_rows(synthesizer: Synthesizer, count: int) -> list[list[int]]:

@@ -171,6 +171,14 @@ def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> N
 
     :raises UserError: the package onnx is missing.
     """
+    require("onnx").save_model(export_module(voice, path, metadata), str(path))
+
+
+def export_module(voice: ExportedVoice, path: Path, metadata: dict[str, str], fold: bool = True) -> Any:
+    """The ONNX model of `voice`, written to `path` on the way.
+
+    Without `fold` weights stand as the network has them. UserError: the package onnx is missing.
+    """
     onnx = require("onnx")
     example = (torch.tensor([[1, 2, 3, 2], [1, 3, 2, 0]]), torch.tensor([4, 3]), torch.ones(PIPER_SCALES))
     inputs: dict[str, dict[int, str]] = INPUTS
@@ -181,7 +189,7 @@ def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> N
         warnings.simplefilter("ignore")
         # dynamo=False: lengths depend on the data here, which torch.export refuses at every turn.
         torch.onnx.export(
-            voice, example, str(path), dynamo=False, opset_version=OPSET, do_constant_folding=True,
+            voice, example, str(path), dynamo=False, opset_version=OPSET, do_constant_folding=fold,
             input_names=list(inputs), output_names=list(OUTPUTS), dynamic_axes={**inputs, **OUTPUTS},
         )  # fmt: skip
     model = onnx.load_model(str(path))
@@ -189,7 +197,7 @@ def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> N
         model.metadata_props.add(key=key, value=value)
     model.doc_string = SCALES
     onnx.checker.check_model(model)
-    onnx.save_model(model, str(path))
+    return model
 
 
 def quantise_products(path: Path) -> int:

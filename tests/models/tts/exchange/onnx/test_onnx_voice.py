@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import wave
@@ -11,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.tts.exchange.onnx_export import export_beside
+from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
-from processors.onnx_voice import OnnxVoice
-from tests.tiny_voice import ROOT
+from processors.onnx_voice import MODEL, OnnxVoice
+from tests.tiny_voice import ROOT, make_experiment
 from utils.errors import UserError
 
 Exported = Callable[..., tuple[Path, Path]]
@@ -55,19 +58,48 @@ def test_stream_is_the_same_in_pieces(voices: tuple[OnnxVoice, Synthesizer]) -> 
     np.testing.assert_allclose(np.concatenate(pieces), ours.tts(TEXT)[0], atol=1e-5)
 
 
+def test_a_packed_voice_speaks_from_its_own_weights(tmp_path: Path) -> None:
+    """With the weights of another voice in their place it is that one: nothing of them stands in the graph."""
+    facts, quiet = VoiceFacts("Tiny", "-", "-", "-", "-"), lambda _: None
+    one, other = tmp_path / "one", tmp_path / "other"
+    for step, folder in enumerate((one, other), 1):
+        experiment = make_experiment(tmp_path / str(step), ("model.generator=istft",))
+        pack_voice(experiment, folder, facts, checkpoint=f"step_0000000{step}", say=quiet)
+    export_beside(one, check=1, say=quiet)
+    assert (one / MODEL).stat().st_size < 1e6
+    (weights,) = one.glob("checkpoints/*/network.safetensors")
+    expected = [Synthesizer.from_experiment(folder, "cpu").tts(TEXT)[0] for folder in (one, other)]
+    np.testing.assert_allclose(OnnxVoice(one).tts(TEXT)[0], expected[0], atol=1e-4)
+    shutil.copyfile(next(other.glob("checkpoints/*/network.safetensors")), weights)
+    np.testing.assert_allclose(OnnxVoice(one).tts(TEXT)[0], expected[1], atol=1e-4)
+
+
+def test_voices_without_a_graph_say_how_they_get_one(tmp_path: Path) -> None:
+    folder, facts = tmp_path / "voice", VoiceFacts("Tiny", "-", "-", "-", "-")
+    experiment = make_experiment(tmp_path / "source", ("model.hidden_channels=32",))
+    pack_voice(experiment, folder, facts, precision="int8", say=lambda _: None)
+    with pytest.raises(UserError, match="holds a voice for PyTorch: run .*bins/export.py --expt_dir"):
+        OnnxVoice(folder)
+    with pytest.raises(UserError, match="pack the voice with --precision fp16"):
+        export_beside(folder, say=lambda _: None)
+    assert not list(folder.glob("*.onnx*")) and not list(folder.glob(".*"))
+
+
 def test_command_line_imports_no_torch(exported: Exported, tmp_path: Path) -> None:
     _, folder = exported("istft")
     out = tmp_path / "speech.wav"
     # A process in which torch cannot be imported at all.
     program = (
         "import sys, runpy\n"
-        "for name in ('torch', 'onnx', 'librosa', 'nltk'):\n"
+        "for name in ('torch', 'onnx', 'scipy', 'librosa', 'nltk', 'safetensors'):\n"
         "    sys.modules[name] = None\n"
-        f"sys.argv = ['x', '--voice', {str(folder)!r}, '--text', 'Zyxqua said hello.', '--out', {str(out)!r}]\n"
-        "runpy.run_module('processors.onnx_voice', run_name='__main__')\n"
+        f"sys.argv = ['jets', 'say', 'Zyxqua said hello.', '--voice', {str(folder)!r}, '-o', {str(out)!r}]\n"
+        "sys.argv.append('--timestamps=vtt')\n"
+        "runpy.run_module('jets', run_name='__main__')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+    assert "<00:00:00." in out.with_suffix(".vtt").read_text()
     with wave.open(str(out)) as wav:
         assert wav.getframerate() == 22050 and 0.3 < wav.getnframes() / 22050 < 5

@@ -1,0 +1,42 @@
+"""Answer OpenAI's speech clients with a trained voice (stage 5); an exported one speaks without torch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bins import recipe
+from utils.errors import command
+
+
+@command
+def main() -> None:
+    """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    recipe.add_flags(parser, 5, required=("expt_dir",))
+    parser.add_argument("--device", help='"cpu", "cuda", "cuda:1" (default: the GPU if there is one)')
+    args = parser.parse_args()
+    port = recipe.port(args.serve_port)
+    from models.tts.serving import serve
+    from processors.onnx_voice import MODEL, OnnxVoice
+    from processors.speaker import Speaker
+
+    voice: Speaker
+    own_settings = args.config is None and not args.overrides
+    if (args.expt_dir / MODEL).is_file() and own_settings and args.device in (None, "cpu"):
+        voice = OnnxVoice(args.expt_dir)
+    else:
+        from models.registry import load_config, load_experiment_config, model_module
+
+        given = args.config and load_config(args.config, args.overrides)
+        config = given or load_experiment_config(args.expt_dir, args.overrides)
+        kind = model_module(config.model_type, "synthesizer").Synthesizer
+        voice = kind.from_experiment(args.expt_dir, args.device, config=config)
+    serve(voice, args.expt_dir.resolve().name, args.serve_host or "127.0.0.1", port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
