@@ -233,22 +233,20 @@ class BatchAssembler:
         audio = audio.view(size, -1)
         samples = (frame_lengths * hop).unsqueeze(1)
         mel, energy = self.spectra(self._with_tail(audio, samples))
-        cast, own = table.cast, self.speaker_statistics
-        speakers = utterances.speakers[rows] if len(cast.speakers) > 1 else None
-        languages = utterances.languages[rows] if len(cast.languages) > 1 else None
-        scale: Any = [self.statistics[name] for name in STATISTICS]
-        if own is not None:
-            scale = (own[:1] if speakers is None else own[speakers]).split(1, dim=1)
-        zero = audio.new_zeros(())
+        own = self.speaker_statistics
+        speakers = utterances.speakers[rows] if len(table.cast.speakers) > 1 else None
+        languages = utterances.languages[rows] if len(table.cast.languages) > 1 else None
+        overall = [self.statistics[name] for name in STATISTICS]
+        scale: Any = overall if own is None else (own[:1] if speakers is None else own[speakers]).split(1, dim=1)
         log_f0 = (log_f0 - scale[0]) / scale[1]
         energy = (energy[:, :frames] - scale[2]) / scale[3]
         return Batch(
             text=torch.where(length_mask(text_lengths, text.shape[1]), text, 0),
             text_lengths=text_lengths,
-            mel=torch.where(inside.unsqueeze(2), mel[:, :frames], zero),
+            mel=torch.where(inside.unsqueeze(2), mel[:, :frames], 0.0),
             frame_lengths=frame_lengths,
-            log_f0=torch.where(inside, log_f0, zero),
-            energy=torch.where(inside, energy, zero),
+            log_f0=torch.where(inside, log_f0, 0.0),
+            energy=torch.where(inside, energy, 0.0),
             audio=audio[:, : frames * hop].contiguous(),
             host_text_lengths=tuple(table.tokens[plan.indices].tolist()),
             host_frame_lengths=tuple(table.frames[plan.indices].tolist()),
