@@ -238,15 +238,15 @@ class BatchAssembler:
         languages = utterances.languages[rows] if len(table.cast.languages) > 1 else None
         overall = [self.statistics[name] for name in STATISTICS]
         scale: Any = overall if own is None else (own[:1] if speakers is None else own[speakers]).split(1, dim=1)
-        log_f0 = (log_f0 - scale[0]) / scale[1]
-        energy = (energy[:, :frames] - scale[2]) / scale[3]
+        zero = audio.new_zeros(())
+        log_f0, energy = (log_f0 - scale[0]) / scale[1], (energy[:, :frames] - scale[2]) / scale[3]
         return Batch(
             text=torch.where(length_mask(text_lengths, text.shape[1]), text, 0),
             text_lengths=text_lengths,
-            mel=torch.where(inside.unsqueeze(2), mel[:, :frames], 0.0),
+            mel=torch.where(inside.unsqueeze(2), mel[:, :frames], zero),
             frame_lengths=frame_lengths,
-            log_f0=torch.where(inside, log_f0, 0.0),
-            energy=torch.where(inside, energy, 0.0),
+            log_f0=torch.where(inside, log_f0, zero),
+            energy=torch.where(inside, energy, zero),
             audio=audio[:, : frames * hop].contiguous(),
             host_text_lengths=tuple(table.tokens[plan.indices].tolist()),
             host_frame_lengths=tuple(table.frames[plan.indices].tolist()),
