@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from utils.files import write_json
+from utils.strict import nearest
 
 # Name of the resolved config in the folder of an experiment.
 EXPERIMENT_CONFIG = "config.json"
@@ -232,7 +233,9 @@ class ExperimentConfig(Section):
                 raise ValueError(f"dataset names {name!r}, which has no folder in dataset_path")
         for name in self.corpora:
             if name not in self.dataset_path:
-                raise ValueError(f"corpora names {name!r}, which has no folder in dataset_path")
+                near = nearest(name, list(self.dataset_path))
+                hint = f"; did you mean {near!r}?" if near else ""
+                raise ValueError(f"corpora names {name!r}, which has no folder in dataset_path{hint}")
         return self
 
     def corpus_config(self, name: str) -> CorpusConfig:

@@ -101,7 +101,7 @@ def _source_rows(config: ExperimentConfig, name: str) -> Iterator[SourceRow]:
     """What the reader finds, with the speakers and languages that the config gives them, or the corpus."""
     corpus, language = config.corpus_config(name), config.preprocess_of(name).language
     for row in read_corpus(project_path(config.dataset_path[name]), name, corpus.dataset_format):
-        speaker = (corpus.speaker or "*").replace("*", row.speaker or name)
+        speaker = (corpus.speaker or "*").strip().replace("*", row.speaker or name) or name
         yield replace(row, speaker=speaker, language=corpus.language or row.language or language)
 
 
@@ -250,7 +250,8 @@ def _espeak(preprocess: PreprocessConfig, languages: set[str]) -> str:
 def _nothing_left(name: str, skipped: list[tuple[str, str, str]]) -> str:
     counts = Counter(kind for _, kind, _ in skipped)
     if not counts:
-        return f"corpus {name!r} has no utterances to train on: fill its metadata.csv"
+        advice = f"fill its folder, or correct corpora.{name}.dataset_format"
+        return f"corpus {name!r} has no utterances to train on: {advice}"
     kinds = ", ".join(f"{kind} {count}" for kind, count in counts.most_common())
     first, _, reason = skipped[0]
     return f"corpus {name!r} has no usable utterance (skipped: {kinds}; for instance {first}: {reason})"

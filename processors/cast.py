@@ -15,6 +15,7 @@ import numpy as np
 
 from processors.corpus import ProcessedCorpus
 from processors.text.prosody import NEUTRAL, Prosody
+from processors.text.text_error import TextError
 from utils.errors import UserError, one_line
 from utils.files import regular
 from utils.strict import nearest
@@ -127,6 +128,8 @@ class Cast:
             match = _SHARE.fullmatch(part.strip())
             one, share = (match[1].strip(), float(match[2] or match[3] or 1)) if match else (part.strip(), 1.0)
             if one not in self.speakers:
+                if ("+" in name and not one) or one.partition(":")[0].strip() in self.speakers:
+                    raise UserError(f"the mixture {asked!r} cannot be read; write for instance anna:0.6+ben:0.4")
                 raise UserError(f"this voice has no speaker {one!r}: {_choices(one, list(self.speakers))}")
             shares[one] += share  # type: ignore[assignment]
         whole = sum(shares.values())
@@ -135,6 +138,18 @@ class Cast:
         if len(shares) == 1:
             return next(iter(shares))
         return "+".join(f"{one}:{share / whole:.9f}" for one, share in shares.items())
+
+    def listed(self, column: str) -> str | None:
+        """Who is meant by a column that is a text in other lists; None: it is one. TextError for nearly a name."""
+        if column in self.speakers:
+            return column
+        try:
+            return self.find_speaker(column) if len(self.speakers) > 1 else None
+        except UserError as error:
+            parts = (part.partition(":")[0].strip() for part in column.split("+"))
+            if "did you mean" in str(error) or any(part in self.speakers for part in parts):
+                raise TextError(str(error)) from None
+            return None
 
     def shares(self, speaker: str) -> list[float]:
         """How much of each speaker is in what `find_speaker` gave; "": the first one's."""

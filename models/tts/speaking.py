@@ -234,7 +234,7 @@ def list_to_wavs(voice: Voice, file: Path, output_dir: Path, told: Told) -> int:
     started = time.perf_counter()
     texts = (
         (name, text, partial(script.lines, text, usual.model_copy(update={"speaker": speaker or usual.speaker})))
-        for name, text, speaker in id_lines(file, told.skip, script.cast.speakers)
+        for name, text, speaker in id_lines(file, told.skip, script.cast.listed)
     )
     rows = to_wavs(voice, texts, output_dir, told, progress(None, "utterance", file.name))
     status = told.status(len(rows) + len(told.skipped))

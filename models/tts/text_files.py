@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -46,12 +46,12 @@ def has_ids(path: Path) -> bool:
 
 
 def id_lines(
-    path: Path, on_bad: Callable[[str, TextError], None], speakers: Collection[str] = ()
+    path: Path, on_bad: Callable[[str, TextError], None], speaker_of: Callable[[str], str | None] = lambda column: None
 ) -> Iterator[tuple[str, str, str | None]]:
     """Id, text and speaker, if one is named, of each line of `id|text` or `id|speaker|text`.
 
-    The second column is a speaker where it is one of `speakers`; otherwise (of LJSpeech's three columns) it is the
-    text. `on_bad` hears of each line that is none, by its place.
+    `speaker_of` says whom the second of three columns means; where it is nobody (None), the column is the text, as in
+    LJSpeech's tables. `on_bad` hears of each line that is none, by its place.
     """
     seen: set[str] = set()
     for number, line in enumerate(_pieces(path, lambda file: file.readline()), 1):
@@ -66,15 +66,13 @@ def id_lines(
             # File systems of some machines take upper and lower case for the same.
             if name.lower() in seen:
                 raise TextError(f"the id {name!r} is there already")
+            first, _, rest = (part.strip() for part in text.partition("|"))
+            speaker = speaker_of(first) if rest else None
         except TextError as error:
             on_bad(f"line {number}", error)
             continue
         seen.add(name.lower())
-        first, _, rest = (part.strip() for part in text.partition("|"))
-        if rest and first in speakers:
-            yield name, rest.split("|")[0].strip(), first
-        else:
-            yield name, first, None
+        yield name, first if speaker is None else rest.partition("|")[0].strip(), speaker
 
 
 def pieces_of(path: Path) -> Iterator[str]:

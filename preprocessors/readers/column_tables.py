@@ -68,9 +68,11 @@ def kind_of_table(path: Path) -> str:
     rows = [[cell.strip() for cell in line.split("|")] for line in lines]
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
     # Speakers come again and again, and are short; the texts of LJSpeech's second column are neither.
-    names = [row[1] for row in rows if len(row) == 3]
-    again = 3 < len(names) >= 2 * len(set(names)) and max(map(len, names)) <= _LONGEST_NAME and all(names)
-    if width == 3 and again and all(row[1].casefold() != row[2].casefold() for row in rows if len(row) == 3):
+    pairs = [(row[1], row[2]) for row in rows if len(row) == 3]
+    names = [name for name, _ in pairs if name]  # a few may be missing
+    again = len(names) > max(3, len(pairs) / 2) and len(names) >= 2 * len(set(names))
+    short = all(len(name) <= _LONGEST_NAME for name in names)
+    if width == 3 and again and short and all(name.casefold() != text.casefold() for name, text in pairs):
         return "wav|speaker|text"
     return "path|speaker|language|text" if width == 4 else "ljspeech"
 

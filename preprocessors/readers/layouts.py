@@ -54,15 +54,15 @@ def read_corpus(folder: Path, name: str, layout: str | None = None) -> Iterator[
     if layout is None:
         needed = next((part for part in ("metadata.csv", "wavs") if not (folder / part).exists()), "a known layout")
         raise UserError(f"{folder / needed} does not exist, so {folder} is no corpus ({_EXPECTED}): {hint}")
+    advice = f"correct corpora.{name}.dataset_format or dataset_path.{name}"
     if layout in TEXT_FILES:
-        yield from read_text_files(folder, TEXT_FILES[layout])
+        yield from read_text_files(folder, TEXT_FILES[layout], advice)
         return
     kind = TABLES[layout]
     tables = [folder / file for file in kind.files if (folder / file).is_file()][:1]
     if not tables:
         tables = [path for path in files_below(folder) if path.name in kind.files]
     if not tables:
-        advice = f"correct corpora.{name}.dataset_format or dataset_path.{name}"
         raise UserError(
             f"{folder} has no {' or '.join(kind.files)}, so it is no corpus of the layout {layout}: {advice}"
         )

@@ -33,11 +33,12 @@ TEXT_FILES = {
 }
 
 
-def read_text_files(folder: Path, kind: TextFiles) -> Iterator[SourceRow]:
+def read_text_files(folder: Path, kind: TextFiles, advice: str) -> Iterator[SourceRow]:
     """Rows of a corpus in `folder`, those without a text or a recording among them; UserError where none can be."""
     place = next((folder / name for name in kind.recordings if (folder / name).is_dir()), None)
     if place is None or not (folder / kind.texts).is_dir():
-        raise UserError(f"{folder} lacks {kind.texts}/ or {' or '.join(f'{name}/' for name in kind.recordings)}")
+        wanted = " or ".join(f"{name}/" for name in kind.recordings)
+        raise UserError(f"{folder} lacks {kind.texts}/ or {wanted}, so it is no corpus of that layout: {advice}")
     texts: dict[str, Path] = {}
     recordings: dict[str, Path] = {}
     for path in files_below(folder / kind.texts):

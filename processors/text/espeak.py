@@ -60,8 +60,8 @@ class _Library:
             if self._voice != language:
                 if self._library.espeak_SetVoiceByName(language.encode()) != 0:
                     raise UserError(
-                        f"preprocess.language is {language!r}, which espeak-ng does not know; "
-                        "try for example en-us, de or fr-fr"
+                        f"the language is {language!r}, which espeak-ng does not know; try for example en-us, de or "
+                        "fr-fr (preprocess.language, or the language of a corpus)"
                     )
                 self._voice = language
             buffer = ctypes.create_string_buffer(text.encode("utf-8"))

@@ -93,8 +93,8 @@ class TextFrontEnd:
             return cls(LexiconIpa(preprocess.language, lexicon, own))
         if preprocess.language.lower().replace("_", "-") not in ("en-us", "en"):
             raise UserError(
-                f'preprocess.language is {preprocess.language!r}, but phone_extractor "{preprocess.phone_extractor}" '
-                'knows "en-us" only; set preprocess.phone_extractor to "espeak" for other languages'
+                f'the language is {preprocess.language!r}, but phone_extractor "{preprocess.phone_extractor}" knows '
+                '"en-us" only; set phone_extractor (of preprocess, or of the corpus) to "espeak" for other languages'
             )
         return cls(EnglishIpa(lexicon, own) if preprocess.phone_extractor == "ipa" else EnglishPhones(lexicon, own))
 

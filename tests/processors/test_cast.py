@@ -10,6 +10,7 @@ import pytest
 from processors.cast import Cast
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.ssml import Boundary, Span, parse_ssml
+from processors.text.text_error import TextError
 from processors.text.tokens import ipa_tokens, load_tokens, save_tokens
 from utils.errors import UserError
 
@@ -34,7 +35,9 @@ def test_who_is_meant(speaker: str | None, language: str | None, wanted: tuple[s
     ("speaker", "language", "message"),
     [
         ("ana", None, "no speaker 'ana': did you mean anna?"), ("anna:0.5+nena:1", None, "'nena': did you mean nina"),
-        ("anna:0+ben:0", None, "no shares above 0"), ("", None, "no speaker ''"), ("anna:x", None, "'anna:x'"),
+        ("anna:0+ben:0", None, "no shares above 0"), ("", None, "no speaker ''"),
+        ("anna:x", None, "'anna:x' cannot be read"), ("anna:-1+ben", None, "cannot be read; write for instance"),
+        ("anna+", None, "'anna+' cannot be read"),
         (None, "fr", "does not speak 'fr': it has de, en-us, nl"), ("x.npy", None, "no speaker 'x.npy'"),
     ],
 )  # fmt: skip
@@ -42,6 +45,21 @@ def test_who_is_not_there(speaker: str | None, language: str | None, message: st
     with pytest.raises(UserError) as caught:
         CAST.manner(speaker, language)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "wanted"),
+    [("ben", "ben"), ("anna:1+anna:2", "anna"), ("A sentence of words.", None), ("Two + two: 4", None), ("", None)],
+)
+def test_the_column_of_a_list_is_a_speaker_or_a_text(column: str, wanted: str | None) -> None:
+    assert CAST.listed(column) == wanted
+
+
+@pytest.mark.parametrize("column", ["Anna", "nena", "anna:0.5+x", "ben:much"])
+def test_nearly_a_speaker_is_no_text(column: str) -> None:
+    with pytest.raises(TextError, match="did you mean|no speaker 'x'|cannot be read"):
+        CAST.listed(column)
+    assert Cast({"anna": "de"}, ("de",)).listed(column) is None, "a voice of one has nobody to choose"
 
 
 def test_shares_add_up_to_one() -> None:

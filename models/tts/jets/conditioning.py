@@ -109,7 +109,7 @@ class Conditioning(nn.Module):
         """Embedded tokens (B, T_text, C) with their languages."""
         if self.token_languages is None:
             return embedded
-        return embedded + self.token_languages(_numbers(roles.languages, embedded))
+        return embedded + _spoken(self.token_languages, roles.languages)
 
     def forward(self, hidden: Tensor, text_mask: Tensor, roles: Roles) -> Encoded:
         """Encoder states (B, T_text, C) inside mask (B, T_text) with who speaks in which language."""
@@ -120,7 +120,7 @@ class Conditioning(nn.Module):
             parts.append(chosen.unsqueeze(1))
             hidden = hidden + parts[0] if self.at_encoder else hidden
         if self.languages is not None:
-            hidden = hidden + self.languages(_numbers(roles.languages, hidden))
+            hidden = hidden + _spoken(self.languages, roles.languages)
         if self.vector_size:
             given = hidden.new_zeros(len(hidden), self.vector_size) if roles.vectors is None else roles.vectors
             parts.append(F.normalize(given).unsqueeze(1))
@@ -138,8 +138,9 @@ def chosen_rows(table: Tensor, who: Tensor) -> Tensor:
     return who.to(table.dtype) @ table if who.dim() == 2 else F.embedding(who, table)
 
 
-def _numbers(languages: Tensor | None, like: Tensor) -> Tensor:
-    """Languages (B, T_text) or (B,) as numbers of tokens, for states (B, T_text, C)."""
+def _spoken(table: nn.Embedding, languages: Tensor | None) -> Tensor:
+    """Embedded languages (B, T_text, C) of tokens, or (B, 1, C) of whole utterances; None: the first one."""
     if languages is None:
-        return torch.zeros(like.shape[:2], dtype=torch.long, device=like.device)
-    return languages.unsqueeze(1).expand(-1, like.shape[1]) if languages.dim() == 1 else languages
+        return table.weight[:1].unsqueeze(0)
+    chosen = table(languages)
+    return chosen.unsqueeze(1) if languages.dim() == 1 else chosen

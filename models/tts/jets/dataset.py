@@ -233,13 +233,13 @@ class BatchAssembler:
         audio = audio.view(size, -1)
         samples = (frame_lengths * hop).unsqueeze(1)
         mel, energy = self.spectra(self._with_tail(audio, samples))
-        speakers, languages = utterances.speakers[rows], utterances.languages[rows]
-        scale: Any = [self.statistics[name] for name in STATISTICS]
-        if self.speaker_statistics is not None:
-            scale = self.speaker_statistics[speakers].split(1, dim=1)
+        own = self.speaker_statistics
+        speakers = utterances.speakers[rows] if len(table.cast.speakers) > 1 else None
+        languages = utterances.languages[rows] if len(table.cast.languages) > 1 else None
+        overall = [self.statistics[name] for name in STATISTICS]
+        scale: Any = overall if own is None else (own[:1] if speakers is None else own[speakers]).split(1, dim=1)
         zero = audio.new_zeros(())
-        log_f0 = (log_f0 - scale[0]) / scale[1]
-        energy = (energy[:, :frames] - scale[2]) / scale[3]
+        log_f0, energy = (log_f0 - scale[0]) / scale[1], (energy[:, :frames] - scale[2]) / scale[3]
         return Batch(
             text=torch.where(length_mask(text_lengths, text.shape[1]), text, 0),
             text_lengths=text_lengths,
@@ -251,8 +251,8 @@ class BatchAssembler:
             host_text_lengths=tuple(table.tokens[plan.indices].tolist()),
             host_frame_lengths=tuple(table.frames[plan.indices].tolist()),
             ids=tuple(table.ids(plan.indices)),
-            speaker_ids=speakers if len(table.cast.speakers) > 1 else None,
-            language_ids=languages.unsqueeze(1).repeat(1, text.shape[1]) if len(table.cast.languages) > 1 else None,
+            speaker_ids=speakers,
+            language_ids=languages,
         )
 
     def _with_tail(self, audio: Tensor, samples: Tensor) -> Tensor:

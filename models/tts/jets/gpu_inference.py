@@ -55,7 +55,9 @@ class GpuNetwork(JetsNetwork):
             speaker = () if encoded.speaker is None else (encoded.speaker,)
             return encoded.hidden, predicted.log_durations, predicted.log_f0, predicted.energy, *speaker
 
-        shapes = [shape if name == "languages" else value.shape for name, value in zip(names, given)]
+        shapes = [
+            shape if name == "languages" and value.dim() == 2 else value.shape for name, value in zip(names, given)
+        ]
         made = self.graphs.run(
             ("read", *names), flat, (text, text_lengths, *given), (shape, shape[:1], *map(tuple, shapes))
         )

@@ -195,6 +195,14 @@ def test_texts_of_ljspeech_are_not_taken_for_speakers(tmp_path: Path) -> None:
         assert layout_of(tmp_path) == "ljspeech"
 
 
+def test_a_line_without_its_speaker_hides_no_other(tmp_path: Path) -> None:
+    lines = [f"{n}|{'' if n == 5 else 'anna' if n % 2 else 'ben'}|Text number {n}." for n in range(9)]
+    folder = made(tmp_path, {"metadata.csv": "\n".join(lines), **{f"wavs/{n}.wav": None for n in range(9)}})
+    rows = list(read_corpus(folder, "voice"))
+    assert [row.speaker for row in rows] == ["ben", "anna", "ben", "anna", "ben", "", "ben", "anna", "ben"]
+    assert rows[5].text == "Text number 5."
+
+
 def test_a_named_layout_wins(tmp_path: Path) -> None:
     folder = made(tmp_path, {"metadata.csv": "a|x|Text.\n", "wavs/a.wav": None})
     assert [row.text for row in read_corpus(folder, "voice")] == ["Text."]
@@ -206,7 +214,7 @@ def test_a_named_layout_wins(tmp_path: Path) -> None:
     ("layout", "files", "words"),
     [
         (None, {"song.mp3": None}, r"metadata\.csv does not exist.*dataset_path\.voice"),
-        ("vctk", {"txt/a.txt": "x"}, r"lacks txt/ or wav48_silence_trimmed/"),
+        ("vctk", {"txt/a.txt": "x"}, r"lacks txt/ or wav48_silence_trimmed/.*corpora\.voice\.dataset_format"),
         ("common_voice", {"clips/a.mp3": None}, r"has no validated\.tsv.*corpora\.voice\.dataset_format"),
         ("common_voice", {"validated.tsv": "a\tb\n", "clips/a.mp3": None}, r"line names no column with the path"),
         ("audiofolder", {"metadata.csv": "file_name,mood\n"}, r"names no column with the text \(one of"),

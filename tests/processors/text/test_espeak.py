@@ -54,7 +54,7 @@ def test_other_languages_and_unknown_ones() -> None:
     assert "ø" in german.phonemise("Schöne Grüße")
     assert "2" in front_end("cmn").phonemise("你好")
     assert german.phonemise("Hello") != front_end().phonemise("Hello")
-    with pytest.raises(UserError, match="preprocess.language is 'xx'"):
+    with pytest.raises(UserError, match="language is 'xx', which espeak-ng does not know"):
         front_end("xx")
 
 

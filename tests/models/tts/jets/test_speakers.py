@@ -182,7 +182,7 @@ def test_training_knows_its_speakers(overrides: list[str]) -> None:
     trainer_batches = _batches(trainer)
     for batch in trainer_batches:
         assert batch.speaker_ids is not None and batch.language_ids is not None
-        assert batch.language_ids.shape == batch.text.shape
+        assert batch.language_ids.shape == batch.speaker_ids.shape == (len(batch.text),)
         assert batch.log_f0.sum(1).div(batch.frame_lengths).abs().max() < 1.0
     assert sorted(utterances.speaker_ids.tolist()) == [0] * 4 + [1] * 4 + [2] * 8
     assert set(utterances.language_ids[utterances.speaker_ids == 2]) == {0}
