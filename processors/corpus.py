@@ -109,12 +109,22 @@ class ProcessedCorpus:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def check(self) -> None:
-        """Compare all shards with their checksums, at the speed of the disk. Raises UserError for a damaged one."""
+    def check(self, speaker: str | None = None) -> None:
+        """Compare all shards with their checksums, at the speed of the disk, and the names of speakers.
+
+        :param speaker: what the config makes of them, in which "*" stands for the corpus' own.
+        :raises UserError: a damaged shard; speakers of other names.
+        """
         from processors.store import first_damaged
 
         if path := first_damaged(self._shards):
             raise _damaged(path)
+        pattern = ".*".join(map(re.escape, (speaker or "*").strip().split("*")))
+        if others := [name for name in set(self.names("speaker")) if not re.fullmatch(pattern, name)]:
+            raise UserError(
+                f"the features in {shown(self.directory)} know speaker {min(others)!r}, and the config calls speakers "
+                f"of this corpus {speaker!r}: run stage 1 again"
+            )
 
     def column(self, name: str) -> np.ndarray:
         """A column of numbers of the manifest (utterances,)."""

@@ -34,7 +34,7 @@ def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
     corpora = []
     for name in config.dataset:
         corpora.append(ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess_of(name)))
-        corpora[-1].check()
+        corpora[-1].check(config.corpus_config(name).speaker)
         for key in ("tokens", "sample_rate", "hop_size"):
             if getattr(corpora[-1], key) != getattr(corpora[0], key):
                 raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,6 +172,13 @@ def test_datasets_that_do_not_fit_together_are_refused(config, tiny_corpus, tiny
     both = load_config(CONFIG, [*tiny_overrides, 'dataset=["tiny", "more"]', 'dataset_path.more="x"'])
     with pytest.raises(UserError, match="tiny and more differ in tokens"):
         open_corpora(both)
+
+
+def test_speakers_who_were_renamed_since_stage_1_are_refused(tiny_corpus, tiny_overrides) -> None:
+    for name, right in (("anna", False), ("*", True), ("a_*", False)):
+        config = load_config(CONFIG, [*tiny_overrides, f'corpora.tiny.speaker="{name}"'])
+        with contextlib.nullcontext() if right else pytest.raises(UserError, match="run stage 1 again"):
+            open_corpora(config)
 
 
 def test_validation_batches_hold_every_utterance_once(tiny_corpus: Path) -> None:
