@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,8 +120,8 @@ class ProcessedCorpus:
 
         if path := first_damaged(self._shards):
             raise _damaged(path)
-        pattern = ".*".join(map(re.escape, (speaker or "*").strip().split("*")))
-        if others := [name for name in set(self.names("speaker")) if not re.fullmatch(pattern, name)]:
+        pattern = (speaker or "*").strip().replace("[", "[[]")
+        if others := [name for name in set(self.names("speaker")) if not fnmatchcase(name, pattern)]:
             raise UserError(
                 f"the features in {shown(self.directory)} know speaker {min(others)!r}, and the config calls speakers "
                 f"of this corpus {speaker!r}: run stage 1 again"
