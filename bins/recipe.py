@@ -92,7 +92,7 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
              "none", "3", choices=("srt", "vtt", "json", "textgrid")),
         Flag("infer_speaker", "NAME", 'who speaks: a name, or a mixture such as "anna:0.6+ben:0.4"',
              "inference.speaker of the config; the first one of the language", "3"),
-        Flag("infer_language", "LANGUAGE", "which language the text is in, for instance de",
+        Flag("infer_language", "CODE", "which language the text is in, for instance de",
              "inference.language of the config; the speaker's own", "3"),
         Flag("list_voices", "", "print the voice's speakers and languages", "speak", "3"),
         Flag("infer_speed", "X", "tempo, 2 is twice as fast", "inference.speed of the config, 1.0", "3"),

@@ -123,7 +123,7 @@ class Order:
         if flags.infer_expt_dir is None and flags.name is None:
             needed = f"stage {self.last} needs --infer_expt_dir (or --name), the folder of a trained experiment"
             if not only_speaks:
-                raise UserError(needed)
+                raise UserError(needed + (", or --infer_text alone, for the bundled voice" if self.last == 3 else ""))
             if not BUNDLED.is_dir():
                 raise UserError(f"{needed}: there is no bundled voice in {BUNDLED}")
             self.speaks_bundled_voice = True

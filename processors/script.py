@@ -240,15 +240,27 @@ class Scriptwriter:
         return sum(1 for token in ids if token not in self._no_sound)
 
 
-def explained(frontend: TextFrontEnd, text: str | Iterable[str]) -> Iterator[Explained]:
-    """What every piece of a text, plain or SSML, was taken for, and what is said for it. TextError, SsmlError."""
+def explained(
+    frontends: Callable[[str], TextFrontEnd], text: str | Iterable[str], cast: Cast | None = None,
+    manner: Prosody = NEUTRAL,
+) -> Iterator[Explained]:  # fmt: skip
+    """What every piece of a text, plain or SSML, was taken for, and what is said for it. TextError, SsmlError.
+
+    Front-ends are by language; a text without markup is in that of the `manner`.
+    """
     text, markup = _examined(text)
-    texts = [text]
+    texts: list[tuple[str, str | Iterable[str]]] = [(manner.language, text)]
     if markup is not None:
-        stretches = groupby(parse_ssml(markup), lambda item: isinstance(item, Span))
-        texts = ["".join(item.text for item in items if isinstance(item, Span)) for _, items in stretches]
-    for sentence in chain.from_iterable(map(split_sentences, texts)):
-        yield from frontend.explain(sentence.text)
+        items = parse_ssml(markup, cast=cast, manner=manner)
+        stretches = groupby(items, lambda item: item.prosody.language if isinstance(item, Span) else None)
+        texts = [
+            (language, "".join(item.text for item in spans if isinstance(item, Span)))
+            for language, spans in stretches
+            if language is not None
+        ]
+    for language, stretch in texts:
+        for sentence in split_sentences(stretch):
+            yield from frontends(language).explain(sentence.text)
 
 
 def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], str | None]:

@@ -54,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
             print("\n".join(cast.lines()))
             return 0
         manner = cast.manner(config.inference.speaker, config.inference.language)
-        frontend = frontends_of(arguments.expt_dir, config, cast)(manner.language)
+        frontends = frontends_of(arguments.expt_dir, config, cast)
         for text in streamed_texts(arguments, listed, lambda name, error: say(f"skipped {name}: {error}")):
-            for row in explained(frontend, text):
+            for row in explained(frontends, text, cast, manner):
                 print(row)
         return 0
     voice: Voice = model_module(config.model_type, "synthesizer").Synthesizer.from_experiment(

@@ -27,7 +27,7 @@ def main() -> int:
     arguments = parser.parse_args()
     own = (read_lexicon(arguments.lexicon), read_abbreviations(arguments.lexicon)) if arguments.lexicon else ()
     frontend = TextFrontEnd(EnglishPhones(*own))
-    for row in explained(frontend, " ".join(arguments.text) or sys.stdin):
+    for row in explained(lambda language: frontend, " ".join(arguments.text) or sys.stdin):
         print(row)
     return 0
 

@@ -8,6 +8,7 @@ import tracemalloc
 import pytest
 
 from models.registry import load_config
+from processors.cast import Cast
 from processors.script import Line, Scriptwriter, explained
 from processors.text.frontend import TextFrontEnd
 from processors.text.text_error import TextError
@@ -82,8 +83,22 @@ def test_pauses_that_add_up_are_refused_in_one_sentence(text: str, changed: dict
     ],
 )
 def test_a_text_is_explained_piece_by_piece(text: str | list[str], spoken: str, phones: str) -> None:
-    rows = list(explained(FRONT_END, text))
+    rows = list(explained(lambda language: FRONT_END, text))
     heard = " ".join(row.spoken for row in rows if row.spoken)
     assert re.sub(r" (?=[,.!])", "", heard) == spoken
     assert " ".join(row.phones for row in rows if row.phones) == phones
     assert all(row.kind and row.written in str(row) for row in rows)
+
+
+def test_markup_is_explained_in_its_languages() -> None:
+    asked: list[str] = []
+
+    def frontends(language: str) -> TextFrontEnd:
+        asked.append(language)
+        return FRONT_END
+
+    cast = Cast({"anna": "en-us"}, ("de", "en-us"), "en-us")
+    text = '<speak>One.<break/> <lang xml:lang="de">Two. Three.</lang> Four.</speak>'
+    rows = list(explained(frontends, text, cast, cast.manner(None, None)))
+    assert [row.written for row in rows if row.kind == "word"] == ["One", "Two", "Three", "Four"]
+    assert [cast.language if not language else language for language in asked] == ["en-us", "de", "de", "en-us"]
