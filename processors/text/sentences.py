@@ -107,9 +107,7 @@ def split_sentences(text: str | Iterable[str], max_chars: int = 250, language: s
         yield Sentence(pending, True)
 
 
-def sentence_spans(
-    text: str, max_chars: int = 250, language: Callable[[int], str] = lambda at: "en"
-) -> list[tuple[int, int]]:
+def sentence_spans(text: str, max_chars: int, language: Callable[[int], str]) -> list[tuple[int, int]]:
     """First and one-past-last character of each sentence of one paragraph, white space at the ends left out.
 
     The characters between spans are white space. Takes text whose white space `collapse_whitespace` has collapsed, and
