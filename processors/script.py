@@ -131,7 +131,7 @@ class Scriptwriter:
 
     def _plain(self, text: str | Iterable[str], settings: InferenceConfig, manner: Prosody) -> Iterator[_Item]:
         limit = settings.max_sentence_chars
-        for sentence in split_sentences(text, limit):
+        for sentence in split_sentences(text, limit, self.frontends(manner.language).language):
             # A part that was cut from an overlong sentence goes on; anything else without a mark ends.
             goes_on = len(sentence.text) > limit // 2 and not sentence.ends_paragraph
             yield from self._cut([(sentence.text, manner)], "," if goes_on else ".", limit)
@@ -161,10 +161,11 @@ class Scriptwriter:
             piece = piece.lstrip() if not text or text.endswith(" ") else piece
             text += piece
             manners += [span.prosody] * len(piece)
-        bounds = sentence_spans(text, settings.max_sentence_chars)
+        limit = settings.max_sentence_chars
+        bounds = sentence_spans(text, limit, lambda at: self.frontends(manners[at].language).language)
         for number, (start, end) in enumerate(bounds, 1):
             pieces = _pieces(text[start:end], manners[start:end])
-            yield from self._cut(pieces, mark if number == len(bounds) else ".", settings.max_sentence_chars)
+            yield from self._cut(pieces, mark if number == len(bounds) else ".", limit)
             if number < len(bounds):
                 yield _Gap(settings.sentence_silence, False)
 
@@ -259,8 +260,9 @@ def explained(
             if language is not None
         ]
     for language, stretch in texts:
-        for sentence in split_sentences(stretch):
-            yield from frontends(language).explain(sentence.text)
+        frontend = frontends(language)
+        for sentence in split_sentences(stretch, language=frontend.language):
+            yield from frontend.explain(sentence.text)
 
 
 def _examined(text: str | Iterable[str]) -> tuple[str | Iterable[str], str | None]:

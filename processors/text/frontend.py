@@ -64,6 +64,7 @@ class TextFrontEnd:
 
     def __init__(self, phones: EnglishPhones | EspeakPhones | EspnetPhones | None = None) -> None:
         self._phones = phones or EnglishPhones()
+        self.language = "en" if isinstance(self._phones, EspnetPhones) else self._phones.language
         self.tokens: list[str] = list(self._phones.tokens)
         self._ids = {token: index for index, token in enumerate(self.tokens)}
         # A voice from ESPnet knows neither start nor end.

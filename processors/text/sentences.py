@@ -2,14 +2,15 @@
 
 The splitter reads pieces of text of any size (a string, the lines of a file, what arrives on a pipe) and gives the
 same sentences however the text is cut into pieces. It looks ahead no further than `max_chars + LOOKAHEAD`.
-What a full stop after a word means is a table, data/sentence_ends.txt.
+What a full stop after a word means is a table, data/sentence_ends.txt, which has rows of single languages too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from processors.text.tables import kinds
 
@@ -17,7 +18,9 @@ LOOKAHEAD = 400  # characters beyond the longest sentence that a decision may de
 PIECE = 1 << 16  # characters of a long string that are worked on at once
 MIN_CHARS = 20  # a smaller limit would cut words apart
 
-_KINDS = kinds("sentence_ends.txt")
+_Kinds = dict[str, frozenset[str]]
+_KindsAt = Callable[[int], _Kinds]  # what words mean at a place, by the language that is written there
+
 # A mark with what closes after it and the numbers of notes ("end.[1]"), or something that opens.
 _STOP = re.compile(
     r"(?P<mark>[.!?…‽]+(?:[ \n]\.+(?=\W|$))*|[。！？｡]+)(?P<closers>[\"'”’»›)\]}]*)(?:\[\d{1,3}\])*|[(\[{“‘«\"']"
@@ -31,6 +34,7 @@ _LABEL = r"(\(?)(\d{1,3}|[A-Za-z]|[ivx]{1,5}|[IVX]{1,5})"
 _NUMBERED = re.compile(rf"[{_BULLETS}]?[ \t]*{_LABEL}(\.\)|[.)])?")
 _NEXT_NUMBERED = re.compile(rf"\s[{_BULLETS}]?{_LABEL}(\.\)|[.)])(?=\s+\w)")
 _ITEM = re.compile(rf"\n[ \t]*(?:[{_BULLETS}]|\(?(?:\d{{1,3}}|[A-Za-z]|[ivxIVX]{{1,5}})[.)])[ \t]+\S")
+_WRAPPED = re.compile(r"[\w,]\n[ \t]*(?!1\.)\d+\.")  # "am", and "3. Mai" in the next line
 _ORDERS = (
     [str(number) for number in range(1000)],
     "abcdefghijklmnopqrstuvwxyz",
@@ -40,6 +44,8 @@ _ORDERS = (
 _FOLLOWING = {(one, other) for order in _ORDERS for one, other in zip(order, order[1:])}
 _LAST_WORD = re.compile(r"(?<![^\s(\[{\"“‘«—–])[^\s(\[{\"“‘«—–]+$")
 _NO_LETTER = re.compile(r"[\W\d_]")
+# "3.", "14.-16.", "XIV."; years and "CD" are none.
+_ORDINAL = re.compile(r"(?:\d{1,3}\.?[-/])?\d{1,3}|[IVXL]{2,7}")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]{1,2}")
 # "the end.The next": a word or number, a full stop, and a capital word, no address and no name in a program.
 _NO_SPACE = re.compile(r"(?<![^\s(\"“])([a-z]{2,}|[A-Z][a-z]+|\d[\d,]*)$")
@@ -60,7 +66,7 @@ class Sentence:
     ends_paragraph: bool
 
 
-def split_sentences(text: str | Iterable[str], max_chars: int = 250) -> Iterator[Sentence]:
+def split_sentences(text: str | Iterable[str], max_chars: int = 250, language: str = "en") -> Iterator[Sentence]:
     """Yield the sentences of a text, in order.
 
     `text` is a string or an iterable of pieces, for instance an open file. Blank lines end paragraphs; a single line
@@ -73,7 +79,7 @@ def split_sentences(text: str | Iterable[str], max_chars: int = 250) -> Iterator
         raise ValueError(f"max_chars is {max_chars}; it must be at least {MIN_CHARS}")
     cut = (text[i : i + PIECE] for i in range(0, len(text), PIECE)) if isinstance(text, str) else text
     pieces = collapse_whitespace(cut)
-    window = max_chars + LOOKAHEAD
+    window, known = max_chars + LOOKAHEAD, _kinds_of(language)
     buffer, start, more = "", 0, True
     pending: str | None = None  # held back until it is known whether a paragraph ends after it
     while True:
@@ -91,7 +97,7 @@ def split_sentences(text: str | Iterable[str], max_chars: int = 250) -> Iterator
                 yield Sentence(pending, True)
                 pending = None
             continue
-        end = _next_end(buffer[start : start + window], max_chars)
+        end = _next_end(buffer[start : start + window], max_chars, lambda at: known)
         sentence = buffer[start : start + end].replace("\n", " ").strip()
         start += end
         if pending is not None:
@@ -101,17 +107,22 @@ def split_sentences(text: str | Iterable[str], max_chars: int = 250) -> Iterator
         yield Sentence(pending, True)
 
 
-def sentence_spans(text: str, max_chars: int = 250) -> list[tuple[int, int]]:
+def sentence_spans(text: str, max_chars: int, language: Callable[[int], str]) -> list[tuple[int, int]]:
     """First and one-past-last character of each sentence of one paragraph, white space at the ends left out.
 
-    The characters between spans are white space. Takes text whose white space `collapse_whitespace` has collapsed.
+    The characters between spans are white space. Takes text whose white space `collapse_whitespace` has collapsed, and
+    which language the character at a place is in.
     """
+
+    def kinds_from(start: int) -> _KindsAt:
+        return lambda at: _kinds_of(language(start + at))
+
     spans, start = [], 0
     while start < len(text):
         if text[start].isspace():
             start += 1
             continue
-        end = start + _next_end(text[start : start + max_chars + LOOKAHEAD], max_chars)
+        end = start + _next_end(text[start : start + max_chars + LOOKAHEAD], max_chars, kinds_from(start))
         spans.append((start, start + len(text[start:end].rstrip())))
         start = end
     return spans
@@ -138,18 +149,27 @@ def _collapsed(run: str) -> str:
     return "\n\n" if breaks > 1 else "\n" if breaks else " " if run else ""
 
 
-def _next_end(text: str, max_chars: int) -> int:
+@lru_cache(maxsize=64)
+def _kinds_of(language: str) -> _Kinds:
+    """The table's rows for all languages, each with the language's own; "ordinal" is empty where there are none."""
+    rows, code = kinds("sentence_ends.txt"), language.lower().replace("_", "-").partition("-")[0]
+    known = {kind: words | rows.get(f"{code}.{kind}", frozenset()) for kind, words in rows.items()}
+    return known | {"ordinal": rows["ordinal"] & {code}}
+
+
+def _next_end(text: str, max_chars: int, kinds_at: _KindsAt) -> int:
     """One past the end of the sentence that starts at text[0]; text[0] is no white space."""
     paragraph = text.find("\n\n")
     limit = paragraph if paragraph >= 0 else len(text)
-    if item := _ITEM.search(text, 1, limit):
-        limit = item.start()
+    items = (item.start() for item in _ITEM.finditer(text, 1, limit))
+    limit = next((at for at in items if not (_WRAPPED.match(text, at - 1) and kinds_at(at)["ordinal"])), limit)
     limit = _next_item(text, limit)
     closings = _closings(text, limit)
-    end = _first_stop(text, limit, closings)
+    end = _first_stop(text, limit, closings, kinds_at)
     if end > max_chars:
         # Too long to stay together: only phones do.
-        end = _first_stop(text, limit, {start: close for start, close in closings.items() if text[start] == "{"})
+        braces = {start: close for start, close in closings.items() if text[start] == "{"}
+        end = _first_stop(text, limit, braces, kinds_at)
     return end if end <= max_chars else _soft_end(text, max_chars, end)
 
 
@@ -183,13 +203,13 @@ def _closings(text: str, limit: int) -> dict[int, int]:
     return closings
 
 
-def _first_stop(text: str, limit: int, closings: dict[int, int]) -> int:
+def _first_stop(text: str, limit: int, closings: dict[int, int], kinds_at: _KindsAt) -> int:
     """One past the first end of a sentence that is not within what closes later."""
     position = 0
     while match := _STOP.search(text, position, limit):
         position = match.end()
         if match["mark"]:
-            if _is_end(text, match, limit):
+            if _is_end(text, match, limit, kinds_at(match.start())):
                 return position
         elif (close := closings.get(match.start())) is not None:
             # A sentence may end with a mark just before what closes.
@@ -197,13 +217,13 @@ def _first_stop(text: str, limit: int, closings: dict[int, int]) -> int:
     return limit
 
 
-def _is_end(text: str, match: re.Match[str], limit: int) -> bool:
+def _is_end(text: str, match: re.Match[str], limit: int, known: _Kinds) -> bool:
     mark, end = match["mark"], match.end()
     if end >= limit or mark[0] in "。！？｡":
         return True
     before = text[: match.start()]
     if not text[end].isspace():
-        return mark == "." and not match["closers"] and _lacks_space(before, text[end:limit])
+        return mark == "." and not match["closers"] and _lacks_space(before, text[end:limit], known)
     following = text[end:limit].lstrip().lstrip(_OPENING)
     if not following:
         return True
@@ -213,45 +233,48 @@ def _is_end(text: str, match: re.Match[str], limit: int) -> bool:
     if match["closers"] and word[:1].islower():
         return False  # "Stop!" he said
     if "!" in mark or "?" in mark:
-        said = any(verb.rstrip(",.").lower() in _KINDS["saying"] for verb in following.split()[:3])
+        said = any(verb.rstrip(",.").lower() in known["saying"] for verb in following.split()[:3])
         return not (word[:1].islower() and (said or before.endswith("Yahoo")))
     if "…" in mark or len(mark) > 1:
         return not word[:1].islower() and word != "I"
-    return _full_stop_ends(before, word, following)
+    return _full_stop_ends(before, word, following, known)
 
 
-def _lacks_space(before: str, after: str) -> bool:
+def _lacks_space(before: str, after: str, known: _Kinds) -> bool:
     """Whether only a space is missing after a full stop: "the end.The next one"."""
     left, word = _NO_SPACE.search(before), _NO_LETTER.split(after, maxsplit=1)[0]
     if left is None or not word[:1].isupper() or not word[1:].islower() or after[len(word) : len(word) + 1] in "(_@/":
         return False
-    return not left[1][0].isupper() or word.lower() in _KINDS["starter"] | _KINDS["title"]
+    return not left[1][0].isupper() or word.lower() in known["starter"] | known["title"]
 
 
-def _full_stop_ends(before: str, word: str, following: str) -> bool:
+def _full_stop_ends(before: str, word: str, following: str, known: _Kinds) -> bool:
     """Whether a full stop after `before` ends a sentence, where white space and `following` with `word` come next."""
     match = _LAST_WORD.search(before)
     last = match.group().rstrip("'’\"”)]") if match else ""
     key, lower = last.lower(), word[:1].islower()
-    starter = word.lower() in _KINDS["starter"]
+    starter = word.lower() in known["starter"]
     if _NUMBERED.fullmatch(before):
         return False  # "1. First"
-    if key in _KINDS["never"] or (key in _KINDS["title"] and last[:1].isupper()):
+    pair = "_".join(before.lower().rsplit(maxsplit=2)[-2:]).lstrip('(["“„»')
+    if not known["never"].isdisjoint((key, pair)) or (key in known["title"] and last[:1].isupper()):
         return False
-    if key in _KINDS["number"] and following[0].isdigit():
+    if key in known["number"] and following[0].isdigit():
         return False
     if len(last) == 1 and last.isalpha():  # initials: "J. Smith", but "plan B. Then"
         return starter and not lower
-    numbered = key in _KINDS["unit"] and before[: len(before) - len(last)].rstrip()[-1:].isdigit()
-    capital = key in _KINDS["capital"] and last[:1].isupper()
-    if numbered or capital or key in _KINDS["open"] or _INITIALS.fullmatch(last):
-        titled = word.lower() in _KINDS["title"] and following[len(word) : len(word) + 1] == "."
-        named = key in _KINDS["name"] and word[1:].islower() and word.lower() not in _KINDS["after-name"]
+    if known["ordinal"] and word and _ORDINAL.fullmatch(last):  # "am 3. Mai", but "Sie ist 3. Er ist 5."
+        return starter and not lower
+    numbered = key in known["unit"] and before[: len(before) - len(last)].rstrip()[-1:].isdigit()
+    capital = key in known["capital"] and last[:1].isupper()
+    if numbered or capital or key in known["open"] or _INITIALS.fullmatch(last):
+        titled = word.lower() in known["title"] and following[len(word) : len(word) + 1] == "."
+        named = key in known["name"] and word[1:].islower() and word.lower() not in known["after-name"]
         return not lower and (starter or key == "etc" or word == "I" or titled or named)
     if not lower:
         return True
     # Text without capitals: a plain word ends a sentence, what may be an unknown abbreviation does not.
-    plain = len(key) >= 3 and key.isalpha() and key not in _KINDS["unit"]
+    plain = len(key) >= 3 and key.isalpha() and key not in known["unit"]
     return plain and re.search(r"[aeiouy]", key) is not None
 
 

@@ -48,6 +48,6 @@ def _is_street(key: str, stop: str, following: str, end: int, scan: Scan) -> boo
     """Whether "St." and the like follow the name of a street, and no name follows them."""
     if key in _SURE_STREETS:
         return True
-    named = scan.last[:1].isupper() and scan.last.isalpha() and scan.last not in _NO_STREETS
+    named = scan.last[:1].isupper() and re.sub("['-]", "", scan.last).isalpha() and scan.last not in _NO_STREETS
     saint = key in ("st", "dr") and following.isupper() and not STARTER.match(scan.text, end)
     return bool(stop) and named and not saint

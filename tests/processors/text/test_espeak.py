@@ -79,6 +79,8 @@ def test_other_languages_and_unknown_ones() -> None:
         ),
         ("Mo–Fr 9–18 Uhr, um 08 Uhr", "Montag bis Freitag neun bis achtzehn Uhr, um acht Uhr"),
         ("am 5.3., 1/2 l zu 5 €/Monat", "am fünften dritten, einhalb Liter zu fünf Euro pro Monat"),
+        ("am 3.5. und 03.05. um", "am dritten fünften und dritten fünften um"),
+        ("Der 3. und 4. Mai", "Der dritte und vierte Mai"),
         ("Vgl. 1 000 000, www.x.de", "Vergleiche 1000000, www Punkt x Punkt de"),
     ],
 )

@@ -72,7 +72,7 @@ CASES = [
     ("gate 12A, 221B Baker Street", "gate twelve A, two two one B Baker Street"),
     ("a fuse of 1.5A", "a fuse of one point five amps"), ("100 km/h", "one hundred kilometers per hour"),
     # abbreviations
-    ("Dr. Jones", "Doctor Jones"), ("St. Louis", "Saint Louis"),
+    ("Dr. Jones", "Doctor Jones"), ("St. Louis", "Saint Louis"), ("St. John's St., Rome", "Saint John's Street, Rome"),
     ("411 Elm St. Dallas", "four eleven Elm Street Dallas"), ("Smith & Co.", "Smith and Company."),
     ("e.g., that", "for example, that"), ("cats vs. dogs", "cats versus dogs"), ("No. 5", "Number five"),
     ("Martin Luther King Jr. spoke", "Martin Luther King Junior spoke"), ("U.S. Army", "U S Army"),

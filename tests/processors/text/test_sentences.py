@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from processors.text.sentences import Sentence, collapse_whitespace, sentence_spans, split_sentences
+from processors.text.written.cues import rows
 
 # "|" marks where the text is split.
 CASES = [
@@ -29,8 +30,8 @@ CASES = [
 ]  # fmt: skip
 
 
-def split(text: str, limit: int = 250) -> list[str]:
-    return [sentence.text for sentence in split_sentences(text, limit)]
+def split(text: str, limit: int = 250, language: str = "en") -> list[str]:
+    return [sentence.text for sentence in split_sentences(text, limit, language)]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -38,7 +39,35 @@ def test_table(case: str) -> None:
     expected = [part.strip() for part in case.split("|")]
     assert split(case.replace("|", "")) == expected
     text = " ".join(case.replace("|", "").split())
-    assert [text[start:end] for start, end in sentence_spans(text)] == expected
+    assert [text[start:end] for start, end in sentence_spans(text, 250, lambda at: "en")] == expected
+
+
+# The same in other languages: ordinals, abbreviations, and what begins a sentence behind them.
+OTHERS = [
+    ("de", "Sie zogen am 3. Mai in den 2. Weltkrieg. |Vom 14.-16. Juni. |Sie ist 30. |Er ist 40. |Seit 1985. |Ende."),
+    ("de-at", "Ludwig XIV. starb. |Ludwig XIV. König. |Es war Ludwig XIV. |Dann kam der 1. FC."),
+    ("de", "Hr. Schmidt las Bd. 3 bzw. Mehr, z. B. Das Kapital usw. |Dann ging er."),
+    ("de", "Sie kamen am\n3. Mai. |Einkauf:\n|1. Milch\n|2. Eier"),
+    ("nl", "Dhr. Jansen en mevr. De Vries zijn hier. |Hij is 30. |Jan ook."),
+    ("pl", "Dnia 3. Maja. |On ma 3. |Ona ma 4."), ("en", "It is May 3. |May is here. |Louis XIV. |King of France."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "case"), OTHERS)
+def test_other_languages(language: str, case: str) -> None:
+    expected = [" ".join(part.split()) for part in case.split("|")]
+    text = case.replace("|", "")
+    assert split(text, language=language) == expected
+    spans = sentence_spans(text, 250, lambda at: language)
+    assert [" ".join(text[start:end].split()) for start, end in spans] == expected
+
+
+def test_german_abbreviations_end_no_sentence() -> None:
+    for written, _, kind in rows("german.tsv"):
+        if kind in ("abbreviation", "number") and written != "etc.":
+            assert len(split(f"Es war {written} {'7' if kind == 'number' else 'Mehr'} darin.", language="de")) == 1, (
+                written
+            )
 
 
 def test_blank_lines_end_paragraphs_and_single_breaks_are_spaces() -> None:
