@@ -101,4 +101,4 @@ def test_markup_is_explained_in_its_languages() -> None:
     text = '<speak>One.<break/> <lang xml:lang="de">Two. Three.</lang> Four.</speak>'
     rows = list(explained(frontends, text, cast, cast.manner(None, None)))
     assert [row.written for row in rows if row.kind == "word"] == ["One", "Two", "Three", "Four"]
-    assert [cast.language if not language else language for language in asked] == ["en-us", "de", "de", "en-us"]
+    assert [cast.language if not language else language for language in asked] == ["en-us", "de", "en-us"]
