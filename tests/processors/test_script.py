@@ -98,7 +98,7 @@ def test_markup_is_explained_in_its_languages() -> None:
         return FRONT_END
 
     cast = Cast({"anna": "en-us"}, ("de", "en-us"), "en-us")
-    text = '<speak>One.<break/> <lang xml:lang="de">Two. Three.</lang> Four.</speak>'
+    text = '<speak>One.<break/><lang xml:lang="de">Two. Three.</lang> Four.</speak>'
     rows = list(explained(frontends, text, cast, cast.manner(None, None)))
     assert [row.written for row in rows if row.kind == "word"] == ["One", "Two", "Three", "Four"]
     assert [cast.language if not language else language for language in asked] == ["en-us", "de", "en-us"]
