@@ -15,6 +15,7 @@ from models.registry import load_config
 from models.tts.jets.dataset import (
     BatchAssembler,
     JetsBatches,
+    StoredUtterances,
     UtteranceTable,
     merged_statistics,
     open_corpora,
@@ -179,6 +180,12 @@ def test_speakers_who_were_renamed_since_stage_1_are_refused(tiny_corpus, tiny_o
         config = load_config(CONFIG, [*tiny_overrides, f'corpora.tiny.speaker="{name}"'])
         with contextlib.nullcontext() if right else pytest.raises(UserError, match="run stage 1 again"):
             open_corpora(config)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="nothing is pinned without a GPU")
+def test_utterances_on_the_host_are_pinned(config, tiny_corpus) -> None:
+    read = StoredUtterances.read(UtteranceTable(open_corpora(config), "train"), np.arange(2), torch.device("cpu"))
+    assert all(values.is_pinned() for values in vars(read).values())
 
 
 def test_validation_batches_hold_every_utterance_once(tiny_corpus: Path) -> None:
