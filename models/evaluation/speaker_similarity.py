@@ -101,6 +101,8 @@ def judge_speakers(
 
     for record in tqdm(records, desc="similarity", unit="utt", disable=None):
         if record.speaker not in known:
+            if record.speaker:
+                record.notes.append(f"speaker not judged: fewer than {FEWEST} recordings of {record.speaker}")
             continue
         try:
             record.values |= measured(embed(folder / record.audio), record)

@@ -120,7 +120,7 @@ def frame_shifts(voice: Any, plain: Sequence[np.ndarray], moved: Sequence[np.nda
 def measure(voice: Any, checkpoint: str) -> PitchResponse:
     """Let a models.tts.voice.Voice that knows of no response speak SENTENCES at every one of SHIFTS, and see.
 
-    :raises UserError: there is no pitch in what it says.
+    :raises UserError: there is no pitch in what it says, or none that follows.
     """
     settings = voice.config.inference
     ids = [line.ids for text in SENTENCES for line in voice.script.lines(text, settings)]
@@ -138,4 +138,7 @@ def measure(voice: Any, checkpoint: str) -> PitchResponse:
         frames = frames[np.isfinite(frames)]
         kept = len(frames) >= (1 - MOST_UNVOICED) * voiced
         found.append(float(np.median(frames)) if kept else float("nan"))
-    return PitchResponse.from_measured(checkpoint, SHIFTS, found)
+    response = PitchResponse.from_measured(checkpoint, SHIFTS, found)
+    if len(response.asked) == 1:
+        raise UserError(f"{checkpoint}: the pitch of this voice does not follow what is asked; it needs more training")
+    return response

@@ -60,6 +60,7 @@ def test_a_voice_is_compared_with_the_other_recordings_of_its_speaker() -> None:
     assert [r.values.get("speaker_found") for r in records] == [1, 0, 1, 1, 1, 1, None, None]
     assert [r.recording_values.get("speaker_found") for r in records] == [1] * 6 + [None, None]
     assert records[-1].notes == ["no speaker: silence has no speaker"]
+    assert records[-2].notes == ["speaker not judged: fewer than 2 recordings of c"]
 
 
 def test_speakers_without_recordings_are_known_by_examples() -> None:
