@@ -33,6 +33,8 @@ def __getattr__(name: str) -> object:
 @command
 def main() -> int:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    from processors.timestamps import FORMATS
+
     parser = argparse.ArgumentParser(prog="jets", description=__doc__.splitlines()[0], allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
     say = commands.add_parser("say", help="speak a text", allow_abbrev=False)
@@ -40,9 +42,7 @@ def main() -> int:
     where = say.add_mutually_exclusive_group(required=True)
     where.add_argument("-o", "--out", type=Path, help="wav file to write")
     where.add_argument("--stream", action="store_true", help="raw 16-bit mono audio to standard output, for aplay")
-    say.add_argument(
-        "--timestamps", choices=("srt", "vtt", "json", "textgrid"), help="beside the wav, when words are heard"
-    )
+    say.add_argument("--timestamps", choices=tuple(FORMATS), help="beside the wav, when words are heard")
     add_voice(say)
     say.add_argument("--speaker", help="who speaks, of several")
     say.add_argument("--language", help="which language the text is in (default: the speaker's own)")

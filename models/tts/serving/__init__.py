@@ -10,7 +10,9 @@ from utils.errors import UserError
 
 
 def serve(voice: Speaker, name: str, host: str, port: int) -> None:
-    """Answer until stopped, with the key in JETS_API_KEY, if there is one. UserError for a missing package."""
+    """Answer until stopped, with the key in JETS_API_KEY, if there is one. UserError: no port, a missing package."""
+    if not 0 < port < 65536:
+        raise UserError(f"a port is a number from 1 to 65535, but {port} is given")
     try:
         import uvicorn
 

@@ -109,7 +109,11 @@ class SpeechServer:
         controls, timeline = asked.controls(self.name, self.voice.script.cast), self.voice.timeline()
         waves = self.voice.narrate(asked.input, timeline=timeline, **controls)
         chunks = self._spoken(request, waves, asked.response_format, alone=True)
-        audio = b"".join([chunk async for chunk in chunks])
+        audio = None
+        with anyio.move_on_after(self.seconds):
+            audio = b"".join([chunk async for chunk in chunks])
+        if audio is None:
+            raise ApiError(503, f"this takes longer than {self.seconds:g} s: ask for less at once")
         words = timeline.words if asked.return_timestamps else []
         rows = [{"word": w.text, "start_time": round(w.start, 4), "end_time": round(w.end, 4)} for w in words]
         content = base64.b64encode(audio).decode()

@@ -166,6 +166,10 @@ class SlowVoice(Synthesizer):
             self.made += 1
             yield np.zeros(2205, np.float32)
 
+    def narrate(self, text: Any, on_refused: Any = None, timeline: Any = None, **controls: Any) -> Iterator[np.ndarray]:
+        """The same."""
+        return self.stream(text)
+
 
 @pytest.fixture
 def endless(voice: Synthesizer) -> SlowVoice:
@@ -225,6 +229,14 @@ def test_a_client_that_does_not_read_is_dropped_in_time(endless: SlowVoice) -> N
         assert server.active == 0 and 3 < endless.made < 6
 
     asyncio.run(run())
+
+
+def test_captions_have_a_time_limit_too(endless: SlowVoice) -> None:
+    async def conversation(client: Client) -> None:
+        answer = await client.post("/dev/captioned_speech", json=body(response_format="pcm"))
+        assert answer.status_code == 503 and "longer than 0.2 s" in answer.json()["error"]["message"]
+
+    talk(endless, conversation, seconds=0.2)
 
 
 def test_turns_go_to_whoever_runs_out_first_and_past_those_who_leave() -> None:
