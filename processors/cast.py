@@ -14,13 +14,22 @@ from typing import Any
 import numpy as np
 
 from processors.corpus import ProcessedCorpus
+from processors.text.characters import TextError
 from processors.text.prosody import NEUTRAL, Prosody
-from processors.text.text_error import TextError
 from utils.errors import UserError, one_line
 from utils.files import regular
 from utils.strict import nearest
 
 _SHARE = re.compile(r"(.*?)(?::(\d*\.?\d+)|\((\d*\.?\d+)\))?", re.DOTALL)
+
+
+class UnknownName(UserError):
+    """A speaker or a language that the voice does not have; `near` is the known one that looks like it, or None."""
+
+    def __init__(self, problem: str, asked: str, known: Sequence[str]) -> None:
+        self.near = nearest(asked, list(known))
+        hint = f"did you mean {self.near}? " if self.near else ""
+        super().__init__(f"{problem}: {hint}it has {', '.join(known)}")
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class Cast:
             names = corpus.names(column, rows)
             if strange := sorted(set(names) - set(known)):
                 where = f"{corpus.directory.name} has utterances of the {column} {strange[0]!r}"
-                raise UserError(f"{where}, whom this voice does not know: {_choices(strange[0], known)}")
+                raise UnknownName(f"{where}, whom this voice does not know", strange[0], known)
             places = {name: place for place, name in enumerate(known)}
             found[number] = np.array([places[name] for name in names], np.int64)
         return found[0], found[1]
@@ -110,7 +119,7 @@ class Cast:
             for name in known:
                 if part(name.lower()) == part(tag):
                     return name if self.languages else ""
-        raise UserError(f"this voice does not speak {asked!r}: {_choices(asked, known)}")
+        raise UnknownName(f"this voice does not speak {asked!r}", asked, known)
 
     def find_speaker(self, asked: str) -> str:
         """The speaker that is meant, or a mixture such as "anna:0.6+ben:0.4" with shares of 1 in all. UserError."""
@@ -130,7 +139,7 @@ class Cast:
             if one not in self.speakers:
                 if ("+" in name and not one) or one.partition(":")[0].strip() in self.speakers:
                     raise UserError(f"the mixture {asked!r} cannot be read; write for instance anna:0.6+ben:0.4")
-                raise UserError(f"this voice has no speaker {one!r}: {_choices(one, list(self.speakers))}")
+                raise UnknownName(f"this voice has no speaker {one!r}", one, list(self.speakers))
             shares[one] += share  # type: ignore[assignment]
         whole = sum(shares.values())
         if not whole > 0 or not math.isfinite(whole):
@@ -147,7 +156,7 @@ class Cast:
             return self.find_speaker(column) if len(self.speakers) > 1 else None
         except UserError as error:
             parts = (part.partition(":")[0].strip() for part in column.split("+"))
-            if "did you mean" in str(error) or any(part in self.speakers for part in parts):
+            if _is_near(error) or any(part in self.speakers for part in parts):
                 raise TextError(str(error)) from None
             return None
 
@@ -230,13 +239,13 @@ class Casting:
             try:
                 found = found or getattr(self.cast, f"find_{kind}")(one) or None
             except UserError as error:
-                self.hint = self.hint or (f" ({error})" if "did you mean" in str(error) else "")
+                self.hint = self.hint or (f" ({error})" if _is_near(error) else "")
         return found
 
 
-def _choices(asked: str, known: Sequence[str]) -> str:
-    near = nearest(asked, list(known))
-    return (f"did you mean {near}? " if near else "") + f"it has {', '.join(known)}"
+def _is_near(error: UserError) -> bool:
+    """Whether a name that is not known looks like one that is."""
+    return isinstance(error, UnknownName) and error.near is not None
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken
 from processors.text.languages import FrontEnds
 from processors.text.tokens import load_tokens
-from utils.errors import UserError
+from utils.errors import UserError, required
 from utils.files import PROJECT_ROOT, read_json
 
 MODEL = "voice.onnx"
@@ -55,10 +55,7 @@ class OnnxVoice(Speaker):
         self.script.speaker_f0 = own.get("speaker_f0", {})
         self.script.hear(table.get("counts"))
         self._numbers: dict[str, int] = config.get("speaker_id_map", {})
-        try:
-            import onnxruntime
-        except ImportError:
-            raise UserError("an exported voice needs onnxruntime: run `pip install onnxruntime`") from None
+        onnxruntime = required("onnxruntime", "an exported voice", "onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:

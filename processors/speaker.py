@@ -14,7 +14,7 @@ from config.schema import InferenceConfig
 from processors.audio.finish import FADE_SECONDS, fade_edges, gain_of, pause_like
 from processors.controls import Controls, controlled
 from processors.script import Line, Scriptwriter
-from processors.text.text_error import TextError
+from processors.text.characters import TextError
 from processors.timestamps import Timeline
 
 Key = TypeVar("Key")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
 
 def one_line(error: object, limit: int = 200) -> str:
@@ -27,6 +29,15 @@ class UserError(Exception):
         message = super().__str__()
         plain = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in message)
         return "\n".join(line if len(line) <= 1200 else f"{line[:800]} ... {line[-300:]}" for line in plain.split("\n"))
+
+
+def required(package: str, whose: str, install: str) -> Any:
+    """An optional package; UserError that says how to install it: `whose` needs it, `install` are pip's arguments."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        missing = error.name or package
+        raise UserError(f"{whose} needs the package {missing}: run `.venv/bin/pip install {install}`") from None
 
 
 _REMEDIES = {

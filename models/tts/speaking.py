@@ -27,7 +27,7 @@ from models.tts.voice import Voice, cast_of, frontends_of
 from processors.audio.wav import WavWriter, to_pcm16, write_wav
 from processors.corpus import ProcessedCorpus, Utterance, corpus_directory, require_features
 from processors.script import Line, Scriptwriter, explained
-from processors.text.text_error import TextError
+from processors.text.characters import TextError
 from processors.text.tokens import NO_SOUND, load_tokens
 from processors.timestamps import FORMATS, Timeline
 from utils.errors import UserError

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from processors.corpus import id_problem
-from processors.text.text_error import TextError
+from processors.text.characters import TextError
 from utils.errors import UserError
 
 _PIECE = 1 << 12  # characters that are read at once

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from processors.espnet.g2p_model import g2p_en_folder, letter_to_phone
+from processors.espnet.g2p_model import REINSTALL, g2p_en_folder, letter_to_phone
 from processors.text.homographs import is_word, word_class
 from processors.text.lexicon import cmudict_phones
 from processors.text.tables import lines
@@ -95,9 +95,7 @@ def _homographs() -> dict[str, tuple[list[str], list[str], str]]:
     try:
         rows = [line.strip().split("|") for line in path.read_text(encoding="utf-8").splitlines()]
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error}): run `pip install --force-reinstall --no-deps g2p_en`"
-        ) from None
+        raise UserError(f"{path} cannot be read ({error}): run `{REINSTALL}`") from None
     return {row[0].lower(): (row[1].split(), row[2].split(), row[3]) for row in rows if not row[0].startswith("#")}
 
 

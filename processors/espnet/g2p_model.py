@@ -21,6 +21,7 @@ _START, _STOP = 2, 3
 # The model's own order of phones, after four special symbols; its "UW" without stress never wins in practice.
 _PHONES = sorted([*PHONES, "UW"])
 _MAX_PHONES = 20
+REINSTALL = ".venv/bin/pip install --force-reinstall --no-deps g2p_en"
 
 
 @lru_cache(maxsize=1)
@@ -31,10 +32,8 @@ def g2p_en_folder() -> Path:
     """
     for name in ("g2p_en", "inflect", "nltk"):
         if importlib.util.find_spec(name) is None:
-            raise UserError(
-                f"a voice from ESPnet needs the package {name}: "
-                "run `pip install -r egs/tts/Jets/requirements-espnet.txt`"
-            )
+            install = ".venv/bin/pip install -r egs/tts/Jets/requirements-espnet.txt"
+            raise UserError(f"a voice from ESPnet needs the package {name}: run `{install}`")
     spec = importlib.util.find_spec("g2p_en")
     return Path(str(spec and spec.origin)).parent
 
@@ -69,9 +68,7 @@ class LetterToPhone:
             self._encoder, self._decoder = _Cell(weights, "enc"), _Cell(weights, "dec")
             self._out_weight, self._out_bias = np.ascontiguousarray(weights["fc_w"].T), weights["fc_b"]
         except (OSError, ValueError, KeyError) as error:
-            raise UserError(
-                f"model {path} of g2p_en cannot be read ({error}): run `pip install --force-reinstall --no-deps g2p_en`"
-            ) from None
+            raise UserError(f"model {path} of g2p_en cannot be read ({error}): run `{REINSTALL}`") from None
 
     def __call__(self, word: str) -> list[str]:
         """Phones of a lower-case word, at most 20 of them (the model's limit)."""

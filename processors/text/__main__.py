@@ -9,11 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from processors.script import explained
-from processors.text.english import EnglishPhones
-from processors.text.frontend import TextFrontEnd
-from processors.text.lexicon import read_abbreviations, read_lexicon
-from utils.errors import command
+from utils.errors import UserError, command
 
 
 @command
@@ -25,6 +21,13 @@ def main() -> int:
     parser.add_argument("text", nargs="*", help="English, plain or SSML (default: standard input)")
     parser.add_argument("--lexicon", type=Path, help="your own words and abbreviations, as preprocess.lexicon_path")
     arguments = parser.parse_args()
+    try:
+        from processors.script import explained
+        from processors.text.english import EnglishPhones
+        from processors.text.frontend import TextFrontEnd
+        from processors.text.lexicon import read_abbreviations, read_lexicon
+    except ModuleNotFoundError as error:
+        raise UserError(f"no package {error.name} here: run .venv/bin/python -m processors.text") from None
     own = (read_lexicon(arguments.lexicon), read_abbreviations(arguments.lexicon)) if arguments.lexicon else ()
     frontend = TextFrontEnd(EnglishPhones(*own))
     for row in explained(lambda language: frontend, " ".join(arguments.text) or sys.stdin):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from processors.text.tables import rows
 
@@ -23,6 +24,8 @@ _STRESS_MARKS = {"1": "ˈ", "2": "ˌ"}
 
 # One span of phones in a text: {HH AH0 L OW1}.
 SPAN = re.compile(r"\{([^{}]*)\}")
+# A sentence is never cut within braces, so that a word of many phones gets several pairs.
+_PHONES_IN_BRACES = 32
 
 
 def is_vowel(phone: str) -> bool:
@@ -61,3 +64,10 @@ def complete_stress(symbols: list[str]) -> list[str]:
             phones[index] = phone + ("0" if stressed else "1")
             stressed = True
     return phones
+
+
+def in_braces(words: Iterable[list[str]]) -> str:
+    """The phones of words as spans of a text."""
+    size = _PHONES_IN_BRACES
+    parts = [word[start : start + size] for word in words for start in range(0, len(word), size)]
+    return " ".join("{" + " ".join(part) + "}" for part in parts)

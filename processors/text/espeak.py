@@ -17,7 +17,7 @@ from functools import lru_cache
 from processors.text.arpabet import arpabet_to_ipa
 from processors.text.normalise import Normaliser
 from processors.text.tokens import IPA_SYMBOLS, PUNCTUATION, WORD_BOUNDARY, append_word, ipa_tokens
-from utils.errors import UserError
+from utils.errors import UserError, required
 
 _KNOWN = frozenset((*IPA_SYMBOLS, WORD_BOUNDARY))
 # "(en)word(de)": espeak's note that it changed the language.
@@ -32,13 +32,9 @@ class _Library:
     """espeak-ng in this process; it has one voice at a time, so that calls take turns."""
 
     def __init__(self) -> None:
-        try:
-            import espeakng_loader
-        except ImportError:
-            raise UserError(
-                "espeak-ng, which reads this language here, is missing: run `pip install espeakng-loader` (GPL); "
-                'phone_extractor "ipa" reads US English without it, and other languages by a preprocess.lexicon_path'
-            ) from None
+        without = 'phone_extractor "ipa" reads US English without it, other languages by a preprocess.lexicon_path'
+        whose = f"espeak-ng (GPL), which reads this language here ({without}),"
+        espeakng_loader = required("espeakng_loader", whose, "espeakng-loader")
         try:
             self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         except OSError as error:

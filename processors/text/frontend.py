@@ -7,11 +7,11 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from processors.espnet.espnet_phones import EspnetPhones
+from processors.text.characters import TextError
 from processors.text.english import WORD_OR_MARK, EnglishIpa, EnglishPhones
 from processors.text.espeak import EspeakPhones, LexiconIpa, release
 from processors.text.lexicon import read_abbreviations, read_lexicon
 from processors.text.normalise import Reading, joined
-from processors.text.text_error import TextError
 from processors.text.tokens import END, NO_SOUND, PUNCTUATION, START, WORD_BOUNDARY
 from utils.errors import UserError
 from utils.files import project_path

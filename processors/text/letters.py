@@ -1,4 +1,7 @@
-"""The sound of a word that nobody listed: a small transformer over its letters, in numpy (bins/train_letters.py)."""
+"""The sound of a word that nobody listed: a small transformer over its letters, in numpy.
+
+tests/benchmarks/train_letters.py trains it.
+"""
 
 from __future__ import annotations
 

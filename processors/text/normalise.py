@@ -8,8 +8,7 @@ from typing import Any
 
 from processors.text import number_words
 from processors.text.arpabet import SPAN, complete_stress
-from processors.text.characters import plain_characters, survives
-from processors.text.text_error import TextError
+from processors.text.characters import TextError, plain_characters, survives
 from processors.text.written import abbreviations, codes, dates, german, measures, money, numbers
 from processors.text.written.cues import words
 from processors.text.written.grammar import ENGLISH_RULES, GERMAN_RULES, OTHER_RULES, Language
@@ -26,6 +25,7 @@ ENGLISH = Language(
     ENGLISH_RULES,
     _functions(number_words, abbreviations, codes, dates, measures, money, numbers),
     watched=dates.NAMES | abbreviations.FREE | frozenset(("per", "noon", "midnight", "v", "localhost")),
+    around=numbers.AROUND,
 )
 OTHER = Language(OTHER_RULES, {}, watched=frozenset(), any_script=True)
 LANGUAGES = {"en": ENGLISH, "de": Language(GERMAN_RULES, _functions(german), watched=german.WATCHED, any_script=True)}

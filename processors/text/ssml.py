@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from processors.cast import Cast, Casting
-from processors.text.arpabet import complete_stress
+from processors.text.arpabet import complete_stress, in_braces
+from processors.text.characters import TextError
 from processors.text.ipa import ipa_to_arpabet
 from processors.text.prosody import NEUTRAL, VALUES, Prosody, adjusted
 from processors.text.speak_as import KINDS, speak_as
 from processors.text.tables import rows
-from processors.text.text_error import TextError
 
 MAX_BREAK_SECONDS = 60.0
 # Name of an element -> what may stand in it, its attributes; and what the parser finds -> the same for people.
@@ -28,8 +28,6 @@ _ELEMENTS = {row[1]: (row[2], row[3].split()) for row in rows("ssml.txt") if row
 _ERRORS = {getattr(expat.errors, f"XML_ERROR_{row[1]}"): row[2] for row in rows("ssml.txt") if row[0] == "error"}
 _NOTED = 8  # so many names at most
 _ARPABET_NAMES = ("arpabet", "x-arpabet", "cmu", "x-cmu", "x-cmu-arpabet")
-# A sentence is never cut within braces, so that a word of many phones gets several pairs.
-_PHONES_IN_BRACES = 32
 _BLANKS = "\ufeff \t\r\n"
 _OPENINGS = ("<speak>", "<ssml:speak>", "<!doctype>", "<?xml ", "<!--")
 _MARKUP = re.compile(r"<(?:ssml:)?speak[\s>/]|<!(?i:DOCTYPE)\b|<\?xml\s")
@@ -276,11 +274,9 @@ def _phones(ph: str, alphabet: str) -> str:
     except ValueError as error:
         kind = "IPA sign" if alphabet == "ipa" else "ARPAbet phone"
         raise ValueError(f"'{error}' is no {kind} of US English") from None
-    size = _PHONES_IN_BRACES
-    parts = [word[start : start + size] for word in words for start in range(0, len(word), size)]
-    if not parts:
+    if not any(words):
         raise ValueError("ph holds no phone")
-    return " ".join("{" + " ".join(part) + "}" for part in parts)
+    return in_braces(words)
 
 
 def _named(what: str, attribute: str, text: str) -> float:

@@ -22,8 +22,8 @@ sys.path.insert(0, str(ROOT))
 from models.evaluation.listening import align  # noqa: E402
 from models.evaluation.report import read_report  # noqa: E402
 from processors.text.arpabet import CONSONANTS, VOWELS  # noqa: E402
+from processors.text.characters import TextError  # noqa: E402
 from processors.text.frontend import TextFrontEnd  # noqa: E402
-from processors.text.text_error import TextError  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 
 

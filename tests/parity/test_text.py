@@ -13,9 +13,9 @@ from unittest.mock import patch
 import pytest
 
 from processors.espnet.espnet_phones import EspnetPhones, clean, tag
+from processors.text.characters import TextError
 from processors.text.frontend import TextFrontEnd
 from processors.text.lexicon import plain_cmudict
-from processors.text.text_error import TextError
 from tests.parity.recipe import TOKENS
 from utils.files import PROJECT_ROOT
 

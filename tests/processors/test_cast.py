@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from processors.cast import Cast
+from processors.text.characters import TextError
 from processors.text.prosody import NEUTRAL, Prosody
 from processors.text.ssml import Boundary, Span, parse_ssml
-from processors.text.text_error import TextError
 from processors.text.tokens import ipa_tokens, load_tokens, save_tokens
 from utils.errors import UserError
 

@@ -10,8 +10,8 @@ import pytest
 from models.registry import load_config
 from processors.cast import Cast
 from processors.script import Line, Scriptwriter, explained
+from processors.text.characters import TextError
 from processors.text.frontend import TextFrontEnd
-from processors.text.text_error import TextError
 from processors.text.tokens import PUNCTUATION
 from utils.files import PROJECT_ROOT
 

@@ -29,8 +29,8 @@ from models.tts.jets.network import JetsNetwork
 from models.tts.jets.synthesizer import Synthesizer
 from processors.cast import Cast
 from processors.text.arpabet import arpabet_to_ipa
+from processors.text.characters import TextError
 from processors.text.lexicon import our_words, plain_cmudict
-from processors.text.text_error import TextError
 from processors.text.tokens import END, PAD, PUNCTUATION, START, WORD_BOUNDARY
 from utils.errors import UserError
 from utils.files import shown, temporary_for, whole_folder, write_json, write_text
@@ -115,7 +115,8 @@ def export_voice(
     size = (out / MODEL).stat().st_size / 2**20
     say(f"{out / MODEL}: {size:.1f} MiB, {precision}, generator {config.model.generator}")
     if not has_data:
-        say("espeak-ng's data is missing (sherpa-onnx 1 needs it): `pip install espeakng-loader`, then export again")
+        install = "run `.venv/bin/pip install espeakng-loader`, then export again"
+        say(f"espeak-ng's data is missing, which sherpa-onnx 1 needs: {install}")
 
 
 def export_beside(folder: Path, check: int = 8, say: Callable[[str], None] = print) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import math
 import warnings
@@ -22,7 +21,7 @@ from models.tts.jets.network import JetsNetwork
 from models.tts.jets.variance import durations_from_log, scale_durations
 from models.vocoders.convolutions import fold_weight_norm, length_mask
 from processors.cast import Cast
-from utils.errors import UserError
+from utils.errors import required
 
 PAD_ID = 0
 # noise_scale, length_scale and noise_w; with pitch, energy, first frame and number of frames.
@@ -155,12 +154,7 @@ def speaker_numbers(cast: Cast) -> dict[str, int]:
 
 def require(name: str) -> Any:
     """A package that only export needs; UserError that says how to install it."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise UserError(
-            f"export needs the package {name}: run `pip install -r egs/tts/Jets/requirements-export.txt`"
-        ) from None
+    return required(name, "export", "-r egs/tts/Jets/requirements-export.txt")
 
 
 def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> None:

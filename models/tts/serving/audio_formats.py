@@ -27,7 +27,7 @@ _UNKNOWN = 0xFFFFFFFF  # the length of a wav that is still being made
 def check_format(kind: str) -> None:
     """UserError for a format that cannot be made here."""
     if kind in _CODECS and find_spec("av") is None:
-        raise UserError(f"{kind} needs PyAV on the server: run `pip install av` there, or ask for wav or pcm")
+        raise UserError(f"{kind} needs PyAV on the server: run `.venv/bin/pip install av` there, or ask for wav or pcm")
 
 
 def encoded(waves: Iterable[np.ndarray], kind: str, sample_rate: int) -> Iterator[bytes]:

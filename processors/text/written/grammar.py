@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from processors.text.tables import DATA
 from processors.text.written.cues import column, rows, spoken
 from processors.text.written.scan import Scan, Written, conditions
 
 Functions = Mapping[str, Callable[..., Any]]
+Around = Mapping[str, Callable[[str, str], str]]
 _PIECE = re.compile(r"\{([A-Z_]+)\}|\{([a-z]+)(?: ([a-z]+))?\}")
 # "{ordinal_of roman 1}": functions, the last of which takes the group; "{counted 1 hour}": and a word.
 _SLOT = re.compile(r"\{((?:[a-z_]+ )*)(\d[^{}]*)\}")
@@ -57,14 +59,19 @@ class Language:
     """The rules of a language."""
 
     def __init__(
-        self, rules: list[tuple[str, ...]], functions: Functions, watched: frozenset[str], any_script: bool = False
-    ) -> None:
-        """`watched`: words of small letters that are more than words; `any_script`: all scripts are read on."""
+        self, rules: list[tuple[str, ...]], functions: Functions, watched: frozenset[str], around: Around | None = None,
+        any_script: bool = False,
+    ) -> None:  # fmt: skip
+        """`watched`: words of small letters that are more than words; `any_script`: all scripts are read on.
+
+        `around`: groups that are said by themselves, in this order: what becomes of the words, by the group's text.
+        """
         self.watched, self.any_script = watched, any_script
-        self.classes = [
-            Written(begins, kind, compiled := re.compile(pattern), _speaker(said, when, compiled, functions))
-            for pattern, begins, kind, said, when in rules
-        ]
+        self.classes: list[Written] = []
+        for pattern, begins, kind, said, when in rules:
+            compiled = re.compile(pattern)
+            speak = _speaker(said, when, compiled, functions, around or {})
+            self.classes.append(Written(begins, kind, compiled, speak))
         self._at: dict[str, list[Written]] = {}
 
     def classes_at(self, char: str) -> list[Written]:
@@ -75,11 +82,13 @@ class Language:
         return found
 
 
-def _speaker(said: str, when: str, pattern: re.Pattern[str], functions: Functions) -> Callable[..., str | None]:
+def _speaker(
+    said: str, when: str, pattern: re.Pattern[str], functions: Functions, around: Around
+) -> Callable[..., str | None]:
     """What a rule says for a match: None if its conditions do not hold, or its functions know nothing to say."""
     needed = conditions(when)
     said_for = functions[said[1:]] if said[:1] == "=" else template(said, functions)
-    named = [name for name in ("sign", "half", "to", "stop", "end") if name in pattern.groupindex]
+    named = [name for name in (*around, "stop", "end") if name in pattern.groupindex]
     if not named and not needed:
         return said_for
 
@@ -87,12 +96,8 @@ def _speaker(said: str, when: str, pattern: re.Pattern[str], functions: Function
         if not all(condition.holds(scan, match.end()) for condition in needed) or not (text := said_for(match, scan)):
             return None
         given = {name: match[name] for name in named if match[name]}
-        if "sign" in given:
-            text = f"{spoken('shorthand.tsv')[given['sign'].strip()]} {text}"
-        if "half" in given:
-            text += f" {given['half'].upper()} M"
-        if "to" in given:
-            return text + " to"
+        for name, say in around.items():
+            text = say(text, given[name]) if name in given else text
         closes = "stop" in given and scan.closes(match.end()) or "end" in given and scan.ends(match.end())
         return text + "." if closes else text
 
@@ -103,7 +108,7 @@ def template(said: str, functions: Functions) -> Callable[[re.Match[str], Scan],
     """ "{cardinal 1} o'clock" as a function."""
     literals, slots = _SLOT.split(said)[::3], []
     for names, arguments in _SLOT.findall(said):
-        makers = [functions.get(name) or _looked_up(spoken(f"{name}.tsv")) for name in names.split()]
+        makers = [_maker(name, functions) for name in names.split()]
         slots.append((makers[::-1] or [str], [int(one) if one.isdigit() else one for one in arguments.split()]))
 
     def said_for(match: re.Match[str], scan: Scan) -> str | None:
@@ -120,6 +125,11 @@ def template(said: str, functions: Functions) -> Callable[[re.Match[str], Scan],
     return said_for
 
 
-def _looked_up(table: dict[str, str]) -> Callable[[str], str]:
-    """A text in a table, where it is the same, or in small letters without blanks and a stop."""
+def _maker(name: str, functions: Functions) -> Callable[..., Any]:
+    """The function of a name, or the look-up of a text in that table: as it is, or in small letters without blanks."""
+    if (is_table := (DATA / "written" / f"{name}.tsv").exists()) == (name in functions):
+        raise ValueError(f"{name} is {'both a table and a function' if is_table else 'neither a table nor a function'}")
+    if not is_table:
+        return functions[name]
+    table = spoken(f"{name}.tsv")
     return lambda text: table.get(text) or table.get(text.lower().replace(" ", "").rstrip("."), "")

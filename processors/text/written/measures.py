@@ -32,7 +32,7 @@ _POWERS = {"2": "square", "3": "cubic"}
 
 def per(name: str, power: str | None = None) -> str | None:
     """ "km", "2" -> "per square kilometer"."""
-    words = spoken("per.tsv").get(name) or (_UNITS[name].one if name in _UNITS else None)
+    words = spoken("rates.tsv").get(name) or (_UNITS[name].one if name in _UNITS else None)
     power = (power or "").strip("^-")
     if words and power:
         squared = "squared" if power == "2" else "cubed"

@@ -66,6 +66,12 @@ def product(match: re.Match[str], scan: Scan) -> str | None:
     return (" times " if "*" in match[0] or sides[-1].startswith("10^") else " by ").join(said)
 
 
+# Groups of a pattern that are said by themselves.
+AROUND = {
+    "sign": lambda said, sign: f"{spoken('shorthand.tsv')[sign.strip()]} {said}",
+    "half": lambda said, half: f"{said} {half.upper()} M",
+    "to": lambda said, _: f"{said} to",
+}
 _UNIT_NEXT = re.compile(r" ?[a-zA-Z%°]{1,3}\b(?! (?:in|on|at|of)\b)")
 
 

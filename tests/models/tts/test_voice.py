@@ -13,7 +13,7 @@ import torch
 from models.tts.jets.synthesizer import Synthesizer
 from processors.audio.finish import gain_of
 from processors.audio.recording import active_level_db
-from processors.text.text_error import TextError
+from processors.text.characters import TextError
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
 

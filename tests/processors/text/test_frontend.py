@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from processors.text.characters import TextError
 from processors.text.frontend import TextFrontEnd
 from processors.text.lexicon import read_lexicon
-from processors.text.text_error import TextError
 from processors.text.tokens import PUNCTUATION, load_tokens, save_tokens
 from utils.errors import UserError
 
@@ -58,6 +58,7 @@ def test_words_of_scripts_that_nobody_reads_are_known(text: str, words: list[str
 def test_phones_in_braces_pass_through() -> None:
     assert FRONT_END.phonemise("Say {K IY1 OW0}, please.")[3:8] == ["K", "IY1", "OW0", ",", "P"]
     assert FRONT_END.phonemise("{k ae t}") == "^ K AE1 T $".split()
+    assert FRONT_END.phonemise("{həˈloʊ}") == "^ HH AH0 L OW1 $".split(), "IPA by its signs"
     with pytest.raises(TextError, match="'XX' in the braces at character 5"):
         FRONT_END.phonemise("Say {XX AH0}")
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from processors.text.characters import TextError
 from processors.text.normalise import normalise
-from processors.text.text_error import TextError
 
 CASES = [
     # characters
@@ -159,6 +159,7 @@ def test_reading(written: str, spoken: str) -> None:
     [
         ("say {HH AH0 L OQ1}", r"'OQ1' in the braces at character 5"),
         ("open {HH AH0", r"'\{' at character 6 has no partner"),
+        ("say {ɓə}", r"'ɓ' in '\{ɓə\}' is no IPA sign"),
     ],
 )
 def test_bad_braces_name_symbol_and_position(text: str, message: str) -> None:

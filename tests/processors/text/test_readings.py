@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
 
 from processors.text.normalise import normalise
+from tests.tiny_voice import ROOT
 
 DATES = [
     ("In the 1990s.", "In the nineteen nineties."), ("They were in their 30s.", "They were in their thirties."),
@@ -115,6 +118,13 @@ CASES = [*DATES, *TIMES, *MONEY, *SEVERAL, *NUMBERS, *UNITS, *WORDS]
 def test_reading(written: str, spoken: str) -> None:
     assert normalise(written) == spoken
     assert normalise(spoken) == spoken, "a reading is read as it is"
+
+
+def test_the_command_without_its_packages_says_where_they_are() -> None:
+    command = [sys.executable, "-S", "-m", "processors.text", "Hello."]
+    outcome = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (outcome.returncode, outcome.stderr.count("\n")) == (2, 1)
+    assert ".venv/bin/python -m processors.text" in outcome.stderr
 
 
 @pytest.mark.parametrize(

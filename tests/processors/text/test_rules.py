@@ -6,7 +6,7 @@ import pytest
 
 from processors.text.normalise import ENGLISH, normalise
 from processors.text.written.cues import rows
-from processors.text.written.grammar import ENGLISH_RULES, GERMAN_RULES, OTHER_RULES, Language
+from processors.text.written.grammar import ENGLISH_RULES, GERMAN_RULES, OTHER_RULES, Language, template
 from processors.text.written.scan import Scan, Written, conditions
 from tests.processors.text.test_normalise import CASES
 
@@ -20,6 +20,13 @@ def test_conditions_name_what_there_is(when: str) -> None:
     assert written == when.removeprefix("-"), "a part of it is no condition"
     # A cue or a list that is in no table is an error.
     assert all(isinstance(one.holds(Scan("x"), 1), bool) for one in found)
+
+
+def test_a_name_is_a_table_or_a_function() -> None:
+    with pytest.raises(ValueError, match="states is both a table and a function"):
+        template("{states 1}", {"states": str})
+    with pytest.raises(ValueError, match="statues is neither"):
+        template("{statues 1}", {})
 
 
 class Everywhere(Language):

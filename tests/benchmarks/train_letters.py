@@ -1,4 +1,6 @@
-"""Train the letter-to-sound network of the front-end on CMUdict: `python bins/train_letters.py --out letters.npz`.
+"""Train the letter-to-sound network of the front-end on CMUdict, and measure it.
+
+Usage: python tests/benchmarks/train_letters.py --out letters.npz
 
 Letters and phones are aligned first (each letter says nothing, one phone or two), then a transformer learns to give
 each letter its phones: an encoder reads the word, a causal decoder sees what the letters before were given. What it
@@ -23,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from processors.text.letters import LETTERS, NAME, WORD, LetterToSound, distance_index
 from processors.text.lexicon import plain_cmudict
 
