@@ -1,68 +1,31 @@
 """Config files of Amphion's Jets recipe, as its users have them: what means something here is honoured.
 
 Key names are those of Amphion's config/base.json, config/tts.json, config/jets.json and egs/tts/Jets/exp_config.json.
-Keys that this project has under the same name and meaning need no entry here.
+Keys that this project has under the same name and meaning have no entry in amphion_keys.json. The last two of "train"
+there are our own of before: what they switched is always on (channels_last), or was never shown to work (compile).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError
-from utils.files import project_path
+from utils.files import project_path, read_json
 from utils.layers import KeyPath, Layer
 
+_TABLE = read_json(Path(__file__).with_name("amphion_keys.json"))
 # Their key -> our keys that take its value.
-_RENAMED: dict[str, tuple[str, ...]] = {
-    "train.grad_clip_thresh": ("train.grad_clip",),
-    "train.save_summary_steps": ("train.log_interval",),
-    "train.keep_checkpoint_max": ("train.keep_last",),
-    "model.transformer.encoder_hidden": ("model.hidden_channels",),
-    "model.transformer.encoder_layer": ("model.encoder.layers",),
-    "model.transformer.encoder_head": ("model.encoder.heads",),
-    "model.transformer.encoder_dropout": ("model.encoder.dropout",),
-    "model.transformer.decoder_hidden": ("model.hidden_channels",),
-    "model.transformer.decoder_layer": ("model.decoder.layers",),
-    "model.transformer.decoder_head": ("model.decoder.heads",),
-    "model.transformer.decoder_dropout": ("model.decoder.dropout",),
-    "model.transformer.conv_filter_size": ("model.encoder.ffn_channels", "model.decoder.ffn_channels"),
-    **{
-        f"model.variance_predictor.{theirs}": tuple(
-            f"model.{predictor}_predictor.{ours}" for predictor in ("duration", "pitch", "energy")
-        )
-        for theirs, ours in (("filter_size", "channels"), ("kernel_size", "kernel_size"), ("dropout", "dropout"))
-    },
+_RENAMED: dict[str, list[str]] = _TABLE["renamed"]
+# Without a counterpart here, by section.
+_IGNORED: dict[str, list[str]] = _TABLE["ignored"]
+_DROPPED = {
+    tuple(f"{section}.{name}".strip(".").split("."))
+    for section, rows in _IGNORED.items()
+    for name in " ".join(rows).split()
 }
-
-# Without a counterpart here: one warning names those that a file has.
-_IGNORED: dict[str, str] = {
-    "": "task_type supported_model_type use_custom_dataset",
-    "preprocess.": """
-        extract_audio extract_mel extract_pitch extract_uv extract_energy extract_duration extract_phone
-        extract_linear_spec extract_mcep extract_acoustic_token extract_label extract_amplitude_phase
-        extract_whisper_feature extract_contentvec_feature extract_mert_feature extract_wenet_feature
-        use_audio use_audios use_text use_phone use_phn_seq use_lab use_linear use_mel use_min_max_norm_mel use_wav
-        use_phone_pitch use_log_scale_pitch use_phone_energy use_phone_duration use_log_scale_energy use_wenet use_dur
-        use_spkid use_emoid use_frame_pitch use_uv use_frame_energy use_frame_duration use_label use_one_hot
-        use_amplitude_phase
-        mel_extract_mode mel_min_max_norm pitch_extractor pitch_norm pitch_remove_outlier pitch_bin pitch_max pitch_min
-        energy_extract_mode energy_norm energy_remove_outlier min_level_db ref_level_db bits is_label is_mu_law
-        text_cleaners data_augment num_silent_frames trim_fft_size trim_hop_size align_mel_duration
-        raw_data trimmed_wav_dir phone_dir wav_dir audio_dir log_amplitude_dir phase_dir real_dir imaginary_dir
-        label_dir linear_dir mel_dir mcep_dir dur_dir symbols_dict lab_dir wenet_dir contentvec_dir content_vector_dir
-        whisper_dir mert_dir mel_min_max_stats_dir pitch_dir energy_dir phone_pitch_dir phone_energy_dir uv_dir
-        duration_dir phone_seq_file file_lst train_file valid_file spk2id utt2spk emo2id utt2emo
-    """,
-    "model.": "variance_embedding max_seq_len text_token_num",
-    "model.transformer.": "conv_kernel_size",
-    "train.": """
-        ddp max_steps tracker save_checkpoint_stride run_eval optimizer adamw adam scheduler reducelronplateau
-        lr_scheduler sampler dataloader total_training_steps multi_speaker_training sort_sample drop_last group_size
-    """,
-}
-_DROPPED = {tuple(f"{section}{name}".split(".")) for section, names in _IGNORED.items() for name in names.split()}
 _FACTOR = ("train", "upsample_factor")
 # Sections that none of our keys lies in.
 _THEIR_SECTIONS = (("model", "transformer"), ("model", "variance_predictor"))
@@ -110,11 +73,11 @@ def translate(layer: Layer) -> Layer:
 
 
 def warn_ignored(layers: Sequence[Layer], log: logging.Logger) -> None:
-    """One warning for all keys of Amphion's recipe that change nothing here."""
+    """One warning for all keys that change nothing here."""
     found = [(layer.name, layer.ignored) for layer in layers if layer.ignored]
     if found:
         named = "; ".join(f"{name}: {', '.join(keys)}" for name, keys in found)
-        log.warning("these keys of Amphion's recipe have no effect here and are left out: %s", named)
+        log.warning("these keys have no effect here and are left out: %s", named)
 
 
 def check_upsample_factor(layers: Sequence[Layer], hop_size: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -21,11 +20,8 @@ from utils.strict import key_type, override_layer, plain_type, split_override, s
 MODEL_PACKAGES: dict[str, str] = {
     "Jets": "models.tts.jets",
 }
-# Keys that are gone, with the value under which nothing changes, and what to say of any other.
-_REMOVED: dict[KeyPath, tuple[Any, str]] = {
-    ("train", "compile"): (False, "train.compile was removed, as it was never shown to work: leave it out"),
-    ("train", "channels_last"): (True, "train.channels_last was removed, as it is always on: leave it out"),
-}
+# Keys that every experiment of before has, and that mean nothing any more.
+_REMOVED = ("train.compile", "train.channels_last")
 _log = logging.getLogger(__name__)
 
 
@@ -38,7 +34,7 @@ def model_module(model_type: str, name: str) -> ModuleType:
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> ExperimentConfig:
     """The experiment config of a JSON5 file, its bases and overrides; UserError that names the file and the key."""
-    layers = [translate(_current(layer)) for layer in read_chain(Path(path))]
+    layers = [translate(layer) for layer in read_chain(Path(path))]
     return _parse(layers, overrides)
 
 
@@ -51,7 +47,7 @@ def load_experiment_config(expt_dir: str | os.PathLike[str], overrides: Sequence
     if not path.is_file():
         advice = remedy(path.parent, "give a folder that stage 2 made, <log_dir>/<name>")
         raise UserError(f"{shown(expt_dir)} is no experiment folder: it has no {EXPERIMENT_CONFIG}; {advice}")
-    layers = [_current(layer, strict=False) for layer in read_chain(path)]
+    layers = read_chain(path)
     schema = _schema(_model_type(layers, overrides))
     defaults = PROJECT_ROOT / "config" / f"{_model_type(layers, overrides).lower()}.json"
     dropped: list[str] = []
@@ -61,23 +57,9 @@ def load_experiment_config(expt_dir: str | os.PathLike[str], overrides: Sequence
     return _parse([*read_chain(defaults), *layers], overrides)
 
 
-def _current(layer: Layer, strict: bool = True) -> Layer:
-    """The layer without removed keys that change nothing; UserError for those that would, if `strict`."""
-    tree = dict(layer.tree)
-    for (section, key), (harmless, sentence) in _REMOVED.items():
-        values = tree.get(section)
-        if not isinstance(values, dict) or key not in values:
-            continue
-        if values[key] == harmless:
-            tree[section] = {name: value for name, value in values.items() if name != key}
-        elif strict:
-            raise UserError(f"{layer.name}: {sentence}")
-    return replace(layer, tree=tree)
-
-
 def _parse(layers: list[Layer], overrides: Sequence[str]) -> ExperimentConfig:
     schema = _schema(_model_type(layers, overrides))
-    layers = [*layers, *(translate(_current(override_layer(text, schema))) for text in overrides)]
+    layers = [*layers, *(translate(override_layer(text, schema)) for text in overrides)]
     config = strict_parse(layers, schema)
     check_upsample_factor(layers, config.preprocess.hop_size)
     warn_ignored(layers, _log)
@@ -114,7 +96,7 @@ def _known_only(tree: dict[str, Any], schema: type[Section], at: KeyPath, droppe
     for key, value in tree.items():
         path = (*at, key)
         if key_type(schema, path) is None:
-            dropped.append(".".join(path))
+            dropped += {".".join(path)}.difference(_REMOVED)
         elif isinstance(value, dict) and plain_type(key_type(schema, path)) is not None:
             kept[key] = _known_only(value, schema, path, dropped)
         else:

@@ -14,7 +14,7 @@ from processors.audio.finish import finished, gain_of
 from processors.cast import Cast
 from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken
-from processors.text.languages import FrontEnds
+from processors.text.frontend import FrontEnds
 from processors.text.tokens import load_tokens
 from utils.errors import UserError, required
 from utils.files import PROJECT_ROOT, read_json

@@ -34,6 +34,14 @@ exit 0
 """
 
 
+def run_among_stubs(
+    command: list[str], folder: Path, log: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder; stubs find where they note what they are asked in $STUB_LOG."""
+    surroundings = {"PATH": os.environ["PATH"], "STUB_LOG": str(log), **environment}
+    return subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, timeout=120)
+
+
 class Project:
     """A copy of run.sh with a stub interpreter, and what it started."""
 
@@ -57,15 +65,8 @@ class Project:
     def run(self, *arguments: str, script: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run run.sh from another folder."""
         self.log.unlink(missing_ok=True)
-        return subprocess.run(
-            [*self.shell, str(script or self.script), *arguments],
-            cwd=self.elsewhere,
-            env={"PATH": os.environ["PATH"], "STUB_LOG": str(self.log), **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        command = [*self.shell, str(script or self.script), *arguments]
+        return run_among_stubs(command, self.elsewhere, self.log, environment)
 
     def started(self) -> list[list[str]]:
         """Script name and arguments of everything that was started."""

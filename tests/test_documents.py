@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.models.conftest import TINY
-from tests.test_end_to_end import write_hums
+from tests.preprocessors.conftest import make_corpus
 
 pytestmark = pytest.mark.documents
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = "egs/tts/Jets"
+OWN = "path/to/my/folder"  # of the reader's recordings
 # In the order in which a reader has what the next page's commands take for granted.
 PAGES = [
     "README.md",
@@ -77,10 +78,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     (folder / ".venv").symlink_to(sys.prefix)
-    write_hums(folder / "corpora/LJSpeech-1.1")
-    write_hums(folder / "path/to/my/folder")
-    for name in ("kerstin", "nathalie", "flemishguy"):
-        write_hums(folder / "corpora" / name)
+    for name in (*(f"corpora/{corpus}" for corpus in ("LJSpeech-1.1", "kerstin", "nathalie", "flemishguy")), OWN):
+        make_corpus(folder / name, 14, seconds=0.8)
     page = (folder / RECIPE / "DUTCH.md").read_text(encoding="utf-8")
     (folder / "dutch.json").write_text(re.findall(r"^```json5\n(.*?)^```", page, re.M | re.S)[0])
     config = {"base_config": "config/jets.json", "dataset": ["LJSpeech"]}
@@ -111,7 +110,7 @@ def test_commands(page: str, project: Path) -> None:
         if begins(command, ELSEWHERE):
             continue
         extra = APPENDED.get(begins(command, APPENDED) or "", "")
-        line = f"{command} {extra}".replace("/path/to/my/folder", str(project / "path/to/my/folder"))
+        line = f"{command} {extra}".replace(f"/{OWN}", str(project / OWN))
         done = subprocess.run(
             ["sh", "-c", line], cwd=project, env=environment, capture_output=True, text=True, timeout=300
         )

@@ -15,41 +15,16 @@ import soundfile
 from models.registry import load_experiment_config
 from processors.corpus import ProcessedCorpus
 from tests.models.conftest import TINY
+from tests.preprocessors.conftest import make_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 22050
-SENTENCES = [
-    "One warm morning in May.", "The sea was calm.", "Nobody came.", "Where is the door?", "A long and winding road.",
-    "He said nothing at all.", "Bring the lamp.", "Two by two they went.", "It rains again!", "Under the old bridge.",
-    "Seven small stones.", "She sang, softly.", "The end of the day.", "We will see.",
-]  # fmt: skip
-
-
-def hum(seconds: float, pitch: float, seed: int) -> np.ndarray:
-    """A voice-like sound (N,): harmonics of a gliding pitch in Hz, some noise, soft ends."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(int(seconds * RATE)) / RATE
-    phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.1 * np.sin(2 * np.pi * time))) / RATE
-    voice = sum(np.sin(k * phase) / k for k in range(1, 12)) * np.minimum(1, 20 * np.minimum(time, time[-1] - time))
-    return (0.1 * voice + 0.001 * rng.standard_normal(len(time))).astype(np.float32)
-
-
-def write_hums(folder: Path) -> Path:
-    """A corpus of hums in LJSpeech's layout."""
-    (folder / "wavs").mkdir(parents=True)
-    rows = []
-    for number, text in enumerate(SENTENCES):
-        name = f"hum-{number:02d}"
-        soundfile.write(folder / "wavs" / f"{name}.wav", hum(0.8 + 0.1 * (number % 5), 110 + 7 * number, number), RATE)
-        rows.append(f"{name}|{text}|{text}")
-    (folder / "metadata.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return folder
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """Hums, with a space in their path."""
-    return write_hums(tmp_path / "my corpus")
+    return make_corpus(tmp_path / "my corpus", 14, seconds=0.8)
 
 
 def run_sh(cwd: Path, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -91,7 +66,7 @@ def test_corpus_to_speech(corpus: Path, tmp_path: Path) -> None:
 
     expt_dir = tmp_path / "runs" / "hums 1"
     splits = {row.id: row.split for row in ProcessedCorpus.open(tmp_path / "data/hums").utterances}
-    assert len(splits) == len(SENTENCES)
+    assert len(splits) == 14
     tests = {name for name, split in splits.items() if split == "test"}
     assert len(tests) == 2
     assert {path.stem for path in (expt_dir / "result").glob("*.wav")} == tests

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,12 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-SHELLS = [
-    pytest.param(shell.split(), id=shell)
-    for shell in ("dash", "bash --posix", "busybox sh", "zsh --emulate sh")
-    if shutil.which(shell.split()[0])
-]
+from tests.run_sh_project import ROOT, SHELLS, run_among_stubs
+
 NOTE = "import json, sys; print(json.dumps(sys.argv[1:]))"
 # Stands for run.sh, set-up and Python: notes its arguments, and fails where it is told to.
 STUB = f"""#!/bin/sh
@@ -47,10 +42,8 @@ class Recipe:
 
     def run(self, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         self.log.unlink(missing_ok=True)
-        return subprocess.run(
-            [*self.shell, str(self.here / script), *arguments], cwd=self.root.parent, capture_output=True, text=True,
-            env={"PATH": os.environ["PATH"], "STUB_LOG": str(self.log), **environment}, timeout=120, check=False,
-        )  # fmt: skip
+        command = [*self.shell, str(self.here / script), *arguments]
+        return run_among_stubs(command, self.root.parent, self.log, environment)
 
     def started(self, script: str = "run.sh") -> list[list[str]]:
         """Arguments of each start of a stub, in order."""

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.run_sh_project import ROOT, run_among_stubs
+
 HELPFUL = ("egs/tts/Jets/demo.sh", "egs/tts/Jets/speedrun.sh", "egs/tts/Jets/run.sh", "tests/run.sh")
 NAMES = ("python3", "python3.13", "python3.12", "python3.11", "python3.10")
 
@@ -44,14 +45,9 @@ class Machine:
 
     def setup(self, *lists: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run setup.sh."""
-        return subprocess.run(
-            [self.shell, str(self.root / "bins/setup.sh"), *map(str, lists)],
-            env={"PATH": f"{self.bin}:{os.environ['PATH']}", "STUB_LOG": str(self.log), **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        command = [self.shell, str(self.root / "bins/setup.sh"), *map(str, lists)]
+        path = f"{self.bin}:{os.environ['PATH']}"
+        return run_among_stubs(command, self.root.parent, self.log, {"PATH": path, **environment})
 
     def installed(self) -> list[str]:
         """Names of the lists that pip was given so far."""

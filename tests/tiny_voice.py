@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +41,20 @@ def make_network(config: ExperimentConfig, seed: int = 0) -> JetsNetwork:
     return network.eval()
 
 
-def make_experiment(folder: Path, overrides: tuple[str, ...] = (), steps: tuple[int, ...] = (1, 2)) -> Path:
-    """Config, token table and a checkpoint for each of `steps`, each with other weights."""
+def make_experiment(
+    folder: Path, overrides: tuple[str, ...] = (), steps: tuple[int, ...] = (1, 2),
+    change: Callable[[JetsNetwork], None] = lambda network: None,
+) -> Path:  # fmt: skip
+    """Config, token table and a checkpoint for each of `steps`, each with other weights, which `change` may change."""
     folder.mkdir(parents=True, exist_ok=True)
     config = load_config(ROOT / "config/jets.json", [*TINY, *overrides])
     save_config(config, folder / "config.json")
     save_tokens(folder / "tokens.json", tokens_of(config), config.preprocess.phone_extractor, "en-us")
     for step in steps:
-        save_checkpoint(folder, step, {"network": make_network(config, seed=step).state_dict()}, {}, {})
+        network = make_network(config, seed=step)
+        with torch.no_grad():
+            change(network)
+        save_checkpoint(folder, step, {"network": network.state_dict()}, {}, {})
     return folder
 
 

@@ -106,11 +106,9 @@ def set_random_state(state: dict[str, Any], device: torch.device) -> None:
 
 
 @contextmanager
-def preserved_random_state(device: torch.device, seed: int | None = None) -> Iterator[None]:
-    """Whatever runs inside leaves the generators as they were; with `seed`, it starts from there."""
+def preserved_random_state(device: torch.device) -> Iterator[None]:
+    """Whatever runs inside leaves the generators as they were."""
     state = random_state(device)
-    if seed is not None:
-        seed_everything(seed)
     try:
         yield
     finally:

@@ -209,9 +209,13 @@ def report_markdown(report: Report, others: Sequence[Report] = ()) -> str:
     lines += listing("Judged in part", noted)
     lines += ["", "## What the figures are", ""]
     lines += [f"- **{MEASURES[key].label}**: {MEASURES[key].definition}" for key in shown_measures(report, others)]
-    settings = ", ".join(f"{key} {value}" for key, value in report.settings.items())
-    lines += ["", f"Measured with: {settings}. Intervals: bootstrap over utterances.", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *measured_with(report)])
+
+
+def measured_with(report: Report) -> list[str]:
+    """What changes the figures, as a paragraph."""
+    settings = cell(", ".join(f"{key} {value}" for key, value in report.settings.items()))
+    return ["", f"Measured with: {settings}. Intervals: bootstrap over utterances.", ""]
 
 
 def shown_measures(report: Report, others: Sequence[Report]) -> list[str]:

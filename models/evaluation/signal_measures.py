@@ -74,7 +74,7 @@ def analyse(audio: np.ndarray, config: PreprocessConfig) -> Signal:
         raise AudioProblem("too short", f"{len(audio)} samples are shorter than one frame")
     return Signal(
         audio=audio,
-        cepstrum=mel_cepstrum(audio, config.sample_rate, config.win_size, config.hop_size),
+        cepstrum=mel_cepstrum(frame_power(audio, config.win_size, config.hop_size), config.sample_rate),
         f0=extract_f0(audio, config.sample_rate, config.hop_size, config.f0_min, config.f0_max),
         energy=frame_energy(audio, config.n_fft, config.win_size, config.hop_size),
     )
@@ -215,14 +215,14 @@ def frame_power(audio: np.ndarray, window_size: int, hop_size: int) -> np.ndarra
     return np.abs(np.fft.rfft(frames * window)) ** 2
 
 
-def mel_cepstrum_of_power(power: np.ndarray, alpha: float) -> np.ndarray:
-    """Mel-cepstra (T, 35) of power spectra (T, F), by Newton's method on the whole batch of frames.
+def mel_cepstrum(power: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Mel-cepstra c_0..c_34 (T, 35) of power spectra (T, F), by Newton's method on the whole batch of frames.
 
     With R = log power - 2 * sum_m c_m cos(m w') on the warped axis w', the criterion is the mean over frequency of
     exp(R) - R - 1. It is convex in c; its gradient and Hessian need only the cosine moments of exp(R).
     """
     log_power = np.log(power + POWER_FLOOR)
-    cosines, share = _basis(power.shape[1], alpha)
+    cosines, share = _basis(power.shape[1], all_pass_constant(sample_rate))
     basis = cosines[:, : ORDER + 1]
     index = np.arange(ORDER + 1)
     toeplitz, hankel = np.abs(index[:, None] - index), index[:, None] + index
@@ -244,11 +244,6 @@ def mel_cepstrum_of_power(power: np.ndarray, alpha: float) -> np.ndarray:
         hessian = 2 * (moments[:, toeplitz] + moments[:, hankel])
         cepstra[active] -= np.linalg.solve(hessian, gradient[..., None])[..., 0]
     return cepstra
-
-
-def mel_cepstrum(audio: np.ndarray, sample_rate: int, window_size: int, hop_size: int) -> np.ndarray:
-    """Mel-cepstra c_0..c_34 (T, 35) of audio (N,) in [-1, 1], T = N // hop_size, frame t centred on t * hop_size."""
-    return mel_cepstrum_of_power(frame_power(audio, window_size, hop_size), all_pass_constant(sample_rate))
 
 
 def mel_cepstral_distortion(first: np.ndarray, second: np.ndarray, path: np.ndarray) -> float:

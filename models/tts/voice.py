@@ -27,8 +27,7 @@ from processors.cast import Cast
 from processors.controls import Controls, controlled
 from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken, checked
-from processors.text.frontend import TextFrontEnd
-from processors.text.languages import FrontEnds
+from processors.text.frontend import FrontEnds, TextFrontEnd
 from processors.text.tokens import WORD_BOUNDARY, load_tokens
 from utils.errors import UserError
 from utils.files import project_path

@@ -71,9 +71,9 @@ def gain_of(prosody: Sequence[Prosody], samples: np.ndarray, sample_rate: int) -
     return smooth.astype(np.float32)
 
 
-def limit_peaks(wave: np.ndarray, sample_rate: int, ceiling_db: float = CEILING_DB) -> np.ndarray:
-    """wave (N,) float32 with peaks above the ceiling (dBFS) turned down smoothly, from 5 ms before them."""
-    ceiling = 10 ** (ceiling_db / 20)
+def limit_peaks(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+    """wave (N,) float32 with peaks above the ceiling turned down smoothly, from 5 ms before them."""
+    ceiling = 10 ** (CEILING_DB / 20)
     if float(np.max(np.abs(wave), initial=0.0)) <= ceiling:
         return wave
     from scipy.ndimage import minimum_filter1d  # slow; most sentences do without

@@ -1,9 +1,12 @@
-"""The text front-end: raw text to token ids, the same in training and at synthesis."""
+"""The text front-end: raw text to token ids, the same in training and at synthesis; one for each language."""
 
 from __future__ import annotations
 
+import logging
 import re
 import unicodedata
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from processors.espnet.espnet_phones import EspnetPhones
@@ -19,7 +22,9 @@ from utils.files import project_path
 if TYPE_CHECKING:
     from config.schema import PreprocessConfig
 
-__all__ = ["TextError", "TextFrontEnd"]
+__all__ = ["FrontEnds", "TextError", "TextFrontEnd"]
+
+_log = logging.getLogger(__name__)
 
 # Categories of accents, and of what is written like a letter and is none: half rings, signs of stress and length.
 _NO_WORD = frozenset(("Mn", "Mc", "Me", "Lm"))
@@ -185,3 +190,38 @@ class TextFrontEnd:
     def encode(self, text: str) -> list[int]:
         """Ids of `phonemise(text)`."""
         return [self._ids[token] for token in self.phonemise(text)]
+
+
+class FrontEnds:
+    """Front-ends by language, of which `main` is there from the start."""
+
+    def __init__(
+        self, settings: Callable[[str], PreprocessConfig], language: str, espeak: str = "", by_language: bool = True
+    ) -> None:
+        """`settings` are those of a language, `espeak` is the release of espeak-ng that the voice was trained with.
+
+        A voice of ESPnet reads all its languages in one way: not `by_language`. UserError for what cannot be.
+        """
+        self._settings, self._espeak, self._language = settings, espeak, language
+        self._by_language, self._told = by_language, False
+        self._made: dict[str, TextFrontEnd] = {}
+        self.main = self(language)
+
+    def __call__(self, language: str) -> TextFrontEnd:
+        """The front-end of a language, "" for the voice's own. UserError where what it needs is missing."""
+        known = language if language and self._by_language else self._language
+        if known not in self._made:
+            settings = self._settings(known)
+            self._compare(espeak_release(settings))
+            self._made[known] = TextFrontEnd.from_config(settings)
+            with suppress(TextError):  # of a lexicon that lacks the word
+                self._made[known].phonemise("a")  # dictionaries load at the first text: let that be part of loading
+        return self._made[known]
+
+    def _compare(self, release: str) -> None:
+        if release and self._espeak and release != self._espeak and not self._told:
+            self._told = True
+            _log.warning(
+                "the voice learned sounds as espeak-ng %s writes them; here is %s, which may write some otherwise: "
+                "install that release for the same speech", self._espeak, release,
+            )  # fmt: skip

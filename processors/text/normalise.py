@@ -9,7 +9,7 @@ from typing import Any
 from processors.text import number_words
 from processors.text.arpabet import SPAN, complete_stress
 from processors.text.characters import TextError, plain_characters, survives
-from processors.text.written import abbreviations, codes, dates, german, measures, money, numbers
+from processors.text.written import abbreviations, codes, german, measures, money, numbers
 from processors.text.written.cues import words
 from processors.text.written.grammar import ENGLISH_RULES, GERMAN_RULES, OTHER_RULES, Language
 from processors.text.written.scan import Reading, Scan
@@ -23,8 +23,8 @@ def _functions(*modules: Any) -> dict[str, Any]:
 
 ENGLISH = Language(
     ENGLISH_RULES,
-    _functions(number_words, abbreviations, codes, dates, measures, money, numbers),
-    watched=dates.NAMES | abbreviations.FREE | frozenset(("per", "noon", "midnight", "v", "localhost")),
+    _functions(number_words, abbreviations, codes, measures, money, numbers),
+    watched=numbers.NAMES | abbreviations.FREE | frozenset(("per", "noon", "midnight", "v", "localhost")),
     around=numbers.AROUND,
 )
 OTHER = Language(OTHER_RULES, {}, watched=frozenset(), any_script=True)
@@ -70,16 +70,15 @@ class Normaliser:
         return LANGUAGES.get(self.language.split("-")[0], OTHER)
 
 
-def normalise(text: str, own: Mapping[str, str] | None = None, language: Language = ENGLISH) -> str:
+def normalise(text: str, language: Language = ENGLISH) -> str:
     """Written text as spoken words and marks of prosody.
 
     The result holds letters, apostrophes, hyphens inside words, spaces, the marks , . ! ? ; : - … and the input's spans
     of phones. It is empty if nothing can be spoken. Linear in the length of the text.
 
-    :param own: the user's own abbreviations, written -> spoken.
     :raises TextError: phones in braces with an unknown symbol.
     """
-    return joined(readings(text, own, language))
+    return joined(readings(text, None, language))
 
 
 def joined(spoken: list[Reading]) -> str:
@@ -92,7 +91,8 @@ def joined(spoken: list[Reading]) -> str:
 def readings(text: str, own: Mapping[str, str] | None = None, language: Language = ENGLISH) -> list[Reading]:
     """`normalise` piece by piece, in the order of the text, so that each spoken word knows where it is written.
 
-    `joined(readings(text)) == normalise(text)`; what is silent has no reading.
+    `joined(readings(text)) == normalise(text)`; what is silent has no reading. `own` are the user's own abbreviations,
+    written -> spoken.
 
     :raises TextError: phones in braces with an unknown symbol.
     """

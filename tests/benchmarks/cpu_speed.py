@@ -185,7 +185,7 @@ def build(folder: Path, generators: list[str], export: bool) -> None:
         slow_down(network.duration_predictor.out)
         save_checkpoint(expt_dir, 1, {"network": network.state_dict()}, {}, {})
         for precision in ("fp32", "int8") if export else ():
-            export_voice(expt_dir, folder / f"{generator}-{precision}", None, precision, check=1, say=lambda _: None)
+            export_voice(expt_dir, folder / f"{generator}-{precision}", None, precision, check=1)
 
 
 def slow_down(layer: object) -> None:

@@ -1,4 +1,4 @@
-"""Print the table of maximum differences from ESPnet that egs/tts/Jets/ESPNET.md shows.
+"""Print the table of maximum differences from ESPnet that egs/tts/Jets/EXCHANGE.md shows.
 
 usage: python tests/benchmarks/parity_table.py        (a few minutes on a CPU; needs tests/requirements-parity.txt)
 """

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from config.schema import PreprocessConfig
@@ -20,7 +19,6 @@ from models.tts.exchange.onnx_graph import (
     open_session,
     quantise_products,
     require,
-    speaker_numbers,
     write_graph,
 )
 from models.tts.exchange.packed_graph import write_packed_graph
@@ -77,7 +75,6 @@ def export_voice(
     precision: str = "fp32",
     piper: bool = False,
     check: int = 8,
-    say: Callable[[str], None] = print,
 ) -> None:
     """Export the voice of an experiment to the folder `out`.
 
@@ -87,90 +84,77 @@ def export_voice(
 
     :raises UserError: no such voice or checkpoint, a missing package, a full disk, or results that differ.
     """
-    for package in ("onnx", "onnxruntime"):
-        require(package)
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is a file; give a folder")
-    synthesizer = Synthesizer.from_experiment(expt_dir, device="cpu", checkpoint=checkpoint)
+    synthesizer, voice = loaded(expt_dir, checkpoint)
     config, tokens, network = synthesizer.config, list(synthesizer.script.ids), synthesizer.network
     if piper:
         check_piper(config, tokens)
-    voice, rows = exportable(synthesizer), token_rows(synthesizer, max(check, 1))
+    rows = token_rows(synthesizer, max(check, 1))
     with whole_folder(out, _publish) as folder:
-        numbers = speaker_numbers(voice.cast) if voice.several else {}
-        write_graph(voice, folder / MODEL, graph_metadata(config, numbers))
+        write_graph(voice, folder / MODEL, graph_metadata(config, voice))
         own: dict[str, object] = {"precision": precision, "checkpoint": checkpoint or config.inference.checkpoint}
         write_json(folder / f"{MODEL}.json", described(synthesizer, voice, expt_dir, own))
         shutil.copyfile(expt_dir / TOKENS, folder / TOKENS)
         for path in expt_dir.glob("lexicon*.txt"):
             shutil.copyfile(path, folder / f"{OWN_WORDS}{path.name}")
         has_data = not piper or write_sherpa_files(folder, tokens, config.preprocess.phone_extractor)
-        check_graph(folder / MODEL, network, rows, voice, say)
+        check_graph(folder / MODEL, network, rows, voice)
         if precision == "int8":
             quantise_products(folder / MODEL)
             agreement = compare(open_session(folder / MODEL), network, rows, voice=voice)
-            say(f"int8 against PyTorch's fp32: {agreement}")
+            print(f"int8 against PyTorch's fp32: {agreement}")
             if not agreement.snr_db > LEAST_SNR_DB:
-                say("that much noise may be heard: listen before you ship it, or export in fp32")
+                print("that much noise may be heard: listen before you ship it, or export in fp32")
     size = (out / MODEL).stat().st_size / 2**20
-    say(f"{out / MODEL}: {size:.1f} MiB, {precision}, generator {config.model.generator}")
+    print(f"{out / MODEL}: {size:.1f} MiB, {precision}, generator {config.model.generator}")
     if not has_data:
         install = "run `.venv/bin/pip install espeakng-loader`, then export again"
-        say(f"espeak-ng's data is missing, which sherpa-onnx 1 needs: {install}")
+        print(f"espeak-ng's data is missing, which sherpa-onnx 1 needs: {install}")
 
 
-def export_beside(folder: Path, check: int = 8, say: Callable[[str], None] = print) -> None:
+def export_beside(folder: Path, check: int = 8) -> None:
     """Write a graph into a packed voice's own folder, which takes its weights from there: no second copy of them.
 
     :raises UserError: a missing package, results that differ, or a voice whose weights are stored in another form.
     """
-    for package in ("onnx", "onnxruntime"):
-        require(package)
-    synthesizer = Synthesizer.from_experiment(folder, device="cpu")
-    config, voice = synthesizer.config, exportable(synthesizer)
+    synthesizer, voice = loaded(folder)
+    config = synthesizer.config
     weights = find_checkpoint(folder, config.inference.checkpoint).path / f"{NETWORK}.safetensors"
-    numbers = speaker_numbers(voice.cast) if voice.several else {}
     temporary = temporary_for(folder / MODEL)
     try:
-        write_packed_graph(voice, temporary, graph_metadata(config, numbers), weights)
-        check_graph(temporary, synthesizer.network, token_rows(synthesizer, max(check, 1)), voice, say)
+        write_packed_graph(voice, temporary, graph_metadata(config, voice), weights)
+        check_graph(temporary, synthesizer.network, token_rows(synthesizer, max(check, 1)), voice)
         os.replace(temporary, folder / MODEL)
     finally:
         temporary.unlink(missing_ok=True)
     own: dict[str, object] = {"precision": "fp32", "checkpoint": weights.parent.name, "own_words": ""}
     write_json(folder / f"{MODEL}.json", described(synthesizer, voice, folder, own))
-    say(f"{shown(folder / MODEL)}: {(folder / MODEL).stat().st_size / 1e6:.1f} MB, weights in {weights.name}")
+    print(f"{shown(folder / MODEL)}: {(folder / MODEL).stat().st_size / 1e6:.1f} MB, weights in {weights.name}")
 
 
-def exportable(synthesizer: Synthesizer) -> ExportedVoice:
-    """The module that becomes the graph; UserError for a voice that wants more than a graph is given."""
+def loaded(expt_dir: Path, checkpoint: str | None = None) -> tuple[Synthesizer, ExportedVoice]:
+    """A voice and the module that becomes its graph.
+
+    :raises UserError: a missing package, no such voice, or one that wants more than a graph is given.
+    """
+    for package in ("onnx", "onnxruntime"):
+        require(package)
+    synthesizer = Synthesizer.from_experiment(expt_dir, device="cpu", checkpoint=checkpoint)
     if synthesizer.config.model.spk_embed_dim:
         raise UserError("this voice wants a speaker's vector (model.spk_embed_dim), for which an export has no input")
     edges = [synthesizer.script.ids.get(token) for token in (START, END, WORD_BOUNDARY)]
     network = copy.deepcopy(synthesizer.network)
-    return ExportedVoice(network, synthesizer.script.cast, None if None in edges else tuple(edges))  # type: ignore[arg-type]
+    known = None if None in edges else tuple(edges)
+    return synthesizer, ExportedVoice(network, synthesizer.script.cast, known)  # type: ignore[arg-type]
 
 
-def described(
-    synthesizer: Synthesizer, voice: ExportedVoice, expt_dir: Path, own: dict[str, object]
-) -> dict[str, object]:
-    """Contents of voice.onnx.json: `voice_config` with what the runner needs of a loaded voice."""
-    config, cast = synthesizer.config, voice.cast
-    own = {**own, "receptive_field": voice.generator.receptive_field, "mean_f0": round(synthesizer.mean_f0, 3)}
-    own["speaker_f0"] = {name: round(f0, 3) for name, f0 in synthesizer.script.speaker_f0.items()}
-    own["extractors"] = {one: settings.phone_extractor for one, settings in languages_of(config, cast).items()}
-    numbers = speaker_numbers(cast) if voice.several else {}
-    return voice_config(config, list(synthesizer.script.ids), expt_dir.resolve().name, own, numbers)
-
-
-def check_graph(
-    path: Path, network: JetsNetwork, rows: list[list[int]], voice: ExportedVoice, say: Callable[[str], None]
-) -> None:
+def check_graph(path: Path, network: JetsNetwork, rows: list[list[int]], voice: ExportedVoice) -> None:
     """Compare a graph with its network, alone and in batches; UserError where they differ."""
     session = open_session(path)
     for batch in (1, 4):
         agreement = compare(session, network, rows, batch, voice)
-        say(f"onnxruntime against PyTorch, {'one by one' if batch == 1 else f'batches of {batch}'}: {agreement}")
+        print(f"onnxruntime against PyTorch, {'one by one' if batch == 1 else f'batches of {batch}'}: {agreement}")
         if agreement.largest > TOLERANCE:
             raise UserError(f"the graph differs from PyTorch by {agreement.largest:.1e}; nothing is written")
 
@@ -216,26 +200,24 @@ def languages_of(config: JetsConfig, cast: Cast) -> dict[str, PreprocessConfig]:
     return {language: corpora.get(language) or config.preprocess.for_language(language) for language in known}
 
 
-def voice_config(
-    config: JetsConfig, tokens: list[str], name: str, own: dict[str, object], numbers: Mapping[str, int] | None = None
+def described(
+    synthesizer: Synthesizer, voice: ExportedVoice, expt_dir: Path, own: dict[str, object]
 ) -> dict[str, object]:
-    """Contents of voice.onnx.json: Piper's keys, and under "jets", with `own`, what only our runner needs.
-
-    `numbers` are those of the speakers, if there are several.
-    """
-    preprocess, inference = config.preprocess, config.inference
-    extractor = preprocess.phone_extractor
+    """Contents of voice.onnx.json: Piper's keys, and under "jets", with `own`, what only our runner needs."""
+    config, tokens, numbers = synthesizer.config, list(synthesizer.script.ids), voice.numbers
+    preprocess, inference, extractor = config.preprocess, config.inference, config.preprocess.phone_extractor
+    extractors = {one: settings.phone_extractor for one, settings in languages_of(config, voice.cast).items()}
     return {
         "audio": {"sample_rate": preprocess.sample_rate},
-        "dataset": name,
+        "dataset": expt_dir.resolve().name,
         "espeak": {"voice": preprocess.language},
         "language": {"code": preprocess.language},
         # Piper says at once that it does not know "lexicon", where it would otherwise speak nonsense.
         "phoneme_type": "espeak" if extractor in _ESPEAK_SYMBOLS else extractor,
         "phoneme_id_map": phoneme_id_map(tokens, extractor),
         "num_symbols": len(tokens),
-        "num_speakers": 1 + max(numbers.values()) if numbers else 1,
-        "speaker_id_map": dict(numbers or {}),
+        "num_speakers": 1 + max(numbers.values(), default=0),
+        "speaker_id_map": numbers,
         "hop_length": preprocess.hop_size,
         # There is no noise in this model: the scales of it mean nothing.
         "inference": {"noise_scale": 0.0, "length_scale": 1 / inference.speed, "noise_w": 0.0},
@@ -247,11 +229,15 @@ def voice_config(
             "punctuation": [token for token in tokens if token in PUNCTUATION],
             "inference": {key: getattr(inference, key) for key in RUNNER_KEYS},
             **own,
+            "receptive_field": voice.generator.receptive_field,
+            "mean_f0": round(synthesizer.mean_f0, 3),
+            "speaker_f0": {name: round(f0, 3) for name, f0 in synthesizer.script.speaker_f0.items()},
+            "extractors": extractors,
         },
     }
 
 
-def graph_metadata(config: JetsConfig, numbers: Mapping[str, int] | None = None) -> dict[str, str]:
+def graph_metadata(config: JetsConfig, voice: ExportedVoice) -> dict[str, str]:
     """What sherpa-onnx reads from the graph itself; its "vits" of kind "piper" is the interface, not the model."""
     espeak = config.preprocess.phone_extractor in _ESPEAK_SYMBOLS
     return {
@@ -260,7 +246,7 @@ def graph_metadata(config: JetsConfig, numbers: Mapping[str, int] | None = None)
         "language": config.preprocess.language,
         "voice": config.preprocess.language,
         "has_espeak": str(int(espeak)),
-        "n_speakers": str(1 + max(numbers.values()) if numbers else 1),
+        "n_speakers": str(1 + max(voice.numbers.values(), default=0)),
         "sample_rate": str(config.preprocess.sample_rate),
         "punctuation": " ".join(PUNCTUATION),
     }

@@ -59,9 +59,19 @@ class ExportedVoice(nn.Module):
         self.register_buffer("own", torch.tensor([self.cast.number(own) for own in self.cast.speakers.values()] or [0]))
 
     @property
-    def several(self) -> bool:
-        """Whether who speaks has to be said, or in which language."""
-        return self.network.conditioning is not None
+    def numbers(self) -> dict[str, int]:
+        """`sid` of each speaker, who speaks the own language, and behind them that of each in another: "anna (de)".
+
+        Programs that know speakers but no languages can choose both. Empty for a voice of one.
+        """
+        if self.network.conditioning is None:
+            return {}
+        names = list(self.cast.speakers) or ["speaker"]
+        numbers = {name: number for number, name in enumerate(names)}
+        for place, language in enumerate(self.cast.languages if len(self.cast.languages) > 1 else (), 1):
+            others = [(n, name) for n, name in enumerate(names) if self.cast.speakers.get(name) != language]
+            numbers |= {f"{name} ({language})": place * len(names) + n for n, name in others}
+        return numbers
 
     def forward(self, ids: Tensor, lengths: Tensor, scales: Tensor, sid: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Waveform (B, 1, 1, N) and frames of each token (B, T_text).
@@ -70,7 +80,7 @@ class ExportedVoice(nn.Module):
         between all phonemes. scales (3,) to (7,) float32 holds what Piper gives (noise_scale, length_scale, noise_w),
         of which length_scale acts, as the factor of all durations; then, as far as given, pitch in semitones, energy
         in dB, the first frame and the number of frames that become waveform (0: all). What lies behind an utterance's
-        end is zero. Who speaks is `sid` (B,), see `speaker_numbers`.
+        end is zero. Who speaks is `sid` (B,), see `numbers`.
         """
         given_scales = F.pad(scales, (0, N_SCALES - PIPER_SCALES))
         length_scale, pitch, energy = given_scales[1], given_scales[3], given_scales[4]
@@ -119,7 +129,7 @@ class ExportedVoice(nn.Module):
         return text, count, place, kept
 
     def roles(self, sid: Tensor | None) -> Roles:
-        """Speakers and languages (B,) of `speaker_numbers`."""
+        """Speakers and languages (B,) by their `numbers`."""
         if sid is None:
             return UNNAMED
         count = len(self.own)
@@ -136,20 +146,6 @@ class ExportedVoice(nn.Module):
         right = torch.minimum(end + reach, n_frames)
         waveform = self.generator(states[:, left:right], frame_lengths - left)
         return waveform[:, (start - left) * hop : (end - left) * hop]
-
-
-def speaker_numbers(cast: Cast) -> dict[str, int]:
-    """`sid` of each speaker, who speaks the own language, and behind them that of each in another: "anna (de)".
-
-    Programs that know speakers but no languages can choose both.
-    """
-    names = list(cast.speakers) or ["speaker"]
-    numbers = {name: number for number, name in enumerate(names)}
-    if len(cast.languages) > 1:
-        for place, language in enumerate(cast.languages, 1):
-            others = [(n, name) for n, name in enumerate(names) if cast.speakers.get(name) != language]
-            numbers |= {f"{name} ({language})": place * len(names) + n for n, name in others}
-    return numbers
 
 
 def require(name: str) -> Any:
@@ -176,7 +172,7 @@ def export_module(voice: ExportedVoice, path: Path, metadata: dict[str, str], fo
     onnx = require("onnx")
     example = (torch.tensor([[1, 2, 3, 2], [1, 3, 2, 0]]), torch.tensor([4, 3]), torch.ones(PIPER_SCALES))
     inputs: dict[str, dict[int, str]] = INPUTS
-    if voice.several:
+    if voice.numbers:
         example, inputs = (*example, torch.tensor([0, 1])), {**INPUTS, **SPEAKER}  # type: ignore[assignment]
     # The exporter warns of its own future, and of sizes that it takes as they should be taken.
     with warnings.catch_warnings(), _without_log(), torch.no_grad():
@@ -281,7 +277,7 @@ def compare(
     Of the exported `voice` all that can speak take turns.
     """
     others, largest, signal, noise = 0, 0.0, 0.0, 0.0
-    numbers = list(speaker_numbers(voice.cast).values()) if voice is not None and voice.several else []
+    numbers = list(voice.numbers.values()) if voice is not None else []
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
         sids = [numbers[(start + i) % len(numbers)] for i in range(len(part))] if numbers else None

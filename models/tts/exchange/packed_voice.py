@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from config.schema import ExperimentConfig, config_to_dict
 from models.base.checkpoints import (
     AVERAGE,
     NETWORK,
-    Checkpoint,
     checkpoint_folders,
     find_checkpoint,
     has_weights,
@@ -32,20 +30,16 @@ from models.base.experiment import (
     lexicons,
     voice_tokens,
 )
-from models.evaluation.report import Report, cell, summary_table
+from models.evaluation.report import Report, cell, measured_with, summary_table
 from models.registry import load_config, load_experiment_config, model_module
+from models.tts.pitch_response import SENTENCES
 from models.tts.voice import speaking_weights
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
 from utils.files import CARD, PROJECT_ROOT, from_root, shown, whole_folder, write_json, write_text
 from utils.layers import BASE_KEY
 
-# What the experiment and its packed voice both say, to be compared.
-TEXTS = (
-    "Good morning.",
-    "Seven small ships sailed slowly south, and none of them was ever seen again.",
-    "Would you mind closing the window before it starts to rain?",
-)
+TEXTS = SENTENCES[:3]  # what the experiment and its packed voice both say, to be compared
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,6 @@ def pack_voice(
     precision: str = "fp16",
     max_megabytes: float = 40.0,
     replace: bool = False,
-    say: Callable[[str], None] = print,
 ) -> None:
     """Write the voice of an experiment into the folder `out`, which serves wherever an experiment does.
 
@@ -89,7 +82,10 @@ def pack_voice(
                 f"the report on {report.system} judges {judged}, but {chosen.name} is packed: "
                 f"run stage 4 with --set inference.checkpoint={chosen.name}"
             )
-    stored = stored_weights(chosen, precision)
+    try:
+        stored = compact(speaking_weights(chosen.path), precision)
+    except ValueError as error:
+        raise UserError(f"{chosen.path} cannot be packed: {error}; choose another --checkpoint") from error
     with whole_folder(out) as folder:
         write_json(folder / CONFIG, travelling_config(config, expt_dir, out))
         for name in {TOKENS, LEXICON, PITCH_RESPONSE, *lexicons(config)}:
@@ -104,16 +100,16 @@ def pack_voice(
                 f"the voice takes {megabytes:.1f} MB, more than --max_megabytes {max_megabytes:g}: {smaller}"
                 "train a smaller model (model.generator, model.hidden_channels), or raise the limit"
             )
-        say(compared(expt_dir, chosen.name, folder))
+        print(compared(expt_dir, chosen.name, folder))
         # A packed voice that is packed again has its average for its weights.
         averaged = has_weights(chosen.path, AVERAGE) or (is_packed(expt_dir) and config.train.ema_decay > 0)
         millions = sum(value.numel() for value in expand(stored).values()) / 1e6
         rows = card_rows(facts, config, f"{precision}, {megabytes:.1f} MB", millions)
+        rows["steps"] = f"{chosen.step:,}{', averaged weights' if averaged else ''}"
         if len(speakers := load_tokens(folder / TOKENS).get("speakers", {})) > 1:
             rows["speakers"] = ", ".join(f"{name} ({language})" for name, language in speakers.items())
-        rows["steps"] = f"{chosen.step:,}{', averaged weights' if averaged else ''}"
         write_text(folder / CARD, voice_card(facts.title, rows, reports, out))
-    say(f"{shown(out)}: {chosen.name} of {expt_dir.resolve().name}, {precision}, {megabytes:.1f} MB")
+    print(f"{shown(out)}: {chosen.name} of {expt_dir.resolve().name}, {precision}, {megabytes:.1f} MB")
 
 
 def check_target(expt_dir: Path, out: Path, replace: bool) -> None:
@@ -132,14 +128,6 @@ def is_packed(folder: Path) -> bool:
     """Whether a folder holds what `pack_voice` wrote."""
     names = (CONFIG, TOKENS, CARD)
     return all((folder / name).is_file() for name in names) and len(checkpoint_folders(folder)) == 1
-
-
-def stored_weights(checkpoint: Checkpoint, precision: str) -> dict[str, Tensor]:
-    """The speaking network's state dict, as it is stored; UserError for weights that cannot be."""
-    try:
-        return compact(speaking_weights(checkpoint.path), precision)
-    except ValueError as error:
-        raise UserError(f"{checkpoint.path} cannot be packed: {error}; choose another --checkpoint") from error
 
 
 def travelling_config(config: ExperimentConfig, expt_dir: Path, out: Path) -> dict[str, Any]:
@@ -216,14 +204,8 @@ def voice_card(title: str, rows: dict[str, str], reports: Sequence[Report], out:
     for report in reports:
         source = ", ".join(f"{key} {value}" for key, value in report.source.items() if key != "experiment")
         judged = f"{len(report.utterances)} utterances, {len(report.failed)} failed, {len(report.skipped)} skipped"
-        settings = cell(", ".join(f"{key} {value}" for key, value in report.settings.items()))
         lines += [f"{cell(report.system)}: {judged}{f' ({cell(source)})' if source else ''}.", ""]
-        lines += [
-            *summary_table(report, ()),
-            "",
-            f"Measured with: {settings}. Intervals: bootstrap over utterances.",
-            "",
-        ]
+        lines += [*summary_table(report, ()), *measured_with(report)]
     if reports:
         lines.append("egs/tts/Jets/EVALUATION.md says what each figure is.")
     else:

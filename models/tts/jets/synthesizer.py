@@ -19,8 +19,7 @@ from models.tts.voice import Voice
 from models.vocoders.convolutions import fold_weight_norm
 from processors.cast import Cast
 from processors.script import Line
-from processors.text.frontend import TextFrontEnd
-from processors.text.languages import FrontEnds
+from processors.text.frontend import FrontEnds, TextFrontEnd
 
 
 class Synthesizer(Voice):

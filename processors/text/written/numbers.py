@@ -1,4 +1,4 @@
-"""Numbers in running text: cardinals as their place asks, decades, products, ratios, ranges, comparisons."""
+"""Numbers in running text: cardinals as their place asks, products, ranges, comparisons, days and years."""
 
 from __future__ import annotations
 
@@ -66,6 +66,8 @@ def product(match: re.Match[str], scan: Scan) -> str | None:
     return (" times " if "*" in match[0] or sides[-1].startswith("10^") else " by ").join(said)
 
 
+# Names of months and days in small letters that are no other word.
+NAMES = frozenset(written for written, _, kind in rows("calendar.tsv") if "free" in kind)
 # Groups of a pattern that are said by themselves.
 AROUND = {
     "sign": lambda said, sign: f"{spoken('shorthand.tsv')[sign.strip()]} {said}",
@@ -97,3 +99,29 @@ def comparison(match: re.Match[str], scan: Scan) -> str | None:
     states = kind != "mark" and (kind not in ("word", "abbreviation") or len(scan.last) == 1)
     compared = spoken("signs.tsv")[match[0]]
     return f"is {compared}" if states else compared.replace("greater", "more")
+
+
+def years(first: str, second: str) -> str | None:
+    """ "1914", "18" -> "nineteen fourteen to eighteen"; None if the second is no later one."""
+    if len(second) == 2 and int(second) <= int(first[2:]) and first[2:] != "99":
+        return None
+    return f"{say.year(first)} to {say.any_year(second)}"
+
+
+def joint(text: str) -> str:
+    """What stands between two days."""
+    return text.strip() if text.strip() in ("to", "and", "or") else "through" if "thr" in text else "to"
+
+
+def days(first: str, between: str, day: str) -> str:
+    """ "5", "-", "7" -> "fifth to seventh"; "9 to 5 May" is no range."""
+    if not first:
+        return say.ordinal(day)
+    return f"{say.ordinal(first) if int(first) < int(day) else first} {joint(between)} {say.ordinal(day)}"
+
+
+def days_to(first: str, last: str) -> str | None:
+    """ "5", "7" -> "fifth to seventh"; None for a score."""
+    if last and int(first) >= int(last):
+        return None
+    return f"{say.ordinal(first)} to {say.ordinal(last)}" if last else say.ordinal(first)

@@ -13,8 +13,7 @@ import pytest
 from processors.text import espeak
 from processors.text.arpabet import arpabet_to_ipa
 from processors.text.characters import TextError
-from processors.text.frontend import TextFrontEnd, espeak_release
-from processors.text.languages import FrontEnds
+from processors.text.frontend import FrontEnds, TextFrontEnd, espeak_release
 from processors.text.normalise import LANGUAGES, OTHER, normalise
 from processors.text.tokens import PUNCTUATION
 from utils.errors import UserError

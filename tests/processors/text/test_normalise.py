@@ -8,6 +8,7 @@ import pytest
 
 from processors.text.characters import TextError
 from processors.text.normalise import normalise
+from tests.processors.text.test_readings import CASES as MISREAD
 
 CASES = [
     # characters
@@ -147,7 +148,7 @@ CASES = [
 ALLOWED = re.compile(r"(?:[^\W\d_]|[' ,.!?;:…-]|\{[A-Z0-2 ]+\})*")
 
 
-@pytest.mark.parametrize(("written", "spoken"), CASES)
+@pytest.mark.parametrize(("written", "spoken"), [*CASES, *MISREAD])
 def test_reading(written: str, spoken: str) -> None:
     assert normalise(written) == spoken
     assert normalise(spoken) == spoken, "a reading is read as it is"

@@ -52,7 +52,7 @@ def converted(tiny_overrides: list[str], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tuned(converted: Path, corpus_writer: Callable[..., Path], tmp_path: Path) -> Path:
-    """Fine-tuned as ESPNET.md says, on a corpus whose features have the voice's tokens; it learns next to nothing."""
+    """Fine-tuned as EXCHANGE.md says, on a corpus whose features have the voice's tokens; it learns next to nothing."""
     mine = {
         "base_config": str(converted / "config.json"),
         "dataset": ["mine"],
@@ -89,7 +89,7 @@ def test_the_tuned_voice_says_the_same_as_an_onnx_file(tuned: Path, tmp_path: Pa
     from models.tts.exchange.onnx_export import export_voice
     from processors.onnx_voice import OnnxVoice
 
-    export_voice(tuned, tmp_path / "onnx", check=1, say=lambda _: None)
+    export_voice(tuned, tmp_path / "onnx", check=1)
     voice, exported = Synthesizer.from_experiment(tuned, "cpu"), OnnxVoice(tmp_path / "onnx")
     for text in TEXTS:
         expected, wave = voice.tts(text)[0], exported.tts(text)[0]

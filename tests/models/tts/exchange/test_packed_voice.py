@@ -35,10 +35,6 @@ FACTS = VoiceFacts("Test", "none | at all", "CC0-1.0", "not at all", "2026-01-02
 Train = Callable[..., Path]
 
 
-def quiet(_: str) -> None:
-    pass
-
-
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
     """Packing in this process leaves out the comparison by ear, so to speak; the command has it."""
@@ -63,7 +59,7 @@ def test_it_is_small_speaks_as_before_and_names_no_place_on_this_machine(
     experiment: Path, tmp_path: Path, precision: str
 ) -> None:
     out, again = tmp_path / "voice", tmp_path / "again"
-    pack_voice(experiment, out, FACTS, precision=precision, say=quiet)
+    pack_voice(experiment, out, FACTS, precision=precision)
     step = "checkpoints/step_00000002"
     assert files(out) == [
         "CARD.md", f"{step}/network.safetensors", f"{step}/state.json", "config.json", "tokens.json"
@@ -81,7 +77,7 @@ def test_it_is_small_speaks_as_before_and_names_no_place_on_this_machine(
     one, other = (voice.tts("Hello there, whoever you are.")[0] for voice in (before, after))
     assert abs(len(other) / len(one) - 1) < 0.05 and np.abs(other).max() > 0
     assert all(value.dtype == torch.float32 for value in after.network.state_dict().values())
-    pack_voice(out, again, FACTS, say=quiet)  # a packed voice can be packed again
+    pack_voice(out, again, FACTS)  # a packed voice can be packed again
     assert files(again) == files(out)
     torch.testing.assert_close(load_weights(find_checkpoint(again).path), weights, rtol=1e-3, atol=1e-4)
 
@@ -92,7 +88,7 @@ def test_averaged_weights_and_the_wanted_checkpoint_are_taken(tmp_path: Path) ->
     parameters = {name: value for name, value in average.items() if "log_f0" not in name}
     save_checkpoint(folder, 3, {"network": network, "ema": parameters, "discriminator": {}}, {"x": 1}, {"score": 2.0})
     for which, expected in (("last", average), ("step_00000001", load_weights(folder / "checkpoints/step_00000001"))):
-        pack_voice(folder, tmp_path / which, FACTS, checkpoint=which, say=quiet)
+        pack_voice(folder, tmp_path / which, FACTS, checkpoint=which)
         weights = load_weights(find_checkpoint(tmp_path / which).path)
         assert torch.equal(weights["embedding.weight"], expected["embedding.weight"])
         assert weights.keys() == network.keys() and torch.equal(weights["log_f0_mean"], network["log_f0_mean"])
@@ -102,7 +98,7 @@ def test_averaged_weights_and_the_wanted_checkpoint_are_taken(tmp_path: Path) ->
 
 def test_weights_are_bound_to_their_token_table_and_lexicon(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder, state = tmp_path / "voice", tmp_path / "voice/checkpoints/step_00000002/state.json"
-    pack_voice(make_experiment(tmp_path / "source"), folder, FACTS, say=quiet)
+    pack_voice(make_experiment(tmp_path / "source"), folder, FACTS)
     (folder / "lexicon.txt").write_text("jets JH EH1 T S\n")
     Synthesizer.from_experiment(folder, "cpu")
     assert "lexicon.txt is not the one that step_00000002 was trained with" in caplog.text
@@ -190,7 +186,7 @@ def train(tiny_corpus: Path, tiny_overrides: list[str]) -> Train:
 def voice(train: Train, tmp_path: Path) -> Path:
     """A trained voice, packed; its experiment is gone."""
     source = train("source")
-    pack_voice(source, tmp_path / "packed", FACTS, say=quiet)
+    pack_voice(source, tmp_path / "packed", FACTS)
     average, raw = (load_weights(find_checkpoint(source).path, prefer_ema)["embedding.weight"] for prefer_ema in (1, 0))
     assert not torch.equal(average, raw)
     assert torch.equal(load_weights(find_checkpoint(tmp_path / "packed").path)["embedding.weight"], average)
@@ -211,7 +207,7 @@ def test_the_other_stages_take_it_as_it_is(tiny_corpus: Path, voice: Path, tmp_p
     config = load_experiment_config(voice, [f"preprocess.processed_dir={tiny_corpus.parent}", *quick])
     told = run_evaluation(config, tmp_path / "out", "test", voice)
     assert "packed" in told and (tmp_path / "out/report.json").is_file()
-    pack_voice(voice, tmp_path / "again", FACTS, say=quiet)
+    pack_voice(voice, tmp_path / "again", FACTS)
     for folder in (voice, tmp_path / "again"):
         assert "| steps | 4, averaged weights |" in (folder / "CARD.md").read_text()
     with pytest.raises(UserError, match="has no weights of the discriminator: it was packed to speak"):
@@ -222,7 +218,7 @@ def test_the_other_stages_take_it_as_it_is(tiny_corpus: Path, voice: Path, tmp_p
 @pytest.mark.parametrize("lost", ["tokens.json", "config.json", "weights", "checkpoints"])
 def test_one_with_files_missing_is_to_be_got_again(experiment: Path, tmp_path: Path, lost: str) -> None:
     voice = tmp_path / "voice"
-    pack_voice(experiment, voice, FACTS, say=quiet)
+    pack_voice(experiment, voice, FACTS)
     if lost == "weights":
         os.truncate(find_checkpoint(voice).path / "network.safetensors", 100)
     elif lost == "checkpoints":

@@ -153,20 +153,6 @@ def test_weights_and_languages_of_corpora_decide_how_often_each_is_heard(
     )
 
 
-def test_texts_that_one_corpus_holds_out_are_no_others_training(
-    config, tiny_corpus, tiny_overrides, corpus_writer
-) -> None:
-    more = load_config(CONFIG, [*tiny_overrides, 'dataset=["tiny", "more"]', 'dataset_path.more="x"'])
-    corpus_writer(tiny_corpus.parent / "more", config.preprocess, [30, 40, 50], ["test", "train", "train"])
-    (tiny, other) = corpora = open_corpora(more)
-    held_out = {text.lower() for c in corpora for name in ("valid", "test") for text in c.strings("text", c.rows(name))}
-    table = UtteranceTable(corpora, "train")
-    kept = set(table.texts(np.arange(len(table))))
-    everything = {text for c in corpora for text in c.strings("text", c.rows("train"))}
-    assert kept == {text for text in everything if text.lower() not in held_out} != everything
-    assert len(UtteranceTable(corpora, "test")) == len(tiny.rows("test")) + 1
-
-
 def test_datasets_that_do_not_fit_together_are_refused(config, tiny_corpus, tiny_overrides, corpus_writer) -> None:
     tokens = [token.replace("ə", "XX1") for token in ipa_tokens()]
     corpus_writer(tiny_corpus.parent / "more", config.preprocess, [30], ["train"], tokens=tokens)

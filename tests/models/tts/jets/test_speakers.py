@@ -292,7 +292,7 @@ def test_a_voice_of_one_learns_to_be_several(overrides: list[str]) -> None:
 def test_it_travels_with_its_lexicons(overrides: list[str], tmp_path: Path) -> None:
     folder, packed = trained("voice", overrides), tmp_path / "packed"
     facts = VoiceFacts("Three", "tones", "CC0 1.0", "seconds", "today")
-    pack_voice(folder, packed, facts, precision="fp16", say=lambda _: None)
+    pack_voice(folder, packed, facts, precision="fp16")
     config = load_config(packed / "config.json")
     assert config.preprocess_of("german").lexicon_path == str(packed / "lexicon.de.txt")
     (tmp_path / "de.txt").unlink()
@@ -309,8 +309,7 @@ def test_the_export_speaks_with_all(overrides: list[str], tmp_path: Path) -> Non
     from processors.onnx_voice import OnnxVoice
 
     folder = trained("voice", overrides)
-    said: list[str] = []
-    export_voice(folder, tmp_path / "onnx", check=9, say=said.append)
+    export_voice(folder, tmp_path / "onnx", check=9)
     voice, exported = Synthesizer.from_experiment(folder, "cpu"), OnnxVoice(tmp_path / "onnx")
     for text, controls in (
         ("A cat.", {}), ("A cat.", {"speaker": "ben"}), ("Katze und Haus.", {"language": "de"}),

@@ -144,22 +144,6 @@ def test_an_absurd_spike_moves_no_weight_far_and_harms_no_checkpoint(train, monk
     assert all(torch.equal(before[0][key], before[1][key]) for key in before[0])
 
 
-def test_a_full_disk_stops_the_run_with_one_sentence(train, monkeypatch) -> None:
-    save, full = checkpoints.write_bytes, []
-
-    def write(path: Path, data: bytes) -> None:
-        if "step_00000008" in str(path) and not full:
-            full.append(path)
-            raise OSError(28, "No space left on device")
-        save(path, data)
-
-    monkeypatch.setattr(checkpoints, "write_bytes", write)
-    with pytest.raises(UserError, match="disk is full.*older checkpoints are intact.*--resume"):
-        train("voice")
-    folder = train("voice", resume=True)
-    assert [c.step for c in list_checkpoints(folder)] == [4, 8]
-
-
 def test_a_broken_newest_checkpoint_falls_back_to_the_one_before(train, caplog) -> None:
     folder = train("voice")
     newest = latest_checkpoint(folder).path / "training.pt"

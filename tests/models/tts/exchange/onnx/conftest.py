@@ -34,7 +34,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Pa
             root = tmp_path_factory.mktemp("export")
             experiment = make_voice(root / "experiment", generator, extractor)
             piper = extractor in ("espeak", "ipa")
-            export_voice(experiment, root / "voice", None, precision, piper, check=1, say=lambda _: None)
+            export_voice(experiment, root / "voice", None, precision, piper, check=1)
             made[key] = experiment, root / "voice"
         return made[key]
 

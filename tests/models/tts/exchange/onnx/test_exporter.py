@@ -22,10 +22,6 @@ from utils.errors import UserError
 Exported = Callable[..., tuple[Path, Path]]
 
 
-def quiet(_: str) -> None:
-    pass
-
-
 def test_lexicon_voice_has_what_the_runner_needs(exported: Exported) -> None:
     experiment, folder = exported("hifigan")
     assert sorted(path.name for path in folder.iterdir()) == ["tokens.json", "voice.onnx", "voice.onnx.json"]
@@ -37,16 +33,18 @@ def test_lexicon_voice_has_what_the_runner_needs(exported: Exported) -> None:
     assert sorted(ids[0] for ids in config["phoneme_id_map"].values()) == list(range(len(tokens)))
 
 
-def test_export_again_replaces_and_the_users_lexicon_travels(tmp_path: Path) -> None:
+def test_export_again_replaces_and_the_users_lexicon_travels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     experiment = make_voice(tmp_path / "experiment")
     (experiment / "lexicon.txt").write_text("gnu G N UW1\n")
-    pack_voice(experiment, tmp_path / "packed", VoiceFacts("Tiny", "-", "-", "-", "-"), say=quiet)
+    pack_voice(experiment, tmp_path / "packed", VoiceFacts("Tiny", "-", "-", "-", "-"))
     (tmp_path / "voice").mkdir()
     (tmp_path / "voice" / "voice.onnx").write_text("old")
     (tmp_path / "voice" / "notes.txt").write_text("mine")
-    told: list[str] = []
-    export_voice(tmp_path / "packed", tmp_path / "voice", check=1, say=told.append)
-    assert all("against PyTorch" in line for line in told[:2])
+    capsys.readouterr()
+    export_voice(tmp_path / "packed", tmp_path / "voice", check=1)
+    assert all("against PyTorch" in line for line in capsys.readouterr().out.splitlines()[:2])
     assert (tmp_path / "voice" / "voice.onnx").stat().st_size > 10_000
     assert (tmp_path / "voice" / "notes.txt").read_text() == "mine"
     assert (tmp_path / "voice" / "own_lexicon.txt").read_text() == "gnu G N UW1\n"
@@ -55,14 +53,14 @@ def test_export_again_replaces_and_the_users_lexicon_travels(tmp_path: Path) -> 
 def test_what_is_refused_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = make_voice(tmp_path / "experiment")
     with pytest.raises(UserError, match='phone_extractor "lexicon".*"espeak"'):
-        export_voice(experiment, tmp_path / "voice", piper=True, say=quiet)
+        export_voice(experiment, tmp_path / "voice", piper=True)
     monkeypatch.setattr(onnx_export, "TOLERANCE", 0.0)
     with pytest.raises(UserError, match="differs from PyTorch"):
-        export_voice(experiment, tmp_path / "voice", check=2, say=quiet)
+        export_voice(experiment, tmp_path / "voice", check=2)
     assert [path.name for path in tmp_path.iterdir()] == ["experiment"]
     (tmp_path / "voice").write_text("mine")
     with pytest.raises(UserError, match="is a file"):
-        export_voice(experiment, tmp_path / "voice", say=quiet)
+        export_voice(experiment, tmp_path / "voice")
     assert (tmp_path / "voice").read_text() == "mine"
 
 
@@ -76,7 +74,7 @@ def test_a_stop_as_soon_as_the_folder_is_there_leaves_nothing(tmp_path: Path, mo
 
     monkeypatch.setattr(os, "mkdir", mkdir)
     with pytest.raises(KeyboardInterrupt):
-        export_voice(experiment, tmp_path / "voice", say=quiet)
+        export_voice(experiment, tmp_path / "voice")
     assert [path.name for path in tmp_path.iterdir()] == ["experiment"]
 
 

@@ -60,12 +60,12 @@ def test_stream_is_the_same_in_pieces(voices: tuple[OnnxVoice, Synthesizer]) -> 
 
 def test_a_packed_voice_speaks_from_its_own_weights(tmp_path: Path) -> None:
     """With the weights of another voice in their place it is that one: nothing of them stands in the graph."""
-    facts, quiet = VoiceFacts("Tiny", "-", "-", "-", "-"), lambda _: None
+    facts = VoiceFacts("Tiny", "-", "-", "-", "-")
     one, other = tmp_path / "one", tmp_path / "other"
     for step, folder in enumerate((one, other), 1):
         experiment = make_experiment(tmp_path / str(step), ("model.generator=istft",))
-        pack_voice(experiment, folder, facts, checkpoint=f"step_0000000{step}", say=quiet)
-    export_beside(one, check=1, say=quiet)
+        pack_voice(experiment, folder, facts, checkpoint=f"step_0000000{step}")
+    export_beside(one, check=1)
     assert (one / MODEL).stat().st_size < 1e6
     (weights,) = one.glob("checkpoints/*/network.safetensors")
     expected = [Synthesizer.from_experiment(folder, "cpu").tts(TEXT)[0] for folder in (one, other)]
@@ -77,11 +77,11 @@ def test_a_packed_voice_speaks_from_its_own_weights(tmp_path: Path) -> None:
 def test_voices_without_a_graph_say_how_they_get_one(tmp_path: Path) -> None:
     folder, facts = tmp_path / "voice", VoiceFacts("Tiny", "-", "-", "-", "-")
     experiment = make_experiment(tmp_path / "source", ("model.hidden_channels=32",))
-    pack_voice(experiment, folder, facts, precision="int8", say=lambda _: None)
+    pack_voice(experiment, folder, facts, precision="int8")
     with pytest.raises(UserError, match="holds a voice for PyTorch: run .*bins/export.py --expt_dir"):
         OnnxVoice(folder)
     with pytest.raises(UserError, match="pack the voice with --precision fp16"):
-        export_beside(folder, say=lambda _: None)
+        export_beside(folder)
     assert not list(folder.glob("*.onnx*")) and not list(folder.glob(".*"))
 
 
