@@ -245,9 +245,9 @@ def test_other_losses_are_only_a_note(files: tuple[Path, Path], tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "there is no such file"), (b"", "is no complete .pth file|holds no plain tensors"),
-        (b"RIFF....WAVEfmt " * 40, "is no complete .pth file|holds no plain tensors"),
-        ("half", "is no complete .pth file"), ([1, 2], "holds no state dict"),
+        (None, "there is no such file"), (b"", "holds no plain tensors"),
+        (b"RIFF....WAVEfmt " * 40, "holds no plain tensors"),
+        ("half", "holds no plain tensors"), ([1, 2], "holds no state dict"),
         ({"tts.generator.decoder.weight": torch.zeros(2)}, "has no tensor"),
     ],
 )  # fmt: skip

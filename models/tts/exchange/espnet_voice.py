@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import yaml
 from torch import Tensor
 
 from config.schema import config_to_dict
-from models.base.checkpoints import find_checkpoint, load_weights, save_checkpoint
+from models.base.checkpoints import find_checkpoint, load_plain, load_weights, save_checkpoint
 from models.base.experiment import TOKENS, Experiment, beside, voice_tokens
 from models.registry import load_experiment_config
 from models.tts.exchange import espnet_names as names
@@ -136,16 +135,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     example = "give ESPnet's model, such as train.total_count.ave_5best.pth"
     try:
-        loaded = torch.load(regular(path), map_location="cpu", weights_only=True)
+        loaded = load_plain(regular(path))
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; {example}") from None
-    except pickle.UnpicklingError:
-        raise UserError(
-            f"{path} holds no plain tensors, so that it is not loaded; give ESPnet's model, a .pth file"
-        ) from None
-    except Exception as error:  # whatever bytes are in the file, its reader may stumble in any way
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path} is no complete .pth file ({reason}); download or copy it again") from None
+    except (OSError, ValueError) as error:
+        problem = f"holds no plain tensors, or not all of them ({one_line(error)})"
+        raise UserError(f"{path} {problem}, so that it is not loaded; {example}") from None
     for wrapper in ("model", "module"):
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]
