@@ -26,7 +26,6 @@ _DROPPED = {
     for section, rows in _IGNORED.items()
     for name in " ".join(rows).split()
 }
-_FACTOR = ("train", "upsample_factor")
 # Sections that none of our keys lies in.
 _THEIR_SECTIONS = (("model", "transformer"), ("model", "variance_predictor"))
 # Amphion's "-1: no limit" of max_epoch.
@@ -52,7 +51,7 @@ def translate(layer: Layer) -> Layer:
             if target not in values:
                 values[target], renamed[target] = value, key
             elif target not in renamed:
-                ignored.append(key)
+                ignored += [key] * (values[target] != value)
             elif values[target] != value:
                 differ = f"{renamed[target]} ({values[target]}) and {key} ({value}) differ"
                 one = f"the encoder and the decoder have one width here, {'.'.join(target)}"
@@ -61,7 +60,6 @@ def translate(layer: Layer) -> Layer:
         del values[path]
         ignored.append(".".join(next(path[:n] for n in (1, 2, 3) if path[:n] in _DROPPED)))
     ignored += _adapted(layer.name, values)
-    factor = values.pop(_FACTOR, None)
     tree: dict[str, Any] = {}
     for path, value in values.items():
         if path not in _THEIR_SECTIONS or value != {}:
@@ -69,7 +67,7 @@ def translate(layer: Layer) -> Layer:
             for part in path[:-1]:
                 section = section.setdefault(part, {})
             section[path[-1]] = value
-    return Layer(layer.name, tree, renamed, tuple(dict.fromkeys(ignored)), factor)
+    return Layer(layer.name, tree, renamed, tuple(dict.fromkeys(ignored)))
 
 
 def warn_ignored(layers: Sequence[Layer], log: logging.Logger) -> None:
@@ -78,14 +76,6 @@ def warn_ignored(layers: Sequence[Layer], log: logging.Logger) -> None:
     if found:
         named = "; ".join(f"{name}: {', '.join(keys)}" for name, keys in found)
         log.warning("these keys have no effect here and are left out: %s", named)
-
-
-def check_upsample_factor(layers: Sequence[Layer], hop_size: int) -> None:
-    """Amphion repeats the hop size as train.upsample_factor; UserError when the two disagree."""
-    for layer in layers:
-        if layer.upsample_factor is not None and layer.upsample_factor != hop_size:
-            rule = f"train.upsample_factor ({layer.upsample_factor}) must equal preprocess.hop_size ({hop_size})"
-            raise UserError(f"{layer.name}: {rule}; it can be left out")
 
 
 def _values(tree: dict[str, Any], at: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from config.amphion import check_upsample_factor, translate, warn_ignored
+from config.amphion import translate, warn_ignored
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig, Section
 from utils.errors import UserError
 from utils.files import PROJECT_ROOT, remedy, shown
@@ -61,7 +61,6 @@ def _parse(layers: list[Layer], overrides: Sequence[str]) -> ExperimentConfig:
     schema = _schema(_model_type(layers, overrides))
     layers = [*layers, *(translate(override_layer(text, schema)) for text in overrides)]
     config = strict_parse(layers, schema)
-    check_upsample_factor(layers, config.preprocess.hop_size)
     warn_ignored(layers, _log)
     return config
 

@@ -28,14 +28,13 @@ class Layer:
     """One source of values: a config file, or the command line.
 
     `renamed` maps a key path of ours to the name that the source has for it; `ignored` are keys of the source that
-    mean nothing here; `upsample_factor` is its value in files of Amphion's recipe.
+    mean nothing here.
     """
 
     name: str
     tree: dict[str, Any]
     renamed: dict[KeyPath, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
-    upsample_factor: Any = None
 
 
 class Merged:

@@ -80,7 +80,7 @@ def test_keys_without_a_counterpart_are_named(write, caplog):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train: {upsample_factor: 300}", r"train.upsample_factor \(300\) must equal preprocess.hop_size \(256\)"),
+        ("train: {upsample_factor: 300}", r"exp.json: .* \(256\) must equal preprocess.hop_size \(300\)"),
         ("preprocess: {phone_extractor: 'pypinyin_initials_finals'}", "Mandarin. is not supported"),
         ("model: {transformer: {encoder_hidden: 256, decoder_hidden: 128}}", "decoder_hidden .128. differ"),
         ("model: {transformer: {encoder_layer: 0}}", "exp.json: model.transformer.encoder_layer must be above 0"),
