@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from processors.text.arpabet import in_braces
 from processors.text.ipa import ipa_to_arpabet
+from processors.text.tokens import IPA_SYMBOLS
 from processors.text.written.cues import rows
 from utils.errors import UserError
 
@@ -20,13 +21,16 @@ _READ = {ord(char): row[0] for row in rows("plain.tsv") for char in row[1]}
 _EVERYWHERE = {ord(char): row[0] for row in rows("plain.tsv") if len(row) > 2 for char in row[1]}
 # What the later steps read besides letters, digits and spaces.
 _KEPT = frozenset("!\"#$%&'()*+,-./:;<=>?@[]^_|~\\{}§°±÷≈≠≤≥¶μΩ‰–…—")
-# IPA in braces, told by signs that nothing else has: it becomes ARPAbet there.
+# IPA in braces, told by signs that little else has: it becomes ARPAbet, in other languages its signs one by one.
 _IPA_MEANT = r"\{(?=[^{}]{0,200}[ˈˌːəɐɑɒɔʌɛɜɝɚɪɨʊʃʒŋɹɾʔɡ])[^{}]{1,200}\}"
 # Entities, what typists make of dashes and dots, a word cut at a line's end, and all that is not ASCII.
 _ODD = re.compile(
     _IPA_MEANT + r"|&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]{2,8});|(?<!<!)--+(?![->])|\.{3,}|(?:\. ){2,}\."
     r"|(?<=[a-z])[-\u2010\u00ad][ \t]*\r?\n[ \t]*(?=[a-z])|[A-Za-z]?[^\x00-\x7f]+|[\x00-\x20\x7f]{2,}|[\x00-\x1f\x7f]"
 )
+
+
+IPA_SPAN = re.compile(_IPA_MEANT)
 
 
 class TextError(UserError):
@@ -72,11 +76,15 @@ def plain_characters(text: str, every_script: bool = False) -> Plain:
 def _plain(odd: str, kept: Callable[[str], str]) -> str:
     """A stretch of odd characters as plain text; TextError for IPA with a sign that US English lacks."""
     if odd[0] == "{":
-        try:
-            return in_braces(ipa_to_arpabet(odd[1:-1]))
-        except ValueError as error:
-            meant = "write phones as {HH AH0 L OW1} or {həˈloʊ}"
-            raise TextError(f"{str(error)!r} in {odd[:40]!r} is no IPA sign of US English; {meant}") from None
+        signs = unicodedata.normalize("NFD", "".join(odd[1:-1].split()))
+        if kept is _any_letter and set(signs) <= set(IPA_SYMBOLS):
+            return "{" + " ".join(signs) + "}"
+        if kept is _letter:
+            try:
+                return in_braces(ipa_to_arpabet(signs))
+            except ValueError as error:
+                meant = "write phones as {HH AH0 L OW1} or {həˈloʊ}"
+                raise TextError(f"{str(error)!r} in {odd[:40]!r} is no IPA sign of US English; {meant}") from None
     if odd[0] == "&":
         said = html.unescape(odd)
         return odd if said == odd else said if said.isascii() and said.isprintable() else _plain(said, kept)

@@ -8,7 +8,8 @@ from typing import Any
 
 from processors.text import number_words
 from processors.text.arpabet import SPAN, complete_stress
-from processors.text.characters import TextError, plain_characters, survives
+from processors.text.characters import IPA_SPAN, TextError, plain_characters, survives
+from processors.text.tokens import IPA_SYMBOLS
 from processors.text.written import abbreviations, codes, german, measures, money, numbers
 from processors.text.written.cues import words
 from processors.text.written.grammar import ENGLISH_RULES, GERMAN_RULES, OTHER_RULES, Language
@@ -133,6 +134,8 @@ def _own_at(text: str, position: int, own: list[str]) -> str | None:
 def phone_spans(text: str) -> dict[int, tuple[int, str]]:
     """Spans of phones in a text: start -> end and "{HH AH0 L OW1}" with its stresses complete; other braces are none.
 
+    In languages without ARPAbet they may be IPA, sign by sign, as `plain_characters` leaves them.
+
     :raises TextError: phones with an unknown symbol, or without the closing brace, with their position (from 1).
     """
     spans = {}
@@ -141,7 +144,9 @@ def phone_spans(text: str) -> dict[int, tuple[int, str]]:
             if symbols := match[1].split():
                 spans[match.start()] = (match.end(), "{" + " ".join(complete_stress(symbols)) + "}")
         except ValueError as error:
-            if _PHONES_MEANT.match(match[0]):
+            if IPA_SPAN.fullmatch(match[0]) and set(symbols) <= set(IPA_SYMBOLS):
+                spans[match.start()] = (match.end(), match[0])
+            elif _PHONES_MEANT.match(match[0]):
                 raise TextError(
                     f"{str(error)[:20]!r} in the braces at character {match.start() + 1} is no ARPAbet phone; "
                     "write phones as {HH AH0 L OW1}"

@@ -107,6 +107,7 @@ def test_a_lexicon_reads_a_language_alone(tmp_path: Path, monkeypatch: pytest.Mo
     reader = TextFrontEnd.from_config(preprocess("de", lexicon))
     assert reader.phonemise("Grüße, „Welt“!") == ["^", *"ɡʁyːsə", ",", " ", *"vɛlt", "!", "$"]
     assert reader.phonemise("Moin мир")[1:-1] == [*arpabet_to_ipa(["M", "OY1", "N"]), " ", *"mʲir"]
+    assert reader.phonemise("Moin {ˈʃøːn}, {Əl ə}")[1:-1] == [*arpabet_to_ipa(["M", "OY1", "N"]), " ", *"ˈʃøːn", ","]
     assert reader.left_out("Grüße aus der Welt") == ["aus", "der"]
     with pytest.raises(TextError, match="nothing that can be spoken"):
         reader.phonemise("Hallo")
