@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 from processors.espnet.espnet_phones import EspnetPhones, clean, tag
@@ -34,6 +35,16 @@ SENTENCES = [
     "'Tis rock 'n' roll, y'all -- o'clock 'quoted words' dogs' tails", "Wait . . . what?! Yes... no.. maybe....",
     "UPPER CASE, MiXeD cAsE, 007, 1,2,3 and 1.2.3 4-5-6 7/8", "tabs\tand\nnew lines   spaces",
 ]  # fmt: skip
+
+
+def invented_words(count: int) -> list[str]:
+    """Words that no dictionary has, as long as the model takes and longer."""
+    rng = np.random.default_rng(7)
+    syllables = (
+        "ba ze fro tion quil ster ymph ough ska ei ton crawl ing mag nor xy hu ph ess wre kni ple dge ia oo".split()
+    )
+    words = {"".join(rng.choice(syllables, size=rng.integers(1, 7))) for _ in range(3 * count)}
+    return sorted(words)[:count] + ["a", "zzz", "nebuchadnezzar", "courvoisier", "don't", "x" * 40]
 
 
 def corpus_lines(limit: int) -> list[str]:
@@ -92,7 +103,7 @@ def check(texts: list[str], expected: Callable[[str], list[str]], front_end: Tex
 
 
 def test_awkward_sentences(espnet_tokens: Callable[[str], list[str]], front_end: TextFrontEnd) -> None:
-    check(SENTENCES, espnet_tokens, front_end)
+    check([*SENTENCES, *invented_words(250)], espnet_tokens, front_end)
 
 
 @pytest.mark.skipif(not LJSPEECH.is_file(), reason=f"{LJSPEECH} is missing")
