@@ -25,11 +25,10 @@ def main() -> int:
         from processors.script import explained
         from processors.text.english import EnglishPhones
         from processors.text.frontend import TextFrontEnd
-        from processors.text.lexicon import read_abbreviations, read_lexicon
+        from processors.text.lexicon import read_lexicon
     except ModuleNotFoundError as error:
         raise UserError(f"no package {error.name} here: run .venv/bin/python -m processors.text") from None
-    own = (read_lexicon(arguments.lexicon), read_abbreviations(arguments.lexicon)) if arguments.lexicon else ()
-    frontend = TextFrontEnd(EnglishPhones(*own))
+    frontend = TextFrontEnd(EnglishPhones(*(read_lexicon(arguments.lexicon) if arguments.lexicon else ())))
     for row in explained(lambda language: frontend, " ".join(arguments.text) or sys.stdin):
         print(row)
     return 0

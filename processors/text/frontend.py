@@ -13,7 +13,7 @@ from processors.espnet.espnet_phones import EspnetPhones
 from processors.text.characters import TextError
 from processors.text.english import WORD_OR_MARK, EnglishIpa, EnglishPhones
 from processors.text.espeak import EspeakPhones, LexiconIpa, release
-from processors.text.lexicon import read_abbreviations, read_lexicon
+from processors.text.lexicon import read_lexicon
 from processors.text.normalise import Reading, joined
 from processors.text.tokens import END, NO_SOUND, PUNCTUATION, START, WORD_BOUNDARY
 from utils.errors import UserError
@@ -85,7 +85,7 @@ class TextFrontEnd:
         """
         path = project_path(preprocess.lexicon_path) if preprocess.lexicon_path else None
         english = is_english(preprocess.language)
-        lexicon, own = (read_lexicon(path, english), read_abbreviations(path)) if path else ({}, {})
+        lexicon, own = read_lexicon(path, english) if path else ({}, {})
         if uses_espeak(preprocess):
             return cls(EspeakPhones(preprocess.language, lexicon, own))
         if preprocess.phone_extractor == "espnet":

@@ -81,17 +81,23 @@ def without_accents(word: str) -> str:
     return "".join(letter for letter in parts if not unicodedata.combining(letter))
 
 
-def read_lexicon(path: Path | str, english: bool = True) -> dict[str, tuple[str, ...]]:
-    """The `word PHONES` lines of a user's file ("#" starts a comment) as lower-case word -> phones.
+def read_lexicon(path: Path | str, english: bool = True) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """A user's file ("#" starts a comment): lower-case word -> phones, and abbreviation -> spoken words.
 
-    ARPAbet with or without stresses (see `complete_stress`), or, for words of other languages, IPA, with or without
-    blanks between its symbols; the last of several lines for a word wins.
+    Its lines are `word PHONES` and `written = spoken words`. Phones are ARPAbet with or without stresses (see
+    `complete_stress`), or, for words of other languages, IPA, with or without blanks between its symbols; the last of
+    several lines for a word wins.
 
     :raises UserError: the file cannot be read, or a line is wrong; names file and line.
     """
     entries: dict[str, tuple[str, ...]] = {}
-    for where, left, equals, _ in _user_lines(path):
+    own: dict[str, str] = {}
+    for where, left, equals, said in _user_lines(path):
         if equals:
+            if not (left and said):
+                way = "write abbreviations as `written = spoken words`, like `approx. = approximately`"
+                raise UserError(f"{where}: {way}")
+            own[left] = said
             continue
         word, *symbols = left.split()
         if not symbols:
@@ -115,20 +121,7 @@ def read_lexicon(path: Path | str, english: bool = True) -> dict[str, tuple[str,
             raise UserError(
                 f"{where}: {str(error)!r} is no ARPAbet phone; write phones as in `hello HH AH0 L OW1`{other}"
             ) from None
-    return entries
-
-
-def read_abbreviations(path: Path | str) -> dict[str, str]:
-    """The `written = spoken words` lines of the same file.
-
-    :raises UserError: the file cannot be read, or a line lacks one side; names file and line.
-    """
-    entries: dict[str, str] = {}
-    for where, written, equals, said in _user_lines(path):
-        if equals and not (written and said):
-            raise UserError(f"{where}: write abbreviations as `written = spoken words`, like `approx. = approximately`")
-        entries |= {written: said} if equals else {}
-    return entries
+    return entries, own
 
 
 def _user_lines(path: Path | str) -> Iterator[tuple[str, str, str, str]]:
