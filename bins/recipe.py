@@ -107,7 +107,6 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
 }
 # fmt: on
 FLAGS = {flag.name: flag for section in SECTIONS.values() for flag in section}
-EXCLUSIVE = (("resume", "finetune_from"), ("infer_text", "infer_text_file"))
 _SHORT = {flag.short: flag for flag in FLAGS.values() if flag.short}
 _STAGES = """usage: sh egs/tts/Jets/run.sh --stage STAGE [flags]
 
@@ -194,6 +193,12 @@ def check_name(name: str | None) -> None:
         raise UserError(f'--name "{name}" names a folder below log_dir: no slash, and no dot or dash in front')
 
 
+def check_start(flags: argparse.Namespace) -> None:
+    """UserError for a training that is to begin in two ways."""
+    if flags.resume and flags.finetune_from is not None:
+        raise UserError("--resume and --finetune_from exclude each other")
+
+
 def chosen_mode(flags: argparse.Namespace, prefix: str = "") -> str:
     """ "batch" or "single"; UserError unless mode, texts and stream go together.
 
@@ -240,12 +245,8 @@ def port(text: str | None) -> int:
 
 def add_flags(parser: argparse.ArgumentParser, stage: int, required: Sequence[str] = ()) -> None:
     """Give a stage's script `--config`, `--set` (`overrides`) and the flags of run.sh that are for this stage."""
-    one_of: dict[str, argparse._MutuallyExclusiveGroup] = {}
-    for names in EXCLUSIVE:
-        if str(stage) in FLAGS[names[0]].stages:
-            one_of |= dict.fromkeys(names, parser.add_mutually_exclusive_group())
+    add = parser.add_argument
     for flag in FLAGS.values():
-        add = one_of.get(flag.name, parser).add_argument
         if flag is SET:
             add("--set", action="append", default=[], dest="overrides", metavar=flag.value, help=flag.what)
         elif not flag.value and str(stage) in flag.stages:

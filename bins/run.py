@@ -87,8 +87,7 @@ class Order:
         if self.includes(2) and flags.name is None:
             raise UserError("stage 2 needs --name, the name of the experiment")
         if self.serves(2) and flags.finetune_from is not None:
-            if flags.resume:
-                raise UserError("--resume and --finetune_from exclude each other")
+            recipe.check_start(flags)
             flags.finetune_from = from_root(flags.finetune_from)
             if not Path(flags.finetune_from).is_dir():
                 raise UserError(f"--finetune_from {flags.finetune_from}: no such folder")

@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help=what)
     arguments = parser.parse_args()
     recipe.check_name(arguments.name)
+    recipe.check_start(arguments)
     if arguments.check:
         return check(arguments)
     if arguments.name is None:

@@ -288,7 +288,7 @@ def test_an_interrupted_file_leaves_nothing_behind(speak_here: Here, tmp_path: P
         (["--text=-"], "error: there is nothing to speak: the input is empty"),
         (["--text_file=/no/such.txt"], "--text_file /no/such.txt: no such file"),
         (["--text_file=/dev/zero"], "--text_file /dev/zero is a device; give a text file, a pipe, or --text -"),
-        (["--text=x", "--text_file=y"], "not allowed with"),
+        (["--text=x", "--text_file=y"], "--text and --text_file exclude each other"),
         (["--text=x", "--output_dir=/dev/null/x"], "--output_dir /dev/null/x: /dev/null is a file, not a folder"),
         (["--mode=batch", "--dataset=Nope"], "has no such corpus; choose LJSpeech"),
         (["--text=x", "--speed=9"], "error: --speed: inference.speed must be at most 4"),
