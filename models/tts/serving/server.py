@@ -112,9 +112,7 @@ class SpeechServer:
     async def captioned(self, request: Request) -> Response:
         """POST /dev/captioned_speech: the whole audio, and when each word is heard."""
         asked = await self._read(request)
-        controls = asked.controls(self.name, self.voice.script.cast)
-        timed = asked.stream_format == "sse" and asked.return_timestamps
-        timeline = self.voice.timeline() if timed else None
+        controls, timeline = asked.controls(self.name, self.voice.script.cast), self.voice.timeline()
         waves = self.voice.narrate(asked.input, timeline=timeline, **controls)
         chunks = self._spoken(request, waves, asked.response_format, alone=True)
         audio = None
@@ -128,7 +126,7 @@ class SpeechServer:
 
     async def voices(self, request: Request) -> Response:
         """GET /v1/audio/voices."""
-        return JSONResponse(voices_listed(self.name, self.voice.script.cast))
+        return JSONResponse({**voices_listed(self.name, self.voice.script.cast), "sample_rate": self._rate})
 
     async def models(self, request: Request) -> Response:
         """GET /v1/models: the voice, and the names by which OpenAI's clients ask for one."""
