@@ -15,7 +15,8 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const player = new Player();
 const spectrogram = new Spectrogram($("spectrogram"));
 let rate = 0; // samples a second, of this server's voice
-let call = new AbortController(); // what the server is asked at the moment
+let call = new AbortController(); // what the server was asked last ...
+let asking = false; // ... and whether it still answers
 let words = []; // {start, end, place}, place is its element
 let lit = null; // the element of the word that is heard
 
@@ -54,16 +55,20 @@ async function ask(path, body, signal) {
   throw new Error(told?.error?.message ?? `The server answered ${answer.status} ${answer.statusText}`);
 }
 
-// Server-sent events of an answer, as objects.
+// Server-sent events of an answer, as objects, up to the one that ends it.
 async function* events(answer) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
+    const { done, value } = await reader.read().catch(() => ({ done: true }));
+    if (done) throw new Error("The server's answer broke off.");
     const parts = (text + value).split("\n\n");
     text = parts.pop();
-    for (const part of parts) yield JSON.parse(part.replace(/^data: /, ""));
+    for (const part of parts) {
+      const event = JSON.parse(part.replace(/^data: /, ""));
+      if (event.type === "speech.audio.done") return;
+      yield event;
+    }
   }
 }
 
@@ -78,39 +83,47 @@ async function speak() {
   };
   $("error").hidden = true;
   if (!rate) await load(); // the server has been asked in vain before
-  if (!rate || mine !== call) return;
-  player.begin(rate);
-  spectrogram.begin(rate);
-  words = [];
-  $("words").replaceChildren();
-  $("words").lang = asked.language || "";
+  if (!rate || mine.signal.aborted) return;
+  player.open(rate);
   $("status").textContent = "Waiting for the server …";
   const began = performance.now();
-  let wait = 0, whole = false;
+  let wait = 0;
+  asking = true;
   show();
   try {
-    for await (const event of events(await ask("v1/audio/speech", body, mine.signal))) {
-      if (mine !== call) return;
+    const answer = await ask("v1/audio/speech", body, mine.signal);
+    if (mine.signal.aborted) return;
+    begin(asked);
+    for await (const event of events(answer)) {
+      if (mine.signal.aborted) return;
       if (event.type === "speech.audio.words") write(event);
       else if (event.type === "speech.audio.delta") {
         if (!wait) {
           wait = performance.now() - began;
           $("status").textContent = "Speaking …";
-          $("spoken").hidden = false;
-          remember(asked);
         }
         const bytes = Uint8Array.from(atob(event.audio), (sign) => sign.charCodeAt(0));
         const samples = Float32Array.from(new Int16Array(bytes.buffer), (sample) => sample / 32768);
         player.add(samples);
         spectrogram.add(samples);
-      } else if (event.type === "speech.audio.done") whole = true;
+      }
     }
-    if (!whole) throw new Error("The server's answer broke off.");
     $("status").textContent = `${player.seconds.toFixed(1)} seconds of speech; the first of it came after ${Math.round(wait)} ms.`;
   } catch (error) {
-    if (mine === call && !mine.signal.aborted) fail(wait && !whole ? "The server's answer broke off." : error.message);
+    if (!mine.signal.aborted) fail(error.message);
   }
-  if (mine === call) player.complete = true;
+  if (mine === call) asking = false;
+}
+
+// What was heard before goes, now that something new comes.
+function begin(asked) {
+  player.begin();
+  spectrogram.begin(rate);
+  words = [];
+  $("words").replaceChildren();
+  $("words").lang = asked.language;
+  $("spoken").hidden = false;
+  remember(asked);
 }
 
 // A sentence's text, its words to be lit up.
@@ -129,6 +142,7 @@ function write({ text, words: rows }) {
 
 function stop() {
   call.abort();
+  asking = false;
   player.stop();
   $("status").textContent = "Stopped.";
 }
@@ -137,8 +151,8 @@ function stop() {
 let shown = 0;
 function show() {
   cancelAnimationFrame(shown);
-  const at = player.position, { active, seconds } = player;
-  enable("pause", seconds > 0);
+  const at = player.position, { seconds } = player, active = asking || player.active;
+  enable("pause", seconds > 0 && (player.active || !asking));
   enable("stop", active);
   enable("download", seconds > 0);
   $("pause").textContent = !active ? "Play" : player.paused ? "Resume" : "Pause";

@@ -6,7 +6,6 @@ const PATIENCE = 0.6; // ... and how long to gather more once nothing was left t
 export class Player {
   rate = 0;
   seconds = 0; // of what has arrived
-  complete = true;
   #context = null;
   #parts = []; // {at, buffer}
   #sounding = []; // {at, when, seconds, source}, in order
@@ -14,17 +13,21 @@ export class Player {
   #next = 0; // ... and when what is scheduled ends
 
   // To be called when the user presses something: browsers allow no sound before.
-  begin(rate) {
-    this.#silence();
+  open(rate) {
+    this.stop();
     if (this.rate !== rate) {
       this.#context?.close();
       this.#context = new AudioContext({ sampleRate: rate });
       this.rate = rate;
     }
     this.#context.resume();
+  }
+
+  // Something new.
+  begin() {
+    this.#silence();
     this.#parts = [];
     this.seconds = this.#start = this.#next = 0;
-    this.complete = false;
   }
 
   // Samples are float, in [-1, 1].
@@ -66,7 +69,6 @@ export class Player {
   stop() {
     this.#start = this.position;
     this.#silence();
-    this.complete = true;
   }
 
   // Where the listener is, in seconds.
@@ -78,9 +80,9 @@ export class Player {
     return first ? first.at + Math.min(Math.max(now - first.when, 0), first.seconds) : this.#start;
   }
 
-  // Whether there is, or will be, something to hear.
+  // Whether something is left to be heard.
   get active() {
-    return !this.complete || (this.#sounding.length > 0 && this.position < this.seconds - 0.001);
+    return this.#sounding.length > 0 && this.position < this.seconds - 0.001;
   }
 
   get paused() {
