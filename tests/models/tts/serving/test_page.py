@@ -46,7 +46,7 @@ addEventListener("DOMContentLoaded", () => new MutationObserver((changes) => {
 
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory: pytest.TempPathFactory) -> Synthesizer:
-    folder = make_experiment(tmp_path_factory.mktemp("paged"), ("model.generator=istft",))
+    folder = make_experiment(tmp_path_factory.mktemp("paged"), ("model.generator=istft",), steps=(4,))
     return Synthesizer.from_experiment(folder, "cpu")
 
 
@@ -63,7 +63,7 @@ def serving(voice: Speaker, **settings: Any) -> Iterator[str]:
             time.sleep(0.01)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
     finally:
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         thread.join(20)
 
 
@@ -90,13 +90,15 @@ def visit(chromium: Any, address: str) -> Iterator[Any]:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
     page.add_init_script(WATCH)
-    page.goto(address)
-    until(lambda: page.locator("#voice option").count() or page.is_visible("#error"))
-    yield page
+    try:
+        page.goto(address)
+        until(lambda: page.locator("#voice option").count() or page.is_visible("#error"))
+        yield page
+    finally:
+        context.close()
     assert all(url.startswith((address, "data:", f"blob:{address}")) for url in asked)
-    # The browser itself notes answers that are errors.
-    assert [text for text in wrong if not text.startswith("Failed to load resource: the server responded with")] == []
-    context.close()
+    # The browser itself notes answers that are errors, or broken off.
+    assert [text for text in wrong if not text.startswith("Failed to load resource: ")] == []
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -121,8 +123,11 @@ def finished(page: Any) -> None:
     until(lambda: "seconds of speech" in page.inner_text("#status") and page.inner_text("#pause") == "Play")
 
 
-def played(page: Any) -> np.ndarray:
-    return np.concatenate([part["samples"] for part in page.evaluate("window.played")])
+def played(page: Any) -> tuple[np.ndarray, list[float]]:
+    """Samples that were given to the loudspeaker, and the seconds of silence in front of each piece but the first."""
+    parts = page.evaluate("window.played")
+    gaps = [after["when"] - part["when"] - part["seconds"] for part, after in zip(parts, parts[1:])]
+    return np.concatenate([part["samples"] for part in parts]), gaps
 
 
 def test_files_come_without_a_key_under_a_strict_policy(voice: Synthesizer) -> None:
@@ -152,15 +157,13 @@ def test_a_text_is_spoken_word_by_word(voice: Synthesizer, chromium: Any, tmp_pa
         page.keyboard.press("Enter")
         finished(page)
         expected = voice.tts(TEXT, speed=1.25)[0]
-        parts = page.evaluate("window.played")
-        np.testing.assert_allclose(played(page), expected, atol=1e-4)
-        assert len(parts) > 1
-        for part, following in zip(parts, parts[1:]):
-            assert following["when"] > part["when"] + part["seconds"] - 1e-6
-        lit = page.evaluate("window.lit")
+        samples, gaps = played(page)
+        np.testing.assert_allclose(samples, expected, atol=1e-4)
+        assert gaps and min(gaps) > -1e-6
+        lit, words = page.evaluate("window.lit"), iter(WORDS)
+        # In order; a busy machine may skip a frame.
+        assert all(word in words for word in lit) and len(lit) >= 7
         assert page.inner_text("#words").strip() == TEXT
-        # A busy machine may skip a frame.
-        assert [word for word in WORDS if word in lit] == list(dict.fromkeys(WORDS)) or len(lit) > len(WORDS) / 2
         assert page.evaluate(
             "new Set(document.getElementById('spectrogram').getContext('2d').getImageData(0, 0, 99, 99).data).size > 50"
         )
@@ -241,9 +244,10 @@ class FailingVoice(Synthesizer):
 
     def stream(self, text: Any, timeline: Any = None, **controls: Any) -> Iterator[np.ndarray]:
         """A second of noise, and the end."""
+        time.sleep(0.4)
         for _ in range(4):
-            time.sleep(0.4)
             yield np.full(self.sample_rate // 4, 0.1, np.float32)
+            time.sleep(0.4)
         raise RuntimeError
 
 
@@ -256,8 +260,7 @@ def test_a_slow_answer_is_played_and_a_broken_one_told(voice: Synthesizer, chrom
         assert page.inner_text("#status") == "Waiting for the server …"
         page.wait_for_selector("#error:not([hidden])")
         assert page.inner_text("#error") == "The server's answer broke off."
-        assert len(played(page)) == voice.sample_rate // 4 * 4
-        parts = page.evaluate("window.played")
-        gaps = [after["when"] - part["when"] - part["seconds"] for part, after in zip(parts, parts[1:])]
+        samples, gaps = played(page)
+        assert len(samples) == voice.sample_rate // 4 * 4
         # One gap, in which enough is gathered, instead of one behind each piece.
         assert gaps[0] > 0.5 and max(np.abs(gaps[1:])) < 1e-6
