@@ -84,15 +84,16 @@ async function speak() {
   $("error").hidden = true;
   if (!rate) await load(); // the server has been asked in vain before
   if (!rate || mine.signal.aborted) return;
-  player.open(rate);
   $("status").textContent = "Waiting for the server …";
   const began = performance.now();
   let wait = 0;
   asking = true;
-  show();
   try {
+    player.open(rate);
+    show();
     const answer = await ask("v1/audio/speech", body, mine.signal);
     if (mine.signal.aborted) return;
+    rate = Number(answer.headers.get("X-Sample-Rate")); // the server may be another one by now
     begin(asked);
     for await (const event of events(answer)) {
       if (mine.signal.aborted) return;
@@ -117,6 +118,7 @@ async function speak() {
 
 // What was heard before goes, now that something new comes.
 function begin(asked) {
+  player.open(rate);
   player.begin();
   spectrogram.begin(rate);
   words = [];
@@ -244,7 +246,7 @@ async function load(chosen = { voice: $("voice").value, language: $("language").
   try {
     const told = await (await ask("v1/audio/voices")).json();
     const languages = told.languages.map((language) => new Option(nameOf(language), language));
-    const own = new Option("The voice's own", "");
+    const own = new Option("Its own", "");
     $("voice").replaceChildren(...told.voices.map(({ id, name }) => new Option(name, id)));
     $("language").replaceChildren(...(languages.length > 1 ? [own] : []), ...languages);
     fill(chosen, ["voice", "language"]);
