@@ -50,7 +50,10 @@ async function ask(path, body, signal) {
     throw signal?.aborted ? error : new Error("The server does not answer. Does it still run?");
   }
   if (answer.ok) return answer;
-  if (answer.status === 401) $("key-details").open = true;
+  if (answer.status === 401) {
+    $("key-details").open = true;
+    $("key").focus();
+  }
   const told = await answer.json().catch(() => null);
   throw new Error(told?.error?.message ?? `The server answered ${answer.status} ${answer.statusText}`);
 }
@@ -285,7 +288,7 @@ SLIDERS.forEach((name) => $(name).addEventListener("input", () => describe($(nam
 for (const name of ["key", "keep"])
   $(name).addEventListener("change", () => {
     store.write("key", $("keep").checked ? $("key").value.trim() : null);
-    if (name === "key") load();
+    if (name === "key") load().then(() => { if ($("error").hidden) $("status").textContent = "The server takes this key."; });
   });
 
 $("key").value = store.read("key", "");

@@ -225,12 +225,14 @@ def test_a_key_is_asked_for_and_kept_only_on_demand(voice: Synthesizer, chromium
     with serving(voice, api_key="secret") as address, visit(chromium, address) as page:
         assert page.inner_text("#error") == "give this server's API key: Authorization: Bearer KEY"
         for keep in (False, True):
+            until(lambda: page.evaluate("document.activeElement.id") == "key")
             assert page.input_value("#key") == ""
-            page.fill("#key", "secret")
+            page.keyboard.type("secret")
             if keep:
                 page.check("#keep")
             page.press("#key", "Enter")
-            page.wait_for_selector("#error", state="hidden")
+            until(lambda: page.inner_text("#status") == "The server takes this key.")
+            assert page.is_hidden("#error")
             page.fill("#text", "Well.")
             page.keyboard.press("Control+Enter")
             finished(page)
