@@ -24,5 +24,5 @@ def serve(voice: Speaker, name: str, host: str, port: int) -> None:
     if key is None and host not in ("127.0.0.1", "::1", "localhost"):
         print("note: whoever reaches this port may use it: set JETS_API_KEY to a key of yours", file=sys.stderr)
     app = SpeechServer(voice, name, key).app()
-    print(f"{name} speaks at http://{host}:{port}, to programs at /v1/audio/speech", flush=True)
+    print(f"{name} speaks at http://{host}:{port}/v1/audio/speech", flush=True)
     uvicorn.run(app, host=host, port=port, log_level="warning")
