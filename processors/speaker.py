@@ -99,11 +99,14 @@ class Speaker(ABC):
         timeline = self.timeline()
         return np.concatenate(list(self.narrate(text, timeline=timeline, **controls))), timeline
 
-    def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
+    def stream(
+        self, text: str | Iterable[str], timeline: Timeline | None = None, **controls: Unpack[Controls]
+    ) -> Iterator[np.ndarray]:
         """Speak a text while it is being made: pieces (n,) float32 whose concatenation is the waveform of `tts`.
 
         The first piece is short, so that it comes soon. With target_level_db, SSML that raises the volume, or a pitch
-        beyond the voice's own range, a sentence comes as one piece.
+        beyond the voice's own range, a sentence comes as one piece. `timeline` learns of a sentence before its first
+        piece comes, so that its words end with their frames, not where the sound before a pause fades.
         """
         settings = controlled(self.settings, controls)
         head = np.zeros(0, dtype=np.float32)
@@ -111,24 +114,33 @@ class Speaker(ABC):
             if not line.ids:
                 yield pause_like(head, line.silence, self.sample_rate)
                 continue
-            for start, wave in self._in_pieces(line, settings):
+            for start, wave, durations in self._in_pieces(line, settings):
                 if start == 0:
                     head = wave
-                    if line.silence > 0:
-                        yield pause_like(head, line.silence, self.sample_rate)
+                    pause = pause_like(head, line.silence, self.sample_rate)
+                    if timeline is not None:
+                        self._note(timeline, line, durations, len(pause))
+                    if len(pause):
+                        yield pause
                 yield wave
 
-    def _in_pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[int, np.ndarray]]:
-        """Pieces (n,) of a line's finished waveform, and the sample at which each begins."""
+    def _note(
+        self, timeline: Timeline, line: Line, durations: np.ndarray, silence: int, wave: np.ndarray | None = None
+    ) -> None:
+        timeline.add(line, self.script.tokens_of(line), self.script.frontend_of(line), durations, silence, wave)
+
+    def _in_pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Pieces (n,) of a line's finished waveform, the sample at which each begins, and the frames of its tokens."""
         if not self.comes_in_pieces(line, settings):
-            yield from ((0, checked(spoken.wave)) for spoken in self.speak_lines([(None, line)], settings))
+            for spoken in self.speak_lines([(None, line)], settings):
+                yield 0, checked(spoken.wave), spoken.durations
             return
         start, ramp = 0, round(FADE_SECONDS * self.sample_rate)
         for piece, durations in self.pieces(line, settings):
             samples = durations * self.hop_size
             gain = gain_of(line.prosody, samples, self.sample_rate)
             wave = fade_edges(checked(piece), start, int(samples.sum()), ramp)
-            yield start, wave if gain is None else wave * gain[start : start + len(wave)]
+            yield start, wave if gain is None else wave * gain[start : start + len(wave)], durations
             start += len(wave)
 
     def with_silences(
@@ -144,8 +156,7 @@ class Speaker(ABC):
             heard = wave if spoken.line.ids else heard
             pause = pause_like(heard, spoken.line.silence, self.sample_rate)
             if timeline is not None:
-                line, frontend = spoken.line, self.script.frontend_of(spoken.line)
-                timeline.add(line, self.script.tokens_of(line), frontend, spoken.durations, len(pause), wave)
+                self._note(timeline, spoken.line, spoken.durations, len(pause), wave)
             yield spoken.key, np.concatenate([pause, wave])
 
 

@@ -26,8 +26,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from models.tts.serving.audio_formats import MEDIA, check_format, encoded
+from models.tts.serving.page import page_routes
 from models.tts.serving.speech_request import MODELS, ApiError, SpeechRequest, read_request, voices_listed
 from processors.speaker import Speaker
+from processors.timestamps import Caption, Timed
 from utils.errors import UserError
 
 MAX_CHARACTERS = 4096  # OpenAI's limit
@@ -61,7 +63,7 @@ class SpeechServer:
             ("/metrics", self.metrics, "GET"),
         )  # fmt: skip
         routes = [Route(path, self._answering(handler), methods=[method]) for path, handler, method in table]
-        return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+        return Starlette(routes=[*routes, *page_routes()], exception_handlers={HTTPException: _http_error})
 
     def _answering(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
         """`handler` behind the key, whose errors become OpenAI's."""
@@ -92,12 +94,16 @@ class SpeechServer:
         """POST /v1/audio/speech: chunks of audio, or events with such chunks."""
         asked = await self._read(request)
         controls = asked.controls(self.name, self.voice.script.cast)
-        chunks = self._spoken(request, self.voice.stream(asked.input, **controls), asked.response_format)
+        timed = asked.stream_format == "sse" and asked.return_timestamps
+        timeline = self.voice.timeline() if timed else None
+        waves = self.voice.stream(asked.input, timeline=timeline, **controls)
+        chunks = self._spoken(request, waves, asked.response_format)
         media = MEDIA[asked.response_format]
         first = await anext(chunks)  # what is wrong with a text is told before an answer begins
         body = _after(first, chunks)
         if asked.stream_format == "sse":
-            body, media = _events(body, len(asked.input)), "text/event-stream"
+            captions = timeline.captions if timeline else []
+            body, media = _events(body, len(asked.input), captions), "text/event-stream"
         headers = {"X-Sample-Rate": str(self._rate)}
         if asked.instructions:
             headers["X-Note"] = "instructions have no effect on this voice"
@@ -114,14 +120,13 @@ class SpeechServer:
             audio = b"".join([chunk async for chunk in chunks])
         if audio is None:
             raise ApiError(503, f"this takes longer than {self.seconds:g} s: ask for less at once")
-        words = timeline.words if asked.return_timestamps else []
-        rows = [{"word": w.text, "start_time": round(w.start, 4), "end_time": round(w.end, 4)} for w in words]
+        rows = [] if asked.return_timestamps is False else [_timed(word) for word in timeline.words]
         content = base64.b64encode(audio).decode()
         return JSONResponse({"audio": content, "audio_format": MEDIA[asked.response_format], "timestamps": rows})
 
     async def voices(self, request: Request) -> Response:
         """GET /v1/audio/voices."""
-        return JSONResponse(voices_listed(self.name, self.voice.script.cast))
+        return JSONResponse({**voices_listed(self.name, self.voice.script.cast), "sample_rate": self._rate})
 
     async def models(self, request: Request) -> Response:
         """GET /v1/models: the voice, and the names by which OpenAI's clients ask for one."""
@@ -267,9 +272,20 @@ async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield chunk
 
 
-async def _events(chunks: AsyncIterator[bytes], length: int) -> AsyncIterator[bytes]:
-    """The chunks as OpenAI's server-sent events; a token is a character here."""
+def _timed(word: Timed) -> dict[str, Any]:
+    return {"word": word.text, "start_time": round(word.start, 4), "end_time": round(word.end, 4)}
+
+
+async def _events(chunks: AsyncIterator[bytes], length: int, captions: list[Caption]) -> AsyncIterator[bytes]:
+    """The chunks as OpenAI's server-sent events; a token is a character here.
+
+    In front of each sentence stands an event with its text, its words, and where each is in the text.
+    """
     async for chunk in chunks:
+        while captions:
+            text, words, places = captions.pop(0)
+            rows = [{**_timed(word), "offset": place} for word, place in zip(words, places)]
+            yield _event({"type": "speech.audio.words", "text": text, "words": rows})
         yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(chunk).decode()})
     usage = {"input_tokens": length, "output_tokens": 0, "total_tokens": length}
     yield _event({"type": "speech.audio.done", "usage": usage})

@@ -54,7 +54,7 @@ class SpeechRequest(BaseModel):
     language: str | None = Field(None, max_length=200)
     pitch: float = 0.0
     energy: float = 0.0
-    return_timestamps: bool = True
+    return_timestamps: bool | None = None  # None: with captions, but not among OpenAI's events
 
     def controls(self, name: str, cast: Cast) -> Controls:
         """The controls of a voice called `name`, of these speakers; ApiError for a voice that is none of them."""
@@ -99,5 +99,6 @@ def _mixture(asked: str, names: list[str]) -> str:
 
 
 def voices_listed(name: str, cast: Cast) -> dict[str, Any]:
-    """Answer of GET /v1/audio/voices."""
-    return {"voices": [{"id": one, "name": one} for one in cast.speakers or [name]]}
+    """Answer of GET /v1/audio/voices, with the languages of all, whose first is spoken if none is asked for."""
+    languages = dict.fromkeys([cast.main_language, *cast.languages])
+    return {"voices": [{"id": one, "name": one} for one in cast.speakers or [name]], "languages": [*languages]}

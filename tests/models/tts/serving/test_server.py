@@ -112,7 +112,18 @@ def test_events_and_captions(voice: Synthesizer) -> None:
         assert done["type"] == "speech.audio.done" and done["usage"]["input_tokens"] == len(TEXT)
         streamed = samples(b"".join(base64.b64decode(event["audio"]) for event in events))
         np.testing.assert_allclose(streamed, voice.tts(TEXT)[0], atol=1e-4)
+        answer = await client.post("/v1/audio/speech", json=body(stream_format="sse", return_timestamps=True))
+        timed = [json.loads(part.removeprefix("data: ")) for part in answer.text.strip().split("\n\n")]
+        assert [event for event in timed if event["type"] != "speech.audio.words"] == [*events, done]
+        assert timed[0]["type"] == "speech.audio.words"  # before the sentence is heard
+        lines = [event for event in timed if event["type"] == "speech.audio.words"]
+        assert " ".join(line["text"] for line in lines) == TEXT
+        early = [(line["text"][row["offset"] :], row) for line in lines for row in line["words"]]
+        assert all(rest.startswith(row["word"]) for rest, row in early)
         tree = (await client.post("/dev/captioned_speech", json=body())).json()
+        assert [row["word"] for _, row in early] == [row["word"] for row in tree["timestamps"]]
+        for (_, row), refined in zip(early, tree["timestamps"]):
+            assert row["start_time"] == pytest.approx(refined["start_time"], abs=0.3)
         rows = [(row["word"], row["start_time"], row["end_time"]) for row in tree["timestamps"]]
         assert [row[0] for row in rows] == ["Hello", "there", "It", "costs", "$5", "and", "that", "is", "that"]
         assert rows == [(w.text, round(w.start, 4), round(w.end, 4)) for w in voice.timed(TEXT)[1].words]
