@@ -49,10 +49,11 @@ def main() -> int:
     say.add_argument("--speed", type=float, help="tempo, 2 is twice as fast")
     say.add_argument("--pitch", type=float, help="pitch shift in semitones")
     say.add_argument("--energy", type=float, help="vocal effort in dB")
-    server = commands.add_parser("serve", help="answer OpenAI's clients", allow_abbrev=False)
+    server = commands.add_parser("serve", help="answer OpenAI's clients, and Home Assistant", allow_abbrev=False)
     add_voice(server)
     server.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines (default: this one only)")
     server.add_argument("--port", type=int, default=8880, help="default: 8880")
+    server.add_argument("--wyoming_port", type=int, help="port for Home Assistant, such as 10200 (default: none)")
     commands.add_parser("voices", help="list the voices of this project that speak without torch")
     arguments = parser.parse_args()
     return {"say": speak, "serve": answer, "voices": list_voices}[arguments.command](arguments)
@@ -95,7 +96,7 @@ def answer(arguments: argparse.Namespace) -> int:
     from processors.onnx_voice import OnnxVoice
 
     voice = OnnxVoice(arguments.voice, arguments.threads)
-    serve(voice, voice.name, arguments.host, arguments.port)
+    serve(voice, voice.name, arguments.host, arguments.port, arguments.wyoming_port)
     return 0
 
 

@@ -21,9 +21,9 @@ def main() -> None:
     """Exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     recipe.add_flags(parser, 5, required=("expt_dir",))
-    parser.add_argument("--device", help='"cpu", "cuda", "cuda:1" (default: the GPU if there is one)')
+    parser.add_argument("--device", help='"cpu", "cuda", "cuda:1" (default: the CPU for an exported voice, or the GPU)')
     args = parser.parse_args()
-    port = recipe.port(args.serve_port)
+    ports = [recipe.port(args, name) for name in recipe.PORTS]
     from models.tts.serving import serve
     from processors.onnx_voice import MODEL, OnnxVoice
 
@@ -33,7 +33,7 @@ def main() -> None:
         voice = OnnxVoice(args.expt_dir)
     else:
         voice = with_torch(args)
-    serve(voice, args.expt_dir.resolve().name, args.serve_host or "127.0.0.1", port)
+    serve(voice, args.expt_dir.resolve().name, args.serve_host or "127.0.0.1", *ports)
 
 
 def with_torch(args: argparse.Namespace) -> Speaker:

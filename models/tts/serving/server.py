@@ -5,12 +5,14 @@ Clients take turns piece by piece, so that the first sound of one does not wait 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
+from socket import socket
 from typing import Any
 
 import anyio
@@ -25,6 +27,7 @@ from starlette.types import Receive, Scope, Send
 from models.tts.serving.audio_formats import MEDIA, check_format
 from models.tts.serving.reception import Reception
 from models.tts.serving.speech_request import MODELS, ApiError, SpeechRequest, read_request, voices_listed
+from models.tts.serving.wyoming_server import LARGEST, WyomingServer
 from processors.speaker import Speaker
 from utils.errors import UserError
 
@@ -48,8 +51,8 @@ class SpeechServer:
         self.seconds, self.max_chars, self.started = seconds, max_chars, int(time.time())
         self.reception = Reception(voice, clients)
 
-    def app(self) -> Starlette:
-        """The application, for uvicorn."""
+    def app(self, wyoming: socket | None = None) -> Starlette:
+        """The application, for uvicorn; while it runs, Home Assistant is answered at the socket `wyoming`."""
         table = (
             ("/v1/audio/speech", self.speech, "POST"), ("/dev/captioned_speech", self.captioned, "POST"),
             ("/v1/audio/voices", self.voices, "GET"), ("/v1/models", self.models, "GET"),
@@ -57,7 +60,18 @@ class SpeechServer:
             ("/metrics", self.metrics, "GET"),
         )  # fmt: skip
         routes = [Route(path, self._answering(handler), methods=[method]) for path, handler, method in table]
-        return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+
+        @asynccontextmanager
+        async def running(app: Starlette) -> AsyncIterator[None]:
+            other = WyomingServer(self.reception, self.name, self.seconds, self.max_chars)
+            if wyoming is None:
+                yield
+                return
+            server = await asyncio.start_server(other.connected, sock=wyoming, limit=LARGEST)
+            yield
+            server.close()
+
+        return Starlette(routes=routes, exception_handlers={HTTPException: _http_error}, lifespan=running)
 
     def _answering(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
         """`handler` behind the key, whose errors become OpenAI's."""
