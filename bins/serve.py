@@ -47,6 +47,7 @@ def with_torch(args: argparse.Namespace) -> Speaker:
     voice = kind.from_experiment(args.expt_dir, args.device, config=config)
     if not voice.batches_generator:
         return voice
+    voice.expect_mixed_batches()
     shared = SharedVoice(voice)
     shared.warm_up()
     return shared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,7 +22,9 @@ from utils.files import PROJECT_ROOT, read_json
 
 MODEL = "voice.onnx"
 BUNDLED = PROJECT_ROOT / "egs/tts/Jets/voice"
-FIRST_FRAMES = 24  # of the first streamed piece: 0.28 s at 22,050 Hz and hop 256
+FIRST_FRAMES = 24  # of the first streamed piece at least: 0.28 s at 22,050 Hz and hop 256
+_TEXT_COST = 1.4  # what a frame costs before there are samples of it, beside those samples: measured
+MOST_AT_ONCE = 4  # lines, each of which takes some 100 MB
 _MEAN_F0 = 200.0  # Hz, to which pitches in Hz refer in SSML, for voices that do not say their own
 _UNUSED: dict[str, Any] = {"checkpoint": MODEL, "max_batch_frames": 1, "precision": "fp32", "cuda_graphs": False}
 _UNUSED |= {"speaker": None, "language": None, "target_level_db": None}
@@ -61,6 +64,9 @@ class OnnxVoice(Speaker):
             raise UserError("an exported voice needs onnxruntime: run `pip install onnxruntime`") from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # Threads that wait spinning cost several times what they save where other programs want the CPU, too.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.at_once = min(threads or os.cpu_count() or 1, MOST_AT_ONCE)
         try:
             cpu = ["CPUExecutionProvider"]
             self._session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=cpu)
@@ -80,15 +86,18 @@ class OnnxVoice(Speaker):
 
     def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pieces (n,) of a line's waveform, and its tokens' frames (T_text,); the text part is made again each time."""
-        start, total, count = 0, 1, FIRST_FRAMES
+        # Longer in long lines, where it comes little later for that, and plays while the rest is made.
+        start, total, count = 0, 1, max(FIRST_FRAMES, len(line.ids) // 2)
         while start < total:
             began = time.perf_counter()
             wave, durations = self._run(line, settings, start, count)
-            speed = (count + 2 * self._reach) / (time.perf_counter() - began)
+            spent = time.perf_counter() - began
             yield wave, durations
-            # The next piece is as long as can be made while this one plays.
             start, total = start + count, int(durations.sum())
-            count = max(2 * count, round(0.7 * speed * len(wave) / self.sample_rate))
+            # The next piece is as long as can be made while this one plays, but few pieces are made in all.
+            text = _TEXT_COST * total + 2 * self._reach
+            fit = 0.7 * len(wave) / self.sample_rate / spent * (text + count) - text
+            count = max(2 * count, round(fit))
 
     def _run(self, line: Line, settings: InferenceConfig, first: int = 0, frames: int = 0) -> tuple[np.ndarray, ...]:
         """Waveform (N,) of a line, or of `frames` frames of it from `first`, and each token's duration in frames."""

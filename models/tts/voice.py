@@ -152,6 +152,9 @@ class Voice(Speaker):
                 return
             yield on_host(piece), planned.durations[0].cpu().numpy()
 
+    def expect_mixed_batches(self) -> None:
+        """From now on batches of any size come, as a server's do: nothing is kept for a size that may not recur."""
+
     def synthesize_ids(self, ids: Sequence[Sequence[int]], **controls: Unpack[Controls]) -> list[np.ndarray]:
         """Speak token ids, start and end tokens included: a waveform (frames * hop_size,) float32 each.
 

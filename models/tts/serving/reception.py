@@ -14,13 +14,14 @@ import numpy as np
 from anyio.to_thread import run_sync
 
 from models.tts.serving.audio_formats import encoded
+from models.tts.serving.shared_voice import SharedVoice
 from models.tts.serving.speech_request import ApiError
 from processors.speaker import Speaker
 
 # Prometheus' type of each metric.
 _TYPES = {
-    "active": "gauge", "audio_seconds_total": "counter", "errors_total": "counter", "first_audio_seconds": "summary",
-    "requests_total": "counter",
+    "active": "gauge", "audio_seconds_total": "counter", "batches_total": "counter", "batch_lines_total": "counter",
+    "errors_total": "counter", "first_audio_seconds": "summary", "requests_total": "counter",
 }  # fmt: skip
 
 
@@ -49,6 +50,8 @@ class Reception:
     def metrics(self) -> str:
         """The counts as Prometheus reads them."""
         rows = {**self.counts, "active": self.active}
+        if isinstance(self.voice, SharedVoice):
+            rows |= {"batches_total": self.voice.batches, "batch_lines_total": self.voice.lines}
         lines = []
         for family, kind in _TYPES.items():
             lines.append(f"# TYPE jets_{family} {kind}")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 
 import numpy as np
 
 from config.schema import InferenceConfig
-from processors.script import Line, Scriptwriter
+from processors.script import Line
 from processors.speaker import Key, Speaker, Spoken
-from processors.text.text_error import TextError
 
 _Asked = tuple[Line, InferenceConfig, Future[Spoken[int]]]
 _WRITTEN = {"speaker": None, "language": None, **dict.fromkeys(
@@ -27,7 +26,7 @@ class SharedVoice(Speaker):
         """A batch has `lines` at most, and is begun `wait` seconds after its first; `threads` at once may ask."""
         self.voice, self.settings = voice, voice.settings
         self.sample_rate, self.hop_size, self.at_once = voice.sample_rate, voice.hop_size, threads
-        self.script = _SharedScript(voice.script)
+        self.script = voice.script
         self.batches = self.lines = 0
         self._wait, self._most = wait, lines
         self._waiting: list[_Asked] = []
@@ -81,26 +80,3 @@ class SharedVoice(Speaker):
             elif unanswered:  # no client pays for what another one wants
                 for one in unanswered:
                     self._answer([one], settings)
-
-
-class _SharedScript(Scriptwriter):
-    """A script that one thread at a time writes a line of."""
-
-    def __init__(self, script: Scriptwriter) -> None:
-        self.__dict__ = script.__dict__
-        self._writing = threading.Lock()
-
-    def lines(
-        self,
-        text: str | Iterable[str],
-        settings: InferenceConfig,
-        on_refused: Callable[[TextError], None] | None = None,
-    ) -> Iterator[Line]:
-        """As a Scriptwriter's."""
-        lines = super().lines(text, settings, on_refused)
-        while True:
-            with self._writing:
-                line = next(lines, None)
-            if line is None:
-                return
-            yield line
