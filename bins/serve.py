@@ -47,6 +47,8 @@ def with_torch(args: argparse.Namespace) -> Speaker:
     voice = kind.from_experiment(args.expt_dir, args.device, config=config)
     if not voice.batches_generator:
         return voice
+    # Each kernel's launch waits for Python's lock, which others hold for 5 ms otherwise.
+    sys.setswitchinterval(1e-4)
     voice.expect_mixed_batches()
     shared = SharedVoice(voice)
     shared.warm_up()

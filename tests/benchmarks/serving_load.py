@@ -83,6 +83,7 @@ def main() -> int:
             asyncio.run(ask(port, path, TEXTS[TWELVE_WORDS]))
             for count in args.clients:
                 rows.append({"server": name, **asyncio.run(load(port, path, count, args.seconds, process.pid))})
+                rows[-1]["metrics"] = asyncio.run(metrics(port)) if name == "jets" else {}
                 print(json.dumps(rows[-1]), flush=True)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")
@@ -192,6 +193,15 @@ async def ask(port: int, path: str, text: str) -> tuple[float, float, float, flo
         return first, time.perf_counter() - began, got / 2 / rate, stalled
     finally:
         writer.close()
+
+
+async def metrics(port: int) -> dict[str, float]:
+    """What our server counts."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    lines = (await reader.read()).decode().partition("\r\n\r\n")[2].splitlines()
+    writer.close()
+    return {name: float(value) for name, _, value in (line.partition(" ") for line in lines if line[:1] != "#")}
 
 
 async def chunks(reader: asyncio.StreamReader, chunked: bool):  # type: ignore[no-untyped-def]

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 
 import numpy as np
+from typing_extensions import Unpack
 
 from config.schema import InferenceConfig
+from processors.controls import Controls
 from processors.script import Line
 from processors.speaker import Key, Speaker, Spoken
 
@@ -16,7 +18,7 @@ _Asked = tuple[Line, InferenceConfig, Future[Spoken[int]]]
 _WRITTEN = {"speaker": None, "language": None, **dict.fromkeys(
     ("leading_silence", "trailing_silence", "sentence_silence", "paragraph_silence"), 0.0
 )}  # fmt: skip
-_WARM_UP = ("Hello.", "The train to the coast leaves at half past seven.", "It is late. " * 12)
+_WARM_UP = ("Hello.", "The train to the coast leaves at half past seven.", "We went on and on " * 12)
 
 
 class SharedVoice(Speaker):
@@ -30,7 +32,7 @@ class SharedVoice(Speaker):
         self.batches = self.lines = 0
         self._wait, self._most = wait, lines
         self._waiting: list[_Asked] = []
-        self._changed = threading.Condition()
+        self._changed, self._writing = threading.Condition(), threading.Lock()
         threading.Thread(target=self._work, daemon=True, name="voice").start()
 
     def warm_up(self) -> None:
@@ -42,21 +44,30 @@ class SharedVoice(Speaker):
         """Speak lines in order, each in a batch with those of other threads."""
         # What matters when a line is there; who speaks it is written in the line.
         settings = settings.model_copy(update=_WRITTEN)
-        for key, line in lines:
+        written, nothing = iter(lines), np.zeros(0, np.float32)
+        while True:
+            with self._writing:  # threads that compute at once would only be in each other's way, and the voice's
+                item = next(written, None)
+            if item is None:
+                return
+            key, line = item
+            if not line.ids:
+                yield Spoken(key, line, nothing, 0.0, nothing.astype(np.int64))
+                continue
             answer: Future[Spoken[int]] = Future()
             with self._changed:
                 self._waiting.append((line, settings, answer))
                 self._changed.notify()
             spoken = answer.result()
-            yield Spoken(key, spoken.line, spoken.wave, spoken.seconds_spent, spoken.durations)
+            yield Spoken(key, line, spoken.wave, spoken.seconds_spent, spoken.durations)
+
+    def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
+        """Line by line: a GPU makes a whole one as fast as a piece."""
+        return self.narrate(text, **controls)
 
     def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """A line's waveform as one piece (N,), and its tokens' frames (T_text,)."""
         yield from ((one.wave, one.durations) for one in self.speak_lines([(None, line)], settings))
-
-    def comes_in_pieces(self, line: Line, settings: InferenceConfig) -> bool:
-        """No line does: a GPU makes a whole one as fast."""
-        return False
 
     def _work(self) -> None:
         while True:
@@ -74,9 +85,9 @@ class SharedVoice(Speaker):
             for spoken in self.voice.speak_lines(enumerate(line for line, _, _ in asked), settings):
                 asked[spoken.key][2].set_result(spoken)
         except Exception as error:
-            unanswered = [one for one in asked if not one[2].done()]
             if len(asked) == 1:
                 asked[0][2].set_exception(error)
-            elif unanswered:  # no client pays for what another one wants
-                for one in unanswered:
+                return
+            for one in asked:  # no client pays for what another one wants
+                if not one[2].done():
                     self._answer([one], settings)
