@@ -21,7 +21,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,15 +68,9 @@ def main() -> int:
     parser.add_argument("--piper", metavar="PYTHON", help="measure piper-tts's server, too")
     parser.add_argument("--json", type=Path, help="file for all figures")
     args = parser.parse_args()
-    port = free_port()
-    script = [sys.executable, "bins/serve.py", f"--expt_dir={args.expt_dir}", f"--device={args.device}"]
-    servers = [("jets", [*script, f"--serve_port={port}", *args.serve_args], "/v1/audio/speech")]
-    if args.piper:
-        model = subprocess.run([args.piper, "-c", PIPER], capture_output=True, text=True, check=True).stdout.strip()
-        command = [args.piper, "-m", "piper.http_server", "--host=127.0.0.1", f"--port={port}", "-m", model]
-        servers.append(("piper", command, "/synthesize"))
     rows = []
-    for name, command, path in servers:
+    ours = [f"--expt_dir={args.expt_dir}", f"--device={args.device}", *args.serve_args]
+    for name, command, port, path in servers(args.piper, ours):
         began = time.perf_counter()
         with started(command, port) as process:
             print(f"{name}: answers {time.perf_counter() - began:.1f} s after its start", flush=True)
@@ -88,6 +82,18 @@ def main() -> int:
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")
     return 0
+
+
+def servers(piper: str | None, ours: Sequence[str] = (f"--expt_dir={VOICE}",)) -> list[tuple[str, list[str], int, str]]:
+    """Name, command, port and path of each server."""
+    port = free_port()
+    command = [sys.executable, "bins/serve.py", f"--serve_port={port}", *ours]
+    found = [("jets", command, port, "/v1/audio/speech")]
+    if piper:
+        model = subprocess.run([piper, "-c", PIPER], capture_output=True, text=True, check=True).stdout.strip()
+        command = [piper, "-m", "piper.http_server", "--host=127.0.0.1", f"--port={port}", "-m", model]
+        found.append(("piper", command, port, "/synthesize"))
+    return found
 
 
 @contextmanager
