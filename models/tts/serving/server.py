@@ -71,7 +71,9 @@ class SpeechServer:
             yield
             server.close()
 
-        return Starlette(routes=routes, exception_handlers={HTTPException: _http_error}, lifespan=running)
+        app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error}, lifespan=running)
+        app.router.redirect_slashes = False  # such an answer is none of OpenAI's
+        return app
 
     def _answering(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
         """`handler` behind the key, whose errors become OpenAI's."""

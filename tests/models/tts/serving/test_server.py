@@ -142,7 +142,12 @@ def test_every_hostile_request_is_answered_as_openai_would(voice: Synthesizer) -
             answer = await client.post("/v1/audio/speech", content=content)
             assert answer.status_code == status, (content[:80], answer.text[:200])
             assert answer.json()["error"]["message"] and "Traceback" not in answer.text
-        for method, path in (("GET", "/v1/audio/speech"), ("GET", "/../etc/passwd"), ("GET", "/v1/models/none")):
+        for method, path in (
+            ("GET", "/v1/audio/speech"),
+            ("GET", "/../etc/passwd"),
+            ("GET", "/v1/models/none"),
+            ("POST", "/v1/models/"),
+        ):
             answer = await client.request(method, path)
             assert answer.status_code in (404, 405) and set(answer.json()["error"]) == {
                 "message",
