@@ -61,7 +61,8 @@ def main() -> int:
 
 def add_voice(parser: argparse.ArgumentParser) -> None:
     """Which voice, and how many threads."""
-    parser.add_argument("--voice", type=Path, help="folder that bins/export.py wrote (default: the bundled voice)")
+    known = "folder of bins/export.py or bins/pack.py, or a name on the Hugging Face hub (default: the bundled voice)"
+    parser.add_argument("--voice", help=known)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
 
 
@@ -74,7 +75,7 @@ def speak(arguments: argparse.Namespace) -> int:
 
     controls: Any = {name: getattr(arguments, name) for name in CONTROLS if getattr(arguments, name) is not None}
     text = sys.stdin if arguments.text is None else arguments.text
-    voice = OnnxVoice(arguments.voice, arguments.threads)
+    voice = OnnxVoice.from_pretrained(arguments.voice, threads=arguments.threads)
     if arguments.stream:
         for piece in voice.stream(text, **controls):
             sys.stdout.buffer.write(to_pcm16(piece).tobytes())
@@ -95,7 +96,7 @@ def answer(arguments: argparse.Namespace) -> int:
     from models.tts.serving import serve
     from processors.onnx_voice import OnnxVoice
 
-    voice = OnnxVoice(arguments.voice, arguments.threads)
+    voice = OnnxVoice.from_pretrained(arguments.voice, threads=arguments.threads)
     serve(voice, voice.name, arguments.host, arguments.port, arguments.wyoming_port)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken
 from processors.text.languages import FrontEnds
 from processors.text.tokens import load_tokens
-from utils.errors import UserError
+from utils.errors import UserError, one_line
 from utils.files import PROJECT_ROOT, read_json
 
 MODEL = "voice.onnx"
@@ -25,6 +26,7 @@ BUNDLED = PROJECT_ROOT / "egs/tts/Jets/voice"
 FIRST_FRAMES = 24  # of the first streamed piece at least: 0.28 s at 22,050 Hz and hop 256
 _TEXT_COST = 1.4  # what a frame costs before there are samples of it, beside those samples: measured
 MOST_AT_ONCE = 4  # lines, each of which takes some 100 MB
+_OF_VOICES = ["*.json", "*.onnx", "*.safetensors", "*.txt", "README.md"]
 _MEAN_F0 = 200.0  # Hz, to which pitches in Hz refer in SSML, for voices that do not say their own
 _UNUSED: dict[str, Any] = {"checkpoint": MODEL, "max_batch_frames": 1, "precision": "fp32", "cuda_graphs": False}
 _UNUSED |= {"speaker": None, "language": None, "target_level_db": None}
@@ -72,6 +74,32 @@ class OnnxVoice(Speaker):
             self._session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=cpu)
         except Exception as error:  # onnxruntime's own classes derive from nothing more precise
             raise UserError(f"{folder / MODEL} cannot be loaded ({error}); export the voice again") from None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: Path | str | None = None,
+        revision: str | None = None,
+        cache_dir: Path | str | None = None,
+        threads: int = 0,
+    ) -> OnnxVoice:
+        """A voice in a folder, or by its name on the Hugging Face hub, "you/voice", which is fetched once, or our own.
+
+        :raises UserError: neither is there, or a missing package.
+        """
+        folder = BUNDLED if name is None else Path(name).expanduser()
+        if not folder.is_dir() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
+            try:
+                from huggingface_hub import snapshot_download
+            except ImportError:
+                advice = "to get a voice of that name from the hub, run `pip install huggingface_hub`"
+                raise UserError(f"{name}: there is no such folder; {advice}") from None
+            try:
+                found = snapshot_download(str(name), revision=revision, cache_dir=cache_dir, allow_patterns=_OF_VOICES)
+            except Exception as error:  # of the hub, of the network, of the disk: it has dozens
+                raise UserError(f"{name}: there is no such folder, and the hub says: {one_line(error)}") from None
+            folder = Path(found)
+        return cls(folder, threads)
 
     def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:
         """Speak lines one after the other; UserError where rate or pitch change within a sentence."""

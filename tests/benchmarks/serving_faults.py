@@ -84,9 +84,8 @@ def main() -> int:
         told(f"{args.requests} hostile requests, answers {dict(sorted(answers.items()))}")
         growth = memory(process.pid) / half - 1
         heard = asyncio.run(ask(port, path, TEXTS[0]))
-        print(
-            f"memory in the second half {growth:+.1%}; a word is still spoken, {heard[2]:.2f} s; minded: {minded or 'nothing'}"
-        )
+        print(f"memory in the second half {growth:+.1%}; a word is still spoken, {heard[2]:.2f} s")
+    print(f"minded: {minded or 'nothing'}")
     return 1 if minded else 0
 
 

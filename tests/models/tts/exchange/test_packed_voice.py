@@ -66,12 +66,21 @@ def test_it_is_small_speaks_as_before_and_names_no_place_on_this_machine(
     pack_voice(experiment, out, FACTS, precision=precision, say=quiet)
     step = "checkpoints/step_00000002"
     assert files(out) == [
-        "CARD.md", f"{step}/network.safetensors", f"{step}/state.json", "config.json", "tokens.json"
+        "README.md", f"{step}/network.safetensors", f"{step}/state.json", "config.json", "tokens.json"
     ]  # fmt: skip
-    card = (out / "CARD.md").read_text()
+    card = (out / "README.md").read_text()
     assert "/home/me" not in (out / "config.json").read_text() + card
     assert load_config(out / "config.json") == load_experiment_config(out)
-    for entry in ("# Test, a voice", "none \\| at all", "CC0-1.0", "not at all", "2026-01-02", "hifigan", "22,050 Hz"):
+    for entry in (
+        "---\nlicense: cc0-1.0\nlanguage: [en]\npipeline_tag: text-to-speech\n",
+        "# Test, a voice",
+        "none \\| at all",
+        "CC0-1.0",
+        "not at all",
+        "2026-01-02",
+        "hifigan",
+        "22,050 Hz",
+    ):
         assert entry in card
     sizes = [(path / step / "network.safetensors").stat().st_size for path in (experiment, out)]
     assert sizes[1] < 0.75 * sizes[0]
@@ -96,7 +105,7 @@ def test_averaged_weights_and_the_wanted_checkpoint_are_taken(tmp_path: Path) ->
         weights = load_weights(find_checkpoint(tmp_path / which).path)
         assert torch.equal(weights["embedding.weight"], expected["embedding.weight"])
         assert weights.keys() == network.keys() and torch.equal(weights["log_f0_mean"], network["log_f0_mean"])
-        assert ("averaged weights" in (tmp_path / which / "CARD.md").read_text()) == (which == "last")
+        assert ("averaged weights" in (tmp_path / which / "README.md").read_text()) == (which == "last")
     assert find_checkpoint(tmp_path / "last").metrics == {"score": 2.0}
 
 
@@ -140,7 +149,7 @@ def test_the_command_and_the_measures_on_the_card(experiment: Path, tmp_path: Pa
     told = done.stdout.splitlines()
     assert told[0].startswith("packed against unpacked: ") and " of 3 sentences as long as before" in told[0]
     assert "step_00000002 of source, fp16, 0." in told[1]
-    card = (out / "CARD.md").read_text()
+    card = (out / "README.md").read_text()
     assert "# source, a voice" in card and "| WER" in card and "3 utterances, 0 failed" in card and "asr base" in card
 
 
@@ -166,9 +175,9 @@ def test_a_second_voice_takes_a_word_more_and_a_failure_leaves_the_first(
     ):
         status, told = pack(*flags)
         assert status == 2 and message in told and told.count("\n") == 1
-        assert "# First, a voice" in (out / "CARD.md").read_text()
+        assert "# First, a voice" in (out / "README.md").read_text()
     assert pack("--replace", "--checkpoint=step_00000001") == (0, "")
-    assert find_checkpoint(out).name == "step_00000001" and "None yet" in (out / "CARD.md").read_text()
+    assert find_checkpoint(out).name == "step_00000001" and "None yet" in (out / "README.md").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stale", "voice"]
 
 
@@ -213,7 +222,7 @@ def test_the_other_stages_take_it_as_it_is(tiny_corpus: Path, voice: Path, tmp_p
     assert "packed" in told and (tmp_path / "out/report.json").is_file()
     pack_voice(voice, tmp_path / "again", FACTS, say=quiet)
     for folder in (voice, tmp_path / "again"):
-        assert "| steps | 4, averaged weights |" in (folder / "CARD.md").read_text()
+        assert "| steps | 4, averaged weights |" in (folder / "README.md").read_text()
     with pytest.raises(UserError, match="has no weights of the discriminator: it was packed to speak"):
         to_espnet(voice, tmp_path / "theirs")
     assert not (tmp_path / "theirs").exists()

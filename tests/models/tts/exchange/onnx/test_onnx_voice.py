@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -103,3 +104,28 @@ def test_command_line_imports_no_torch(exported: Exported, tmp_path: Path) -> No
     assert "<00:00:00." in out.with_suffix(".vtt").read_text()
     with wave.open(str(out)) as wav:
         assert wav.getframerate() == 22050 and 0.3 < wav.getnframes() / 22050 < 5
+
+
+def test_a_voice_of_the_hub_is_one_of_its_cache(exported: Exported, tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    _, folder = exported("istft")
+    repository, revision = tmp_path / "models--me--voice", "a" * 40
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs/main").write_text(revision)
+    (repository / "blobs").mkdir()
+    files = (path for path in folder.rglob("*") if path.is_file())
+    for number, path in enumerate(files):  # the hub keeps files once, and links to them
+        link = repository / "snapshots" / revision / path.relative_to(folder)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        blob = shutil.copyfile(path, repository / "blobs" / f"{number:064x}")
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    code = (
+        "from jets import Voice\nfor name in ('me/voice', 'me/other'):\n"
+        f"    print(Voice.from_pretrained(name, cache_dir={str(tmp_path)!r}).tts('Hello.')[0].shape)"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert done.stdout.strip() == str(OnnxVoice.from_pretrained(folder).tts("Hello.")[0].shape)
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("utils.errors.UserError: me/other: there is no such folder, and the hub says: ")
