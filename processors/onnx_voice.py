@@ -14,6 +14,7 @@ import numpy as np
 from config.schema import InferenceConfig, PreprocessConfig
 from processors.audio.finish import finished, gain_of
 from processors.cast import Cast
+from processors.pitch_response import PitchResponse
 from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken
 from processors.text.languages import FrontEnds
@@ -59,6 +60,8 @@ class OnnxVoice(Speaker):
         self.script = Scriptwriter(front_ends.main, table["tokens"], mean_f0, by_language, cast, front_ends)
         self.script.speaker_f0 = own.get("speaker_f0", {})
         self.script.hear(table.get("counts"))
+        # A shift beyond the voice's own range is made as far as that goes.
+        self._pitch_response = PitchResponse.load(folder, str(own.get("checkpoint")))
         self._numbers: dict[str, int] = config.get("speaker_id_map", {})
         try:
             import onnxruntime
@@ -136,6 +139,8 @@ class OnnxVoice(Speaker):
             raise UserError(f"an exported voice changes rate and pitch {only}: {advice}")
         tempo = settings.speed * prosody.rate
         semitones = settings.pitch_semitones + prosody.semitones
+        if self._pitch_response is not None:
+            (semitones,) = self._pitch_response.needed([semitones])
         scales = np.array([0, 1 / tempo, 0, semitones, settings.energy_db, first, frames], dtype=np.float32)
         feeds = {"input": np.array([line.ids]), "input_lengths": np.array([len(line.ids)]), "scales": scales}
         if self._numbers:

@@ -21,10 +21,11 @@ from models.base.device import out_of_memory_advice, resolve_precision
 from models.base.experiment import LEXICON, TOKENS, language_lexicon, misfit, voice_tokens
 from models.registry import load_experiment_config
 from models.tts.pieces import FrameGenerator, generate_in_chunks, group_by_size, on_host, rows_of, windows
-from models.tts.pitch_response import PitchResponse, stretched
+from models.tts.pitch_shifts import stretched
 from processors.audio.finish import finished, gain_of
 from processors.cast import Cast
 from processors.controls import Controls, controlled
+from processors.pitch_response import PitchResponse
 from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken, checked
 from processors.text.frontend import TextFrontEnd

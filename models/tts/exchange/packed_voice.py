@@ -27,7 +27,6 @@ from models.base.compact import compact, expand
 from models.base.experiment import (
     CONFIG,
     LEXICON,
-    PITCH_RESPONSE,
     TOKENS,
     beside,
     language_lexicon,
@@ -37,6 +36,7 @@ from models.base.experiment import (
 from models.evaluation.report import Report, cell, summary_table
 from models.registry import load_config, load_experiment_config, model_module
 from models.tts.voice import speaking_weights
+from processors.pitch_response import PITCH_RESPONSE
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
 from utils.files import CARD, PROJECT_ROOT, card_of, from_root, shown, whole_folder, write_json, write_text

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.base.checkpoints import find_checkpoint
 from models.tts.exchange.onnx_export import export_beside
 from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from processors.onnx_voice import MODEL, OnnxVoice
+from processors.pitch_response import PitchResponse
 from tests.tiny_voice import ROOT, make_experiment
 from utils.errors import UserError
 
@@ -129,3 +131,17 @@ def test_a_voice_of_the_hub_is_one_of_its_cache(exported: Exported, tmp_path: Pa
     assert done.stdout.strip() == str(OnnxVoice.from_pretrained(folder).tts("Hello.")[0].shape)
     told = done.stderr.splitlines()[-1]
     assert told.startswith("utils.errors.UserError: me/other: there is no such folder, and the hub says: ")
+
+
+def test_a_measured_pitch_is_the_synthesizers(exported: Exported, tmp_path: Path) -> None:
+    experiment, folder = exported("istft")
+    here, there = shutil.copytree(experiment, tmp_path / "source"), shutil.copytree(folder, tmp_path / "onnx")
+    checkpoint = find_checkpoint(here, "last").name
+    response = PitchResponse(checkpoint, (-2.0, 0.0, 4.0), (-1.0, 0.0, 3.0))
+    for place in (here, there):
+        response.save(place)
+    voice, synthesizer = OnnxVoice(there), Synthesizer.from_experiment(here, "cpu")
+    for pitch in (-1.0, 2.5):
+        np.testing.assert_allclose(voice.tts(TEXT, pitch=pitch)[0], synthesizer.tts(TEXT, pitch=pitch)[0], atol=1e-5)
+    plain = OnnxVoice(folder).tts("Hello.", pitch=2.5)[0]
+    assert np.abs(voice.tts("Hello.", pitch=2.5)[0] - plain).max() > 1e-4
