@@ -42,6 +42,9 @@ def bound(host: str, port: int | None) -> socket.socket | None:
         raise UserError(f"a port is a number from 1 to 65535, but {port} is given")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise UserError(f"{host} port {port} cannot be used ({error.strerror}): choose another one") from None
+    # Else a piece waits, up to 40 ms, until the client has acknowledged the one before.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
