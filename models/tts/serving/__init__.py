@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from contextlib import suppress
 
 from processors.speaker import Speaker
 from utils.errors import UserError
@@ -15,6 +16,7 @@ def serve(voice: Speaker, name: str, host: str, port: int | None, wyoming_port: 
     try:
         import uvicorn
 
+        from models.tts.serving.audio_formats import encoded
         from models.tts.serving.server import SpeechServer
     except ImportError as error:
         install = "run `pip install -r egs/tts/Jets/requirements-serve.txt`"
@@ -26,6 +28,9 @@ def serve(voice: Speaker, name: str, host: str, port: int | None, wyoming_port: 
         elif wyoming_port:
             print(f"note: whoever reaches port {wyoming_port} may use it: Wyoming knows no keys", file=sys.stderr)
     web, wyoming = bound(host, port), bound(host, wyoming_port)
+    # What is loaded when it is first used: not while the first client waits.
+    with suppress(UserError, ImportError):
+        list(encoded(list(voice.stream("Hello.")), "mp3", voice.sample_rate))
     server = SpeechServer(voice, name, key)
     print(f"{name} speaks at http://{host}:{port}/v1/audio/speech", flush=True)
     if wyoming:
