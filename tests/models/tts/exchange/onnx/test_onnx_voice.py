@@ -8,6 +8,7 @@ import subprocess
 import sys
 import wave
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +146,12 @@ def test_a_measured_pitch_is_the_synthesizers(exported: Exported, tmp_path: Path
         np.testing.assert_allclose(voice.tts(TEXT, pitch=pitch)[0], synthesizer.tts(TEXT, pitch=pitch)[0], atol=1e-5)
     plain = OnnxVoice(folder).tts("Hello.", pitch=2.5)[0]
     assert np.abs(voice.tts("Hello.", pitch=2.5)[0] - plain).max() > 1e-4
+
+
+def test_threads_speak_at_once_as_one_after_the_other(voices: tuple[OnnxVoice, Synthesizer]) -> None:
+    ours, _ = voices
+    texts = [f"Number {n} costs ${n}.50, said Dr. Smith. " * (1 + n % 3) for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        heard = list(pool.map(lambda text: np.concatenate(list(ours.stream(text))), texts))
+    for text, wave in zip(texts, heard):
+        np.testing.assert_allclose(wave, ours.tts(text)[0], atol=1e-5)
