@@ -27,6 +27,10 @@ _AHEAD = 32  # characters behind the end of a sentence after which it is sure
 _KINDS = ("asr", "handle", "intent", "mic", "snd", "tts", "wake")
 
 
+class Unreadable(Exception):
+    """What came is no event."""
+
+
 class WyomingServer:
     """Speaks for connections, each of which may be silent, or take what it asked for, for `seconds`."""
 
@@ -37,13 +41,16 @@ class WyomingServer:
         """Answer a connection until it ends: by itself, in time, or at what cannot be read or spoken."""
         talk = _Talk(self, reader, writer)
         try:
-            with suppress(OSError, TimeoutError, EOFError, ValueError, RecursionError):
+            with suppress(OSError, TimeoutError, EOFError, Unreadable):
                 try:
                     while True:
                         await talk.answer(*await talk.event())
                 except (ApiError, UserError, ValidationError) as error:
-                    self.reception.counts['errors_total{status="wyoming"}'] += 1
-                    await talk.tell("error", {"text": str(error), "code": type(error).__name__})
+                    await talk.fail(str(error), type(error).__name__)
+                except (OSError, TimeoutError, EOFError, Unreadable):
+                    raise
+                except Exception as error:  # a client never sees a traceback
+                    await talk.fail(f"the server failed ({type(error).__name__})", "server_error")
         finally:
             writer.close()
 
@@ -63,9 +70,21 @@ class WyomingServer:
         if len(text) > self.max_chars:
             raise ApiError(400, f"text: at most {self.max_chars} characters")
         asked = data.get("voice") or {}
+        if not isinstance(asked, dict):
+            raise ApiError(400, "voice: an object with a name, a speaker or a language")
         voice = asked.get("speaker") or asked.get("name") or "default"
         request = SpeechRequest(model="", input=text, voice=voice, speed=1.0, language=asked.get("language"))
         return request.controls(self.name, self.reception.voice.script.cast)
+
+
+def _tree(line: bytes) -> dict[str, Any]:
+    try:
+        tree = json.loads(line)
+    except (ValueError, RecursionError):
+        raise Unreadable from None
+    if not isinstance(tree, dict):
+        raise Unreadable
+    return tree
 
 
 class _Talk:
@@ -77,15 +96,24 @@ class _Talk:
         self._format = {"rate": rate, "width": 2, "channels": 1}
 
     async def event(self) -> tuple[str, dict[str, Any]]:
-        """The next event's type and data; ValueError for what is none, EOFError behind the last one."""
+        """The next event's type and data; Unreadable for what is none, EOFError behind the last one."""
         with anyio.fail_after(self._server.seconds):
-            line = await self._reader.readuntil(b"\n")
-            head = json.loads(line)
-            lengths = [head.get(key) or 0 for key in ("data_length", "payload_length")]
-            if not all(isinstance(length, int) and 0 <= length <= LARGEST for length in lengths):
-                raise ValueError
-            data, _ = [await self._reader.readexactly(length) for length in lengths]
-        return str(head["type"]), {**(head.get("data") or {}), **(json.loads(data) if data else {})}
+            try:
+                head = _tree(await self._reader.readuntil(b"\n"))
+                lengths = [head.get(key) or 0 for key in ("data_length", "payload_length")]
+                short = all(isinstance(length, int) and 0 <= length <= LARGEST for length in lengths)
+                if not short or not isinstance(head.get("type"), str):
+                    raise Unreadable
+                data, _ = [await self._reader.readexactly(length) for length in lengths]
+                given = head.get("data") or {}
+                return head["type"], {**given, **(_tree(data) if data else {})}
+            except (asyncio.LimitOverrunError, TypeError):
+                raise Unreadable from None
+
+    async def fail(self, text: str, code: str) -> None:
+        """Tell of an error."""
+        self._server.reception.counts['errors_total{status="wyoming"}'] += 1
+        await self.tell("error", {"text": text, "code": code})
 
     async def tell(self, kind: str, data: dict[str, Any], payload: bytes = b"") -> None:
         """Send an event; it must be taken in time."""

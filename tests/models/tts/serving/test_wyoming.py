@@ -55,14 +55,15 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Synthesizer:
 async def serving(voice: Speaker, **settings: Any) -> AsyncIterator[tuple[SpeechServer, int]]:
     """A server, idle at the end, and its port."""
     server, listening = SpeechServer(voice, "tiny", **settings), socket.create_server(("127.0.0.1", 0))
-    app = server.app(listening)
+    app, failures = server.app(listening), list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
     async with app.router.lifespan_context(app):
         yield server, listening.getsockname()[1]
         for _ in range(100):
             if not server.reception.active:
                 break
             await asyncio.sleep(0.05)
-    assert server.reception.active == 0
+    assert server.reception.active == 0 and not failures
 
 
 def talk(voice: Speaker, conversation: Talk, **settings: Any) -> None:

@@ -153,5 +153,5 @@ def test_threads_speak_at_once_as_one_after_the_other(voices: tuple[OnnxVoice, S
     texts = [f"Number {n} costs ${n}.50, said Dr. Smith. " * (1 + n % 3) for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
         heard = list(pool.map(lambda text: np.concatenate(list(ours.stream(text))), texts))
-    for text, wave in zip(texts, heard):
-        np.testing.assert_allclose(wave, ours.tts(text)[0], atol=1e-5)
+    for text, pieces in zip(texts, heard):
+        np.testing.assert_allclose(pieces, ours.tts(text)[0], atol=1e-5)
