@@ -26,6 +26,7 @@ MODEL = "voice.onnx"
 BUNDLED = PROJECT_ROOT / "egs/tts/Jets/voice"
 FIRST_FRAMES = 24  # of the first streamed piece at least: 0.28 s at 22,050 Hz and hop 256
 _TEXT_COST = 1.4  # what a frame costs before there are samples of it, beside those samples: measured
+_WHOLE, _LONGEST_TOKEN = 20, 100  # tokens of a line that is not worth cutting, and frames of a token
 MOST_AT_ONCE = 4  # lines, each of which takes some 100 MB
 _OF_VOICES = ["*.json", "*.onnx", "*.safetensors", "*.txt", "README.md"]
 _MEAN_F0 = 200.0  # Hz, to which pitches in Hz refer in SSML, for voices that do not say their own
@@ -117,8 +118,10 @@ class OnnxVoice(Speaker):
 
     def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pieces (n,) of a line's waveform, and its tokens' frames (T_text,); the text part is made again each time."""
-        # Longer in long lines, where it comes little later for that, and plays while the rest is made.
+        # Longer in long lines, where it comes little later for that, and plays while the rest is made; a word is whole.
         start, total, count = 0, 1, max(FIRST_FRAMES, len(line.ids) // 2)
+        if len(line.ids) <= _WHOLE:
+            count = _WHOLE * _LONGEST_TOKEN
         while start < total:
             began = time.perf_counter()
             wave, durations = self._run(line, settings, start, count)
