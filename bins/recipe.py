@@ -20,6 +20,7 @@ from utils.errors import UserError
 # The stages' scripts know run.sh's flags for speech and measures by their names without it; run.sh sets this variable,
 # so that they call them as they were typed.
 PREFIX, PREFIX_VARIABLE = "infer_", "JETS_FLAG_PREFIX"
+PORTS = ("serve_port", "wyoming_port")
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,6 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
 }
 # fmt: on
 FLAGS = {flag.name: flag for section in SECTIONS.values() for flag in section}
-PORTS = ("serve_port", "wyoming_port")
 EXCLUSIVE = (("resume", "finetune_from"), ("infer_text", "infer_text_file"))
 _SHORT = {flag.short: flag for flag in FLAGS.values() if flag.short}
 _STAGES = """usage: sh egs/tts/Jets/run.sh --stage STAGE [flags]

@@ -110,7 +110,7 @@ class SpeechServer:
         body = _after(first, chunks)
         if asked.stream_format == "sse":
             body, media = _events(body, len(asked.input)), "text/event-stream"
-        headers = {"X-Sample-Rate": str(self.voice.sample_rate)}
+        headers = {"X-Sample-Rate": str(self._rate)}
         if asked.instructions:
             headers["X-Note"] = "instructions have no effect on this voice"
         return _Limited(body, chunks, self.seconds, media, headers)
@@ -156,6 +156,10 @@ class SpeechServer:
 
     def _model(self, name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self.started, "owned_by": "jets"}
+
+    @property
+    def _rate(self) -> int:
+        return self.voice.sample_rate
 
     async def _read(self, request: Request) -> SpeechRequest:
         """The request; ApiError for what is none, or comes too slowly."""

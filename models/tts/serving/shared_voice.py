@@ -13,6 +13,7 @@ from config.schema import InferenceConfig
 from processors.controls import Controls
 from processors.script import Line
 from processors.speaker import Key, Speaker, Spoken
+from processors.timestamps import Timeline
 
 _Asked = tuple[Line, InferenceConfig, Future[Spoken[int]]]
 _WRITTEN = {"speaker": None, "language": None, **dict.fromkeys(
@@ -61,9 +62,11 @@ class SharedVoice(Speaker):
             spoken = answer.result()
             yield Spoken(key, line, spoken.wave, spoken.seconds_spent, spoken.durations)
 
-    def stream(self, text: str | Iterable[str], **controls: Unpack[Controls]) -> Iterator[np.ndarray]:
+    def stream(
+        self, text: str | Iterable[str], timeline: Timeline | None = None, **controls: Unpack[Controls]
+    ) -> Iterator[np.ndarray]:
         """Line by line: a GPU makes a whole one as fast as a piece."""
-        return self.narrate(text, **controls)
+        return self.narrate(text, timeline=timeline, **controls)
 
     def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """A line's waveform as one piece (N,), and its tokens' frames (T_text,)."""
