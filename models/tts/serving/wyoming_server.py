@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from models.tts.serving.reception import Reception, Visit
 from models.tts.serving.speech_request import ApiError, SpeechRequest
 from processors.controls import Controls
+from processors.text.frontend import TextError
 from processors.text.sentences import collapse_whitespace, sentence_spans
 from processors.text.ssml import begins_ssml
-from processors.text.text_error import TextError
 from utils.errors import UserError
 
 LARGEST = 1 << 17  # bytes of a line, of data, of a payload
