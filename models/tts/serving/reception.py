@@ -64,6 +64,7 @@ class Visit:
 
     def __init__(self, reception: Reception) -> None:
         self._reception, self._started, self.seconds = reception, time.monotonic(), 0.0
+        self._heard = self._started  # when the first sound was there
 
     async def spoken(
         self, waves: Iterator[np.ndarray], kind: str, gone: Callable[[], Awaitable[bool]] | None = None,
@@ -87,7 +88,7 @@ class Visit:
         try:
             while True:
                 first = self.seconds == 0
-                async with reception.turn.at(self._started + self.seconds):
+                async with reception.turn.at(self._heard + self.seconds):
                     if gone is not None and (first or always) and await gone():
                         raise ApiError(499, "the client has gone")
                     # Not abandoned when this is cancelled: the voice is one client's at a time.
@@ -95,7 +96,8 @@ class Visit:
                 if chunk is None:
                     return
                 if first:
-                    reception.counts["first_audio_seconds_sum"] += time.monotonic() - self._started
+                    self._heard = time.monotonic()
+                    reception.counts["first_audio_seconds_sum"] += self._heard - self._started
                     reception.counts["first_audio_seconds_count"] += 1
                 yield chunk
         finally:
@@ -103,7 +105,7 @@ class Visit:
 
 
 class Turn:
-    """Who may use the voice: of those who wait, whoever's audio, played from its request on, ends first."""
+    """Who may use the voice: of those who wait, whoever's audio, played from its first sound on, ends first."""
 
     def __init__(self, places: int = 1) -> None:
         self._free, self._number = places, 0
