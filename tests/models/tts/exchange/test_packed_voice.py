@@ -22,12 +22,13 @@ from models.evaluation.stage import run_evaluation
 from models.registry import load_config, load_experiment_config
 from models.tts.exchange import packed_voice as packing
 from models.tts.exchange.espnet_voice import export_voice as to_espnet
-from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
+from models.tts.exchange.packed_voice import VoiceFacts, hub_head, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, make_experiment, make_network
 from utils.errors import UserError
+from utils.files import card_of
 
 # Wide enough for its large tensors to be stored in fewer bits.
 WIDE = ("model.hidden_channels=64", "model.encoder.ffn_channels=64", "model.generators.hifigan.channels=64")
@@ -243,3 +244,18 @@ def test_one_with_files_missing_is_to_be_got_again(experiment: Path, tmp_path: P
     text = str(refused.value)
     assert "the folder of this packed voice is incomplete; get it again, by git checkout or from another copy" in text
     assert "stage" not in text and "\n" not in text
+
+
+def test_the_hub_reads_the_card_and_older_cards_count(tmp_path: Path) -> None:
+    card, older = tmp_path / "README.md", tmp_path / "CARD.md"
+    assert card_of(tmp_path) is None
+    card.write_text("# Notes of somebody\n")
+    assert card_of(tmp_path) is None
+    older.write_text("# Kathleen, a voice\n")
+    assert card_of(tmp_path) == older
+    card.write_text(hub_head("CC0 1.0", ["en-us", "en-gb"]) + "# Kathleen, a voice\n")
+    assert card_of(tmp_path) == card
+    assert card.read_text().startswith("---\nlicense: cc0-1.0\nlanguage: [en]\npipeline_tag: text-to-speech\n")
+    assert hub_head('"mine": all', ["nl", "de"]).startswith(
+        '---\nlicense: other\nlicense_name: "\\"mine\\": all"\nlanguage: [de, nl]\n'
+    )
