@@ -49,10 +49,11 @@ def main() -> int:
     say.add_argument("--speed", type=float, help="tempo, 2 is twice as fast")
     say.add_argument("--pitch", type=float, help="pitch shift in semitones")
     say.add_argument("--energy", type=float, help="vocal effort in dB")
-    server = commands.add_parser("serve", help="answer OpenAI's clients", allow_abbrev=False)
+    server = commands.add_parser("serve", help="answer OpenAI's clients, and Home Assistant", allow_abbrev=False)
     add_voice(server)
     server.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines (default: this one only)")
     server.add_argument("--port", type=int, default=8880, help="default: 8880")
+    server.add_argument("--wyoming_port", type=int, help="port for Home Assistant, such as 10200 (default: none)")
     commands.add_parser("voices", help="list the voices of this project that speak without torch")
     arguments = parser.parse_args()
     return {"say": speak, "serve": answer, "voices": list_voices}[arguments.command](arguments)
@@ -60,7 +61,8 @@ def main() -> int:
 
 def add_voice(parser: argparse.ArgumentParser) -> None:
     """Which voice, and how many threads."""
-    parser.add_argument("--voice", type=Path, help="folder that bins/export.py wrote (default: the bundled voice)")
+    known = "folder of bins/export.py or bins/pack.py, or a name on the Hugging Face hub (default: the bundled voice)"
+    parser.add_argument("--voice", help=known)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
 
 
@@ -73,7 +75,7 @@ def speak(arguments: argparse.Namespace) -> int:
 
     controls: Any = {name: getattr(arguments, name) for name in CONTROLS if getattr(arguments, name) is not None}
     text = sys.stdin if arguments.text is None else arguments.text
-    voice = OnnxVoice(arguments.voice, arguments.threads)
+    voice = OnnxVoice.from_pretrained(arguments.voice, threads=arguments.threads)
     if arguments.stream:
         for piece in voice.stream(text, **controls):
             sys.stdout.buffer.write(to_pcm16(piece).tobytes())
@@ -94,8 +96,8 @@ def answer(arguments: argparse.Namespace) -> int:
     from models.tts.serving import serve
     from processors.onnx_voice import OnnxVoice
 
-    voice = OnnxVoice(arguments.voice, arguments.threads)
-    serve(voice, voice.name, arguments.host, arguments.port)
+    voice = OnnxVoice.from_pretrained(arguments.voice, threads=arguments.threads)
+    serve(voice, voice.name, arguments.host, arguments.port, arguments.wyoming_port)
     return 0
 
 

@@ -25,9 +25,9 @@ def main() -> None:
     parser.add_argument("--device", help='"cpu", "cuda" ... (default: the GPU if there is one)')
     args = parser.parse_args()
     from models.base.checkpoints import find_checkpoint
-    from models.base.experiment import PITCH_RESPONSE
     from models.registry import load_experiment_config, model_module
-    from models.tts.pitch_response import measure
+    from models.tts.pitch_shifts import measure
+    from processors.pitch_response import PITCH_RESPONSE
     from utils.files import disk_errors
 
     kind = model_module(load_experiment_config(args.expt_dir).model_type, "synthesizer").Synthesizer

@@ -20,6 +20,7 @@ from utils.errors import UserError
 # The stages' scripts know run.sh's flags for speech and measures by their names without it; run.sh sets this variable,
 # so that they call them as they were typed.
 PREFIX, PREFIX_VARIABLE = "infer_", "JETS_FLAG_PREFIX"
+PORTS = ("serve_port", "wyoming_port")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ SECTIONS: dict[str, tuple[Flag, ...]] = {
         Flag("serve_host", "ADDRESS", "where clients may come from: 127.0.0.1 is this machine, 0.0.0.0 every other",
              "127.0.0.1", "5"),
         Flag("serve_port", "PORT", "port; JETS_API_KEY in the environment is the key that clients need", "8880", "5"),
+        Flag("wyoming_port", "PORT", "port for Home Assistant, for instance 10200", "none", "5"),
     ),
 }
 # fmt: on
@@ -236,11 +238,15 @@ def chosen_mode(flags: argparse.Namespace, prefix: str = "") -> str:
     return mode
 
 
-def port(text: str | None) -> int:
-    """The port of --serve_port; UserError for what is none."""
-    if text is not None and not (text.isdecimal() and 0 < int(text) < 65536):
-        raise UserError(f'--serve_port must be a number from 1 to 65535, but "{text}" is given')
-    return int(text or 8880)
+def port(flags: argparse.Namespace, name: str) -> int | None:
+    """The port of one of PORTS, None for none; UserError for what cannot be one."""
+    text = getattr(flags, name) or FLAGS[name].default
+    if not text.isdecimal():
+        if getattr(flags, name) is None:
+            return None
+    elif 0 < int(text) < 65536:
+        return int(text)
+    raise UserError(f'--{name} must be a number from 1 to 65535, but "{text}" is given')
 
 
 def add_flags(parser: argparse.ArgumentParser, stage: int, required: Sequence[str] = ()) -> None:

@@ -97,7 +97,8 @@ class Order:
         if self.includes(3):
             self._check_speech()
         if self.includes(5):
-            recipe.port(flags.serve_port)
+            for name in recipe.PORTS:
+                recipe.port(flags, name)
         if self.includes(3, 4, 5):
             self._check_voice()
         given_flags = [flag for flag in recipe.FLAGS.values() if flag.stages and getattr(flags, flag.name) is not None]
@@ -186,13 +187,15 @@ class Order:
         if self.includes(3) and flags.infer_output_dir is not None:
             report_dir = f"{flags.infer_output_dir}/evaluation"
         no_split = {"infer_dataset": None, "infer_testing_set": None} if flags.infer_mode == "single" else {}
+        # An exported voice is served by the CPU unless somebody wants it otherwise.
+        chosen_gpu = ["--device=cuda"] if flags.gpu is not None and flags.gpu.lower() != "cpu" else []
         commands = (
             [script("download"), *own_config],
             [script("preprocess"), *own_config],
             [script("train"), *own_config, *given("name", flags.name), *self.own(2)],
             [script("inference"), *self.own(3, infer_expt_dir=expt_dir, infer_output_dir=output_dir, **no_split)],
             [script("evaluate"), *self.own(4, infer_expt_dir=expt_dir, infer_output_dir=report_dir)],
-            [script("serve"), *self.own(5, infer_expt_dir=expt_dir)],
+            [script("serve"), *self.own(5, infer_expt_dir=expt_dir), *chosen_gpu],
         )
         return [[*command, *self.overrides] for command in commands[self.first : self.last + 1]]
 

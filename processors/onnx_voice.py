@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,16 +14,21 @@ import numpy as np
 from config.schema import InferenceConfig, PreprocessConfig
 from processors.audio.finish import finished, gain_of
 from processors.cast import Cast
+from processors.pitch_response import PitchResponse
 from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken
 from processors.text.frontend import FrontEnds
 from processors.text.tokens import load_tokens
-from utils.errors import UserError, required
+from utils.errors import UserError, one_line, required
 from utils.files import PROJECT_ROOT, read_json
 
 MODEL = "voice.onnx"
 BUNDLED = PROJECT_ROOT / "egs/tts/Jets/voice"
-FIRST_FRAMES = 24  # of the first streamed piece: 0.28 s at 22,050 Hz and hop 256
+FIRST_FRAMES = 24  # of the first streamed piece at least: 0.28 s at 22,050 Hz and hop 256
+_TEXT_COST = 1.4  # what a frame costs before there are samples of it, beside those samples: measured
+_WHOLE, _LONGEST_TOKEN = 20, 100  # tokens of a line that is not worth cutting, and frames of a token
+MOST_AT_ONCE = 4  # lines, each of which takes some 100 MB
+_OF_VOICES = ["*.json", "*.onnx", "*.safetensors", "*.txt", "README.md"]
 _MEAN_F0 = 200.0  # Hz, to which pitches in Hz refer in SSML, for voices that do not say their own
 _UNUSED: dict[str, Any] = {"checkpoint": MODEL, "max_batch_frames": 1, "precision": "fp32", "cuda_graphs": False}
 _UNUSED |= {"speaker": None, "language": None, "target_level_db": None}
@@ -54,15 +61,46 @@ class OnnxVoice(Speaker):
         self.script = Scriptwriter(front_ends.main, table["tokens"], mean_f0, by_language, cast, front_ends)
         self.script.speaker_f0 = own.get("speaker_f0", {})
         self.script.hear(table.get("counts"))
+        # A shift beyond the voice's own range is made as far as that goes.
+        self._pitch_response = PitchResponse.load(folder, str(own.get("checkpoint")))
         self._numbers: dict[str, int] = config.get("speaker_id_map", {})
         onnxruntime = required("onnxruntime", "an exported voice", "onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # Threads that wait spinning cost several times what they save where other programs want the CPU, too.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.at_once = min(threads or os.cpu_count() or 1, MOST_AT_ONCE)
         try:
             cpu = ["CPUExecutionProvider"]
             self._session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=cpu)
         except Exception as error:  # onnxruntime's own classes derive from nothing more precise
             raise UserError(f"{folder / MODEL} cannot be loaded ({error}); export the voice again") from None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: Path | str | None = None,
+        revision: str | None = None,
+        cache_dir: Path | str | None = None,
+        threads: int = 0,
+    ) -> OnnxVoice:
+        """A voice in a folder, or by its name on the Hugging Face hub, "you/voice", which is fetched once, or our own.
+
+        :raises UserError: neither is there, or a missing package.
+        """
+        folder = BUNDLED if name is None else Path(name).expanduser()
+        if not folder.is_dir() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
+            try:
+                from huggingface_hub import snapshot_download
+            except ImportError:
+                advice = "to get a voice of that name from the hub, run `pip install huggingface_hub`"
+                raise UserError(f"{name}: there is no such folder; {advice}") from None
+            try:
+                found = snapshot_download(str(name), revision=revision, cache_dir=cache_dir, allow_patterns=_OF_VOICES)
+            except Exception as error:  # of the hub, of the network, of the disk: it has dozens
+                raise UserError(f"{name}: there is no such folder, and the hub says: {one_line(error)}") from None
+            folder = Path(found)
+        return cls(folder, threads)
 
     def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:
         """Speak lines one after the other; UserError where rate or pitch change within a sentence."""
@@ -77,15 +115,20 @@ class OnnxVoice(Speaker):
 
     def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pieces (n,) of a line's waveform, and its tokens' frames (T_text,); the text part is made again each time."""
-        start, total, count = 0, 1, FIRST_FRAMES
+        # Longer in long lines, where it comes little later for that, and plays while the rest is made; a word is whole.
+        start, total, count = 0, 1, max(FIRST_FRAMES, len(line.ids) // 2)
+        if len(line.ids) <= _WHOLE:
+            count = _WHOLE * _LONGEST_TOKEN
         while start < total:
             began = time.perf_counter()
             wave, durations = self._run(line, settings, start, count)
-            speed = (count + 2 * self._reach) / (time.perf_counter() - began)
+            spent = time.perf_counter() - began
             yield wave, durations
-            # The next piece is as long as can be made while this one plays.
             start, total = start + count, int(durations.sum())
-            count = max(2 * count, round(0.7 * speed * len(wave) / self.sample_rate))
+            # The next piece is as long as can be made while this one plays, but few pieces are made in all.
+            text = _TEXT_COST * total + 2 * self._reach
+            fit = 0.7 * len(wave) / self.sample_rate / spent * (text + count) - text
+            count = max(2 * count, round(fit))
 
     def _run(self, line: Line, settings: InferenceConfig, first: int = 0, frames: int = 0) -> tuple[np.ndarray, ...]:
         """Waveform (N,) of a line, or of `frames` frames of it from `first`, and each token's duration in frames."""
@@ -96,6 +139,8 @@ class OnnxVoice(Speaker):
             raise UserError(f"an exported voice changes rate and pitch {only}: {advice}")
         tempo = settings.speed * prosody.rate
         semitones = settings.pitch_semitones + prosody.semitones
+        if self._pitch_response is not None:
+            (semitones,) = self._pitch_response.needed([semitones])
         scales = np.array([0, 1 / tempo, 0, semitones, settings.energy_db, first, frames], dtype=np.float32)
         feeds = {"input": np.array([line.ids]), "input_lengths": np.array([len(line.ids)]), "scales": scales}
         if self._numbers:

@@ -55,7 +55,7 @@ class BraceError(TextError):
 
 
 class Scriptwriter:
-    """Turns texts into lines for one voice."""
+    """Turns texts into lines for one voice; threads may use it at once."""
 
     def __init__(
         self, frontend: TextFrontEnd, tokens: list[str], mean_f0: float, arpabet: bool, cast: Cast | None = None,

@@ -38,6 +38,7 @@ class Speaker(ABC):
     hop_size: int  # samples of a frame
     settings: InferenceConfig  # for what a caller leaves open
     script: Scriptwriter
+    at_once = 1  # threads that may use it
 
     @abstractmethod
     def speak_lines(self, lines: Iterable[tuple[Key, Line]], settings: InferenceConfig) -> Iterator[Spoken[Key]]:

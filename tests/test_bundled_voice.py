@@ -70,7 +70,7 @@ def test_the_committed_voice_is_small_and_speaks(folder: Path) -> None:
     files = [path for path in folder.rglob("*") if path.is_file() and "result" not in path.relative_to(folder).parts]
     assert sum(path.stat().st_size for path in files) <= 40e6
     assert {path.suffix for path in files} <= {".json", ".md", ".onnx", ".safetensors", ".txt"}
-    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    card = (folder / "README.md").read_text(encoding="utf-8")
     assert all(f"| {row} |" in card for row in ("corpus", "licence", "training", "date"))
     assert not re.search(r'"(/|~|\.\./)', (folder / "config.json").read_text(encoding="utf-8")), "a path of one machine"
     assert "crc32" in load_tokens(folder / TOKENS) and read_state(find_checkpoint(folder).path).beside

@@ -49,7 +49,7 @@ def test_values_arrive_as_they_were_given_in_each_shell(in_each_shell):
 def test_help_names_every_flag_with_its_default(project):
     text = project.run("--help").stdout
     entries = re.findall(r"(?ms)^ {2,6}(?:-\w, )?(--[a-z_]+ .*?)(?=^ {2,6}-|\n\n|\Z)", text)
-    assert {entry.split()[0] for entry in entries} == {f"--{name}" for name in (*FLAGS, "help")} and len(FLAGS) == 25
+    assert {entry.split()[0] for entry in entries} == {f"--{name}" for name in (*FLAGS, "help")} and len(FLAGS) == 26
     assert all("default" in entry for entry in entries if not entry.startswith("--help")), entries
 
 
@@ -260,6 +260,9 @@ def test_a_folder_that_is_not_here_is_looked_for_in_the_project(project):
         (["--stage", "3", "--infer_expt_dir", "voice", "--infer_text", "two", "words"],
          "text with spaces needs quotes"),
         (["--stage", "1", "--gpu", "first"], "--gpu must be device numbers"),
+        (["-s", "5", "--infer_expt_dir=voice", "--wyoming_port", "none"],
+         '--wyoming_port must be a number from 1 to 65535, but "none" is given'),
+        (["-s", "5", "--infer_expt_dir=voice", "--serve_port=65536"], "--serve_port must be a number from 1 to 65535"),
         (["--stage", "1", "--resume=yes"], "--resume takes no value"),
         (["--stage", "1", "--set", "batch_size"], "--set batch_size: expected key=value"),
     ],
@@ -329,3 +332,9 @@ def hear_all_signals():
     """A background process of a shell ignores Ctrl-C from the start, one under nohup a hang-up; so may the tests."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+
+
+def test_a_gpu_that_is_asked_for_serves(project):
+    for gpu, device in (([], []), (["--gpu", "cpu"], []), (["--gpu", "1"], ["--device=cuda"])):
+        assert project.run("-s", "5", "--infer_expt_dir=voice", "--wyoming_port=10200", *gpu).returncode == 0
+        assert project.started() == [["serve.py", "--expt_dir=voice", "--wyoming_port=10200", *device]]

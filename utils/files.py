@@ -20,7 +20,8 @@ from typing import Any
 from utils.errors import UserError, disk_message
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
-CARD = "CARD.md"  # tells the folder of a packed voice from others, even when files of it are missing
+# The card of a packed voice, as the Hugging Face hub shows it, and as it was called before.
+CARD, OLD_CARD = "README.md", "CARD.md"
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 # A file that grew within this many seconds may belong to a process on another machine.
 _YOUNG = 60.0
@@ -53,9 +54,18 @@ def regular(path: Path) -> Path:
     return path
 
 
+def card_of(folder: Path) -> Path | None:
+    """The card that tells the folder of a packed voice from others, even when files of it are missing."""
+    for path, begin in ((folder / CARD, "---\n"), (folder / OLD_CARD, "")):
+        with suppress(OSError, UnicodeDecodeError):
+            if path.is_file() and path.read_text(encoding="utf-8").startswith(begin):
+                return path
+    return None
+
+
 def remedy(folder: Path, otherwise: str) -> str:
     """What to do about a folder that lacks files: `otherwise`, but no stage can make those of a packed voice again."""
-    if not (folder / CARD).is_file():
+    if card_of(folder) is None:
         return otherwise
     return "the folder of this packed voice is incomplete; get it again, by git checkout or from another copy"
 

@@ -27,7 +27,6 @@ from utils.errors import UserError, one_line
 from utils.files import FileLock, disk_errors, project_path, read_json
 
 CONFIG, TOKENS, LEXICON, LOCK = "config.json", "tokens.json", "lexicon.txt", ".lock"
-PITCH_RESPONSE = "pitch_response.json"  # of bins/calibrate.py
 
 # A trained network only makes sense with these as they were; everything else may change between runs.
 _FIXED = ("model_type", "model", "preprocess", "dataset")

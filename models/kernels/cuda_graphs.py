@@ -37,6 +37,7 @@ class GraphCache:
     def __init__(self, limit: int, device: torch.device) -> None:
         """Keep at most `limit` graphs; all tensors are on `device`."""
         self.limit, self.device = limit, device
+        self.most_rows: int | None = None  # batches of more run as they are: theirs are shapes that seldom recur
         self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()
         self._seen: set[Hashable] = set()
         self._pool: Any = None
@@ -53,6 +54,8 @@ class GraphCache:
         `key` and `shapes` must determine everything but the inputs' values; the weights that the function computes
         with must stay where they are for as long as this object lives. For use in inference mode.
         """
+        if self.most_rows is not None and len(inputs[0]) > self.most_rows:
+            return function(*inputs)
         key = (key, *shapes)
         captured = self._graphs.get(key)
         if captured is None:

@@ -21,10 +21,11 @@ from models.base.device import out_of_memory_advice, resolve_precision
 from models.base.experiment import LEXICON, TOKENS, language_lexicon, misfit, voice_tokens
 from models.registry import load_experiment_config
 from models.tts.pieces import FrameGenerator, generate_in_chunks, group_by_size, on_host, rows_of, windows
-from models.tts.pitch_response import PitchResponse, stretched
+from models.tts.pitch_shifts import stretched
 from processors.audio.finish import finished, gain_of
 from processors.cast import Cast
 from processors.controls import Controls, controlled
+from processors.pitch_response import PitchResponse
 from processors.script import Line, Scriptwriter
 from processors.speaker import Key, Speaker, Spoken, checked
 from processors.text.frontend import FrontEnds, TextFrontEnd
@@ -150,6 +151,9 @@ class Voice(Speaker):
             if piece is None:
                 return
             yield on_host(piece), planned.durations[0].cpu().numpy()
+
+    def expect_mixed_batches(self) -> None:
+        """From now on batches of any size come, as a server's do: nothing is kept for a size that may not recur."""
 
     def synthesize_ids(self, ids: Sequence[Sequence[int]], **controls: Unpack[Controls]) -> list[np.ndarray]:
         """Speak token ids, start and end tokens included: a waveform (frames * hop_size,) float32 each.

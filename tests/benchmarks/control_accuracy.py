@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from models.evaluation.signal_measures import speech_seconds
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.pitch_response import frame_shifts, measure
+from models.tts.pitch_shifts import frame_shifts, measure
 from processors.audio.pitch import extract_f0_batch
 from processors.audio.wav import write_wav
 

@@ -43,7 +43,7 @@ play() {
 step "set-up"
 sh "$root/bins/setup.sh" || exit $?
 
-step "the bundled voice, trained on a real person's recordings ($recipe/voice/CARD.md)"
+step "the bundled voice, trained on a real person's recordings ($recipe/voice/README.md)"
 sh "$recipe/run.sh" --stage 3 --infer_mode single --infer_output_dir "$spoken" \
     --infer_text "Hello. I have learned to speak from a person's recordings, and I read whatever you type." \
     "$@" || exit $?

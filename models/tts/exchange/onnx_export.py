@@ -93,9 +93,12 @@ def export_voice(
     rows = token_rows(synthesizer, max(check, 1))
     with whole_folder(out, _publish) as folder:
         write_graph(voice, folder / MODEL, graph_metadata(config, voice))
-        own: dict[str, object] = {"precision": precision, "checkpoint": checkpoint or config.inference.checkpoint}
+        chosen = find_checkpoint(expt_dir, checkpoint or config.inference.checkpoint).name
+        own: dict[str, object] = {"precision": precision, "checkpoint": chosen}
         write_json(folder / f"{MODEL}.json", described(synthesizer, voice, expt_dir, own))
         shutil.copyfile(expt_dir / TOKENS, folder / TOKENS)
+        if synthesizer.pitch_response is not None:
+            synthesizer.pitch_response.save(folder)
         for path in expt_dir.glob("lexicon*.txt"):
             shutil.copyfile(path, folder / f"{OWN_WORDS}{path.name}")
         has_data = not piper or write_sherpa_files(folder, tokens, config.preprocess.phone_extractor)

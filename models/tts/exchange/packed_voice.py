@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +25,6 @@ from models.base.compact import compact, expand
 from models.base.experiment import (
     CONFIG,
     LEXICON,
-    PITCH_RESPONSE,
     TOKENS,
     beside,
     language_lexicon,
@@ -32,13 +33,19 @@ from models.base.experiment import (
 )
 from models.evaluation.report import Report, cell, measured_with, summary_table
 from models.registry import load_config, load_experiment_config, model_module
-from models.tts.pitch_response import SENTENCES
+from models.tts.pitch_shifts import SENTENCES
 from models.tts.voice import speaking_weights
+from processors.pitch_response import PITCH_RESPONSE
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
-from utils.files import CARD, PROJECT_ROOT, from_root, shown, whole_folder, write_json, write_text
+from utils.files import CARD, PROJECT_ROOT, card_of, from_root, shown, whole_folder, write_json, write_text
 from utils.layers import BASE_KEY
 
+# Licences by the names that the Hugging Face hub has for them.
+HUB_LICENCES = (
+    "apache-2.0", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-sa-4.0", "cc0-1.0", "gpl-3.0", "mit",
+    "openrail",
+)  # fmt: skip
 TEXTS = SENTENCES[:3]  # what the experiment and its packed voice both say, to be compared
 
 
@@ -104,11 +111,13 @@ def pack_voice(
         # A packed voice that is packed again has its average for its weights.
         averaged = has_weights(chosen.path, AVERAGE) or (is_packed(expt_dir) and config.train.ema_decay > 0)
         millions = sum(value.numel() for value in expand(stored).values()) / 1e6
+        table = load_tokens(folder / TOKENS)
         rows = card_rows(facts, config, f"{precision}, {megabytes:.1f} MB", millions)
-        rows["steps"] = f"{chosen.step:,}{', averaged weights' if averaged else ''}"
-        if len(speakers := load_tokens(folder / TOKENS).get("speakers", {})) > 1:
+        if len(speakers := table.get("speakers", {})) > 1:
             rows["speakers"] = ", ".join(f"{name} ({language})" for name, language in speakers.items())
-        write_text(folder / CARD, voice_card(facts.title, rows, reports, out))
+        rows["steps"] = f"{chosen.step:,}{', averaged weights' if averaged else ''}"
+        head = hub_head(facts.licence, table.get("languages") or [config.preprocess.language])
+        write_text(folder / CARD, head + voice_card(facts.title, rows, reports, out))
     print(f"{shown(out)}: {chosen.name} of {expt_dir.resolve().name}, {precision}, {megabytes:.1f} MB")
 
 
@@ -126,8 +135,8 @@ def check_target(expt_dir: Path, out: Path, replace: bool) -> None:
 
 def is_packed(folder: Path) -> bool:
     """Whether a folder holds what `pack_voice` wrote."""
-    names = (CONFIG, TOKENS, CARD)
-    return all((folder / name).is_file() for name in names) and len(checkpoint_folders(folder)) == 1
+    complete = card_of(folder) is not None and all((folder / name).is_file() for name in (CONFIG, TOKENS))
+    return complete and len(checkpoint_folders(folder)) == 1
 
 
 def travelling_config(config: ExperimentConfig, expt_dir: Path, out: Path) -> dict[str, Any]:
@@ -196,8 +205,19 @@ def card_rows(facts: VoiceFacts, config: ExperimentConfig, stored: str, millions
     }
 
 
+def hub_head(licence: str, languages: Sequence[str]) -> str:
+    """What the Hugging Face hub reads of a card, in YAML."""
+    known = re.sub(r"[ _]+", "-", licence.strip().lower())
+    terms = [f"license: {known}"]
+    if known not in HUB_LICENCES:
+        terms = ["license: other", f"license_name: {json.dumps(licence)}"]
+    codes = sorted({language.partition("-")[0] for language in languages})
+    rest = ["pipeline_tag: text-to-speech", "library_name: jets", "tags: [jets, onnx, text-to-speech]"]
+    return "\n".join(["---", *terms, f"language: [{', '.join(codes)}]", *rest, "---", "", ""])
+
+
 def voice_card(title: str, rows: dict[str, str], reports: Sequence[Report], out: Path) -> str:
-    """CARD.md: where a voice comes from, what may be done with it, how good it is, and how the folder `out` is used."""
+    """Where a voice comes from, what may be done with it, how good it is, and how the folder `out` is used."""
     lines = [f"# {cell(title)}, a voice", "", "| | |", "| --- | --- |"]
     lines += [f"| {key} | {cell(value)} |" for key, value in rows.items() if value]
     lines += ["", "## Measures", ""]
@@ -215,6 +235,8 @@ def voice_card(title: str, rows: dict[str, str], reports: Sequence[Report], out:
     lines += [
         "",
         "## Use",
+        "",
+        "From Python `jets.Voice.from_pretrained` takes this folder, or its name on the hub; and:",
         "",
         "```sh",
         f'sh egs/tts/Jets/run.sh --stage 3 --infer_expt_dir {place} --infer_output_dir speech --infer_text "Hello."',

@@ -46,6 +46,11 @@ class Synthesizer(Voice):
         if device.type == "cuda":
             self.speaking = GpuNetwork(network, self.half, config.inference.cuda_graphs)
 
+    def expect_mixed_batches(self) -> None:
+        """CUDA graphs are for a line alone, where they save most."""
+        if isinstance(self.speaking, GpuNetwork) and self.speaking.graphs is not None:
+            self.speaking.graphs.most_rows = 1
+
     @staticmethod
     def build(config: JetsConfig, n_tokens: int, cast: Cast) -> JetsNetwork:
         """The network of a config, with random weights."""

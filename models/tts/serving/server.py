@@ -5,19 +5,18 @@ Clients take turns piece by piece, so that the first sound of one does not wait 
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import heapq
 import hmac
 import json
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from socket import socket
 from typing import Any
 
 import anyio
 import numpy as np
-from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,9 +24,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from models.tts.serving.audio_formats import MEDIA, check_format, encoded
+from models.tts.serving.audio_formats import MEDIA, check_format
 from models.tts.serving.page import page_routes
+from models.tts.serving.reception import Reception
 from models.tts.serving.speech_request import MODELS, ApiError, SpeechRequest, read_request, voices_listed
+from models.tts.serving.wyoming_server import LARGEST, WyomingServer
 from processors.speaker import Speaker
 from processors.timestamps import Caption, Timed
 from utils.errors import UserError
@@ -49,13 +50,11 @@ class SpeechServer:
             raise UserError("a voice that takes speakers from files (model.spk_embed_dim) is not served")
         voice.script.on_note = lambda sentence: None  # a log is not for what clients write
         self.voice, self.name, self.api_key = voice, name, api_key
-        self.clients, self.seconds, self.max_chars = clients, seconds, max_chars
-        self.started, self.active = int(time.time()), 0
-        self.counts: defaultdict[str, float] = defaultdict(float)
-        self._turn = Turn()
+        self.seconds, self.max_chars, self.started = seconds, max_chars, int(time.time())
+        self.reception = Reception(voice, clients)
 
-    def app(self) -> Starlette:
-        """The application, for uvicorn."""
+    def app(self, wyoming: socket | None = None) -> Starlette:
+        """The application, for uvicorn; while it runs, Home Assistant is answered at the socket `wyoming`."""
         table = (
             ("/v1/audio/speech", self.speech, "POST"), ("/dev/captioned_speech", self.captioned, "POST"),
             ("/v1/audio/voices", self.voices, "GET"), ("/v1/models", self.models, "GET"),
@@ -63,7 +62,21 @@ class SpeechServer:
             ("/metrics", self.metrics, "GET"),
         )  # fmt: skip
         routes = [Route(path, self._answering(handler), methods=[method]) for path, handler, method in table]
-        return Starlette(routes=[*routes, *page_routes()], exception_handlers={HTTPException: _http_error})
+
+        @asynccontextmanager
+        async def running(app: Starlette) -> AsyncIterator[None]:
+            other = WyomingServer(self.reception, self.name, self.seconds, self.max_chars)
+            if wyoming is None:
+                yield
+                return
+            server = await asyncio.start_server(other.connected, sock=wyoming, limit=LARGEST)
+            yield
+            server.close()
+
+        errors = {HTTPException: _http_error}
+        app = Starlette(routes=[*routes, *page_routes()], exception_handlers=errors, lifespan=running)
+        app.router.redirect_slashes = False  # such an answer is none of OpenAI's
+        return app
 
     def _answering(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
         """`handler` behind the key, whose errors become OpenAI's."""
@@ -78,7 +91,7 @@ class SpeechServer:
                 failure = ApiError(400, str(error), "input")
             except Exception as error:  # a client never sees a traceback
                 failure = ApiError(500, f"the server failed ({type(error).__name__})")
-            self.counts[f'errors{{status="{failure.status}"}}'] += 1
+            self.reception.counts[f'errors_total{{status="{failure.status}"}}'] += 1
             return JSONResponse(failure.body, failure.status, failure.headers)
 
         return answer
@@ -104,7 +117,7 @@ class SpeechServer:
         if asked.stream_format == "sse":
             captions = timeline.captions if timeline else []
             body, media = _events(body, len(asked.input), captions), "text/event-stream"
-        headers = {"X-Sample-Rate": str(self._rate)}
+        headers = {"X-Sample-Rate": str(self.voice.sample_rate)}
         if asked.instructions:
             headers["X-Note"] = "instructions have no effect on this voice"
         return _Limited(body, chunks, self.seconds, media, headers)
@@ -126,7 +139,7 @@ class SpeechServer:
 
     async def voices(self, request: Request) -> Response:
         """GET /v1/audio/voices."""
-        return JSONResponse({**voices_listed(self.name, self.voice.script.cast), "sample_rate": self._rate})
+        return JSONResponse({**voices_listed(self.name, self.voice.script.cast), "sample_rate": self.voice.sample_rate})
 
     async def models(self, request: Request) -> Response:
         """GET /v1/models: the voice, and the names by which OpenAI's clients ask for one."""
@@ -141,19 +154,14 @@ class SpeechServer:
 
     async def health(self, request: Request) -> Response:
         """GET /health."""
-        return JSONResponse({"status": "ok", "voice": self.name, "active": self.active})
+        return JSONResponse({"status": "ok", "voice": self.name, "active": self.reception.active})
 
     async def metrics(self, request: Request) -> Response:
         """GET /metrics, for Prometheus."""
-        rows = [f"jets_active {self.active}", *(f"jets_{name} {self.counts[name]:g}" for name in sorted(self.counts))]
-        return PlainTextResponse("\n".join(rows) + "\n", media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(self.reception.metrics(), media_type="text/plain; version=0.0.4")
 
     def _model(self, name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self.started, "owned_by": "jets"}
-
-    @property
-    def _rate(self) -> int:
-        return self.voice.sample_rate
 
     async def _read(self, request: Request) -> SpeechRequest:
         """The request; ApiError for what is none, or comes too slowly."""
@@ -172,77 +180,14 @@ class SpeechServer:
     async def _spoken(
         self, request: Request, waves: Iterator[np.ndarray], kind: str, alone: bool = False
     ) -> AsyncIterator[bytes]:
-        """Waves as bytes of a format, each made in this client's turn; nothing more is made for one who has gone.
+        """Waves as bytes of a format; nothing more is made for a client who has gone.
 
         Whether they are `alone` says whether no answer has begun, which would notice that by itself.
         """
-        if self.active >= self.clients:
-            later = {"Retry-After": "2"}
-            raise ApiError(429, f"{self.active} clients are waiting; try again", code="busy", headers=later)
-        started, seconds = time.monotonic(), 0.0
-
-        def counted() -> Iterator[np.ndarray]:
-            nonlocal seconds
-            for wave in waves:
-                seconds += len(wave) / self._rate
-                yield wave
-
-        self.active += 1
-        self.counts["requests"] += 1
-        chunks: Any = encoded(counted(), kind, self._rate)
-        try:
-            while True:
-                first = seconds == 0
-                async with self._turn.at(started + seconds):
-                    if (first or alone) and await request.is_disconnected():
-                        raise ApiError(499, "the client has gone")
-                    # Not abandoned when this is cancelled: the voice is one client's at a time.
-                    chunk = await run_sync(next, chunks, None)
-                if chunk is None:
-                    return
-                if first:
-                    self.counts["first_audio_seconds_sum"] += time.monotonic() - started
-                    self.counts["first_audio_seconds_count"] += 1
-                yield chunk
-        finally:
-            self.active -= 1
-            self.counts["audio_seconds"] += seconds
-            chunks.close()
-
-
-class Turn:
-    """Who may use the voice: of those who wait, whoever's audio, played from its request on, ends first."""
-
-    def __init__(self) -> None:
-        self._taken, self._number = False, 0
-        self._waiting: list[tuple[float, int, anyio.Event]] = []
-
-    @asynccontextmanager
-    async def at(self, end: float) -> AsyncIterator[None]:
-        """Wait for one's turn, and have it."""
-        if self._taken:
-            self._number += 1
-            mine = (end, self._number, anyio.Event())
-            heapq.heappush(self._waiting, mine)
-            try:
-                await mine[2].wait()
-            except BaseException:
-                if mine in self._waiting:
-                    self._waiting.remove(mine)
-                    heapq.heapify(self._waiting)
-                else:  # the turn came together with the end
-                    self._pass_on()
-                raise
-        self._taken = True
-        try:
-            yield
-        finally:
-            self._pass_on()
-
-    def _pass_on(self) -> None:
-        self._taken = bool(self._waiting)
-        if self._waiting:
-            heapq.heappop(self._waiting)[2].set()
+        with self.reception.visit() as visit:
+            async with aclosing(visit.spoken(waves, kind, request.is_disconnected, alone)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
 
 class _Limited(StreamingResponse):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.pitch_response import SHIFTS, PitchResponse, frame_shifts, measure
+from models.tts.pitch_shifts import SHIFTS, frame_shifts, measure
+from processors.pitch_response import PitchResponse
 from tests.tiny_voice import STATISTICS, make_experiment
 from utils.errors import UserError
 

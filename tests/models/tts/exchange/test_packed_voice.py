@@ -22,12 +22,13 @@ from models.evaluation.stage import run_evaluation
 from models.registry import load_config, load_experiment_config
 from models.tts.exchange import packed_voice as packing
 from models.tts.exchange.espnet_voice import export_voice as to_espnet
-from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
+from models.tts.exchange.packed_voice import VoiceFacts, hub_head, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.trainer import Trainer
 from tests.scripts import load_script
 from tests.tiny_voice import ROOT, make_experiment, make_network
 from utils.errors import UserError
+from utils.files import card_of
 
 # Wide enough for its large tensors to be stored in fewer bits.
 WIDE = ("model.hidden_channels=64", "model.encoder.ffn_channels=64", "model.generators.hifigan.channels=64")
@@ -62,12 +63,21 @@ def test_it_is_small_speaks_as_before_and_names_no_place_on_this_machine(
     pack_voice(experiment, out, FACTS, precision=precision)
     step = "checkpoints/step_00000002"
     assert files(out) == [
-        "CARD.md", f"{step}/network.safetensors", f"{step}/state.json", "config.json", "tokens.json"
+        "README.md", f"{step}/network.safetensors", f"{step}/state.json", "config.json", "tokens.json"
     ]  # fmt: skip
-    card = (out / "CARD.md").read_text()
+    card = (out / "README.md").read_text()
     assert "/home/me" not in (out / "config.json").read_text() + card
     assert load_config(out / "config.json") == load_experiment_config(out)
-    for entry in ("# Test, a voice", "none \\| at all", "CC0-1.0", "not at all", "2026-01-02", "hifigan", "22,050 Hz"):
+    for entry in (
+        "---\nlicense: cc0-1.0\nlanguage: [en]\npipeline_tag: text-to-speech\n",
+        "# Test, a voice",
+        "none \\| at all",
+        "CC0-1.0",
+        "not at all",
+        "2026-01-02",
+        "hifigan",
+        "22,050 Hz",
+    ):
         assert entry in card
     sizes = [(path / step / "network.safetensors").stat().st_size for path in (experiment, out)]
     assert sizes[1] < 0.75 * sizes[0]
@@ -92,7 +102,7 @@ def test_averaged_weights_and_the_wanted_checkpoint_are_taken(tmp_path: Path) ->
         weights = load_weights(find_checkpoint(tmp_path / which).path)
         assert torch.equal(weights["embedding.weight"], expected["embedding.weight"])
         assert weights.keys() == network.keys() and torch.equal(weights["log_f0_mean"], network["log_f0_mean"])
-        assert ("averaged weights" in (tmp_path / which / "CARD.md").read_text()) == (which == "last")
+        assert ("averaged weights" in (tmp_path / which / "README.md").read_text()) == (which == "last")
     assert find_checkpoint(tmp_path / "last").metrics == {"score": 2.0}
 
 
@@ -136,7 +146,7 @@ def test_the_command_and_the_measures_on_the_card(experiment: Path, tmp_path: Pa
     told = done.stdout.splitlines()
     assert told[0].startswith("packed against unpacked: ") and " of 3 sentences as long as before" in told[0]
     assert "step_00000002 of source, fp16, 0." in told[1]
-    card = (out / "CARD.md").read_text()
+    card = (out / "README.md").read_text()
     assert "# source, a voice" in card and "| WER" in card and "3 utterances, 0 failed" in card and "asr base" in card
 
 
@@ -162,9 +172,9 @@ def test_a_second_voice_takes_a_word_more_and_a_failure_leaves_the_first(
     ):
         status, told = pack(*flags)
         assert status == 2 and message in told and told.count("\n") == 1
-        assert "# First, a voice" in (out / "CARD.md").read_text()
+        assert "# First, a voice" in (out / "README.md").read_text()
     assert pack("--replace", "--checkpoint=step_00000001") == (0, "")
-    assert find_checkpoint(out).name == "step_00000001" and "None yet" in (out / "CARD.md").read_text()
+    assert find_checkpoint(out).name == "step_00000001" and "None yet" in (out / "README.md").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stale", "voice"]
 
 
@@ -209,7 +219,7 @@ def test_the_other_stages_take_it_as_it_is(tiny_corpus: Path, voice: Path, tmp_p
     assert "packed" in told and (tmp_path / "out/report.json").is_file()
     pack_voice(voice, tmp_path / "again", FACTS)
     for folder in (voice, tmp_path / "again"):
-        assert "| steps | 4, averaged weights |" in (folder / "CARD.md").read_text()
+        assert "| steps | 4, averaged weights |" in (folder / "README.md").read_text()
     with pytest.raises(UserError, match="has no weights of the discriminator: it was packed to speak"):
         to_espnet(voice, tmp_path / "theirs")
     assert not (tmp_path / "theirs").exists()
@@ -230,3 +240,18 @@ def test_one_with_files_missing_is_to_be_got_again(experiment: Path, tmp_path: P
     text = str(refused.value)
     assert "the folder of this packed voice is incomplete; get it again, by git checkout or from another copy" in text
     assert "stage" not in text and "\n" not in text
+
+
+def test_the_hub_reads_the_card_and_older_cards_count(tmp_path: Path) -> None:
+    card, older = tmp_path / "README.md", tmp_path / "CARD.md"
+    assert card_of(tmp_path) is None
+    card.write_text("# Notes of somebody\n")
+    assert card_of(tmp_path) is None
+    older.write_text("# Kathleen, a voice\n")
+    assert card_of(tmp_path) == older
+    card.write_text(hub_head("CC0 1.0", ["en-us", "en-gb"]) + "# Kathleen, a voice\n")
+    assert card_of(tmp_path) == card
+    assert card.read_text().startswith("---\nlicense: cc0-1.0\nlanguage: [en]\npipeline_tag: text-to-speech\n")
+    assert hub_head('"mine": all', ["nl", "de"]).startswith(
+        '---\nlicense: other\nlicense_name: "\\"mine\\": all"\nlanguage: [de, nl]\n'
+    )

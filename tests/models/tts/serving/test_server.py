@@ -21,7 +21,8 @@ for package in ("starlette", "uvicorn", "httpx", "anyio"):
 import httpx
 
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.serving.server import SpeechServer, Turn
+from models.tts.serving.reception import Turn
+from models.tts.serving.server import SpeechServer
 from processors.speaker import Speaker
 from tests.tiny_voice import make_experiment
 
@@ -47,7 +48,7 @@ def talk(voice: Speaker, conversation: Talk, **settings: Any) -> SpeechServer:
         return server
 
     server = asyncio.run(run())
-    assert server.active == 0
+    assert server.reception.active == 0
     return server
 
 
@@ -152,7 +153,12 @@ def test_every_hostile_request_is_answered_as_openai_would(voice: Synthesizer) -
             answer = await client.post("/v1/audio/speech", content=content)
             assert answer.status_code == status, (content[:80], answer.text[:200])
             assert answer.json()["error"]["message"] and "Traceback" not in answer.text
-        for method, path in (("GET", "/v1/audio/speech"), ("GET", "/../etc/passwd"), ("GET", "/v1/models/none")):
+        for method, path in (
+            ("GET", "/v1/audio/speech"),
+            ("GET", "/../etc/passwd"),
+            ("GET", "/v1/models/none"),
+            ("POST", "/v1/models/"),
+        ):
             answer = await client.request(method, path)
             assert answer.status_code in (404, 405) and set(answer.json()["error"]) == {
                 "message",
@@ -161,7 +167,7 @@ def test_every_hostile_request_is_answered_as_openai_would(voice: Synthesizer) -
                 "code",
             }
         metrics = (await client.get("/metrics")).text
-        assert 'jets_errors{status="413"} 1' in metrics and "jets_active 0" in metrics
+        assert 'jets_errors_total{status="413"} 1' in metrics and "jets_active 0" in metrics
 
     talk(voice, conversation)
 
@@ -223,7 +229,7 @@ def test_a_client_that_goes_ends_its_work_and_too_many_are_told(endless: SlowVoi
         await asyncio.wait_for(task, 20)
         made = endless.made
         await asyncio.sleep(0.05)
-        assert server.active == 0 and endless.made == made
+        assert server.reception.active == 0 and endless.made == made
 
     asyncio.run(run())
 
@@ -237,7 +243,7 @@ def test_a_client_that_does_not_read_is_dropped_in_time(endless: SlowVoice) -> N
                 await never.wait()
 
         await asyncio.wait_for(listen(server.app(), send, never), 20)
-        assert server.active == 0 and 3 < endless.made < 6
+        assert server.reception.active == 0 and 3 < endless.made < 6
 
     asyncio.run(run())
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import wave
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.base.checkpoints import find_checkpoint
 from models.tts.exchange.onnx_export import export_beside
 from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from processors.onnx_voice import MODEL, OnnxVoice
+from processors.pitch_response import PitchResponse
 from tests.tiny_voice import ROOT, make_experiment
 from utils.errors import UserError
 
@@ -103,3 +107,51 @@ def test_command_line_imports_no_torch(exported: Exported, tmp_path: Path) -> No
     assert "<00:00:00." in out.with_suffix(".vtt").read_text()
     with wave.open(str(out)) as wav:
         assert wav.getframerate() == 22050 and 0.3 < wav.getnframes() / 22050 < 5
+
+
+def test_a_voice_of_the_hub_is_one_of_its_cache(exported: Exported, tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    _, folder = exported("istft")
+    repository, revision = tmp_path / "models--me--voice", "a" * 40
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs/main").write_text(revision)
+    (repository / "blobs").mkdir()
+    files = (path for path in folder.rglob("*") if path.is_file())
+    for number, path in enumerate(files):  # the hub keeps files once, and links to them
+        link = repository / "snapshots" / revision / path.relative_to(folder)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        blob = shutil.copyfile(path, repository / "blobs" / f"{number:064x}")
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    code = (
+        "from jets import Voice\nfor name in ('me/voice', 'me/other'):\n"
+        f"    print(Voice.from_pretrained(name, cache_dir={str(tmp_path)!r}).tts('Hello.')[0].shape)"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert done.stdout.strip() == str(OnnxVoice.from_pretrained(folder).tts("Hello.")[0].shape)
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("utils.errors.UserError: me/other: there is no such folder, and the hub says: ")
+
+
+def test_a_measured_pitch_is_the_synthesizers(exported: Exported, tmp_path: Path) -> None:
+    experiment, folder = exported("istft")
+    here, there = shutil.copytree(experiment, tmp_path / "source"), shutil.copytree(folder, tmp_path / "onnx")
+    checkpoint = find_checkpoint(here, "last").name
+    response = PitchResponse(checkpoint, (-2.0, 0.0, 4.0), (-1.0, 0.0, 3.0))
+    for place in (here, there):
+        response.save(place)
+    voice, synthesizer = OnnxVoice(there), Synthesizer.from_experiment(here, "cpu")
+    for pitch in (-1.0, 2.5):
+        np.testing.assert_allclose(voice.tts(TEXT, pitch=pitch)[0], synthesizer.tts(TEXT, pitch=pitch)[0], atol=1e-5)
+    plain = OnnxVoice(folder).tts("Hello.", pitch=2.5)[0]
+    assert np.abs(voice.tts("Hello.", pitch=2.5)[0] - plain).max() > 1e-4
+
+
+def test_threads_speak_at_once_as_one_after_the_other(voices: tuple[OnnxVoice, Synthesizer]) -> None:
+    ours, _ = voices
+    texts = [f"Number {n} costs ${n}.50, said Dr. Smith. " * (1 + n % 3) for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        heard = list(pool.map(lambda text: np.concatenate(list(ours.stream(text))), texts))
+    for text, pieces in zip(texts, heard):
+        np.testing.assert_allclose(pieces, ours.tts(text)[0], atol=1e-5)
