@@ -16,11 +16,13 @@ SUMS = ("frames", *(f"{name}_{kind}" for name in _MEASURES for kind in ("sum", "
 
 def frame_statistics(columns: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
     """Mean and standard deviation of ln F0 and of frame energy over all frames of some rows of the columns SUMS."""
-    frames = int(columns["frames"][rows].sum(dtype=np.int64))
+    return _statistics({name: float(np.cumsum(columns[name][rows], dtype=np.float64)[-1]) for name in SUMS})
+
+
+def _statistics(sums: Mapping[str, float]) -> dict[str, float]:
     result: dict[str, float] = {}
     for name in _MEASURES:
-        sums = (columns[f"{name}_{kind}"][rows] for kind in ("sum", "square_sum"))
-        mean, square = (float(np.cumsum(values)[-1]) / frames for values in sums)
+        mean, square = (sums[f"{name}_{kind}"] / sums["frames"] for kind in ("sum", "square_sum"))
         variance = square - mean * mean
         # A corpus of one constant has the deviation 1, so that dividing by it stays harmless.
         flat = variance <= 1e-12 * max(square, 1e-12)
@@ -33,14 +35,19 @@ def speaker_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, dict[str
 
     A speaker of several corpora is one; whoever has no utterance to train on is measured on all of them.
     """
-    columns = {name: np.concatenate([corpus.column(name) for corpus in corpora]) for name in SUMS}
-    names = np.concatenate([corpus.names("speaker") for corpus in corpora]).astype(str)
-    train = np.concatenate([np.isin(np.arange(len(corpus)), corpus.rows("train")) for corpus in corpora])
-    speakers, first, counts = np.unique(np.sort(names), return_index=True, return_counts=True)
-    order = np.argsort(names, kind="stable")  # so that each speaker's sums are added in the corpora's order
-    result = {}
-    for name, start, count in zip(speakers.tolist(), first, counts):
-        mine = order[start : start + count]
-        learnt = mine[train[mine]]
-        result[name] = frame_statistics(columns, learnt if len(learnt) else mine)
-    return result
+    known = sorted({name for corpus in corpora for name in corpus.present("speaker")})
+    place = {name: number for number, name in enumerate(known)}
+    # Added one by one in the corpora's order, as `frame_statistics` does.
+    learnt, all_ = ({name: np.zeros(len(known)) for name in SUMS} for _ in range(2))
+    for corpus in corpora:
+        codes, names = corpus.codes("speaker")
+        speakers = np.array([place.get(name, -1) for name in names])[codes]
+        train = corpus.rows("train")
+        for name in SUMS:
+            np.add.at(learnt[name], speakers[train], corpus.column(name)[train])
+            np.add.at(all_[name], speakers, corpus.column(name))
+    chosen = (learnt if frames else all_ for frames in learnt["frames"])
+    return {
+        speaker: _statistics({name: float(sums[name][place[speaker]]) for name in SUMS})
+        for speaker, sums in zip(known, chosen)
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -28,13 +28,13 @@ BATCHES_AHEAD = 3  # that a thread reads where the corpus stays on the disk
 def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
     """Open stage 1's result for every name in `config.dataset`.
 
-    Raises UserError when one is missing, stale or damaged (its checksums are compared), or when they do not share
-    tokens, sample rate and hop size.
+    Raises UserError when one is missing, stale or damaged (of what is read later, the checksum is compared then), or
+    when they do not share tokens, sample rate and hop size.
     """
     corpora = []
     for name in config.dataset:
         corpora.append(ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess_of(name)))
-        corpora[-1].check(config.corpus_config(name).speaker)
+        corpora[-1].check_for_training(config.corpus_config(name).speaker)
         for key in ("tokens", "sample_rate", "hop_size"):
             if getattr(corpora[-1], key) != getattr(corpora[0], key):
                 raise UserError(
@@ -69,7 +69,7 @@ class UtteranceTable:
         self.hop_size = corpora[0].hop_size
         rows = split_rows(corpora, split)
         self.rows = np.concatenate(rows)
-        self.corpus_index = np.repeat(np.arange(len(corpora)), [len(part) for part in rows])
+        self.corpus_index = np.repeat(np.arange(len(corpora), dtype=np.int16), [len(part) for part in rows])
         self.frames = np.concatenate([corpus.frames[part] for corpus, part in zip(corpora, rows)]).astype(np.int64)
         numbers = zip(*(self.cast.numbers(corpus, part) for corpus, part in zip(corpora, rows)))
         self.speaker_ids, self.language_ids = map(np.concatenate, numbers)
@@ -100,15 +100,24 @@ class UtteranceTable:
             found[mine] = corpus.strings(name, self.rows[indices[mine]])
         return found.tolist()
 
-    def names(self, column: str) -> np.ndarray:
-        """Names of "speaker" or "language" of all utterances (N,)."""
-        corpora = [self.rows[self.corpus_index == number] for number in range(len(self.corpora))]
-        return np.concatenate([corpus.names(column, rows) for corpus, rows in zip(self.corpora, corpora)])
+    def _parts(self) -> Iterator[tuple[ProcessedCorpus, np.ndarray]]:
+        """Each corpus and its rows."""
+        ends = np.cumsum(np.bincount(self.corpus_index, minlength=len(self.corpora)))[:-1]
+        yield from zip(self.corpora, np.split(self.rows, ends))
+
+    def numbers(self, column: str) -> np.ndarray:
+        """Numbers (N,) that tell names of "speaker" or "language" apart."""
+        known: dict[str, int] = {}
+        found = []
+        for corpus, rows in self._parts():
+            codes, names = corpus.codes(column)
+            found.append(np.array([known.setdefault(name, len(known)) for name in names])[codes[rows]])
+        return np.concatenate(found)
 
     def appearances(self, config: ExperimentConfig) -> np.ndarray | None:
         """How often each utterance comes in a pass of training, by the corpora's weights and the balance (N,)."""
         weights = np.array([config.corpus_config(corpus.directory.name).weight for corpus in self.corpora])
-        groups = (self.names("language"), self.names("speaker"))
+        groups = (self.numbers("language"), self.numbers("speaker"))
         return balance(self.frames, weights[self.corpus_index], groups, config.train.balance_temperature)
 
     def token_numbers(self, indices: np.ndarray) -> np.ndarray:
@@ -119,9 +128,8 @@ class UtteranceTable:
 
     def token_counts(self) -> dict[str, int]:
         """How often each token occurs in the split."""
-        names = self.corpora[0].tokens
-        counts = np.bincount(self.token_numbers(np.arange(len(self))), minlength=len(names))
-        return dict(zip(names, counts.tolist()))
+        counts = sum(corpus.token_counts(rows) for corpus, rows in self._parts())
+        return dict(zip(self.corpora[0].tokens, np.asarray(counts).tolist()))
 
     def size_in_bytes(self) -> int:
         """Memory that the whole split takes on a device: int16 audio and float32 log F0."""
