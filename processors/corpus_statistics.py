@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from utils.errors import UserError
 
 if TYPE_CHECKING:
     from processors.corpus import ProcessedCorpus
@@ -37,17 +39,38 @@ def speaker_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, dict[str
     """
     known = sorted({name for corpus in corpora for name in corpus.present("speaker")})
     place = {name: number for number, name in enumerate(known)}
-    # Added one by one in the corpora's order, as `frame_statistics` does.
-    learnt, all_ = ({name: np.zeros(len(known)) for name in SUMS} for _ in range(2))
-    for corpus in corpora:
-        codes, names = corpus.codes("speaker")
-        speakers = np.array([place.get(name, -1) for name in names])[codes]
-        train = corpus.rows("train")
-        for name in SUMS:
-            np.add.at(learnt[name], speakers[train], corpus.column(name)[train])
-            np.add.at(all_[name], speakers, corpus.column(name))
-    chosen = (learnt if frames else all_ for frames in learnt["frames"])
+
+    def sums(rows_of: Callable[[ProcessedCorpus], np.ndarray]) -> dict[str, np.ndarray]:
+        # Added one by one in the corpora's order, as `frame_statistics` does.
+        found = {name: np.zeros(len(known)) for name in SUMS}
+        for corpus in corpora:
+            codes, names = corpus.codes("speaker")
+            rows = rows_of(corpus)
+            speakers = np.array([place.get(name, -1) for name in names])[codes[rows]]
+            for name in SUMS:
+                np.add.at(found[name], speakers, corpus.column(name)[rows])
+        return found
+
+    learnt = sums(lambda corpus: corpus.rows("train"))
+    if not learnt["frames"].all():
+        everything = sums(lambda corpus: np.arange(len(corpus)))
+        learnt = {name: np.where(learnt["frames"] > 0, values, everything[name]) for name, values in learnt.items()}
     return {
-        speaker: _statistics({name: float(sums[name][place[speaker]]) for name in SUMS})
-        for speaker, sums in zip(known, chosen)
+        name: _statistics({key: float(sums[number]) for key, sums in learnt.items()}) for name, number in place.items()
     }
+
+
+def merged_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, float]:
+    """Mean and standard deviation of log F0 and energy over the train splits of several corpora."""
+    weights = np.array([corpus.frames[corpus.rows("train")].sum() for corpus in corpora], np.float64)
+    if weights.sum() == 0:
+        raise UserError("the train split is empty: add recordings, or lower preprocess.valid_size and test_size")
+    weights /= weights.sum()
+    merged: dict[str, float] = {}
+    for key in ("log_f0", "energy"):
+        means = np.array([corpus.statistics[f"{key}_mean"] for corpus in corpora])
+        deviations = np.array([corpus.statistics[f"{key}_std"] for corpus in corpora])
+        mean = float(weights @ means)
+        merged[f"{key}_mean"] = mean
+        merged[f"{key}_std"] = float(np.sqrt(weights @ (deviations**2 + (means - mean) ** 2)))
+    return merged

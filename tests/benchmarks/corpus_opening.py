@@ -154,9 +154,10 @@ def opened(path: Path, overrides: list[str]) -> None:
     import torch
 
     from models.base.sampler import LengthSampler
-    from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, merged_statistics, open_corpora
+    from models.tts.jets.dataset import BatchAssembler, JetsBatches, StoredUtterances, UtteranceTable, open_corpora
     from models.tts.jets.trainer import speaker_rows
     from processors.cast import Cast
+    from processors.corpus_statistics import merged_statistics
 
     config = load_config(path, overrides)
     train, cpu, parts = config.train, torch.device("cpu"), {}
@@ -194,12 +195,11 @@ def opened(path: Path, overrides: list[str]) -> None:
     told("counts of tokens")
     own = peak_memory() - before
     parts["together"] = sum(parts.values(), np.zeros(2))
-    batches.next()
     print(f"{sum(map(len, corpora)):,} utterances, {table.frames.sum() * 256 / 22050 / 3600:,.0f} hours")
     begin = clocks()
     for _ in range(100):
-        batches.next()
-    parts[f"100 batches of {train.batch_size} more"] = clocks() - begin
+        StoredUtterances.read(table, sampler.next().indices, cpu)
+    parts[f"100 batches of {train.batch_size} read"] = clocks() - begin
     for name, (wall, cpu) in parts.items():
         print(f"  {name:<28}{wall:>8.2f} s ({cpu:.2f} s of CPU)")
     print(f"  {own / 2**20:,.0f} MiB of the process' own at most, before the first batch")

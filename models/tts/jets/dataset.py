@@ -22,7 +22,9 @@ from processors.cast import Cast
 from processors.corpus import ProcessedCorpus, corpus_directory, id_prefixes, split_rows
 from utils.errors import UserError
 
-BATCHES_AHEAD = 3  # that a thread reads where the corpus stays on the disk
+# Where the corpus stays on the disk: threads that read, and batches that they are ahead. One thread keeps up with a
+# local disk; several requests at once also hide the latency of one across a network.
+READERS, BATCHES_AHEAD = 4, 8
 
 
 def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
@@ -44,22 +46,6 @@ def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
     return corpora
 
 
-def merged_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, float]:
-    """Mean and standard deviation of log F0 and energy over the train splits of several corpora."""
-    weights = np.array([corpus.frames[corpus.rows("train")].sum() for corpus in corpora], np.float64)
-    if weights.sum() == 0:
-        raise UserError("the train split is empty: add recordings, or lower preprocess.valid_size and test_size")
-    weights /= weights.sum()
-    merged: dict[str, float] = {}
-    for key in ("log_f0", "energy"):
-        means = np.array([corpus.statistics[f"{key}_mean"] for corpus in corpora])
-        deviations = np.array([corpus.statistics[f"{key}_std"] for corpus in corpora])
-        mean = float(weights @ means)
-        merged[f"{key}_mean"] = mean
-        merged[f"{key}_std"] = float(np.sqrt(weights @ (deviations**2 + (means - mean) ** 2)))
-    return merged
-
-
 class UtteranceTable:
     """The utterances of one split of several corpora, by number."""
 
@@ -78,7 +64,8 @@ class UtteranceTable:
         before = np.cumsum([0, *(len(text) for text in texts)])
         self.text = texts[0] if len(texts) == 1 else np.concatenate(texts)
         self.text_offset = np.concatenate([first + start[part] for first, start, part in zip(before, starts, rows)])
-        self.tokens = np.concatenate([np.diff(start)[part] for start, part in zip(starts, rows)]).astype(np.int64)
+        lengths = [start[part + 1] - start[part] for start, part in zip(starts, rows)]
+        self.tokens = np.concatenate(lengths).astype(np.int64)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -287,7 +274,7 @@ class JetsBatches:
                 gib = table.size_in_bytes() / 2**30
                 raise UserError(f"the corpus ({gib:.1f} GiB) does not fit: set train.corpus_on_device=never") from None
         self._reader: ThreadPoolExecutor | None = None
-        self._ahead: deque[Future[tuple[BatchPlan, StoredUtterances, dict[str, Any]]]] = deque()
+        self._ahead: deque[tuple[BatchPlan, dict[str, Any], Future[StoredUtterances]]] = deque()
         self._state = sampler.state_dict()
         self._waited = 0.0
         sampler.current_pass  # noqa: B018  planned now, so that the padding is known before the first batch
@@ -299,12 +286,15 @@ class JetsBatches:
             self._state = self.sampler.state_dict()
             return self.at(plan)
         if self._reader is None:
-            self._reader = ThreadPoolExecutor(1, "read ahead")  # one thread, so that batches come in order
-            self._ahead.extend(self._reader.submit(self._read_ahead) for _ in range(BATCHES_AHEAD))
+            self._reader = ThreadPoolExecutor(READERS, "read ahead")
+        while len(self._ahead) < BATCHES_AHEAD:
+            plan = self.sampler.next()
+            read = self._reader.submit(StoredUtterances.read, self.table, plan.indices, torch.device("cpu"))
+            self._ahead.append((plan, self.sampler.state_dict(), read))
         begin = time.perf_counter()
-        plan, utterances, self._state = self._ahead.popleft().result()
+        plan, self._state, coming = self._ahead.popleft()
+        utterances = coming.result()
         self._waited += time.perf_counter() - begin
-        self._ahead.append(self._reader.submit(self._read_ahead))
         return self.assembler.whole(utterances, self.table, plan)
 
     def at(self, plan: BatchPlan) -> Batch:
@@ -351,8 +341,3 @@ class JetsBatches:
         self.close()
         self.sampler.load_state_dict(saved)
         self._state = self.sampler.state_dict()
-
-    def _read_ahead(self) -> tuple[BatchPlan, StoredUtterances, dict[str, Any]]:
-        plan = self.sampler.next()
-        utterances = StoredUtterances.read(self.table, plan.indices, torch.device("cpu"))
-        return plan, utterances, self.sampler.state_dict()
