@@ -126,8 +126,9 @@ class GracefulStop:
 class Processes:
     """This process among those of the run: a thin layer over accelerate, which finds device and rank.
 
-    `accelerate launch` and `torchrun` may start bins/train.py, too. Gradients are averaged here and not by a wrapper
-    around the modules, so that CUDA graphs, two optimisers and unused parameters need no special care.
+    `accelerate launch`, `torchrun` and SLURM may start bins/train.py, too, on several machines. Gradients are averaged
+    here and not by a wrapper around the modules, so that CUDA graphs, two optimisers and unused parameters need no
+    special care.
     """
 
     def __init__(self) -> None:

@@ -224,18 +224,20 @@ class LengthSampler:
 
     @cached_property
     def _signature(self) -> list[int]:
-        return [
-            _VERSION, len(self.frames), int(self.frames.sum()), self.batch_size, self.max_batch_frames or 0, self.seed,
-            self.world_size, FRAME_MULTIPLE, TEXT_MULTIPLE,
-            *([] if self.often is None else [zlib.crc32(self.often.round(6).tobytes())]),
-        ]  # fmt: skip
+        # Without a budget, as many processes with batches that are as much smaller cut the same groups.
+        groups = [self.batch_size * self.world_size]
+        if self.max_batch_frames is not None:
+            groups = [self.batch_size, self.max_batch_frames, self.world_size]
+        balance = [] if self.often is None else [zlib.crc32(self.often.round(6).tobytes())]
+        multiples = [FRAME_MULTIPLE, TEXT_MULTIPLE]
+        return [_VERSION, len(self.frames), int(self.frames.sum()), *groups, self.seed, *multiples, *balance]
 
     def state_dict(self) -> dict[str, Any]:
         """Pass, position and what the batches depend on."""
         return {"pass": self.pass_index, "position": self.position, "signature": self._signature}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Continue from `state_dict`; when batches are cut differently by now, with the next pass."""
+        """Continue from `state_dict`, also of other processes; when groups are cut differently, with the next pass."""
         self.pass_index, self.position, self._plans = saved["pass"], saved["position"], None
         if saved["signature"] != self._signature:
             self.pass_index, self.position = self.pass_index + 1, 0

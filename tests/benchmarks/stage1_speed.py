@@ -1,7 +1,8 @@
 """Stage 1 from nothing and again: `python tests/benchmarks/stage1_speed.py FOLDER [WORKERS] [--set KEY=VALUE]`.
 
 Runs bins/preprocess.py as a user does, everything included (start, imports, plots), into a temporary folder, then once
-more with nothing changed; prints wall-clock and CPU time, and how many times real time a free core makes. FOLDER is a corpus in LJSpeech's layout. The operating system
+more with nothing changed; prints wall-clock and CPU time, and how many times real time that is, for a free core, too.
+FOLDER is a corpus in LJSpeech's layout. The operating system
 may have the recordings in memory: drop its caches before, where that matters.
 """
 
