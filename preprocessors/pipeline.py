@@ -24,6 +24,7 @@ from config.schema import ExperimentConfig, PreprocessConfig
 from preprocessors.corpus_report import CorpusFigures, report_text, write_plots
 from preprocessors.features import DIED, SourceRow, group_key, grouped, make_worker, with_keys
 from preprocessors.pool import run_jobs
+from preprocessors.ray_pool import run_jobs_on_ray
 from preprocessors.readers.layouts import read_corpus
 from preprocessors.splits import assign_splits
 from processors.corpus import (
@@ -144,10 +145,13 @@ def _all_shards(
     fresh = []
     total, waiting = sum(map(len, groups)), sum(map(len, jobs))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # Ray counts the cores of all its machines by itself.
+    on_ray = preprocess.engine == "ray"
+    run, workers = (run_jobs_on_ray, preprocess.num_workers) if on_ray else (run_jobs, preprocess.num_workers or cores)
     interval = 0.2 if sys.stderr.isatty() else 10
     bar = tqdm(desc=name, total=total, initial=total - waiting, unit="utt", mininterval=interval, dynamic_ncols=True)
     with bar:
-        for file, count in run_jobs(make_worker, (preprocess, folder), jobs, preprocess.num_workers or cores):
+        for file, count in run(make_worker, (preprocess, folder), jobs, workers):
             usable[file.partition("-")[0]] = folder / file
             fresh.append(folder / file)
             bar.update(count)

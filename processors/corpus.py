@@ -47,7 +47,7 @@ UTTERANCE_KEYS = (
 # Keys that only decide which split it lands in.
 SPLIT_KEYS = ("valid_size", "test_size", "max_held_out_fraction", "split_seed")
 # Keys that nothing stored depends on: mel spectra are computed from the audio where it is needed.
-NEUTRAL_KEYS = ("processed_dir", "num_workers", "n_mel", "fmin", "fmax")
+NEUTRAL_KEYS = ("processed_dir", "num_workers", "engine", "n_mel", "fmin", "fmax")
 
 
 @dataclass(frozen=True)
