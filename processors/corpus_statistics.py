@@ -41,14 +41,13 @@ def speaker_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, dict[str
     place = {name: number for number, name in enumerate(known)}
 
     def sums(rows_of: Callable[[ProcessedCorpus], np.ndarray]) -> dict[str, np.ndarray]:
-        # Added one by one in the corpora's order, as `frame_statistics` does.
         found = {name: np.zeros(len(known)) for name in SUMS}
         for corpus in corpora:
             codes, names = corpus.codes("speaker")
             rows = rows_of(corpus)
             speakers = np.array([place.get(name, -1) for name in names])[codes[rows]]
             for name in SUMS:
-                np.add.at(found[name], speakers, corpus.column(name)[rows])
+                found[name] += np.bincount(speakers, corpus.column(name)[rows], len(known))
         return found
 
     learnt = sums(lambda corpus: corpus.rows("train"))

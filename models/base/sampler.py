@@ -149,11 +149,20 @@ class LengthSampler:
         """All batches of one pass, in order."""
         rng = np.random.default_rng([self.seed % 2**32, pass_index])
         order = self._present(pass_index)
-        jittered = rng.random(len(order))
-        jittered *= -LENGTH_JITTER
-        jittered -= 1.0
-        jittered *= self.frames[order]
-        order = order[np.argsort(jittered, kind="stable")]  # longest first
+        shorter = rng.random(len(order))
+        shorter *= -LENGTH_JITTER
+        shorter -= 1.0
+        shorter *= self.frames[order]
+        # Longest first. Length and place in one number sort much faster than an argsort, and everywhere alike.
+        bits = len(order).bit_length()
+        shorter -= shorter.min()
+        shorter *= 2.0 ** (62 - bits) / max(float(shorter.max()), 1.0)
+        keys = shorter.astype(np.int64)
+        keys <<= bits
+        keys |= np.arange(len(order))
+        keys.sort()
+        keys &= (1 << bits) - 1
+        order = order[keys]
         starts = self._starts(order)
         if missing := int(starts[-1]) - len(order):
             begin = int(starts[-2])

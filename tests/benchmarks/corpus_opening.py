@@ -187,7 +187,7 @@ def opened(path: Path, overrides: list[str]) -> None:
     assembler = BatchAssembler(config.preprocess, statistics, cpu)
     batches = JetsBatches(table, sampler, assembler, on_device=False)
     told("batches of a pass")
-    batches.largest()
+    sampler.largest()
     held_out = UtteranceTable(corpora, "valid", cast)
     held_out.in_order(10_000)
     told("largest batch, validation")
