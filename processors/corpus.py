@@ -216,7 +216,7 @@ class ProcessedCorpus:
         if len(audio) < last * hop or len(voiced) < last:
             raise _damaged(path)
         found = audio[first * hop : last * hop], log_f0[first:last], voiced[first:last]
-        if self._checksums is not None and checksum(*found) != self._checksums[row]:
+        if self._checksums is not None and checksum(*found) != int(self._checksums[row]):
             raise _damaged(path)
         return found
 

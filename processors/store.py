@@ -91,7 +91,7 @@ def checksum(*arrays: np.ndarray) -> int:
     """Checksum of an utterance: samples (N,) int16, log F0 (T,) float32 and voicing (T,) uint8."""
     found = xxhash.xxh3_64()
     for array in arrays:
-        found.update(np.ascontiguousarray(array))
+        found.update(np.ascontiguousarray(array).data)
     return found.intdigest()
 
 
