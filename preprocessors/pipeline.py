@@ -185,11 +185,7 @@ def write_corpus(
     if "train" not in splits:
         raise UserError(_nothing_left(name, skipped))
     table = table.append_column("split", pa.array(splits).dictionary_encode())
-    manifest, *rest = table.select(MANIFEST.names).combine_chunks().to_batches()
-    if rest:  # Arrow counts the bytes of a column of texts in 31 bits
-        raise UserError(
-            f"corpus {name!r} is too large for one folder: divide it into several, each with a name in dataset"
-        )
+    manifest = _manifest(table, name)
     remarkable = table.filter(pa.compute.greater(pa.compute.list_value_length(table.column("notes")), 0))
     pairs = zip(remarkable.column("id").to_pylist(), remarkable.column("notes").to_pylist())
     noted = [
@@ -248,6 +244,15 @@ def _table(rows: list[SourceRow], shards: list[Path]) -> pa.Table:
         values = pa.array([getattr(row, name) for row in rows], pa.string())
         table = table.append_column(name, values.dictionary_encode())
     return table
+
+
+def _manifest(table: pa.Table, name: str) -> pa.RecordBatch:
+    """Its columns of the manifest; UserError where they are too large, since Arrow counts a text's bytes in 31 bits."""
+    manifest, *rest = table.select(MANIFEST.names).combine_chunks().to_batches()
+    if rest:
+        advice = "divide it into several, each with a name in dataset"
+        raise UserError(f"corpus {name!r} is too large for one folder: {advice}")
+    return manifest
 
 
 def _espeak(preprocess: PreprocessConfig, languages: set[str]) -> str:

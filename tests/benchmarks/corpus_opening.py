@@ -31,6 +31,7 @@ from processors.store import MANIFEST, SHARD, checksum, write_batch
 
 GROUP, KINDS, TOKENS, LANGUAGES = 64, 32, 90, ("de", "en-us", "fr")
 SPEAKERS = 2000
+STEP = 0.034  # seconds, of an H200
 
 
 def main() -> None:
@@ -200,9 +201,14 @@ def opened(path: Path, overrides: list[str]) -> None:
     for _ in range(100):
         StoredUtterances.read(table, sampler.next().indices, cpu)
     parts[f"100 batches of {train.batch_size} read"] = clocks() - begin
+    # As a GPU would take them: a batch every STEP seconds.
+    assembler.whole = lambda *_: time.sleep(STEP)  # type: ignore[method-assign,assignment]
+    begin, waited = clocks(), [batches.wait_seconds() for _ in range(101) if batches.next() or True]
+    share = (waited[-1] - waited[0]) / (clocks() - begin)[0]
     for name, (wall, cpu) in parts.items():
         print(f"  {name:<28}{wall:>8.2f} s ({cpu:.2f} s of CPU)")
     print(f"  {own / 2**20:,.0f} MiB of the process' own at most, before the first batch")
+    print(f"  {100 * share:.2f} % of 100 steps of {1000 * STEP:.0f} ms spent waiting for data")
     batches.close()
 
 
