@@ -128,7 +128,7 @@ class BaseTrainer(ABC):
         self.precision = resolve_precision(train.precision, device)
         seed_everything(train.random_seed)
         with out_of_memory_advice("while the networks and the corpus were loaded", device, self.MEMORY_SETTINGS):
-            self.parts = self.build()
+            self.parts = self.processes.all_or_none(self.build)
             self.engine = Engine(self.parts.networks, train, self.precision, self.processes)
         self.engine.broadcast()
         # From here on every process draws its own dropout masks and segments.

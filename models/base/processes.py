@@ -182,6 +182,17 @@ class Processes:
         """The value of every process, by rank; waits for all of them."""
         return gather_object([value]) if self.world_size > 1 else [value]
 
+    def all_or_none(self, action: Callable[[], T]) -> T:
+        """Run `action` on every process; a UserError on one, as on a machine that lacks a file, stops all."""
+        problem: UserError | None = None
+        try:
+            result = action()
+        except UserError as error:
+            problem = error
+        if self.any(problem is not None):
+            raise problem or UserError("another process of this run cannot start, and says why")
+        return result
+
     def main_only(self, action: Callable[[], T]) -> T:
         """Run `action` on the main process; its result, or its error, is everybody's."""
         if self.world_size == 1:
