@@ -84,6 +84,10 @@ class Order:
         if flags.gpu is not None and flags.gpu.lower() != "cpu" and not re.fullmatch(r"[0-9]+(,[0-9]+)*", flags.gpu):
             raise UserError(f'--gpu must be device numbers such as 0 or 0,1, or cpu, but "{flags.gpu}" is given')
         recipe.check_name(flags.name)
+        if "RANK" in os.environ and (self.first, self.last) != (2, 2):
+            raise UserError(
+                "several processes (RANK is set) can only train: run the other stages before, by themselves"
+            )
         if self.includes(2) and flags.name is None:
             raise UserError("stage 2 needs --name, the name of the experiment")
         if self.serves(2) and flags.finetune_from is not None:
@@ -139,17 +143,19 @@ class Order:
     def environment(self) -> dict[str, str]:
         """Variables for the stages."""
         devices = self.flags.gpu
-        if devices is None:
+        # A process that torchrun, accelerate or SLURM has started takes that of its number on this machine.
+        if devices is None and "RANK" not in os.environ:
             # Devices that the user or a job scheduler has chosen stay chosen; "" is a choice, too.
             devices = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
             if self.includes(2) and len([part for part in devices.split(",") if part.strip()]) > 1:
                 every = f"training uses every GPU of CUDA_VISIBLE_DEVICES={devices}"
                 note(f"{every}, which your environment sets; --gpu 0 uses one")
         path = os.environ.get("PYTHONPATH")
+        chosen = {} if devices is None else {"CUDA_VISIBLE_DEVICES": "" if devices.lower() == "cpu" else devices}
         return {
+            **chosen,
             "PYTHONPATH": f"{ROOT}:{path}" if path else str(ROOT),
             "PYTHONUTF8": "1",
-            "CUDA_VISIBLE_DEVICES": "" if devices.lower() == "cpu" else devices,
             recipe.PREFIX_VARIABLE: recipe.PREFIX,
             # Idle threads sleep: spinning ones slow the CPU down by an order of magnitude when other programs use it.
             "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),

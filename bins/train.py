@@ -2,7 +2,8 @@
 
 usage: python bins/train.py --config FILE --name NAME [--resume] [--finetune_from DIR] [--set KEY=VALUE ...]
 
-torchrun may start it, too; without it, several devices mean as many processes of this script.
+torchrun, accelerate or SLURM (train.sbatch) may start it, on several machines, too; without them, several devices
+mean as many processes of this script.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def main() -> int:
     except UserError as error:
         from models.base.device import OutOfMemory
 
-        # Most errors are every process's; one voice is enough for them.
-        if os.environ.get("RANK", "0") == "0" or isinstance(error, OutOfMemory):
+        # Most errors are every process's, or a machine's; one voice of each machine is enough for them.
+        if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, OutOfMemory):
             raise
         return 2
 

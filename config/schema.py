@@ -63,7 +63,8 @@ class PreprocessConfig(Section):
     """What stage 1 makes of a corpus."""
 
     processed_dir: str
-    num_workers: Annotated[int, Field(ge=0, le=1024)]
+    num_workers: Annotated[int, Field(ge=0, le=100_000)]
+    engine: Literal["local", "ray"]
     # text
     phone_extractor: PhoneExtractor
     tokens_path: str | None

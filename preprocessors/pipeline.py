@@ -24,6 +24,7 @@ from config.schema import ExperimentConfig, PreprocessConfig
 from preprocessors.corpus_report import CorpusFigures, report_text, write_plots
 from preprocessors.features import DIED, SourceRow, group_key, grouped, make_worker, with_keys
 from preprocessors.pool import run_jobs
+from preprocessors.ray_pool import run_jobs_on_ray
 from preprocessors.readers.layouts import read_corpus
 from preprocessors.splits import assign_splits
 from processors.corpus import (
@@ -42,7 +43,7 @@ from processors.corpus import (
     write_meta,
 )
 from processors.corpus_statistics import SUMS, frame_statistics
-from processors.store import FEATURES, MANIFEST, is_whole, read_batch, write_batch
+from processors.store import FEATURES, MANIFEST, feature_batch, is_whole, read_batch, write_batch
 from utils.errors import UserError
 from utils.files import (
     FileLock,
@@ -144,10 +145,13 @@ def _all_shards(
     fresh = []
     total, waiting = sum(map(len, groups)), sum(map(len, jobs))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # Ray counts the cores of all its machines by itself.
+    on_ray = preprocess.engine == "ray"
+    run, workers = (run_jobs_on_ray, preprocess.num_workers) if on_ray else (run_jobs, preprocess.num_workers or cores)
     interval = 0.2 if sys.stderr.isatty() else 10
     bar = tqdm(desc=name, total=total, initial=total - waiting, unit="utt", mininterval=interval, dynamic_ncols=True)
     with bar:
-        for file, count in run_jobs(make_worker, (preprocess, folder), jobs, preprocess.num_workers or cores):
+        for file, count in run(make_worker, (preprocess, folder), jobs, workers):
             usable[file.partition("-")[0]] = folder / file
             fresh.append(folder / file)
             bar.update(count)
@@ -181,7 +185,7 @@ def write_corpus(
     if "train" not in splits:
         raise UserError(_nothing_left(name, skipped))
     table = table.append_column("split", pa.array(splits).dictionary_encode())
-    manifest = table.select(MANIFEST.names).combine_chunks().to_batches()[0]
+    manifest = _manifest(table, name)
     remarkable = table.filter(pa.compute.greater(pa.compute.list_value_length(table.column("notes")), 0))
     pairs = zip(remarkable.column("id").to_pylist(), remarkable.column("notes").to_pylist())
     noted = [
@@ -192,6 +196,7 @@ def write_corpus(
         advice = f"delete {target}, and run stage 1 again"
         raise UserError(f"features made earlier have other tokens than this version of the program: {advice}")
     train = np.flatnonzero(np.array(splits) == "train")
+    phones = pa.compute.list_flatten(manifest.column("phones").take(train)).to_numpy()
     statistics = frame_statistics({key: manifest.column(key).to_numpy() for key in SUMS}, train)
     tokens = parse_json(tables.pop())
     figures = CorpusFigures(name, preprocess, manifest, tokens, shards, skipped, noted, statistics)
@@ -209,6 +214,7 @@ def write_corpus(
         "manifest": write_batch(target, "utterances", manifest).name,
         "tokens": tokens,
         "statistics": statistics,
+        "token_counts": np.bincount(phones, minlength=len(tokens)).tolist(),
         "utterances": {split: splits.count(split) for split in SPLITS},
         "preprocess": feature_values(preprocess, UTTERANCE_KEYS + SPLIT_KEYS),
     }
@@ -225,9 +231,9 @@ def _table(rows: list[SourceRow], shards: list[Path]) -> pa.Table:
     """A row for each of `rows`: what the shards say of it and where it lies there, and what the corpus says of it."""
     parts = [FEATURES.append(pa.field("first_frame", pa.int32())).empty_table()]
     for path in shards:
-        batch = read_batch(path)
+        batch = feature_batch(path)
         frames = batch.column("frames").to_numpy()
-        part = pa.Table.from_batches([batch.select(FEATURES.names).replace_schema_metadata(None)])
+        part = pa.Table.from_batches([batch])
         parts.append(part.append_column("first_frame", pa.array(np.cumsum(frames) - frames, pa.int32())))
     table = pa.concat_tables(parts).combine_chunks()
     names = pa.array([path.name for path in shards], pa.string())
@@ -238,6 +244,15 @@ def _table(rows: list[SourceRow], shards: list[Path]) -> pa.Table:
         values = pa.array([getattr(row, name) for row in rows], pa.string())
         table = table.append_column(name, values.dictionary_encode())
     return table
+
+
+def _manifest(table: pa.Table, name: str) -> pa.RecordBatch:
+    """Its columns of the manifest; UserError where they are too large, since Arrow counts a text's bytes in 31 bits."""
+    manifest, *rest = table.select(MANIFEST.names).combine_chunks().to_batches()
+    if rest:
+        advice = "divide it into several, each with a name in dataset"
+        raise UserError(f"corpus {name!r} is too large for one folder: {advice}")
+    return manifest
 
 
 def _espeak(preprocess: PreprocessConfig, languages: set[str]) -> str:

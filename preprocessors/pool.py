@@ -19,7 +19,7 @@ from typing import Any
 from utils.errors import UserError
 
 # One thread for each process: the processes are as many as the cores already.
-_ONE_THREAD = dict.fromkeys(
+ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
 _FALSE_STARTS = 3
@@ -175,7 +175,7 @@ def _serve(connection: Connection, pickled: bytes) -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with, args=[multiprocessing.parent_process()], daemon=True).start()
-    os.environ.update(_ONE_THREAD)
+    os.environ.update(ONE_THREAD)
     try:
         make, arguments = pickle.loads(pickled)
         work = make(*arguments)

@@ -48,10 +48,12 @@ class Cast:
         frames: dict[str, Counter[str]] = {}
         languages: set[str] = set()
         for corpus in corpora:
-            names = zip(corpus.names("speaker"), corpus.names("language"), corpus.frames.tolist())
-            for speaker, spoken, count in names:
-                languages.add(spoken)
-                frames.setdefault(speaker, Counter())[spoken] += count
+            (speakers, names), (tongues, spoken) = corpus.codes("speaker"), corpus.codes("language")
+            languages.update(corpus.present("language"))
+            counts = np.bincount(speakers.astype(np.int64) * len(spoken) + tongues, corpus.frames)
+            for pair in np.flatnonzero(counts):
+                who, tongue = divmod(int(pair), len(spoken))
+                frames.setdefault(names[who], Counter())[spoken[tongue]] += int(counts[pair])
         old = before or cls()
         known = dict(old.speakers)
         # The usual language of two that are as usual is the first by name.
@@ -81,12 +83,12 @@ class Cast:
         for number, (column, known) in enumerate(zip(("speaker", "language"), tables)):
             if len(known) < 2:
                 continue
-            names = corpus.names(column, rows)
-            if strange := sorted(set(names) - set(known)):
+            numbers, names = corpus.codes(column)
+            places = {name: place for place, name in enumerate(known)}
+            found[number] = np.array([places.get(name, -1) for name in names], np.int64)[numbers[rows]]
+            if strange := sorted({names[code] for code in numbers[rows][found[number] < 0]}):
                 where = f"{corpus.directory.name} has utterances of the {column} {strange[0]!r}"
                 raise UnknownName(f"{where}, whom this voice does not know", strange[0], known)
-            places = {name: place for place, name in enumerate(known)}
-            found[number] = np.array([places[name] for name in names], np.int64)
         return found[0], found[1]
 
     @property

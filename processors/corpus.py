@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ FEATURES_VERSION = 3
 SPLITS = ("train", "valid", "test")
 META, SHARDS, SKIPPED, NOTED, REPORT = "meta.json", "shards", "skipped.jsonl", "noted.jsonl", "report.txt"
 LONGEST_ID = 200  # bytes
+SLICE = 100_000  # utterances that are looked at at once where copies of their texts or tokens would fill the memory
 
 # Keys that decide what becomes of one utterance.
 UTTERANCE_KEYS = (
@@ -45,7 +47,7 @@ UTTERANCE_KEYS = (
 # Keys that only decide which split it lands in.
 SPLIT_KEYS = ("valid_size", "test_size", "max_held_out_fraction", "split_seed")
 # Keys that nothing stored depends on: mel spectra are computed from the audio where it is needed.
-NEUTRAL_KEYS = ("processed_dir", "num_workers", "n_mel", "fmin", "fmax")
+NEUTRAL_KEYS = ("processed_dir", "num_workers", "engine", "n_mel", "fmin", "fmax")
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,13 @@ class ProcessedCorpus:
         self.fingerprint: str = meta["fingerprint"]
         self.source: str = meta["source"]  # digest of the recordings and texts
         self.espeak: str = meta.get("espeak", "")  # release of espeak-ng that read its texts, if any did
-        shards = manifest.column("shard")
-        self._shards = [directory / SHARDS / name for name in shards.dictionary.to_pylist()]
+        self._shard_of, self._shards = self.codes("shard")
         self._arrays = lru_cache(maxsize=2048)(shard_arrays)
-        self.files = {directory / meta["manifest"], *self._shards}
-        self._shard_of = shards.indices.to_numpy()
+        self._manifest_name: str = meta["manifest"]
+        self._token_counts: list[int] | None = meta.get("token_counts")
         self.first_frame, self.frames = self.column("first_frame"), self.column("frames")
+        # The first corpora of this format have a checksum of each shard only.
+        self._checksums = self.column("checksum") if "checksum" in manifest.schema.names else None
 
     @classmethod
     def open(cls, directory: Path, preprocess: PreprocessConfig | None = None) -> ProcessedCorpus:
@@ -110,18 +113,32 @@ class ProcessedCorpus:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def check(self, speaker: str | None = None) -> None:
-        """Compare all shards with their checksums, at the speed of the disk, and the names of speakers.
+    @property
+    def files(self) -> set[Path]:
+        """Manifest and shards."""
+        return {self.directory / self._manifest_name, *map(self._shard, self._shards)}
 
-        :param speaker: what the config makes of them, in which "*" stands for the corpus' own.
-        :raises UserError: a damaged shard; speakers of other names.
-        """
+    def check(self) -> None:
+        """Compare all shards with their checksums, at the speed of the disk; UserError for a damaged one."""
         from processors.store import first_damaged
 
-        if path := first_damaged(self._shards):
+        if path := first_damaged(list(map(self._shard, self._shards))):
             raise _damaged(path)
+
+    def check_for_training(self, speaker: str | None = None) -> None:
+        """Look whether all shards are there, and at the names of speakers; `arrays` compares what it reads.
+
+        :param speaker: what the config makes of them, in which "*" stands for the corpus' own.
+        :raises UserError: a missing shard (in a corpus without a checksum of each utterance: a damaged one); speakers
+            of other names.
+        """
+        there = set(os.listdir(self.directory / SHARDS)) if (self.directory / SHARDS).is_dir() else set()
+        if missing := next((name for name in self._shards if name not in there), None):
+            raise _damaged(self._shard(missing))
+        if self._checksums is None:
+            self.check()
         pattern = (speaker or "*").strip().replace("[", "[[]")
-        if others := [name for name in set(self.names("speaker")) if not fnmatchcase(name, pattern)]:
+        if others := [name for name in self.present("speaker") if not fnmatchcase(name, pattern)]:
             raise UserError(
                 f"the features in {shown(self.directory)} know speaker {min(others)!r}, and the config calls speakers "
                 f"of this corpus {speaker!r}: run stage 1 again"
@@ -135,11 +152,20 @@ class ProcessedCorpus:
         """Some rows of a column of texts: "id", "text" or "normalised"."""
         return self._manifest.column(name).take(rows).to_pylist()
 
-    def names(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
-        """Names of "speaker", "language" or "split" of some rows, or of all (utterances,), as objects."""
+    def codes(self, column: str) -> tuple[np.ndarray, list[str]]:
+        """Of "speaker", "language", "split" or "shard": numbers (utterances,) of the names that come second."""
         stored = self._manifest.column(column)
-        numbers = stored.indices.to_numpy()
-        return np.array(stored.dictionary.to_pylist(), object)[numbers if rows is None else numbers[rows]]
+        return stored.indices.to_numpy(), stored.dictionary.to_pylist()
+
+    def names(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """The same as names, of some rows or of all (utterances,), as objects."""
+        numbers, names = self.codes(column)
+        return np.array(names, object)[numbers if rows is None else numbers[rows]]
+
+    def present(self, column: str) -> list[str]:
+        """The different names in a column of them."""
+        numbers, names = self.codes(column)
+        return [names[number] for number in np.flatnonzero(np.bincount(numbers, minlength=len(names)))]
 
     @cached_property
     def phones(self) -> tuple[np.ndarray, np.ndarray]:
@@ -151,9 +177,21 @@ class ProcessedCorpus:
         """Rows of "train", "valid" or "test", in the manifest's order; UserError for another name."""
         if split not in SPLITS:
             raise UserError(f"there is no split {split!r} in {self.directory}; choose one of {', '.join(SPLITS)}")
-        column = self._manifest.column("split")
-        names = column.dictionary.to_pylist()
-        return np.flatnonzero(column.indices.to_numpy() == (names.index(split) if split in names else -1))
+        numbers, names = self.codes("split")
+        return np.flatnonzero(numbers == (names.index(split) if split in names else -1))
+
+    def token_counts(self, rows: np.ndarray) -> np.ndarray:
+        """How often each token occurs in some rows (tokens,); of the training split stage 1 has counted them."""
+        train = self.rows("train")
+        if self._token_counts is not None and np.array_equal(rows, train):
+            return np.array(self._token_counts)
+        phones, starts = self.phones
+        counts = np.zeros(len(self.tokens), np.int64)
+        for some in np.array_split(rows, len(rows) // SLICE + 1):
+            lengths = starts[some + 1] - starts[some]
+            places = np.repeat(starts[some] - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+            counts += np.bincount(phones[places], minlength=len(counts))
+        return counts
 
     def split(self, name: str) -> list[Utterance]:
         """Utterances of a split, for those who look at each one."""
@@ -165,8 +203,10 @@ class ProcessedCorpus:
         return self._utterances(np.arange(len(self)))
 
     def arrays(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Samples (T * hop_size,) int16, log F0 (T,) float32 and voicing (T,) of a row; UserError for a lost shard."""
-        path = self._shards[self._shard_of[row]]
+        """Samples (T * hop_size,) int16, log F0 (T,) float32 and voicing (T,) of a row; UserError for damage."""
+        from processors.store import checksum
+
+        path = self._shard(self._shards[self._shard_of[row]])
         try:
             audio, log_f0, voiced = self._arrays(path)
         except (OSError, ValueError) as error:
@@ -175,7 +215,13 @@ class ProcessedCorpus:
         last = first + int(self.frames[row])
         if len(audio) < last * hop or len(voiced) < last:
             raise _damaged(path)
-        return audio[first * hop : last * hop], log_f0[first:last], voiced[first:last]
+        found = audio[first * hop : last * hop], log_f0[first:last], voiced[first:last]
+        if self._checksums is not None and checksum(*found) != int(self._checksums[row]):
+            raise _damaged(path)
+        return found
+
+    def _shard(self, name: str) -> Path:
+        return self.directory / SHARDS / name
 
     def _utterances(self, rows: np.ndarray) -> list[Utterance]:
         names = ["id", "text", "normalised", "speaker", "language", "split", "frames", "phones"]
@@ -198,18 +244,15 @@ def split_rows(corpora: Sequence[ProcessedCorpus], split: str) -> list[np.ndarra
         return rows
     import pyarrow.compute  # slow, and only training needs it
 
-    lower = pyarrow.compute.utf8_lower
-    held_out = [
-        lower(corpus._manifest.column("normalised").take(corpus.rows(other)))
-        for corpus in corpora
-        for other in SPLITS
-        if other != "train"
-    ]
-    known = pyarrow.concat_arrays(held_out)
-    kept = []
+    def texts(corpus: ProcessedCorpus, rows: np.ndarray) -> pa.Array:
+        return pyarrow.compute.utf8_lower(corpus._manifest.column("normalised").take(rows))
+
+    held_out = [texts(corpus, corpus.rows(other)) for corpus in corpora for other in SPLITS if other != "train"]
+    known, kept = pyarrow.concat_arrays(held_out), []
     for corpus, part in zip(corpora, rows):
-        leaks = pyarrow.compute.is_in(lower(corpus._manifest.column("normalised").take(part)), value_set=known)
-        kept.append(part[~leaks.to_numpy(zero_copy_only=False)])
+        slices = np.array_split(part, len(part) // SLICE + 1)
+        leaks = [pyarrow.compute.is_in(texts(corpus, some), value_set=known) for some in slices]
+        kept.append(part[~np.concatenate([leak.to_numpy(zero_copy_only=False) for leak in leaks])])
     return kept
 
 

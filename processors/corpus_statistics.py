@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from utils.errors import UserError
 
 if TYPE_CHECKING:
     from processors.corpus import ProcessedCorpus
@@ -16,11 +18,13 @@ SUMS = ("frames", *(f"{name}_{kind}" for name in _MEASURES for kind in ("sum", "
 
 def frame_statistics(columns: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
     """Mean and standard deviation of ln F0 and of frame energy over all frames of some rows of the columns SUMS."""
-    frames = int(columns["frames"][rows].sum(dtype=np.int64))
+    return _statistics({name: float(np.cumsum(columns[name][rows], dtype=np.float64)[-1]) for name in SUMS})
+
+
+def _statistics(sums: Mapping[str, float]) -> dict[str, float]:
     result: dict[str, float] = {}
     for name in _MEASURES:
-        sums = (columns[f"{name}_{kind}"][rows] for kind in ("sum", "square_sum"))
-        mean, square = (float(np.cumsum(values)[-1]) / frames for values in sums)
+        mean, square = (sums[f"{name}_{kind}"] / sums["frames"] for kind in ("sum", "square_sum"))
         variance = square - mean * mean
         # A corpus of one constant has the deviation 1, so that dividing by it stays harmless.
         flat = variance <= 1e-12 * max(square, 1e-12)
@@ -33,14 +37,39 @@ def speaker_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, dict[str
 
     A speaker of several corpora is one; whoever has no utterance to train on is measured on all of them.
     """
-    columns = {name: np.concatenate([corpus.column(name) for corpus in corpora]) for name in SUMS}
-    names = np.concatenate([corpus.names("speaker") for corpus in corpora]).astype(str)
-    train = np.concatenate([np.isin(np.arange(len(corpus)), corpus.rows("train")) for corpus in corpora])
-    speakers, first, counts = np.unique(np.sort(names), return_index=True, return_counts=True)
-    order = np.argsort(names, kind="stable")  # so that each speaker's sums are added in the corpora's order
-    result = {}
-    for name, start, count in zip(speakers.tolist(), first, counts):
-        mine = order[start : start + count]
-        learnt = mine[train[mine]]
-        result[name] = frame_statistics(columns, learnt if len(learnt) else mine)
-    return result
+    known = sorted({name for corpus in corpora for name in corpus.present("speaker")})
+    place = {name: number for number, name in enumerate(known)}
+
+    def sums(rows_of: Callable[[ProcessedCorpus], np.ndarray]) -> dict[str, np.ndarray]:
+        found = {name: np.zeros(len(known)) for name in SUMS}
+        for corpus in corpora:
+            codes, names = corpus.codes("speaker")
+            rows = rows_of(corpus)
+            speakers = np.array([place.get(name, -1) for name in names])[codes[rows]]
+            for name in SUMS:
+                found[name] += np.bincount(speakers, corpus.column(name)[rows], len(known))
+        return found
+
+    learnt = sums(lambda corpus: corpus.rows("train"))
+    if not learnt["frames"].all():
+        everything = sums(lambda corpus: np.arange(len(corpus)))
+        learnt = {name: np.where(learnt["frames"] > 0, values, everything[name]) for name, values in learnt.items()}
+    return {
+        name: _statistics({key: float(sums[number]) for key, sums in learnt.items()}) for name, number in place.items()
+    }
+
+
+def merged_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, float]:
+    """Mean and standard deviation of log F0 and energy over the train splits of several corpora."""
+    weights = np.array([corpus.frames[corpus.rows("train")].sum() for corpus in corpora], np.float64)
+    if weights.sum() == 0:
+        raise UserError("the train split is empty: add recordings, or lower preprocess.valid_size and test_size")
+    weights /= weights.sum()
+    merged: dict[str, float] = {}
+    for key in ("log_f0", "energy"):
+        means = np.array([corpus.statistics[f"{key}_mean"] for corpus in corpora])
+        deviations = np.array([corpus.statistics[f"{key}_std"] for corpus in corpora])
+        mean = float(weights @ means)
+        merged[f"{key}_mean"] = mean
+        merged[f"{key}_std"] = float(np.sqrt(weights @ (deviations**2 + (means - mean) ** 2)))
+    return merged

@@ -25,6 +25,7 @@ FEATURES = pa.schema(
         ("phones", pa.list_(pa.int16())),  # numbers in the token table
         ("frames", pa.int32()),
         *((name, pa.float64()) for name in _MEASURES),  # dBFS; sums over the frames of ln(Hz) and of energy
+        ("checksum", pa.uint64()),  # of its arrays; the first shards and manifests of this format had none
     ]
 )
 # A shard: the features of neighbours in the corpus, and their arrays: int16 samples, ln(Hz) and 0 or 1 a frame.
@@ -39,6 +40,7 @@ MANIFEST = pa.schema(
         ("first_frame", pa.int32()),
         ("frames", pa.int32()),
         *((name, pa.float64()) for name in _MEASURES),
+        ("checksum", pa.uint64()),
     ]
 )
 
@@ -85,9 +87,31 @@ def shard_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return audio, log_f0, voiced
 
 
+def checksum(*arrays: np.ndarray) -> int:
+    """Checksum of an utterance: samples (N,) int16, log F0 (T,) float32 and voicing (T,) uint8."""
+    found = xxhash.xxh3_64()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).data)
+    return found.intdigest()
+
+
+def feature_batch(path: Path) -> pa.RecordBatch:
+    """The columns FEATURES of a shard."""
+    batch = read_batch(path)
+    if "checksum" not in batch.schema.names:
+        arrays = zip(*([row.values.to_numpy() for row in batch.column(name)] for name in _ARRAYS))
+        sums = [checksum(*row) for row in arrays]
+        batch = batch.append_column("checksum", pa.array(sums, pa.uint64()))
+    return batch.select(FEATURES.names).replace_schema_metadata(None)
+
+
 def shard_batch(rows: list[dict[str, Any]], tokens: list[str]) -> pa.RecordBatch:
     """Rows of a shard; `tokens` is the table that their phones count in."""
     schema = SHARD.with_metadata({"tokens": json.dumps(tokens)})
     empty: dict[str, Any] = {field.name: 0 if pa.types.is_primitive(field.type) else "" for field in FEATURES}
-    empty |= dict.fromkeys(("notes", "phones", *_ARRAYS), np.zeros(0, np.int16))
-    return pa.RecordBatch.from_pylist([{**empty, **row} for row in rows], schema)
+    empty |= dict.fromkeys(("notes", "phones"), ())
+    full = []
+    for row in rows:
+        arrays = {name: np.asarray(row.get(name, ()), kind.to_pandas_dtype()) for name, kind in _ARRAYS.items()}
+        full.append({**empty, **row, **arrays, "checksum": checksum(*arrays.values())})
+    return pa.RecordBatch.from_pylist(full, schema)

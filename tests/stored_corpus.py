@@ -38,9 +38,10 @@ def store_corpus(directory: Path, rows: Sequence[dict[str, Any]], tokens: list[s
             empty = {**dict.fromkeys(MANIFEST.names, 0), **sums}
             manifest.append({**empty, **words, **about, "first_frame": first, "frames": frames})
             first += frames
-        shard = write_batch(directory / SHARDS, f"shard{begin}", shard_batch(stored, tokens))
-        for row in manifest[begin:]:
-            row["shard"] = shard.name
+        batch = shard_batch(stored, tokens)
+        shard = write_batch(directory / SHARDS, f"shard{begin}", batch)
+        for row, checksum in zip(manifest[begin:], batch.column("checksum").to_pylist()):
+            row |= {"shard": shard.name, "checksum": checksum}
     columns = [pa.array([row[field.name] for row in manifest], field.type) for field in MANIFEST]
     path = write_batch(directory, "utterances", pa.RecordBatch.from_arrays(columns, schema=MANIFEST))
     write_meta(directory, {"fingerprint": "x", "source": "x", "tokens": tokens, "manifest": path.name, **meta})

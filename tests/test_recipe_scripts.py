@@ -1,4 +1,4 @@
-"""demo.sh and speedrun.sh in real shells, with a stub in place of run.sh: what they start, in which order."""
+"""demo.sh, speedrun.sh and train.sbatch in real shells, with a stub for run.sh: what they start, in which order."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Recipe:
         (self.here / "voice").mkdir()
         (self.root / "preprocessors").mkdir()
         (self.root / "preprocessors/demo_sentences.txt").write_text("# mine\nA lamp hums.\n\nWhy?\n")
-        for name in ("demo.sh", "speedrun.sh"):
+        for name in ("demo.sh", "speedrun.sh", "train.sbatch"):
             shutil.copy(ROOT / "egs/tts/Jets" / name, self.here / name)
 
     def run(self, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -120,3 +120,32 @@ def test_a_speedrun_that_fails_or_cannot_begin(recipe: Recipe, corpus: Path) -> 
         assert done.stderr.count("\n") == 1 and recipe.started() == []
     told = recipe.run("speedrun.sh", "--help").stdout.splitlines()
     assert told[0].startswith("From a corpus to a voice") and told[-1].startswith("Settings:") and len(told) == 5
+
+
+def test_slurm_starts_a_process_for_each_gpu(recipe: Recipe) -> None:
+    stubs = recipe.root / "stubs"
+    stubs.mkdir()
+    (stubs / "scontrol").write_text("#!/bin/sh\nprintf 'one\\ntwo\\n'\n")
+    # Both tasks, one after the other; the first argument is srun's own.
+    (stubs / "srun").write_text(
+        '#!/bin/sh\nshift\nfor task in 0 1; do SLURM_PROCID=$task SLURM_LOCALID=$task "$@" || exit; done\n'
+    )
+    variables = " ".join(f"${name}" for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
+    (recipe.here / "run.sh").write_text(f'echo {variables} "$@"\n')
+    for stub in stubs.iterdir():
+        stub.chmod(0o755)
+    done = subprocess.run(
+        [*recipe.shell, str(recipe.here / "train.sbatch"), "my voice", "--set", "train.max_epoch=2"],
+        cwd=recipe.root,
+        env={
+            "PATH": f"{stubs}:{os.environ['PATH']}",
+            "SLURM_JOB_NODELIST": "one,two",
+            "SLURM_JOB_ID": "1",
+            "SLURM_NTASKS": "2",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "2 one 20001 --stage 2 --resume --name my voice --set train.max_epoch=2"
+    assert (done.returncode, done.stdout.splitlines()) == (0, [f"0 0 {said}", f"1 1 {said}"]), done.stderr

@@ -185,6 +185,13 @@ def test_devices(project, gpu, inherited, seen):
     assert project.environment()["CUDA_VISIBLE_DEVICES"] == seen
 
 
+def test_one_of_several_processes_takes_the_device_of_its_number_and_only_trains(project):
+    assert project.run("-s", "2", "-n", "v", RANK="1").returncode == 0
+    assert project.environment()["CUDA_VISIBLE_DEVICES"] is None
+    done = project.run("-s", "1-2", "-n", "v", RANK="1")
+    assert done.returncode == 2 and "several processes (RANK is set) can only train" in done.stderr
+
+
 def test_several_gpus_of_the_environment_are_told(project):
     told = "note: training uses every GPU of CUDA_VISIBLE_DEVICES=2,3, which your environment sets; --gpu 0 uses one\n"
     for arguments, inherited, said in (

@@ -7,6 +7,7 @@ class owns everything stateful, so that a resumed run forgets nothing.
 from __future__ import annotations
 
 import math
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -127,7 +128,7 @@ class BaseTrainer(ABC):
         self.precision = resolve_precision(train.precision, device)
         seed_everything(train.random_seed)
         with out_of_memory_advice("while the networks and the corpus were loaded", device, self.MEMORY_SETTINGS):
-            self.parts = self.build()
+            self.parts = self.processes.all_or_none(self.build)
             self.engine = Engine(self.parts.networks, train, self.precision, self.processes)
         self.engine.broadcast()
         # From here on every process draws its own dropout masks and segments.
@@ -145,7 +146,11 @@ class BaseTrainer(ABC):
             name = self.processes.main_only(self._load_newest)
             if name is not None:
                 if not self.processes.is_main:
-                    self._load(checkpoints.read_checkpoint(self.expt_dir / checkpoints.FOLDER / name))
+                    folder = self.expt_dir / checkpoints.FOLDER / name
+                    if not folder.is_dir():
+                        shared = "log_dir must lie on a disk that all machines of the run share"
+                        raise UserError(f"{folder} is not there on {socket.gethostname()}: {shared}")
+                    self._load(checkpoints.read_checkpoint(folder))
                 self.parts.counts = counts_with(self.expt_dir, self.parts.counts)
                 notes.append(f"going on from {name}")
         elif self.finetune_from is not None:

@@ -31,7 +31,7 @@ CONFIG, TOKENS, LEXICON, LOCK = "config.json", "tokens.json", "lexicon.txt", ".l
 # A trained network only makes sense with these as they were; everything else may change between runs.
 _FIXED = ("model_type", "model", "preprocess", "dataset")
 # The lexicon's content is part of the features' fingerprint; where the file lies does not matter.
-_FREE_WITHIN = ("preprocess.processed_dir", "preprocess.num_workers", "preprocess.lexicon_path")
+_FREE_WITHIN = tuple(f"preprocess.{key}" for key in ("processed_dir", "num_workers", "engine", "lexicon_path"))
 # Where things lie is not worth a note.
 _SILENT = ("log_dir", "dataset_path", "download", "inference", *_FREE_WITHIN)
 

@@ -126,8 +126,9 @@ class GracefulStop:
 class Processes:
     """This process among those of the run: a thin layer over accelerate, which finds device and rank.
 
-    `accelerate launch` and `torchrun` may start bins/train.py, too. Gradients are averaged here and not by a wrapper
-    around the modules, so that CUDA graphs, two optimisers and unused parameters need no special care.
+    `accelerate launch`, `torchrun` and SLURM may start bins/train.py, too, on several machines. Gradients are averaged
+    here and not by a wrapper around the modules, so that CUDA graphs, two optimisers and unused parameters need no
+    special care.
     """
 
     def __init__(self) -> None:
@@ -180,6 +181,17 @@ class Processes:
     def gather(self, value: Any) -> list[Any]:
         """The value of every process, by rank; waits for all of them."""
         return gather_object([value]) if self.world_size > 1 else [value]
+
+    def all_or_none(self, action: Callable[[], T]) -> T:
+        """Run `action` on every process; a UserError on one, as on a machine that lacks a file, stops all."""
+        problem: UserError | None = None
+        try:
+            result = action()
+        except UserError as error:
+            problem = error
+        if self.any(problem is not None):
+            raise problem or UserError("another process of this run cannot start, and says why")
+        return result
 
     def main_only(self, action: Callable[[], T]) -> T:
         """Run `action` on the main process; its result, or its error, is everybody's."""

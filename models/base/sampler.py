@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ FRAME_MULTIPLE = 32
 TEXT_MULTIPLE = 32
 # Lengths are jittered by up to this share before sorting: enough to mix a batch anew on every pass, little padding.
 LENGTH_JITTER = 0.06
+
+
+# Counts changes of the code that cut other batches.
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,17 @@ def balance(
 ) -> np.ndarray | None:
     """How often each utterance comes in a pass on average (N,), from its length and weight; None: each comes once.
 
-    `groups` hold names (N,), from coarse to fine: languages, then speakers. Within each language the speakers, and the
-    languages among themselves, get the share of frames that they have, to the power of 1 / temperature.
+    `groups` hold numbers (N,), from coarse to fine: languages, then speakers. Within each language the speakers, and
+    the languages among themselves, get the share of frames that they have, to the power of 1 / temperature.
     """
     if temperature == 1 and np.all(weights == weights[:1]):
         return None
     often = np.ones(len(frames))
     within = np.zeros(len(frames), np.int64)  # the groups so far, each of which keeps its share
-    for names in groups:
-        _, number = np.unique(np.asarray(names, str), return_inverse=True)
-        _, finer = np.unique(within * (number.max() + 1) + number, return_inverse=True)
+    for numbers in groups:
+        finer = within * (int(numbers.max()) + 1) + numbers
+        there = np.bincount(finer) > 0
+        finer = (np.cumsum(there) - 1)[finer]
         had = np.bincount(finer, often * frames)
         parent = np.zeros(len(had), np.int64)
         parent[finer] = within
@@ -57,6 +63,43 @@ def balance(
     often *= weights
     often *= frames.sum() / (often * frames).sum()
     return None if np.allclose(often, 1) else often
+
+
+class Pass(Sequence[BatchPlan]):
+    """The batches of a pass, each made when it is asked for: there may be hundreds of thousands of them."""
+
+    def __init__(
+        self, sampler: LengthSampler, number: int, order: np.ndarray, starts: np.ndarray, turns: np.ndarray
+    ) -> None:
+        """`order` (N,) are all utterances, in groups that begin at `starts` (groups + 1,); `turns` shuffles these."""
+        self.sampler, self.number, self.order, self.starts, self.turns = sampler, number, order, starts, turns
+        longest = np.maximum.reduceat(sampler.frames[order], starts[:-1])
+        self._loads = -(-longest // FRAME_MULTIPLE) * FRAME_MULTIPLE * np.diff(starts)  # frames, padded, of a group
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return self._group(int(self.turns[index]))
+
+    def _group(self, number: int) -> BatchPlan:
+        own = self.sampler
+        group = self.order[self.starts[number] : self.starts[number + 1]]
+        group = np.random.default_rng([own.seed % 2**32, self.number, number]).permutation(group)
+        frames = padded(int(own.frames[group].max()), FRAME_MULTIPLE)
+        tokens = padded(int(own.tokens[group].max()), TEXT_MULTIPLE)
+        return BatchPlan(group[own.rank :: own.world_size], frames, tokens)
+
+    @property
+    def padding_waste(self) -> float:
+        """Share of the frames that is padding."""
+        return 1.0 - int(self.sampler.frames[self.order].sum()) / int(self._loads.sum())
+
+    def heaviest(self) -> BatchPlan:
+        """The one with most frames."""
+        return self._group(int(self._loads.argmax()))
 
 
 class LengthSampler:
@@ -98,32 +141,61 @@ class LengthSampler:
             advice = "raise it, or lower preprocess.max_seconds and run stage 1 again"
             raise UserError(f"train.max_batch_frames ({max_batch_frames}) is below {who}: {advice}")
         self.pass_index = self.position = 0
-        self._plans: list[BatchPlan] | None = None
+        self._plans: Pass | None = None
         # Share of the frames in the batches of the pass under way that is padding.
         self.padding_waste = 0.0
 
-    def plan_pass(self, pass_index: int) -> list[BatchPlan]:
+    def plan_pass(self, pass_index: int) -> Pass:
         """All batches of one pass, in order."""
         rng = np.random.default_rng([self.seed % 2**32, pass_index])
-        present = self._present(pass_index)
-        jittered = self.frames[present] * (1.0 + LENGTH_JITTER * rng.random(len(present)))
-        order = present[np.argsort(-jittered, kind="stable")]  # longest first
-        plans: list[BatchPlan] = []
-        start = 0
-        while start < len(order):
-            size = self._group_size(order, start) * self.world_size
-            group = order[start : start + size]
-            if missing := size - len(group):
-                nearby = order[-3 * size : start]
-                # Nobody twice in a batch, unless the whole corpus is smaller than that.
-                twice = missing > len(nearby)
-                group = np.concatenate([group, rng.choice(order if twice else nearby, missing, replace=twice)])
-            start += size
-            group = rng.permutation(group)
-            frames = padded(int(self.frames[group].max()), FRAME_MULTIPLE)
-            tokens = padded(int(self.tokens[group].max()), TEXT_MULTIPLE)
-            plans.append(BatchPlan(group[self.rank :: self.world_size], frames, tokens))
-        return [plans[i] for i in rng.permutation(len(plans))]
+        order = self._present(pass_index)
+        shorter = rng.random(len(order))
+        shorter *= -LENGTH_JITTER
+        shorter -= 1.0
+        shorter *= self.frames[order]
+        # Longest first. Length and place in one number sort much faster than an argsort, and everywhere alike.
+        bits = len(order).bit_length()
+        shorter -= shorter.min()
+        shorter *= 2.0 ** (62 - bits) / max(float(shorter.max()), 1.0)
+        keys = shorter.astype(np.int64)
+        keys <<= bits
+        keys |= np.arange(len(order))
+        keys.sort()
+        keys &= (1 << bits) - 1
+        order = order[keys]
+        starts = self._starts(order)
+        if missing := int(starts[-1]) - len(order):
+            begin = int(starts[-2])
+            nearby = order[-3 * (len(order) + missing - begin) :]
+            if self.max_batch_frames is not None:
+                fits = self.max_batch_frames * self.world_size // int(starts[-1] - begin)
+                nearby = nearby[self.frames[nearby] <= fits // FRAME_MULTIPLE * FRAME_MULTIPLE]
+            others = np.setdiff1d(nearby, order[begin:])
+            # Nobody twice in a batch, unless the whole corpus is smaller than that.
+            twice = missing > len(others)
+            order = np.append(order, rng.choice(nearby if twice else others, missing, replace=twice))
+        return Pass(self, pass_index, order, starts, rng.permutation(len(starts) - 1))
+
+    def _starts(self, order: np.ndarray) -> np.ndarray:
+        """Where the groups of all processes begin in `order`, and where the last one shall end.
+
+        With a budget of frames, groups are as large as whatever is the longest from their beginning on lets them be.
+        """
+        size, begin = self.batch_size * self.world_size, 0
+        if self.max_batch_frames is None:
+            return np.arange(0, len(order) + size, size)
+        longest = np.maximum.accumulate(self.frames[order][::-1])[::-1]
+        fits = np.maximum(self.max_batch_frames // (-(-longest // FRAME_MULTIPLE) * FRAME_MULTIPLE), 1)
+        steps = np.array(self._sizes)
+        below = np.searchsorted(steps, fits, side="right")
+        sizes = np.where(below > 0, steps[below - 1], fits) * self.world_size
+        parts = []
+        while begin < len(order):
+            size = int(sizes[begin])
+            until = int(np.searchsorted(sizes, size, side="right"))  # fits, and so sizes, never fall
+            parts.append(np.arange(begin, until, size))
+            begin = int(parts[-1][-1]) + size
+        return np.append(np.concatenate(parts), begin)
 
     def _present(self, pass_index: int) -> np.ndarray:
         """Utterances of a pass, each as many times as it comes in it."""
@@ -135,27 +207,12 @@ class LengthSampler:
         present = np.repeat(everyone, (after - before).astype(np.int64))
         return present if len(present) else everyone
 
-    def _group_size(self, order: np.ndarray, start: int) -> int:
-        """Utterances per process from `start` on, so that the padded batch stays within the budget of frames."""
-        size = self.batch_size
-        while self.max_batch_frames is not None and size > 1:
-            # The fill-up of the last group comes from a slightly wider neighbourhood: count that as well.
-            end = start + size * self.world_size
-            first = min(start, max(0, len(order) - 3 * size * self.world_size)) if end > len(order) else start
-            longest = padded(int(self.frames[order[first:end]].max()), FRAME_MULTIPLE)
-            fits = max(1, self.max_batch_frames // longest)
-            if fits >= size:
-                break
-            size = max([step for step in self._sizes if step <= fits], default=fits)
-        return size
-
     @property
-    def current_pass(self) -> list[BatchPlan]:
+    def current_pass(self) -> Pass:
         """The batches of the pass that is under way."""
         if self._plans is None:
             self._plans = self.plan_pass(self.pass_index)
-            total = sum(len(plan.indices) * plan.frames for plan in self._plans)
-            self.padding_waste = 1.0 - sum(int(self.frames[plan.indices].sum()) for plan in self._plans) / total
+            self.padding_waste = self._plans.padding_waste
         return self._plans
 
     def next(self) -> BatchPlan:
@@ -168,25 +225,28 @@ class LengthSampler:
 
     def largest(self) -> BatchPlan:
         """The heaviest batch of the pass that is under way, with the longest text anywhere: for a trial run."""
-        heaviest = max(self.current_pass, key=lambda plan: len(plan.indices) * plan.frames)
+        heaviest = self.current_pass.heaviest()
         longest, limit = padded(int(self.frames.max()), FRAME_MULTIPLE), self.max_batch_frames
         fits = limit is None or len(heaviest.indices) * longest <= limit
         tokens = padded(int(self.tokens.max()), TEXT_MULTIPLE)
         return BatchPlan(heaviest.indices, longest if fits else heaviest.frames, tokens)
 
+    @cached_property
     def _signature(self) -> list[int]:
-        return [
-            len(self.frames), int(self.frames.sum()), self.batch_size, self.max_batch_frames or 0, self.seed,
-            self.world_size, FRAME_MULTIPLE, TEXT_MULTIPLE,
-            *([] if self.often is None else [zlib.crc32(self.often.round(6).tobytes())]),
-        ]  # fmt: skip
+        # Without a budget, as many processes with batches that are as much smaller cut the same groups.
+        groups = [self.batch_size * self.world_size]
+        if self.max_batch_frames is not None:
+            groups = [self.batch_size, self.max_batch_frames, self.world_size]
+        balance = [] if self.often is None else [zlib.crc32(self.often.round(6).tobytes())]
+        multiples = [FRAME_MULTIPLE, TEXT_MULTIPLE]
+        return [_VERSION, len(self.frames), int(self.frames.sum()), *groups, self.seed, *multiples, *balance]
 
     def state_dict(self) -> dict[str, Any]:
         """Pass, position and what the batches depend on."""
-        return {"pass": self.pass_index, "position": self.position, "signature": self._signature()}
+        return {"pass": self.pass_index, "position": self.position, "signature": self._signature}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Continue from `state_dict`; when batches are cut differently by now, with the next pass."""
+        """Continue from `state_dict`, also of other processes; when groups are cut differently, with the next pass."""
         self.pass_index, self.position, self._plans = saved["pass"], saved["position"], None
-        if saved["signature"] != self._signature():
+        if saved["signature"] != self._signature:
             self.pass_index, self.position = self.pass_index + 1, 0

@@ -96,10 +96,12 @@ def read_channels(path: Path, max_seconds: float, note: Note = lambda note: None
 
 def mixed(channels: Array, note: Note = lambda note: None) -> Array:
     """Samples (N,) of a recording (N, channels): the mean, or the strongest channel where the mean loses over 3 dB."""
+    if channels.shape[1] == 1:
+        return channels[:, 0]
     mean = channels.mean(axis=1)
     powers = channels.var(axis=0, dtype=np.float64)
     ratio = powers.max() / max(mean.var(dtype=np.float64), 1e-12)
-    if channels.shape[1] == 1 or ratio <= 2:
+    if ratio <= 2:
         return mean
     note(f"one channel taken: the mean of all {channels.shape[1]} is {10 * np.log10(ratio):.1f} dB weaker")
     return channels[:, powers.argmax()]
@@ -137,9 +139,11 @@ def checked_wav(path: Path) -> Path | io.BytesIO:
 
 def check_samples(channels: Array, max_clipped_fraction: float) -> None:
     """Raise AudioProblem when samples (N, channels) hold NaN or infinity, or too many lie at full scale."""
+    peak = float(max(channels.max(), -channels.min()))
+    if peak < FULL_SCALE:
+        return
     if count := int((~np.isfinite(channels)).sum()):
         raise AudioProblem("not finite", f"{count} samples are NaN or infinite")
-    peak = float(np.abs(channels).max())
     if peak > ABSURD_PEAK:
         raise AudioProblem("clipped", f"its peak, {peak:.3g}, lies far beyond full scale (1.0)")
     clipped = float((np.abs(channels) >= FULL_SCALE).mean())
@@ -160,12 +164,13 @@ def resample(audio: Array, rate: int, target: int) -> Array:
     size, new_size = down * blocks, up * blocks
     padded = np.zeros(size)
     padded[margin * down : margin * down + len(audio)] = audio
-    spectrum = scipy.fft.rfft(padded)
-    keep = min(size, new_size) // 2 + 1
-    edge = np.clip((np.arange(keep) / (min(size, new_size) / 2) - 0.95) / 0.05, 0, 1)
-    spectrum = spectrum[:keep] * np.cos(0.5 * np.pi * edge) ** 2
-    result = scipy.fft.irfft(spectrum, new_size) * (new_size / size)
-    return result[margin * up :][: round(len(audio) * target / rate)].astype(np.float32)
+    half = min(size, new_size) / 2
+    spectrum = scipy.fft.rfft(padded, overwrite_x=True)[: int(half) + 1]
+    begin = int(0.95 * half)
+    edge = np.clip((np.arange(begin, len(spectrum)) / half - 0.95) / 0.05, 0, 1)
+    spectrum[begin:] *= np.cos(0.5 * np.pi * edge) ** 2
+    result = scipy.fft.irfft(spectrum, new_size, overwrite_x=True)[margin * up :][: round(len(audio) * target / rate)]
+    return (result * (new_size / size)).astype(np.float32)
 
 
 def highpass(audio: Array, sample_rate: int, cutoff: float) -> Array:

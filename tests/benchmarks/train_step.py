@@ -76,10 +76,10 @@ class SyntheticCorpus:
         """Names of some rows."""
         return [f"u{row}" for row in rows]
 
-    def names(self, column: str, rows: np.ndarray) -> np.ndarray:
-        """Speakers or languages of some rows, in turns."""
+    def codes(self, column: str) -> tuple[np.ndarray, list[str]]:
+        """Speakers or languages, in turns."""
         known = list(getattr(self.cast, f"{column}s"))
-        return np.array([known[row % len(known)] for row in rows], object)
+        return np.arange(self.size) % max(len(known), 1), known
 
     def arrays(self, row: int) -> tuple[np.ndarray, np.ndarray, None]:
         """Samples and log F0 of a row."""

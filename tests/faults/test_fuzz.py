@@ -26,12 +26,13 @@ from models.evaluation.stage import items_of, read_manifest
 from models.registry import load_config, load_experiment_config
 from models.tts import text_files
 from models.tts.exchange.espnet_voice import export_voice, import_voice
-from models.tts.jets.dataset import StoredUtterances, UtteranceTable, merged_statistics
+from models.tts.jets.dataset import StoredUtterances, UtteranceTable
 from models.tts.jets.synthesizer import Synthesizer
 from preprocessors.download import unpack_archive
 from preprocessors.readers.layouts import read_corpus
 from processors.audio.recording import AudioProblem, load_recording
 from processors.corpus import ProcessedCorpus
+from processors.corpus_statistics import merged_statistics
 from processors.store import is_whole, shard_batch, write_batch
 from processors.text.frontend import TextFrontEnd
 from processors.text.lexicon import read_lexicon

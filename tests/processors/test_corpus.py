@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from processors.text.tokens import lexicon_tokens
 from tests.stored_corpus import store_corpus
 from utils.errors import UserError
 
+FIXTURE = Path(__file__).resolve().parents[1] / "fixtures/v2/data/tiny"
 KEYS = corpus_module.UTTERANCE_KEYS + corpus_module.SPLIT_KEYS
 
 
@@ -99,6 +101,36 @@ def test_a_lost_or_damaged_file_is_one_sentence(folder: Path, name: str, damage:
     if name == "shard" and damage not in ("one bit",):
         with pytest.raises(UserError, match="run stage 1 again"):
             ProcessedCorpus.open(folder).arrays(2)
+
+
+def test_a_changed_bit_is_noticed_when_its_utterance_is_read(folder: Path) -> None:
+    shard = files(folder)["shard"]
+    content = bytearray(shard.read_bytes())
+    content[content.index(np.arange(1024, 1536, dtype=np.int16).tobytes()) + 9] ^= 4  # in the audio of u2
+    shard.write_bytes(content)
+    corpus = ProcessedCorpus.open(folder)
+    corpus.check_for_training("*")  # does not read it
+    assert corpus.arrays(1)[0][0] == 512
+    with pytest.raises(UserError, match=f"{shard.name}, a part of the features, is damaged: run stage 1 again"):
+        corpus.arrays(2)
+    shard.unlink()
+    with pytest.raises(UserError, match="is missing: run stage 1 again"):
+        corpus.check_for_training()
+
+
+def test_a_corpus_without_checksums_of_utterances_is_compared_as_a_whole(tmp_path: Path) -> None:
+    folder = shutil.copytree(FIXTURE, tmp_path / "old")
+    corpus = ProcessedCorpus.open(folder)
+    corpus.check_for_training()
+    assert len(corpus.arrays(0)[1]) == corpus.frames[0]
+    counts = corpus.token_counts(corpus.rows("train"))
+    assert counts.tolist() == [sum(u.phones.count(token) for u in corpus.split("train")) for token in corpus.tokens]
+    shard = files(folder)["shard"]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 4
+    shard.write_bytes(content)
+    with pytest.raises(UserError, match="damaged: run stage 1 again"):
+        corpus.check_for_training()
 
 
 def test_a_missing_folder_and_another_format(folder: Path) -> None:

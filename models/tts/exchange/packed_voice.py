@@ -155,7 +155,7 @@ def travelling_config(config: ExperimentConfig, expt_dir: Path, out: Path) -> di
         if corpus["lexicon_path"] is not None and (expt_dir / own).is_file():
             corpus["lexicon_path"] = from_root(out / own)
     tree["inference"]["checkpoint"] = "last"
-    for key in ("processed_dir", "num_workers"):
+    for key in ("processed_dir", "num_workers", "engine"):
         tree["preprocess"][key] = usual["preprocess"][key]
     for key, name in (("lexicon_path", LEXICON), ("tokens_path", TOKENS)):
         if tree["preprocess"][key] is not None and (expt_dir / name).is_file():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,19 +22,21 @@ from processors.cast import Cast
 from processors.corpus import ProcessedCorpus, corpus_directory, id_prefixes, split_rows
 from utils.errors import UserError
 
-BATCHES_AHEAD = 3  # that a thread reads where the corpus stays on the disk
+# Where the corpus stays on the disk: threads that read, and batches that they are ahead. One thread keeps up with a
+# local disk; several requests at once also hide the latency of one across a network.
+READERS, BATCHES_AHEAD = 4, 8
 
 
 def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
     """Open stage 1's result for every name in `config.dataset`.
 
-    Raises UserError when one is missing, stale or damaged (its checksums are compared), or when they do not share
-    tokens, sample rate and hop size.
+    Raises UserError when one is missing, stale or damaged (of what is read later, the checksum is compared then), or
+    when they do not share tokens, sample rate and hop size.
     """
     corpora = []
     for name in config.dataset:
         corpora.append(ProcessedCorpus.open(corpus_directory(config.preprocess, name), config.preprocess_of(name)))
-        corpora[-1].check(config.corpus_config(name).speaker)
+        corpora[-1].check_for_training(config.corpus_config(name).speaker)
         for key in ("tokens", "sample_rate", "hop_size"):
             if getattr(corpora[-1], key) != getattr(corpora[0], key):
                 raise UserError(
@@ -42,22 +44,6 @@ def open_corpora(config: ExperimentConfig) -> list[ProcessedCorpus]:
                     "with the same config, or train on one of them"
                 )
     return corpora
-
-
-def merged_statistics(corpora: Sequence[ProcessedCorpus]) -> dict[str, float]:
-    """Mean and standard deviation of log F0 and energy over the train splits of several corpora."""
-    weights = np.array([corpus.frames[corpus.rows("train")].sum() for corpus in corpora], np.float64)
-    if weights.sum() == 0:
-        raise UserError("the train split is empty: add recordings, or lower preprocess.valid_size and test_size")
-    weights /= weights.sum()
-    merged: dict[str, float] = {}
-    for key in ("log_f0", "energy"):
-        means = np.array([corpus.statistics[f"{key}_mean"] for corpus in corpora])
-        deviations = np.array([corpus.statistics[f"{key}_std"] for corpus in corpora])
-        mean = float(weights @ means)
-        merged[f"{key}_mean"] = mean
-        merged[f"{key}_std"] = float(np.sqrt(weights @ (deviations**2 + (means - mean) ** 2)))
-    return merged
 
 
 class UtteranceTable:
@@ -69,7 +55,7 @@ class UtteranceTable:
         self.hop_size = corpora[0].hop_size
         rows = split_rows(corpora, split)
         self.rows = np.concatenate(rows)
-        self.corpus_index = np.repeat(np.arange(len(corpora)), [len(part) for part in rows])
+        self.corpus_index = np.repeat(np.arange(len(corpora), dtype=np.int16), [len(part) for part in rows])
         self.frames = np.concatenate([corpus.frames[part] for corpus, part in zip(corpora, rows)]).astype(np.int64)
         numbers = zip(*(self.cast.numbers(corpus, part) for corpus, part in zip(corpora, rows)))
         self.speaker_ids, self.language_ids = map(np.concatenate, numbers)
@@ -78,7 +64,8 @@ class UtteranceTable:
         before = np.cumsum([0, *(len(text) for text in texts)])
         self.text = texts[0] if len(texts) == 1 else np.concatenate(texts)
         self.text_offset = np.concatenate([first + start[part] for first, start, part in zip(before, starts, rows)])
-        self.tokens = np.concatenate([np.diff(start)[part] for start, part in zip(starts, rows)]).astype(np.int64)
+        lengths = [start[part + 1] - start[part] for start, part in zip(starts, rows)]
+        self.tokens = np.concatenate(lengths).astype(np.int64)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -100,15 +87,24 @@ class UtteranceTable:
             found[mine] = corpus.strings(name, self.rows[indices[mine]])
         return found.tolist()
 
-    def names(self, column: str) -> np.ndarray:
-        """Names of "speaker" or "language" of all utterances (N,)."""
-        corpora = [self.rows[self.corpus_index == number] for number in range(len(self.corpora))]
-        return np.concatenate([corpus.names(column, rows) for corpus, rows in zip(self.corpora, corpora)])
+    def _parts(self) -> Iterator[tuple[ProcessedCorpus, np.ndarray]]:
+        """Each corpus and its rows."""
+        ends = np.cumsum(np.bincount(self.corpus_index, minlength=len(self.corpora)))[:-1]
+        yield from zip(self.corpora, np.split(self.rows, ends))
+
+    def numbers(self, column: str) -> np.ndarray:
+        """Numbers (N,) that tell names of "speaker" or "language" apart."""
+        known: dict[str, int] = {}
+        found = []
+        for corpus, rows in self._parts():
+            codes, names = corpus.codes(column)
+            found.append(np.array([known.setdefault(name, len(known)) for name in names])[codes[rows]])
+        return np.concatenate(found)
 
     def appearances(self, config: ExperimentConfig) -> np.ndarray | None:
         """How often each utterance comes in a pass of training, by the corpora's weights and the balance (N,)."""
         weights = np.array([config.corpus_config(corpus.directory.name).weight for corpus in self.corpora])
-        groups = (self.names("language"), self.names("speaker"))
+        groups = (self.numbers("language"), self.numbers("speaker"))
         return balance(self.frames, weights[self.corpus_index], groups, config.train.balance_temperature)
 
     def token_numbers(self, indices: np.ndarray) -> np.ndarray:
@@ -119,9 +115,8 @@ class UtteranceTable:
 
     def token_counts(self) -> dict[str, int]:
         """How often each token occurs in the split."""
-        names = self.corpora[0].tokens
-        counts = np.bincount(self.token_numbers(np.arange(len(self))), minlength=len(names))
-        return dict(zip(names, counts.tolist()))
+        counts = sum(corpus.token_counts(rows) for corpus, rows in self._parts())
+        return dict(zip(self.corpora[0].tokens, np.asarray(counts).tolist()))
 
     def size_in_bytes(self) -> int:
         """Memory that the whole split takes on a device: int16 audio and float32 log F0."""
@@ -279,7 +274,7 @@ class JetsBatches:
                 gib = table.size_in_bytes() / 2**30
                 raise UserError(f"the corpus ({gib:.1f} GiB) does not fit: set train.corpus_on_device=never") from None
         self._reader: ThreadPoolExecutor | None = None
-        self._ahead: deque[Future[tuple[BatchPlan, StoredUtterances, dict[str, Any]]]] = deque()
+        self._ahead: deque[tuple[BatchPlan, dict[str, Any], Future[StoredUtterances]]] = deque()
         self._state = sampler.state_dict()
         self._waited = 0.0
         sampler.current_pass  # noqa: B018  planned now, so that the padding is known before the first batch
@@ -291,12 +286,15 @@ class JetsBatches:
             self._state = self.sampler.state_dict()
             return self.at(plan)
         if self._reader is None:
-            self._reader = ThreadPoolExecutor(1, "read ahead")  # one thread, so that batches come in order
-            self._ahead.extend(self._reader.submit(self._read_ahead) for _ in range(BATCHES_AHEAD))
+            self._reader = ThreadPoolExecutor(READERS, "read ahead")
+        while len(self._ahead) < BATCHES_AHEAD:
+            plan = self.sampler.next()
+            read = self._reader.submit(StoredUtterances.read, self.table, plan.indices, torch.device("cpu"))
+            self._ahead.append((plan, self.sampler.state_dict(), read))
         begin = time.perf_counter()
-        plan, utterances, self._state = self._ahead.popleft().result()
+        plan, self._state, coming = self._ahead.popleft()
+        utterances = coming.result()
         self._waited += time.perf_counter() - begin
-        self._ahead.append(self._reader.submit(self._read_ahead))
         return self.assembler.whole(utterances, self.table, plan)
 
     def at(self, plan: BatchPlan) -> Batch:
@@ -343,8 +341,3 @@ class JetsBatches:
         self.close()
         self.sampler.load_state_dict(saved)
         self._state = self.sampler.state_dict()
-
-    def _read_ahead(self) -> tuple[BatchPlan, StoredUtterances, dict[str, Any]]:
-        plan = self.sampler.next()
-        utterances = StoredUtterances.read(self.table, plan.indices, torch.device("cpu"))
-        return plan, utterances, self.sampler.state_dict()

@@ -13,7 +13,7 @@ from models.base.engine import StepFunction
 from models.base.experiment import TOKENS
 from models.base.sampler import LengthSampler
 from models.tts.jets.config import JetsConfig
-from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, merged_statistics, open_corpora
+from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, open_corpora
 from models.tts.jets.fast_step import FastStep
 from models.tts.jets.network import STATISTICS, Batch, JetsNetwork
 from models.tts.jets.step import TrainStep
@@ -21,7 +21,7 @@ from models.tts.jets.validation import Validation
 from models.vocoders.discriminators import Discriminators
 from processors.cast import Cast
 from processors.corpus import ProcessedCorpus
-from processors.corpus_statistics import speaker_statistics
+from processors.corpus_statistics import merged_statistics, speaker_statistics
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
 from utils.files import project_path

@@ -14,7 +14,7 @@ import torch
 
 from models.base import run_log
 from models.base.device import OutOfMemory, out_of_memory_advice, resolve_precision
-from models.base.processes import GracefulStop, processes_for
+from models.base.processes import GracefulStop, Processes, processes_for
 from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -118,6 +118,21 @@ def test_one_that_fails_ends_the_others() -> None:
         [sys.executable, "-c", patience + TOGETHER.replace("{body}", code)], cwd=ROOT, timeout=120, check=False
     )
     assert outer.returncode == 137
+
+
+def test_what_one_process_cannot_do_stops_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise UserError("there is no corpus here")
+
+    others_fail = False
+    alone = Processes.__new__(Processes)
+    monkeypatch.setattr(Processes, "any", lambda self, flag: flag or others_fail)
+    assert alone.all_or_none(lambda: 5) == 5
+    with pytest.raises(UserError, match="no corpus here"):
+        alone.all_or_none(fails)
+    others_fail = True
+    with pytest.raises(UserError, match="another process of this run cannot start"):
+        alone.all_or_none(lambda: 5)
 
 
 def test_a_slow_run_is_told_at_once_and_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,12 +17,12 @@ from models.tts.jets.dataset import (
     JetsBatches,
     StoredUtterances,
     UtteranceTable,
-    merged_statistics,
     open_corpora,
 )
 from models.tts.jets.network import Batch
 from processors.audio.mel import MelSpectrogram
 from processors.corpus import ProcessedCorpus
+from processors.corpus_statistics import merged_statistics
 from processors.text.tokens import ipa_tokens
 from utils.errors import UserError
 

@@ -231,7 +231,7 @@ def test_each_speaks_in_each_language(overrides: list[str]) -> None:
     assert np.array_equal(voice.tts("Katze.", language="de")[0], waves["karl"])
     assert len(voice.tts("Katze und Haus.", speaker="anna", language="de-DE")[0])
     both = voice.tts_batch(["A cat.", "A cat."], speaker="anna:0.5+ben:0.5")
-    assert not np.array_equal(both[0], waves["anna"]) and np.array_equal(*both)
+    assert not np.array_equal(both[0], waves["anna"]) and np.allclose(*both, atol=1e-5)
     (line,) = voice.script.lines('<speak>A <lang xml:lang="de">Katze</lang> sat.</speak>', voice.settings)
     assert [p.language for p in line.prosody].count("de") == len(" katsə")
     assert {p.speaker for p in line.prosody} == {"anna"}
