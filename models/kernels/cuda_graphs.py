@@ -13,8 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.kernels.compiling import compile_together
-
 Function = Callable[..., tuple[Tensor, ...]]
 Shape = tuple[int, ...]
 Losses = dict[str, Tensor]
@@ -166,8 +164,6 @@ class StepGraphs:
         # Memory of the pool is given to this thread alone, so the backward pass must not use another one.
         with capturing(), torch.autograd.set_multithreading_enabled(False):
             with torch.cuda.stream(self.stream), torch.cuda.use_mem_pool(self.pool):
-                if not self.captured:
-                    compile_together(lambda: self.step(batch, loss_scale), loss_scale.device)
                 for _ in range(1 if self.captured else self.WARM_UP):
                     self.step(batch, loss_scale)
             torch.cuda.current_stream().wait_stream(self.stream)
