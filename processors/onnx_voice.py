@@ -24,7 +24,7 @@ BUNDLED = PROJECT_ROOT / "egs/tts/Jets/voice"
 FIRST_FRAMES = 24  # of the first streamed piece: 0.28 s at 22,050 Hz and hop 256
 _MEAN_F0 = 200.0  # Hz, to which pitches in Hz refer in SSML, for voices that do not say their own
 _UNUSED: dict[str, Any] = {"checkpoint": MODEL, "max_batch_frames": 1, "precision": "fp32", "cuda_graphs": False}
-_UNUSED |= {"speaker": None, "language": None, "target_level_db": None}
+_UNUSED |= {"speaker": None, "language": None, "target_level_db": None, "prosody_temperature": 0.0, "prosody_seed": 0}
 
 
 class OnnxVoice(Speaker):
@@ -99,7 +99,9 @@ class OnnxVoice(Speaker):
             raise UserError(f"an exported voice changes rate and pitch {only}: {advice}")
         tempo = settings.speed * prosody.rate
         semitones = settings.pitch_semitones + prosody.semitones
-        scales = np.array([0, 1 / tempo, 0, semitones, settings.energy_db, first, frames], dtype=np.float32)
+        reading = settings.prosody_temperature, settings.prosody_seed
+        shift = semitones, settings.energy_db
+        scales = np.array([reading[0], 1 / tempo, 0, *shift, first, frames, reading[1]], dtype=np.float32)
         feeds = {"input": np.array([line.ids]), "input_lengths": np.array([len(line.ids)]), "scales": scales}
         if self._numbers:
             feeds["sid"] = np.array([self._speaker(line)])
