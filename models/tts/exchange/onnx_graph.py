@@ -73,7 +73,8 @@ class ExportedVoice(nn.Module):
         between all phonemes. scales (3,) to (8,) float32 holds what Piper gives (noise_scale, length_scale, noise_w),
         of which length_scale acts, as the factor of all durations, and noise_scale as the temperature of a voice whose
         prosody varies; then, as far as given, pitch in semitones, energy in dB, the first frame, the number of frames
-        that become waveform (0: all), and a seed. What lies behind an utterance's end is zero. Who speaks is `sid` (B,), see `speaker_numbers`.
+        that become waveform (0: all), and a seed. What lies behind an utterance's end is zero. Who speaks is `sid`
+        (B,), see `speaker_numbers`.
         """
         given_scales = F.pad(scales, (0, N_SCALES - PIPER_SCALES))
         length_scale, pitch, energy = given_scales[1], given_scales[3], given_scales[4]

@@ -54,7 +54,7 @@ class VarianceConfig(PredictorConfig):
 class ProsodyConfig(TransformerConfig):
     """Flow matching of (log duration, log F0, energy), by blocks as those of the encoder."""
 
-    layers: Annotated[int, Field(ge=0, le=64)]  # type: ignore[assignment]
+    layers: Annotated[int, Field(ge=0, le=64)]
     channels: Size
     context_dropout: Probability
     steps: LayerCount

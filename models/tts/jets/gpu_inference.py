@@ -68,7 +68,8 @@ class GpuNetwork(JetsNetwork):
         self, encoded: Encoded, text: Tensor, text_mask: Tensor, temperature: float | Tensor, seed: int | Tensor
     ) -> Predictions:
         """As the network's."""
-        spread, number = text.new_full((1,), temperature, dtype=torch.float32), text.new_full((1,), seed)
+        spread = torch.as_tensor(temperature, dtype=torch.float32).expand(1).to(self.device, non_blocking=True)
+        number = torch.as_tensor(seed).expand(1).to(self.device, non_blocking=True)
         if self.graphs is None:
             return super().draw(encoded, text, text_mask, spread, number)
 

@@ -305,9 +305,9 @@ class JetsNetwork(nn.Module):
 
         Controls: `speed` times the tempo; `pitch_shift` added to log F0 (natural log: semitones * ln 2 / 12);
         `energy_scale` times the energy; these three are numbers, or one for each token (B, T_text). `roles` (otherwise
-        the first speaker and language). `temperature` above 0 draws durations, pitch and energy, each `seed` another
-        reading, from a voice that has learned their distribution. And, each (B, T_text), `durations` in frames, normalised `log_f0` and `energy`
-        in place of the predicted ones.
+        the first speaker and language). `temperature` above 0: a voice that has learned their distribution draws
+        durations, pitch and energy, for each `seed` others. And, each (B, T_text), `durations` in frames, normalised
+        `log_f0` and `energy` in place of these.
         """
         output = self.plan(text, text_lengths, **controls)
         output.waveform = self.generate(output.decoder_states, output.host_frame_lengths)

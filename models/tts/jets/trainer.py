@@ -44,7 +44,7 @@ AUTO_SHARE = 0.25
 class Trainer(BaseTrainer):
     """Joint training of text-to-waveform network and discriminators (arXiv 2203.16852, section 2.5)."""
 
-    NETWORKS = ("network", "discriminator")
+    NETWORKS: Sequence[str] = ("network", "discriminator")
     METRIC = "generator/mel"
     SHOWN = {
         "mel": "generator/mel",
