@@ -14,7 +14,7 @@ from models.tts.jets import variance
 from models.tts.jets.alignment import AlignmentModule
 from models.tts.jets.conditioning import UNNAMED, Conditioning, Encoded, Film, Roles, chosen_rows, condition_size
 from models.tts.jets.config import JetsModelConfig
-from models.tts.jets.prosody import ProsodyFlow
+from models.tts.jets.prosody_flow import ProsodyFlow
 from models.tts.jets.transformer import Transformer, initialise_xavier
 from models.vocoders.convolutions import length_mask
 

@@ -14,7 +14,7 @@ from models.tts.jets.config import JetsConfig
 from models.tts.jets.fast_step import FastStep
 from models.tts.jets.gpu_inference import GpuNetwork
 from models.tts.jets.network import Batch, JetsNetwork
-from models.tts.jets.prosody import noise_of
+from models.tts.jets.prosody_flow import noise_of
 from models.tts.jets.step import TextStep, TrainStep
 from models.tts.jets.synthesizer import Synthesizer
 from models.vocoders.discriminators import Discriminators
