@@ -39,7 +39,7 @@ _SILENT = ("log_dir", "dataset_path", "download", "inference", *_FREE_WITHIN)
 # Settings that decide what weights there are and what they mean ...
 _SHARED = ("model_type", "model", "preprocess.sample_rate", "preprocess.hop_size", "preprocess.n_mel")
 # ... but for these of a model.
-_ANY_WEIGHTS = ("dropout", "stop_gradient", "model.spks", "model.langs")
+_ANY_WEIGHTS = ("dropout", "stop_gradient", "model.spks", "model.langs", "prosody.steps", "prosody.spread")
 
 
 log = logging.getLogger(__name__)

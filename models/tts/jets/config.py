@@ -58,6 +58,7 @@ class ProsodyConfig(TransformerConfig):
     channels: Size
     context_dropout: Probability
     steps: LayerCount
+    spread: Annotated[list[Annotated[float, Field(ge=0, le=2)]], Field(min_length=3, max_length=3)]
 
 
 class GeneratorConfig(Section):

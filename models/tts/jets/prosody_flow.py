@@ -26,6 +26,7 @@ class ProsodyFlow(nn.Module):
     """Draws (log duration, normalised log F0, normalised energy) of each token, given the encoder states."""
 
     frequency: Tensor
+    spread: Tensor
 
     def __init__(self, in_channels: int, config: ProsodyConfig, condition: int = 0) -> None:
         """`condition` is the width of what tells it who speaks; 0: nobody does."""
@@ -38,6 +39,7 @@ class ProsodyFlow(nn.Module):
         self.out = nn.Linear(config.channels, 3)
         frequency = math.pi * torch.arange(1, TIME_CHANNELS // 2 + 1).float()
         self.register_buffer("frequency", frequency, persistent=False)
+        self.register_buffer("spread", torch.tensor(config.spread), persistent=False)
 
     def forward(self, x: Tensor, time: Tensor, context: Tensor, mask: Tensor, speaker: Tensor | None) -> Tensor:
         """Velocity (B, T_text, 3) of x (B, T_text, 3) at time (B, 1, 1) in [0, 1], context (B, T_text, C)."""
@@ -71,7 +73,7 @@ class ProsodyFlow(nn.Module):
         temperature () or (B, 1, 1) times the usual deviation of the noise; seed () int64 in [0, 2^31 - 2].
         """
         keep = mask.unsqueeze(-1).to(hidden.dtype)
-        x, context = noise_of(text, mask, seed) * temperature, self.context(hidden)
+        x, context = noise_of(text, mask, seed) * self.spread * temperature, self.context(hidden)
         for step in range(self.steps):  # by the midpoint rule: Euler's draws vary too little
             begin, middle = (torch.full_like(hidden[:, :1, :1], (step + part) / self.steps) for part in (0.0, 0.5))
             half = x + self(x, begin, context, mask, speaker) * (0.5 / self.steps)
