@@ -27,7 +27,7 @@ LENGTHS = [(9, 60), (4, 25), (6, 12)]
 
 
 def varied(config: JetsConfig, layers: int = 2) -> JetsConfig:
-    changes = {"layers": layers, "channels": 16, "ffn_channels": 16, "steps": 3}
+    changes = {"layers": layers, "channels": 16, "ffn_channels": 16, "steps": 3, "spread": [1.0] * 3}
     prosody = config.model.prosody.model_copy(update=changes)
     return config.model_copy(update={"model": config.model.model_copy(update={"prosody": prosody})})
 
