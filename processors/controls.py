@@ -10,7 +10,8 @@ from config.schema import InferenceConfig
 from utils.errors import UserError
 
 # Argument of the Python interface -> key of config.inference, where they differ.
-_KEYS = {"pitch": "pitch_semitones", "energy": "energy_db"}
+_KEYS = {"pitch": "pitch_semitones", "energy": "energy_db", "temperature": "prosody_temperature"}
+_KEYS["seed"] = "prosody_seed"
 
 
 class Controls(TypedDict, total=False):
@@ -19,6 +20,8 @@ class Controls(TypedDict, total=False):
     speed: float  # tempo: 2.0 is twice as fast
     pitch: float  # semitones
     energy: float  # vocal effort in dB
+    temperature: float  # how freely durations, pitch and energy vary, in a voice that has learned it: 0 to about 1
+    seed: int  # of that: each one is another reading
     speaker: str | None  # a name, or a mixture such as "anna:0.6+ben:0.4"; None: the first one of the language
     language: str | None  # such as "de"; None: the speaker's own
     leading_silence: float  # seconds before the first sentence

@@ -31,7 +31,7 @@ MOST_AT_ONCE = 4  # lines, each of which takes some 100 MB
 _OF_VOICES = ["*.json", "*.onnx", "*.safetensors", "*.txt", "README.md"]
 _MEAN_F0 = 200.0  # Hz, to which pitches in Hz refer in SSML, for voices that do not say their own
 _UNUSED: dict[str, Any] = {"checkpoint": MODEL, "max_batch_frames": 1, "precision": "fp32", "cuda_graphs": False}
-_UNUSED |= {"speaker": None, "language": None, "target_level_db": None}
+_UNUSED |= {"speaker": None, "language": None, "target_level_db": None, "prosody_temperature": 0.0, "prosody_seed": 0}
 
 
 class OnnxVoice(Speaker):
@@ -141,7 +141,9 @@ class OnnxVoice(Speaker):
         semitones = settings.pitch_semitones + prosody.semitones
         if self._pitch_response is not None:
             (semitones,) = self._pitch_response.needed([semitones])
-        scales = np.array([0, 1 / tempo, 0, semitones, settings.energy_db, first, frames], dtype=np.float32)
+        reading = settings.prosody_temperature, settings.prosody_seed
+        shift = semitones, settings.energy_db
+        scales = np.array([reading[0], 1 / tempo, 0, *shift, first, frames, reading[1]], dtype=np.float32)
         feeds = {"input": np.array([line.ids]), "input_lengths": np.array([len(line.ids)]), "scales": scales}
         if self._numbers:
             feeds["sid"] = np.array([self._speaker(line)])

@@ -57,8 +57,8 @@ class Speaker(ABC):
 
         Text that starts with `<speak` is SSML. Controls (default: the config's values): speaker ("anna", or a mixture
         "anna:0.6+ben:0.4"), language, speed (2.0 is twice as fast), pitch (semitones), energy (vocal effort in dB),
-        leading_silence, trailing_silence, sentence_silence, paragraph_silence (seconds), target_level_db (level of the
-        active speech of each sentence in dBFS, or None).
+        temperature and seed (of a prosody that varies), leading_silence, trailing_silence, sentence_silence,
+        paragraph_silence (seconds), target_level_db (level of the active speech of each sentence in dBFS, or None).
 
         :raises TextError: there is nothing to speak, or phones in braces are wrong.
         :raises UserError: a control is out of range, SSML is malformed, memory ran out.

@@ -52,6 +52,8 @@ class BaseTrainer(ABC):
     # Settings to lower when memory runs out.
     MEMORY_SETTINGS: Sequence[str] = ("train.batch_size", "train.max_batch_frames")
     CPU_ADVICE = ""  # what to do when a CPU would take days
+    # Fine-tuning begins with the averaged weights, for a run that leaves some of them as they are.
+    FROM_AVERAGE = False
     # Entries of the first network that describe the corpus and not what was learnt: not taken in fine-tuning.
     CORPUS_ENTRIES: Sequence[str] = ()
 
@@ -209,7 +211,7 @@ class BaseTrainer(ABC):
             if index > 0 and not checkpoints.has_weights(checkpoint.path, name):
                 notes.append(f"{source} has no weights of the {name}, which starts from random ones")
                 continue
-            state = checkpoints.load_weights(checkpoint.path, False, name)
+            state = checkpoints.load_weights(checkpoint.path, self.FROM_AVERAGE and index == 0, name)
             if index == 0:
                 state = self.adapted(state, {name: value.clone() for name, value in network.state_dict().items()})
             checkpoints.load_strictly(network, state, f"--finetune_from {checkpoint.path}")

@@ -38,7 +38,7 @@ _SILENT = ("log_dir", "dataset_path", "download", "inference", *_FREE_WITHIN)
 # Settings that decide what weights there are and what they mean ...
 _SHARED = ("model_type", "model", "preprocess.sample_rate", "preprocess.hop_size", "preprocess.n_mel")
 # ... but for these of a model.
-_ANY_WEIGHTS = ("dropout", "stop_gradient", "model.spks", "model.langs")
+_ANY_WEIGHTS = ("dropout", "stop_gradient", "model.spks", "model.langs", "prosody.steps", "prosody.spread")
 
 
 log = logging.getLogger(__name__)
@@ -219,6 +219,9 @@ def misfit(folder: Path, config: ExperimentConfig, unneeded: Sequence[str] = ())
     changes = changed_keys(_read_config(folder / CONFIG), config_to_dict(config))
     refused = [key for key in changes if _is_within(key, _SHARED) and not _is_within(key, unneeded)]
     refused = [key for key in refused if not key.endswith(_ANY_WEIGHTS)]
+    # A part of no layers has no weights, whatever its other settings are.
+    absent = tuple(key.removesuffix("layers") for key in refused if key.endswith(".layers") and 0 in changes[key])
+    refused = [key for key in refused if not key.startswith(absent)]
     if "model.generator" in refused:  # then the settings of either say nothing
         refused = [key for key in refused if not key.startswith("model.generators.")]
     return _listed({key: changes[key] for key in refused}, "{} is {} there, {} here")

@@ -17,18 +17,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.tts.jets.conditioning import UNNAMED, Roles
-from models.tts.jets.network import JetsNetwork
+from models.tts.jets.network import JetsNetwork, Predictions
 from models.tts.jets.variance import durations_from_log, scale_durations
 from models.vocoders.convolutions import fold_weight_norm, length_mask
 from processors.cast import Cast
 from utils.errors import required
 
 PAD_ID = 0
-# noise_scale, length_scale and noise_w; with pitch, energy, first frame and number of frames.
-PIPER_SCALES, N_SCALES = 3, 7
+# noise_scale, length_scale and noise_w; with pitch, energy, first frame, number of frames and seed.
+PIPER_SCALES, N_SCALES = 3, 8
 # Of March 2022: every runtime in use reads it, and it has layer norm as one operation.
 OPSET = 17
-SCALES = "scales: noise_scale, length_scale, noise_w, pitch in semitones, energy in dB, first frame, number of frames"
+SCALES = (
+    "scales: noise_scale, length_scale, noise_w, pitch in semitones, energy in dB, first frame, number of frames, seed"
+)
 # What is dynamic of each input, of which voices of one speaker and language lack the last, and then of each output.
 INPUTS = {"input": {0: "batch", 1: "tokens"}, "input_lengths": {0: "batch"}, "scales": {0: "scales"}}
 SPEAKER = {"sid": {0: "batch"}}
@@ -77,14 +79,15 @@ class ExportedVoice(nn.Module):
         """Waveform (B, 1, 1, N) and frames of each token (B, T_text).
 
         ids (B, T_text) int64 of which `lengths` (B,) count; id 0 is dropped wherever it stands, since Piper puts it
-        between all phonemes. scales (3,) to (7,) float32 holds what Piper gives (noise_scale, length_scale, noise_w),
-        of which length_scale acts, as the factor of all durations; then, as far as given, pitch in semitones, energy
-        in dB, the first frame and the number of frames that become waveform (0: all). What lies behind an utterance's
-        end is zero. Who speaks is `sid` (B,), see `numbers`.
+        between all phonemes. scales (3,) to (8,) float32 holds what Piper gives (noise_scale, length_scale, noise_w),
+        of which length_scale acts, as the factor of all durations, and noise_scale as the temperature of a voice whose
+        prosody varies; then, as far as given, pitch in semitones, energy in dB, the first frame, the number of frames
+        that become waveform (0: all), and a seed. What lies behind an utterance's end is zero. Who speaks is `sid`
+        (B,), see `numbers`.
         """
         given_scales = F.pad(scales, (0, N_SCALES - PIPER_SCALES))
         length_scale, pitch, energy = given_scales[1], given_scales[3], given_scales[4]
-        window = given_scales[5:N_SCALES].long()
+        window = given_scales[5:7].long()
         network, size = self.network, ids.shape[1]
         text, text_lengths, place, kept = self._gathered(ids, (ids != PAD_ID) & length_mask(lengths, size))
         text_mask = length_mask(text_lengths, text_lengths.max())
@@ -92,6 +95,10 @@ class ExportedVoice(nn.Module):
 
         roles = self.roles(sid)
         encoded, predicted = network.read(text, text_lengths, roles)
+        if network.prosody is not None:
+            spread = given_scales[0]
+            drawn = network.draw(encoded, text, text_mask, spread, given_scales[7].long())
+            predicted = Predictions(*(torch.where(spread > 0, a, b) for a, b in zip(drawn.values, predicted.values)))
         tempo = 1 / length_scale.double()
         durations = scale_durations(durations_from_log(predicted.log_durations, text_mask), tempo)
         log_f0, loudness = network.vary(
@@ -156,7 +163,7 @@ def require(name: str) -> Any:
 def write_graph(voice: ExportedVoice, path: Path, metadata: dict[str, str]) -> None:
     """Write `voice` as one ONNX file with dynamic batch and length.
 
-    Inputs `input` (B, T_text), `input_lengths` (B,), `scales` (3,) to (7,), and of several speakers or languages `sid`
+    Inputs `input` (B, T_text), `input_lengths` (B,), `scales` (3,) to (8,), and of several speakers or languages `sid`
     (B,); outputs `output` (B, 1, 1, N) and `durations` (B, T_text) in frames, as `ExportedVoice.forward` explains them.
 
     :raises UserError: the package onnx is missing.
@@ -271,6 +278,7 @@ def compare(
     rows: Sequence[Sequence[int]],
     batch: int = 1,
     voice: ExportedVoice | None = None,
+    temperature: float = 0.0,
 ) -> Agreement:
     """Run rows of token ids through the graph, `batch` at a time, and through `network`, one at a time.
 
@@ -281,11 +289,12 @@ def compare(
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
         sids = [numbers[(start + i) % len(numbers)] for i in range(len(part))] if numbers else None
-        waves, durations = run_graph(session, part, sids=sids)
+        waves, durations = run_graph(session, part, (temperature, 1, 0), sids)
         for i, (row, wave, given) in enumerate(zip(part, waves, durations)):
             with torch.inference_mode():
                 roles = UNNAMED if voice is None or sids is None else voice.roles(torch.tensor([sids[i]]))
-                output = network.infer(torch.tensor([row]), torch.tensor([len(row)]), roles=roles)
+                text, lengths = torch.tensor([row]), torch.tensor([len(row)])
+                output = network.infer(text, lengths, roles=roles, temperature=temperature)
             if not np.array_equal(output.durations[0].numpy(), given[: len(row)]):
                 others += 1
                 continue

@@ -51,6 +51,16 @@ class VarianceConfig(PredictorConfig):
     embed_dropout: Probability
 
 
+class ProsodyConfig(TransformerConfig):
+    """Flow matching of (log duration, log F0, energy), by blocks as those of the encoder."""
+
+    layers: Annotated[int, Field(ge=0, le=64)]
+    channels: Size
+    context_dropout: Probability
+    steps: LayerCount
+    spread: Annotated[list[Annotated[float, Field(ge=0, le=2)]], Field(min_length=3, max_length=3)]
+
+
 class GeneratorConfig(Section):
     """Settings of a waveform generator: the arguments of its constructor, beside `in_channels`.
 
@@ -159,6 +169,7 @@ class JetsModelConfig(Section):
     duration_predictor: PredictorConfig
     pitch_predictor: VarianceConfig
     energy_predictor: VarianceConfig
+    prosody: ProsodyConfig
     prior_omega: PositiveFloat
     upsampling_delta: PositiveFloat
     spks: NonNegativeInt | None
@@ -202,10 +213,11 @@ class JetsModelConfig(Section):
     def _consistent(self) -> JetsModelConfig:
         if self.spk_embed_dim and "encoder" not in self.speaker_in:
             raise ValueError('spk_embed_dim needs "encoder" in speaker_in')
-        for name in ("encoder", "decoder"):
-            heads = getattr(self, name).heads
-            if self.hidden_channels % heads:
-                raise ValueError(f"hidden_channels ({self.hidden_channels}) must divide by {name}.heads ({heads})")
+        widths = {"encoder": "hidden_channels", "decoder": "hidden_channels", "prosody": "prosody.channels"}
+        for name, key in widths.items():
+            heads, width = getattr(self, name).heads, self.prosody.channels if "." in key else self.hidden_channels
+            if width % heads:
+                raise ValueError(f"{key} ({width}) must divide by {name}.heads ({heads})")
         return self
 
 
@@ -228,7 +240,7 @@ class JetsTrainConfig(TrainConfig):
     """The shared loop plus what joint training adds."""
 
     segment_size: Size
-    finetune_only: list[Literal["speakers", "predictors", "decoder", "generator"]]
+    finetune_only: list[Literal["speakers", "predictors", "prosody", "decoder", "generator"]]
     loss: LossConfig
 
 

@@ -93,12 +93,13 @@ class FastStep(TrainStep):
             side.join()  # the decoder needs the alignment, but nothing of what follows on the side
             with side.proceed():
                 predicted = network.predict(for_losses, text_mask)
+                flow = network.flow(for_losses, aligned, text_mask)
             # `output` must live until the streams have joined, masks included. Kernels of one stream read what was made
             # on the other: on the side the encoder states and masks of the main stream, on the main stream the
             # durations, pitch and energy of the side. The allocator does not know: once nothing refers to a tensor, its
             # memory goes to the next one of the stream that made it, even while the other stream has yet to read it. In
             # a captured graph that race would be there at every replay.
-            output = AcousticOutput(text_mask, frame_mask, for_losses.hidden, aligned, predicted)
+            output = AcousticOutput(text_mask, frame_mask, for_losses.hidden, aligned, predicted, flow)
             decoded = network.decode(
                 for_decoder, aligned.durations, aligned.log_f0, aligned.energy, text_mask, frame_mask
             )

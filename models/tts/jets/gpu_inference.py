@@ -64,6 +64,27 @@ class GpuNetwork(JetsNetwork):
         hidden, *predicted = (values[:, : text.shape[1]] for values in made[:4])
         return Encoded(hidden, *made[4:]), Predictions(*predicted)
 
+    def draw(
+        self, encoded: Encoded, text: Tensor, text_mask: Tensor, temperature: float | Tensor, seed: int | Tensor
+    ) -> Predictions:
+        """As the network's."""
+        spread = torch.as_tensor(temperature, dtype=torch.float32).expand(1).to(self.device, non_blocking=True)
+        number = torch.as_tensor(seed).expand(1).to(self.device, non_blocking=True)
+        if self.graphs is None:
+            return super().draw(encoded, text, text_mask, spread, number)
+
+        def flat(hidden: Tensor, text: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+            drawn = super(GpuNetwork, self).draw(Encoded(hidden, *given[3:]), text, *given[:3])
+            return drawn.log_durations, drawn.log_f0, drawn.energy
+
+        speaker = () if encoded.speaker is None else (encoded.speaker,)
+        shape = (len(text), padded(text.shape[1], TEXT_STEP))
+        made = self.graphs.run(
+            "draw", flat, (encoded.hidden, text, text_mask, spread, number, *speaker),
+            ((*shape, encoded.hidden.shape[2]), shape, shape, (1,), (1,), *(tuple(one.shape) for one in speaker)),
+        )  # fmt: skip
+        return Predictions(*(values[:, : text.shape[1]] for values in made))
+
     def decode(
         self, encoded: Encoded, durations: Tensor, log_f0: Tensor, energy: Tensor, text_mask: Tensor,
         frame_mask: Tensor, tempo: float | Tensor = 1.0,

@@ -35,11 +35,12 @@ class Segments:
 
 @dataclass(frozen=True)
 class Term:
-    """A term: its function, the key of train.loss with its weight, and whether it is left out while that is 0."""
+    """A term: its function, the key of train.loss with its weight, and when it is left out."""
 
     loss: Callable[..., Tensor]
     weight: str
-    optional: bool = True
+    optional: bool = True  # left out while the weight is 0
+    part: str = ""  # of the network, in the config's model section, without whose layers there is no such term
 
 
 def masked_mse(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -55,6 +56,13 @@ def variance_term(name: str) -> Term:
         return masked_mse(getattr(output.predicted, name), getattr(output.aligned, name), output.text_mask)
 
     return Term(loss, "variance", optional=False)
+
+
+def flow_loss(output: AcousticOutput) -> Tensor:
+    """Mean squared error of the velocities that make prosody of noise."""
+    assert output.flow is not None
+    guessed, wanted = output.flow
+    return masked_mse(guessed, wanted, output.text_mask.unsqueeze(-1)) / wanted.shape[-1]
 
 
 def mel_distance(mel: MelSpectrogram, segments: Segments) -> Tensor:
@@ -74,6 +82,7 @@ ACOUSTIC_TERMS: dict[str, Term] = {
     "duration": variance_term("log_durations"),
     "pitch": variance_term("log_f0"),
     "energy": variance_term("energy"),
+    "prosody": Term(lambda output, _: flow_loss(output), "variance", part="prosody"),
     "forward_sum": Term(
         lambda output, batch: forward_sum_loss(output.aligned.log_p_attn, batch.text_lengths, batch.frame_lengths),
         "alignment", optional=False,
@@ -109,16 +118,22 @@ class Losses:
             raise UserError(f"train.loss.others.{min(twice)} is set twice: write train.loss.{min(twice)} alone")
         weights = {name: float(known.get(term.weight, 0.0)) for name, term in terms.items()}
         # A term without weight would still cost time.
-        self.weights = {name: weight for name, weight in weights.items() if weight > 0 or not terms[name].optional}
+        self.weights = {
+            name: weight
+            for name, weight in weights.items()
+            if (weight > 0 or not terms[name].optional)
+            and not (terms[name].part and getattr(config.model, terms[name].part).layers == 0)
+        }
         kinds = [(preprocess.n_fft, preprocess.win_size, preprocess.hop_size, preprocess.n_mel)]
         if loss.multi_mel > 0:
             kinds += [(n_fft, n_fft, n_fft // 4, n_fft // SAMPLES_PER_BAND) for n_fft in loss.multi_mel_n_ffts]
         rate, fmin, fmax = preprocess.sample_rate, loss.mel_fmin, loss.mel_fmax
         self.mels = [MelSpectrogram(rate, *kind, fmin, fmax, last_frame=True).to(device) for kind in kinds]
 
-    def acoustic(self, output: AcousticOutput, batch: Batch) -> dict[str, Tensor]:
-        """Raw terms () in front of the decoder."""
-        return {name: term.loss(output, batch) for name, term in ACOUSTIC_TERMS.items() if name in self.weights}
+    def acoustic(self, output: AcousticOutput, batch: Batch, weight: str | None = None) -> dict[str, Tensor]:
+        """Raw terms () in front of the decoder, or those of one weight."""
+        chosen = {name: term for name, term in ACOUSTIC_TERMS.items() if name in self.weights}
+        return {name: term.loss(output, batch) for name, term in chosen.items() if weight in (None, term.weight)}
 
     def waveform(self, segments: Segments) -> dict[str, Tensor]:
         """Raw terms () of the waveform."""
@@ -128,16 +143,16 @@ class Losses:
         """The sum () of raw terms times their weights."""
         return total([self.weights[name] * value for name, value in terms.items()])
 
-    def report(self, terms: Mapping[str, Tensor], judged: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """What is logged: raw and weighted terms, the discriminators' losses (real, generated), and totals."""
+    def report(self, terms: Mapping[str, Tensor], judged: Sequence[Tensor] = ()) -> dict[str, Tensor]:
+        """What is logged: raw and weighted terms, the discriminators' losses (real, generated), if any, and totals."""
         raw = {name: value.detach() for name, value in terms.items()}
-        real, fake = (value.detach() for value in judged)
+        judges = {f"discriminator/{name}": value.detach() for name, value in zip(("real", "fake"), judged)}
+        if judges:
+            judges["discriminator/total"] = total(list(judges.values()))
         weighted = {f"generator/{name}/weighted": self.weights[name] * value for name, value in raw.items()}
         return {
             **{f"generator/{name}": value for name, value in raw.items()},
             **weighted,
             "generator/total": total(list(weighted.values())),
-            "discriminator/real": real,
-            "discriminator/fake": fake,
-            "discriminator/total": real + fake,
+            **judges,
         }

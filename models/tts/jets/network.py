@@ -14,6 +14,7 @@ from models.tts.jets import variance
 from models.tts.jets.alignment import AlignmentModule
 from models.tts.jets.conditioning import UNNAMED, Conditioning, Encoded, Film, Roles, chosen_rows, condition_size
 from models.tts.jets.config import JetsModelConfig
+from models.tts.jets.prosody_flow import ProsodyFlow
 from models.tts.jets.transformer import Transformer, initialise_xavier
 from models.vocoders.convolutions import length_mask
 
@@ -77,6 +78,11 @@ class Predictions:
     log_f0: Tensor  # (B, T_text) normalised
     energy: Tensor  # (B, T_text) normalised
 
+    @property
+    def values(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All three."""
+        return self.log_durations, self.log_f0, self.energy
+
 
 @dataclass
 class AcousticOutput:
@@ -87,6 +93,7 @@ class AcousticOutput:
     hidden: Tensor  # (B, T_text, C) encoder states
     aligned: Alignment
     predicted: Predictions
+    flow: tuple[Tensor, Tensor] | None = None  # velocities (B, T_text, 3) of the prosody, guessed and wanted
 
 
 @dataclass
@@ -133,10 +140,13 @@ class JetsNetwork(nn.Module):
         self.decoder = Transformer(channels, model.decoder, told["decoder"])
         initialise_xavier(self)
         self.generator = model.generator_config.build(channels)
-        # A voice of one speaker and language has none of what follows.
+        # A voice of one speaker and language has none of what follows, nor has one whose prosody is always the same.
         several = size > 0 or model.several_languages
         self.conditioning = Conditioning(model, len(STATISTICS)) if several else None
         self.generator_film = Film(size, channels) if told["generator"] else None
+        self.prosody = ProsodyFlow(channels, model.prosody, told["predictors"]) if model.prosody.layers else None
+        if self.prosody is not None:
+            initialise_xavier(self.prosody)
         for film in self.modules():
             if isinstance(film, Film):
                 film.reset()
@@ -186,6 +196,13 @@ class JetsNetwork(nn.Module):
             self.energy_predictor(for_energy, mask, speaker),
         )
 
+    def flow(self, encoded: Encoded, aligned: Alignment, text_mask: Tensor) -> tuple[Tensor, Tensor] | None:
+        """What `AcousticOutput.flow` holds."""
+        if self.prosody is None:
+            return None
+        values = (aligned.durations, aligned.log_f0, aligned.energy)
+        return self.prosody.velocities(encoded.hidden, encoded.speaker, values, text_mask)
+
     def decode(
         self, encoded: Encoded, durations: Tensor, log_f0: Tensor, energy: Tensor, text_mask: Tensor,
         frame_mask: Tensor, tempo: float | Tensor = 1.0,
@@ -206,21 +223,36 @@ class JetsNetwork(nn.Module):
             states = self.generator_film(states, encoded.speaker) * frame_mask.unsqueeze(-1)
         return states
 
-    def acoustic(self, batch: Batch) -> tuple[AcousticOutput, Tensor]:
-        """Align a batch with its recordings; decoder states (B, T, C) with their durations, pitch and energy."""
+    def hear(self, batch: Batch) -> tuple[AcousticOutput, Encoded]:
+        """Align a batch with its recordings, and predict; and its encoder states."""
         text_mask = length_mask(batch.text_lengths, batch.text.shape[1])
         frame_mask = length_mask(batch.frame_lengths, batch.mel.shape[1])
         encoded = self.encode(batch.text, text_mask, batch.roles)
         aligned = self.align(batch, encoded.hidden, text_mask, frame_mask)
-        predicted = self.predict(encoded, text_mask)
-        states = self.decode(encoded, aligned.durations, aligned.log_f0, aligned.energy, text_mask, frame_mask)
-        return AcousticOutput(text_mask, frame_mask, encoded.hidden, aligned, predicted), states
+        predicted, flow = self.predict(encoded, text_mask), self.flow(encoded, aligned, text_mask)
+        return AcousticOutput(text_mask, frame_mask, encoded.hidden, aligned, predicted, flow), encoded
+
+    def acoustic(self, batch: Batch) -> tuple[AcousticOutput, Tensor]:
+        """What is heard in a batch; decoder states (B, T, C) with the recordings' durations, pitch and energy."""
+        output, encoded = self.hear(batch)
+        heard, text_mask = output.aligned, output.text_mask
+        states = self.decode(encoded, heard.durations, heard.log_f0, heard.energy, text_mask, output.frame_mask)
+        return output, states
 
     def read(self, text: Tensor, text_lengths: Tensor, roles: Roles) -> tuple[Encoded, Predictions]:
         """Encoder states of token ids (B, T_text), and what is predicted from them."""
         text_mask = length_mask(text_lengths, text.shape[1])
         encoded = self.encode(text, text_mask, roles)
         return encoded, self.predict(encoded, text_mask)
+
+    def draw(
+        self, encoded: Encoded, text: Tensor, text_mask: Tensor, temperature: float | Tensor, seed: int | Tensor
+    ) -> Predictions:
+        """Prosody from its distribution, in place of the likeliest one; for voices that have learned it."""
+        assert self.prosody is not None
+        spread = torch.as_tensor(temperature, dtype=torch.float32, device=text.device)
+        number = torch.as_tensor(seed, device=text.device)
+        return Predictions(*self.prosody.draw(encoded.hidden, encoded.speaker, text, text_mask, spread, number))
 
     def vary(
         self, log_f0: Tensor, energy: Tensor, pitch_shift: float | Tensor, energy_scale: float | Tensor, mask: Tensor,
@@ -239,11 +271,13 @@ class JetsNetwork(nn.Module):
     def plan(
         self, text: Tensor, text_lengths: Tensor, *, roles: Roles = UNNAMED, speed: float | Tensor = 1.0,
         pitch_shift: float | Tensor = 0.0, energy_scale: float | Tensor = 1.0, durations: Tensor | None = None,
-        log_f0: Tensor | None = None, energy: Tensor | None = None,
+        log_f0: Tensor | None = None, energy: Tensor | None = None, temperature: float = 0.0, seed: int = 0,
     ) -> InferenceOutput:  # fmt: skip
         """Everything of `infer` but the waveform, which is left empty (B, 0)."""
         encoded, predicted = self.read(text, text_lengths, roles)
         text_mask = length_mask(text_lengths, text.shape[1])
+        if self.prosody is not None and temperature > 0:
+            predicted = self.draw(encoded, text, text_mask, temperature, seed)
         if durations is None:
             durations = variance.durations_from_log(predicted.log_durations, text_mask)
         durations = variance.scale_durations(durations, speed)
@@ -271,8 +305,9 @@ class JetsNetwork(nn.Module):
 
         Controls: `speed` times the tempo; `pitch_shift` added to log F0 (natural log: semitones * ln 2 / 12);
         `energy_scale` times the energy; these three are numbers, or one for each token (B, T_text). `roles` (otherwise
-        the first speaker and language). And, each (B, T_text), `durations` in frames, normalised `log_f0` and `energy`
-        in place of the predicted ones.
+        the first speaker and language). `temperature` above 0: a voice that has learned their distribution draws
+        durations, pitch and energy, for each `seed` others. And, each (B, T_text), `durations` in frames, normalised
+        `log_f0` and `energy` in place of these.
         """
         output = self.plan(text, text_lengths, **controls)
         output.waveform = self.generate(output.decoder_states, output.host_frame_lengths)

@@ -74,6 +74,8 @@ def _speak(
         speed=inference.speed,
         pitch_shift=voice.needed_semitones([inference.pitch_semitones])[0] * (math.log(2) / 12),
         energy_scale=10 ** (inference.energy_db / 20),
+        temperature=inference.prosody_temperature,
+        seed=inference.prosody_seed,
     )
     copied = voice.network.copy(batch) if config.evaluate.copy_synthesis else None
 

@@ -79,6 +79,31 @@ class TrainStep:
         return self.losses.report(terms, discriminator_losses(segments.features))
 
 
+class TextStep(TrainStep):
+    """The step of a run that trains nothing but predictors: no waveform is made, and nothing is judged."""
+
+    def __call__(
+        self, batch: Batch, loss_scale: Tensor | float = 1.0, starts: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """As `TrainStep`'s, for the network's predictors alone, whose parameters are those that want gradients."""
+        # What rests also aligns, and its dropout would blur what the others learn.
+        for part in (self.network.encoder, self.network.alignment):
+            part.eval()
+        terms = self._terms(batch)
+        (self.losses.weighted(terms) * loss_scale).backward()
+        return self.losses.report(terms)
+
+    @torch.no_grad()
+    def evaluate(self, batch: Batch) -> dict[str, Tensor]:
+        """The same losses without gradients; for networks in eval mode."""
+        return self.losses.report(self._terms(batch))
+
+    def _terms(self, batch: Batch) -> dict[str, Tensor]:
+        with self.autocast():
+            output, _ = self.network.hear(batch)
+        return self.losses.acoustic(output, batch, "variance")
+
+
 def take_segments(values: Tensor, starts: Tensor, size: int) -> Tensor:
     """Windows values[b, starts[b] : starts[b] + size] of values (B, T, ...), zeros beyond T: (B, size, ...)."""
     index = starts.unsqueeze(1) + torch.arange(size, device=values.device)

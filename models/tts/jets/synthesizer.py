@@ -87,6 +87,8 @@ class Synthesizer(Voice):
             speed=speed,
             pitch_shift=semitones * (math.log(2) / 12),
             energy_scale=10 ** (settings.energy_db / 20),
+            temperature=settings.prosody_temperature,
+            seed=settings.prosody_seed,
         )
 
     def roles(self, lines: list[Line]) -> Roles:

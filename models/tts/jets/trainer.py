@@ -16,7 +16,7 @@ from models.tts.jets.config import JetsConfig
 from models.tts.jets.dataset import BatchAssembler, JetsBatches, UtteranceTable, open_corpora
 from models.tts.jets.fast_step import FastStep
 from models.tts.jets.network import STATISTICS, Batch, JetsNetwork
-from models.tts.jets.step import TrainStep
+from models.tts.jets.step import TextStep, TrainStep
 from models.tts.jets.validation import Validation
 from models.vocoders.discriminators import Discriminators
 from processors.cast import Cast
@@ -30,9 +30,12 @@ from utils.files import project_path
 PARTS = {
     "speakers": ("conditioning.speakers.",),
     "predictors": ("duration_predictor.", "pitch_predictor.", "energy_predictor."),
+    "prosody": ("prosody.",),
     "decoder": ("decoder.", "pitch_embedding.", "energy_embedding."),
     "generator": ("generator.", "generator_film."),
 }
+# Those that learn without any waveform.
+OF_TEXT = {"predictors", "prosody"}
 OWN_STATISTICS = "conditioning.speaker_statistics"
 # With corpus_on_device = "auto", a corpus may take this share of the device's memory.
 AUTO_SHARE = 0.25
@@ -41,13 +44,14 @@ AUTO_SHARE = 0.25
 class Trainer(BaseTrainer):
     """Joint training of text-to-waveform network and discriminators (arXiv 2203.16852, section 2.5)."""
 
-    NETWORKS = ("network", "discriminator")
+    NETWORKS: Sequence[str] = ("network", "discriminator")
     METRIC = "generator/mel"
     SHOWN = {
         "mel": "generator/mel",
         "adv": "generator/adversarial",
         "align": "generator/forward_sum",
         "dur": "generator/duration",
+        "prosody": "generator/prosody",
         "disc": "discriminator/total",
     }
     MEMORY_SETTINGS = ("train.batch_size", "train.max_batch_frames", "train.segment_size")
@@ -62,7 +66,11 @@ class Trainer(BaseTrainer):
     def build(self) -> Parts:
         """Networks with fresh weights, the training step, and the batches of stage 1's corpora."""
         config, device, train = self.config, self.processes.device, self.config.train
-        if config.evaluate.during_training:
+        self.of_text = bool(train.finetune_only) and OF_TEXT.issuperset(train.finetune_only)
+        self.FROM_AVERAGE = bool(train.finetune_only)
+        if self.of_text:
+            self.METRIC, self.NETWORKS = "generator/total", self.NETWORKS[:1]
+        elif config.evaluate.during_training:
             self.METRIC = f"measures/{config.evaluate.best_metric}"
         if config.model.spk_embed_dim:
             advice = "here recordings have no such vectors; use null"
@@ -80,7 +88,7 @@ class Trainer(BaseTrainer):
             rows.copy_(speaker_rows(corpora, cast, len(rows), statistics))
         self.network = network
         discriminator = Discriminators(**config.model.discriminator.model_dump()).to(device)
-        kind = FastStep if device.type == "cuda" else TrainStep
+        kind = TextStep if self.of_text else FastStep if device.type == "cuda" else TrainStep
         self.compute = kind(network, discriminator, config, self.precision)
 
         table = UtteranceTable(corpora, "train", cast)
@@ -107,9 +115,10 @@ class Trainer(BaseTrainer):
     def adapted(self, state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
         """What the network takes of a voice: new speakers begin as the mean of those it knows, who stay as they are."""
         taken = super().adapted(state, own)
+        taken = {name: value for name, value in taken.items() if name in own or not name.startswith("prosody.")}
         for name, mine in own.items():
-            theirs, is_new = state.get(name), "film" in name or name.startswith("conditioning.")
-            if theirs is None and is_new:  # a voice of one learns to be several
+            theirs, is_new = state.get(name), "film" in name or name.startswith(("conditioning.", "prosody."))
+            if theirs is None and is_new:  # a voice of one learns to be several, or one that is always the same to vary
                 taken[name] = mine
             elif theirs is not None and name == OWN_STATISTICS:
                 taken[name] = torch.cat([theirs, mine[len(theirs) :].cpu()])
@@ -135,6 +144,10 @@ class Trainer(BaseTrainer):
             raise UserError("train.finetune_only needs --finetune_from: what it leaves as it is would stay random")
         parameters = self.network.named_parameters()
         frozen = [parameter for name, parameter in parameters if not name.startswith(tuple(wanted))]
+        if self.of_text:
+            for parameter in frozen:
+                parameter.requires_grad_(False)
+            return compute
 
         def step(batch: Batch, loss_scale: Tensor) -> dict[str, Tensor]:
             losses = compute(batch, loss_scale)
@@ -148,7 +161,7 @@ class Trainer(BaseTrainer):
         for network in self.parts.networks.values():
             network.eval()
         values = self.validation.losses(self.compute)
-        if self.config.evaluate.during_training:
+        if self.config.evaluate.during_training and not self.of_text:
             values |= self.validation.measures(self.network)
         for index in self.validation.shown if self.processes.is_main else ():
             self.validation.show(index, self.network, self.log, self.step)
