@@ -32,6 +32,7 @@ _OF_VOICES = ["*.json", "*.onnx", "*.safetensors", "*.txt", "README.md"]
 _MEAN_F0 = 200.0  # Hz, to which pitches in Hz refer in SSML, for voices that do not say their own
 _UNUSED: dict[str, Any] = {"checkpoint": MODEL, "max_batch_frames": 1, "precision": "fp32", "cuda_graphs": False}
 _UNUSED |= {"speaker": None, "language": None, "target_level_db": None, "prosody_temperature": 0.0, "prosody_seed": 0}
+_UNUSED |= {"pitch_range": 1.0, "duration_scale": 1.0}  # stand in the graph
 
 
 class OnnxVoice(Speaker):

@@ -39,6 +39,8 @@ class Synthesizer(Voice):
         own = None if network.conditioning is None else network.conditioning.speaker_statistics
         if own is not None:
             self.script.speaker_f0 = dict(zip(self.script.cast.speakers, own[:, 0].exp().tolist()))
+        network.pitch_predictor.gain = config.inference.pitch_range
+        network.duration_predictor.shift = math.log(config.inference.duration_scale)
         fold_weight_norm(network)
         self.batches_generator = device.type == "cuda"
         # The network itself stays as it is, for those who measure it.

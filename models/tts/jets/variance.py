@@ -39,6 +39,8 @@ class VariancePredictor(nn.Module):
             PredictorLayer(a, b, config.kernel_size, config.dropout) for a, b in zip(widths, widths[1:])
         )
         self.out = nn.Linear(config.channels, 1)
+        # What a voice corrects when it speaks: values regress to their mean, and logarithms to the median.
+        self.gain, self.shift = 1.0, 0.0
 
     def forward(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """Values (B, T_text) for hidden (B, T_text, C) inside mask (B, T_text, 1), zero in padding."""
@@ -46,7 +48,10 @@ class VariancePredictor(nn.Module):
             hidden = self.film(hidden, speaker)
         for layer in self.layers:
             hidden = layer(hidden, mask)
-        return self.out(hidden).float().squeeze(-1) * mask.squeeze(-1).float()
+        values = self.out(hidden).float().squeeze(-1)
+        if (self.gain, self.shift) != (1.0, 0.0):
+            values = values * self.gain + self.shift
+        return values * mask.squeeze(-1).float()
 
 
 class ValueEmbedding(nn.Module):
