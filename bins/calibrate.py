@@ -1,8 +1,11 @@
-"""Measure how far a voice's pitch moves when it is asked to, so that pitch in semitones means what it says.
+"""Measure how far a voice's pitch moves when it is asked to, and how far it falls short of its recordings.
 
-usage: python bins/calibrate.py --expt_dir ckpts/tts/NAME [--checkpoint best] [--device cpu]
+usage: python bins/calibrate.py --expt_dir ckpts/tts/NAME [--checkpoint best] [--device cpu] [--set KEY=VALUE]
 
-Writes pitch_response.json into the experiment; stage 3 reads it. Delete the file to be without.
+So that pitch in semitones means what it says, pitch_response.json is written into the experiment; stage 3 reads it, and
+who deletes it is without. So that the voice's own pitch moves as far as its speaker's, and sounds last as long, the
+recordings of the validation split are compared with what is predicted for them, where stage 1's features are there:
+inference.pitch_range and inference.duration_scale in the experiment's config.json; 1.0 is to be without.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.errors import command  # noqa: E402
+from utils.errors import UserError, command  # noqa: E402
 
 
 @command
@@ -23,6 +26,7 @@ def main() -> None:
     parser.add_argument("--expt_dir", type=Path, required=True, help="trained experiment, <log_dir>/<name>")
     parser.add_argument("--checkpoint", help='"last", "best" or a folder in checkpoints/ (default: the config\'s)')
     parser.add_argument("--device", help='"cpu", "cuda" ... (default: the GPU if there is one)')
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="override")
     args = parser.parse_args()
     from models.base.checkpoints import find_checkpoint
     from models.registry import load_experiment_config, model_module
@@ -30,8 +34,11 @@ def main() -> None:
     from processors.pitch_response import PITCH_RESPONSE
     from utils.files import disk_errors
 
-    kind = model_module(load_experiment_config(args.expt_dir).model_type, "synthesizer").Synthesizer
-    voice = kind.from_experiment(args.expt_dir, args.device, args.checkpoint)
+    model_type = load_experiment_config(args.expt_dir).model_type
+    correction = model_module(model_type, "shortfall")
+    kind = model_module(model_type, "synthesizer").Synthesizer
+    overrides = [*args.overrides, *correction.UNCORRECTED]
+    voice = kind.from_experiment(args.expt_dir, args.device, args.checkpoint, overrides)
     voice.pitch_response = None
     name = find_checkpoint(args.expt_dir, args.checkpoint or voice.config.inference.checkpoint).name
     response = measure(voice, name)
@@ -42,6 +49,30 @@ def main() -> None:
         print(f"{asked:+.1f} | {measured:+.2f}")
     lowest, highest = response.measured[0], response.measured[-1]
     print(f"{name} moves by {lowest:+.1f} to {highest:+.1f}: {args.expt_dir / PITCH_RESPONSE}")
+    try:
+        found = correction.shortfall(voice, args.expt_dir)
+    except UserError as error:
+        print(f"pitch range and durations are not compared with the recordings: {error}")
+        return
+    shown = ", ".join(f"inference.{key}={value}" for key, value in found.items())
+    print(f"to do as the recordings do: {shown}; now in {write_settings(args.expt_dir, found)}")
+
+
+def write_settings(expt_dir: Path, settings: dict[str, float]) -> Path:
+    """Put settings of inference into an experiment's own config, from which stages 3 to 5, exports and packing read."""
+    from models.base.experiment import CONFIG
+    from utils.files import disk_errors, read_json, write_json
+
+    path = expt_dir / CONFIG
+    try:
+        tree = read_json(path)
+    except ValueError:
+        lines = ", ".join(f'"{key}": {value}' for key, value in settings.items())
+        raise UserError(f"{path} is no plain JSON, and stays: put {lines} into its section inference") from None
+    tree["inference"] = {**tree.get("inference", {}), **settings}
+    with disk_errors(expt_dir):
+        write_json(path, tree)
+    return path
 
 
 if __name__ == "__main__":

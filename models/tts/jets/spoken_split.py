@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -20,6 +21,7 @@ from models.tts.jets.dataset import BatchAssembler, UtteranceTable, open_corpora
 from models.tts.jets.network import STATISTICS, Batch
 from models.tts.jets.synthesizer import Synthesizer
 from processors.audio.wav import write_wav
+from processors.corpus import ProcessedCorpus
 from processors.text.tokens import load_tokens
 from utils.errors import UserError
 
@@ -36,7 +38,31 @@ def speak_split(
     UserError when the voice, the corpus or the split is missing.
     """
     checkpoint = find_checkpoint(expt_dir, config.inference.checkpoint)
-    voice = Synthesizer.from_experiment(expt_dir, checkpoint=checkpoint.name)
+    # These stand in the network; what else config.inference says goes with each batch.
+    inside = [f"inference.{key}={getattr(config.inference, key)}" for key in ("pitch_range", "duration_scale")]
+    voice = Synthesizer.from_experiment(expt_dir, checkpoint=checkpoint.name, overrides=inside)
+    corpora, table, assembler = opened(config, expt_dir, voice, split)
+    recordings = SplitRecordings(corpora, split, folder)
+    wanted = list(recordings.utterances)[:limit]
+    items: dict[str, Item] = {}
+    with tqdm(total=len(wanted), desc="synthesis", unit="utt", disable=None) as progress:
+        for plan in table.in_order(batch_frames(config, voice.device), np.flatnonzero(np.isin(table.ids(), wanted))):
+            batch = assembler.read(table, plan)
+            texts = table.texts(plan.indices)
+            for item in _speak(voice, batch, texts, corpora[0].tokens, config, folder):
+                items[item.id] = recordings.named(replace(item, recording=recordings(item.id)))
+            progress.update(len(plan.indices))
+    source = {"experiment": expt_dir.resolve().name, "checkpoint": checkpoint.name, "split": split}
+    return [items[key] for key in wanted], source
+
+
+def opened(
+    config: JetsConfig, expt_dir: Path, voice: Synthesizer, split: str
+) -> tuple[list[ProcessedCorpus], UtteranceTable, BatchAssembler]:
+    """The corpora of config.dataset, the utterances of their split, and what makes batches of them for `voice`.
+
+    Raises UserError when they are missing, have other tokens than the voice in `expt_dir`, or the split is empty.
+    """
     corpora = open_corpora(config)
     if corpora[0].tokens != load_tokens(expt_dir / TOKENS)["tokens"]:
         raise UserError(f"the corpus has other tokens than the voice in {expt_dir} knows: run stage 1 with its config")
@@ -47,19 +73,12 @@ def speak_split(
     assembler = BatchAssembler(config.preprocess, statistics, voice.device)
     if voice.network.conditioning is not None:
         assembler.speaker_statistics = voice.network.conditioning.speaker_statistics
-    recordings = SplitRecordings(corpora, split, folder)
-    wanted = list(recordings.utterances)[:limit]
-    frames = config.inference.max_batch_frames if voice.device.type == "cuda" else MAX_FRAMES_CPU
-    items: dict[str, Item] = {}
-    with tqdm(total=len(wanted), desc="synthesis", unit="utt", disable=None) as progress:
-        for plan in table.in_order(frames, np.flatnonzero(np.isin(table.ids(), wanted))):
-            batch = assembler.read(table, plan)
-            texts = table.texts(plan.indices)
-            for item in _speak(voice, batch, texts, corpora[0].tokens, config, folder):
-                items[item.id] = recordings.named(replace(item, recording=recordings(item.id)))
-            progress.update(len(plan.indices))
-    source = {"experiment": expt_dir.resolve().name, "checkpoint": checkpoint.name, "split": split}
-    return [items[key] for key in wanted], source
+    return corpora, table, assembler
+
+
+def batch_frames(config: JetsConfig, device: torch.device) -> int:
+    """How many padded frames of a split go into a batch."""
+    return config.inference.max_batch_frames if device.type == "cuda" else MAX_FRAMES_CPU
 
 
 def _speak(

@@ -129,3 +129,12 @@ def test_training_measures_copy_synthesis_and_ranks_by_it(tiny_corpus, tiny_over
     assert found["measures/duration_error"] == pytest.approx(np.mean(alone), rel=1e-5)
     both = found["measures/stft_distance"] + found["measures/duration_error"]
     assert found["measures/score"] == pytest.approx(both, rel=1e-5)
+
+
+def test_what_predictors_miss_is_made_good_as_asked_here(experiment, tmp_path):
+    def frames(*overrides):
+        config = load_experiment_config(experiment, overrides)
+        items, _ = speak_split(config, experiment, "valid", tmp_path / str(len(overrides)))
+        return sum(item.alignment.durations.sum() for item in items)
+
+    assert frames("inference.duration_scale=2") > 1.3 * frames()

@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 
 from models.base.checkpoints import find_checkpoint
-from models.tts.exchange.onnx_export import export_beside
+from models.tts.exchange.onnx_export import export_beside, export_voice
 from models.tts.exchange.packed_voice import VoiceFacts, pack_voice
 from models.tts.jets.synthesizer import Synthesizer
 from processors.onnx_voice import MODEL, OnnxVoice
 from processors.pitch_response import PitchResponse
+from tests.models.tts.exchange.onnx.voices import make_voice
 from tests.tiny_voice import ROOT, make_experiment
 from utils.errors import UserError
+from utils.files import read_json, write_json
 
 Exported = Callable[..., tuple[Path, Path]]
 TEXT = "Good morning, Dr. Smith. It costs $3.50\n\nA new paragraph: is it heard? " + "word and " * 40 + "end"
@@ -39,6 +41,18 @@ def test_same_speech_as_the_synthesizer(voices: tuple[OnnxVoice, Synthesizer]) -
     expected, expected_rate = synthesizer.tts(TEXT)
     assert rate == expected_rate and len(wave) == len(expected)
     np.testing.assert_allclose(wave, expected, atol=1e-5)
+
+
+def test_what_predictors_miss_is_made_good_in_the_graph(tmp_path: Path) -> None:
+    experiment = make_voice(tmp_path / "voice", "istft")
+    plain = Synthesizer.from_experiment(experiment, "cpu").tts("Good morning.")[0]
+    tree = read_json(experiment / "config.json")
+    tree["inference"] |= {"pitch_range": 2.0, "duration_scale": 1.3}
+    write_json(experiment / "config.json", tree)
+    export_voice(experiment, tmp_path / "out", check=1)
+    expected = Synthesizer.from_experiment(experiment, "cpu").tts("Good morning.")[0]
+    assert len(expected) > 1.1 * len(plain)
+    np.testing.assert_allclose(OnnxVoice(tmp_path / "out", threads=1).tts("Good morning.")[0], expected, atol=1e-5)
 
 
 def test_ssml_and_level(voices: tuple[OnnxVoice, Synthesizer]) -> None:
