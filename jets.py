@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.errors import command
+from utils.errors import UserError, command
 from utils.files import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ def speak(arguments: argparse.Namespace) -> int:
     from utils.files import write_text
 
     controls: Any = {name: getattr(arguments, name) for name in CONTROLS if getattr(arguments, name) is not None}
+    if arguments.stream and arguments.timestamps:
+        raise UserError("--timestamps needs --out: they are written beside the wav")
+    if arguments.out is not None and arguments.out.suffix.lower() != ".wav":
+        raise UserError(f"{arguments.out}: a wav file is written; name it {arguments.out.stem}.wav")
     text = sys.stdin if arguments.text is None else arguments.text
     voice = OnnxVoice.from_pretrained(arguments.voice, threads=arguments.threads)
     if arguments.stream:

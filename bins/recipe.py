@@ -43,7 +43,7 @@ class Flag:
 
     def help(self) -> str:
         """Its entry in the help of run.sh."""
-        begin = f"  {f'-{self.short}, ' if self.short else '    '}--{self.name} {self.value}".ljust(29)
+        begin = f"  {f'-{self.short}, ' if self.short else '    '}--{self.name} {self.value} ".ljust(29)
         text = f"{self.what} ({f'default: {self.default}' if self.default else 'no default'})"
         return textwrap.fill(text, 119, initial_indent=begin, subsequent_indent=" " * 29, break_on_hyphens=False)
 

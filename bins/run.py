@@ -36,6 +36,8 @@ def main() -> int:
     if flags is None or not arguments:
         print(recipe.usage())
         return 0
+    if flags.list_voices and flags.stage is None:
+        flags.stage = "3"
     order = Order(flags)
     order.check()
     python = with_packages(python, may_set_up=order.speaks_bundled_voice)

@@ -157,8 +157,9 @@ class Cast:
         try:
             return self.find_speaker(column) if len(self.speakers) > 1 else None
         except UserError as error:
-            parts = (part.partition(":")[0].strip() for part in column.split("+"))
-            if _is_near(error) or any(part in self.speakers for part in parts):
+            parts = [part.partition(":")[0].strip() for part in column.split("+")]
+            # One word that ends as none of a sentence does is a name, too.
+            if _is_near(error) or parts == [column] and column.isidentifier() or set(parts) & set(self.speakers):
                 raise TextError(str(error)) from None
             return None
 
@@ -190,7 +191,8 @@ class Cast:
         rows = [f"{name}  {own}" for name, own in self.speakers.items()]
         if len(self.speakers) > 1:
             first, second = list(self.speakers)[:2]
-            rows.append(f"any of them in any of: {', '.join(self.languages)}; mixed: {first}:0.6+{second}:0.4")
+            rows.append(f"any of them in any of: {', '.join(self.languages)}")
+            rows.append(f"with torch, mixed: {first}:0.6+{second}:0.4")
         return rows
 
     def _largest(self, speaker: str) -> str:

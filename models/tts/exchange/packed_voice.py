@@ -114,6 +114,7 @@ def pack_voice(
         table = load_tokens(folder / TOKENS)
         rows = card_rows(facts, config, f"{precision}, {megabytes:.1f} MB", millions)
         if len(speakers := table.get("speakers", {})) > 1:
+            del rows["language"]
             rows["speakers"] = ", ".join(f"{name} ({language})" for name, language in speakers.items())
         rows["steps"] = f"{chosen.step:,}{', averaged weights' if averaged else ''}"
         head = hub_head(facts.licence, table.get("languages") or [config.preprocess.language])
