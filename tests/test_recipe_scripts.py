@@ -129,7 +129,8 @@ def test_slurm_starts_a_process_for_each_gpu(recipe: Recipe) -> None:
     (stubs / "scontrol").write_text("#!/bin/sh\nprintf 'one\\ntwo\\n'\n")
     # Both tasks, one after the other; the first arguments are srun's own.
     (stubs / "srun").write_text(
-        '#!/bin/sh\n[ "$1" = --cpus-per-task=8 ] || exit\nshift 2\nfor task in 0 1; do SLURM_PROCID=$task SLURM_LOCALID=$task "$@" || exit; done\n'
+        '#!/bin/sh\n[ "$1" = --cpus-per-task=8 ] || exit\nshift 2\n'
+        'for task in 0 1; do SLURM_PROCID=$task SLURM_LOCALID=$task "$@" || exit; done\n'
     )
     variables = " ".join(f"${name}" for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
     (recipe.here / "run.sh").write_text(f'echo {variables} "$@"\n')
