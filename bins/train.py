@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bins import recipe
-from utils.errors import UserError, command
+from utils.errors import OwnError, UserError, command
 
 
 @command
@@ -45,10 +45,8 @@ def main() -> int:
     try:
         return train(arguments)
     except UserError as error:
-        from models.base.device import OutOfMemory
-
         # Most errors are every process's, or a machine's; one voice of each machine is enough for them.
-        if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, OutOfMemory):
+        if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, OwnError):
             raise
         return 2
 

@@ -128,7 +128,8 @@ def _useless(target: Path) -> list[Path]:
     found = [*target.glob(".*.tmp"), *target.glob("*.arrow"), *(target / SHARDS).iterdir()]
     found += [target / name for name in _OLD_FILES]
     found += [target.with_name(f".{target.name}.{role}") for role in _OLD_SIBLINGS]
-    return [path for path in found if path.exists() and path not in corpus.files]
+    kept = corpus.files
+    return [path for path in found if path.exists() and path not in kept]
 
 
 def _all_shards(
@@ -136,9 +137,10 @@ def _all_shards(
 ) -> tuple[list[Path], list[Path]]:
     """The shard of each group, whole, found or made; and those that were made."""
     keys = [group_key(group) for group in groups]
+    wanted = set(keys)
     remove_leftovers(folder, alone=True)
     done = {path.stem.partition("-")[0]: path for path in sorted(folder.glob("*-*.arrow"))}
-    usable = {key: path for key, path in done.items() if key in set(keys) and is_whole(path)}
+    usable = {key: path for key, path in done.items() if key in wanted and is_whole(path)}
     # Where a worker died, perhaps memory was short: those get another chance.
     usable = {k: path for k, path in usable.items() if DIED not in read_batch(path).column("kind").to_pylist()}
     jobs = [group for key, group in zip(keys, groups) if key not in usable]

@@ -14,7 +14,7 @@ from preprocessors.pool import ONE_THREAD, Worker, run_jobs
 from utils.errors import UserError
 from utils.files import PROJECT_ROOT
 
-# Jobs that are with the cluster beyond those it works on, so that no core waits for the next one.
+# Jobs that are with the cluster beyond those its cores work on, so that no core waits for the next one.
 AHEAD = 2
 
 
@@ -23,8 +23,8 @@ def run_jobs_on_ray(
 ) -> Iterator[Any]:
     """As `run_jobs`, by the cluster that RAY_ADDRESS names or this machine belongs to, or else by one of its own.
 
-    `workers` is how many jobs are worked on at once, 0: as many as the cluster has cores. A job whose process or
-    machine is lost is begun again, careful, in a process of its own.
+    `workers` is how many jobs are worked on at once, 0: as many as the cluster has cores, also where it grows. A job
+    whose process or machine is lost is begun again, careful, in a process of its own; UserError where that is lost too.
     """
     try:
         import ray
@@ -38,18 +38,23 @@ def run_jobs_on_ray(
         quick = ray.remote(num_cpus=1, max_retries=0)(_job)
         careful = ray.remote(num_cpus=1, max_retries=3)(_careful_job)
         shared, waiting = ray.put((make, arguments)), list(jobs)[::-1]
-        most = AHEAD + (workers or int(ray.cluster_resources().get("CPU", 1)))
-        under_way: dict[Any, Sequence[Any]] = {}
+        under_way: dict[Any, tuple[Sequence[Any], bool]] = {}  # the items, and whether they were lost once
         while waiting or under_way:
+            most = workers or AHEAD + int(ray.cluster_resources().get("CPU", 1))
             while waiting and len(under_way) < most:
                 items = waiting.pop()
-                under_way[quick.remote(shared, items)] = items
+                under_way[quick.remote(shared, items)] = items, False
             (done,), _ = ray.wait(list(under_way))
-            items = under_way.pop(done)
+            items, again = under_way.pop(done)
             try:
                 yield ray.get(done)
             except lost:
-                under_way[careful.remote(shared, items)] = items
+                if again:
+                    first = getattr(items[0], "id", items[0])
+                    problem = f"the process with utterance {first} and those after it was lost twice"
+                    advice = "see `ray status` for machines that go or lack memory, and run stage 1 again"
+                    raise UserError(f"{problem}: {advice}; what is done stays") from None
+                under_way[careful.remote(shared, items)] = items, True
             except ray.exceptions.RayTaskError as error:
                 if isinstance(error.cause, UserError):
                     raise UserError(str(error.cause)) from None

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from config.schema import ExperimentConfig, PreprocessConfig
-from utils.errors import UserError, one_line
+from utils.errors import OwnError, UserError, one_line
 from utils.files import project_path, read_json, regular, shown, write_json
 
 if TYPE_CHECKING:
@@ -210,14 +210,14 @@ class ProcessedCorpus:
         try:
             audio, log_f0, voiced = self._arrays(path)
         except (OSError, ValueError) as error:
-            raise _damaged(path) from error
+            raise _damaged(path, OwnError) from error
         first, hop = int(self.first_frame[row]), self.hop_size
         last = first + int(self.frames[row])
         if len(audio) < last * hop or len(voiced) < last:
-            raise _damaged(path)
+            raise _damaged(path, OwnError)
         found = audio[first * hop : last * hop], log_f0[first:last], voiced[first:last]
         if self._checksums is not None and checksum(*found) != int(self._checksums[row]):
-            raise _damaged(path)
+            raise _damaged(path, OwnError)
         return found
 
     def _shard(self, name: str) -> Path:
@@ -256,9 +256,9 @@ def split_rows(corpora: Sequence[ProcessedCorpus], split: str) -> list[np.ndarra
     return kept
 
 
-def _damaged(path: Path) -> UserError:
+def _damaged(path: Path, kind: type[UserError] = UserError) -> UserError:
     reason = "damaged" if path.exists() else "missing"
-    return UserError(f"{path}, a part of the features, is {reason}: run stage 1 again")
+    return kind(f"{path}, a part of the features, is {reason}: run stage 1 again")
 
 
 def corpus_directory(preprocess: PreprocessConfig, name: str) -> Path:

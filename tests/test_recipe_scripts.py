@@ -127,26 +127,34 @@ def test_slurm_starts_a_process_for_each_gpu(recipe: Recipe) -> None:
     stubs = recipe.root / "stubs"
     stubs.mkdir()
     (stubs / "scontrol").write_text("#!/bin/sh\nprintf 'one\\ntwo\\n'\n")
-    # Both tasks, one after the other; the first argument is srun's own.
+    # Both tasks, one after the other; the first arguments are srun's own.
     (stubs / "srun").write_text(
-        '#!/bin/sh\nshift\nfor task in 0 1; do SLURM_PROCID=$task SLURM_LOCALID=$task "$@" || exit; done\n'
+        '#!/bin/sh\n[ "$1" = --cpus-per-task=8 ] || exit\nshift 2\n'
+        'for task in 0 1; do SLURM_PROCID=$task SLURM_LOCALID=$task "$@" || exit; done\n'
     )
     variables = " ".join(f"${name}" for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
     (recipe.here / "run.sh").write_text(f'echo {variables} "$@"\n')
     for stub in stubs.iterdir():
         stub.chmod(0o755)
-    done = subprocess.run(
-        [*recipe.shell, str(recipe.here / "train.sbatch"), "my voice", "--set", "train.max_epoch=2"],
-        cwd=recipe.root,
-        env={
-            "PATH": f"{stubs}:{os.environ['PATH']}",
-            "SLURM_JOB_NODELIST": "one,two",
-            "SLURM_JOB_ID": "1",
-            "SLURM_NTASKS": "2",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    said = "2 one 20001 --stage 2 --resume --name my voice --set train.max_epoch=2"
-    assert (done.returncode, done.stdout.splitlines()) == (0, [f"0 0 {said}", f"1 1 {said}"]), done.stderr
+    environment = {
+        "PATH": f"{stubs}:{os.environ['PATH']}",
+        "SLURM_JOB_NODELIST": "one,two",
+        "SLURM_JOB_ID": "1",
+        "SLURM_NTASKS": "2",
+        "SLURM_CPUS_PER_TASK": "8",
+    }
+    for flags, go_on in (
+        (["--set", "train.max_epoch=2"], " --resume"),
+        (["--finetune_from", "old"], ""),
+        (["--finetune_from=old"], ""),
+    ):
+        done = subprocess.run(
+            [*recipe.shell, str(recipe.here / "train.sbatch"), "my voice", *flags],
+            cwd=recipe.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = f"2 one 20001 --stage 2 --name my voice {' '.join(flags)}{go_on}"
+        assert (done.returncode, done.stdout.splitlines()) == (0, [f"0 0 {said}", f"1 1 {said}"]), done.stderr

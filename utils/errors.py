@@ -31,6 +31,10 @@ class UserError(Exception):
         return "\n".join(line if len(line) <= 1200 else f"{line[:800]} ... {line[-300:]}" for line in plain.split("\n"))
 
 
+class OwnError(UserError):
+    """What one process of several may meet alone, so that no other says it."""
+
+
 def required(package: str, whose: str, install: str) -> Any:
     """An optional package; UserError that says how to install it: `whose` needs it, `install` are pip's arguments."""
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from utils.errors import UserError
+from utils.errors import OwnError, UserError
 
 
 def resolve_precision(wanted: str, device: torch.device) -> str:
@@ -55,7 +55,7 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
 
 
-class OutOfMemory(UserError):
+class OutOfMemory(OwnError):
     """Memory ran out; on one process of several, perhaps."""
 
 

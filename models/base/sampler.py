@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,10 @@ FRAME_MULTIPLE = 32
 TEXT_MULTIPLE = 32
 # Lengths are jittered by up to this share before sorting: enough to mix a batch anew on every pass, little padding.
 LENGTH_JITTER = 0.06
-
-
 # Counts changes of the code that cut other batches.
 _VERSION = 2
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -249,4 +250,8 @@ class LengthSampler:
         """Continue from `state_dict`, also of other processes; when groups are cut differently, with the next pass."""
         self.pass_index, self.position, self._plans = saved["pass"], saved["position"], None
         if saved["signature"] != self._signature:
+            if self.position and self.rank == 0:
+                log.warning(
+                    "batches are cut otherwise than before: the rest of pass %d is left out", self.pass_index + 1
+                )
             self.pass_index, self.position = self.pass_index + 1, 0

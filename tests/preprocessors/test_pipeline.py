@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -260,6 +261,18 @@ def test_a_damaged_corpus_is_mended(
     preprocess_dataset(config, "voice")
     assert folder_bytes(folder) == before
     assert len(worked) == (6 if damage.startswith("shards") else 0)
+
+
+def test_the_files_of_a_corpus_are_listed_once_however_many_there_are(
+    voice_folder: Path, config_maker: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_maker(voice_folder)
+    folder = preprocess_dataset(config, "voice")
+    shards = list((folder / "shards").iterdir())
+    files = Mock(return_value={*shards, *folder.glob("*.arrow")})
+    monkeypatch.setattr(ProcessedCorpus, "files", property(files))
+    preprocess_dataset(config, "voice")
+    assert len(shards) > 1 and files.call_count == 1
 
 
 def test_the_earlier_corpus_stays_until_the_new_one_is_ready(

@@ -20,7 +20,7 @@ from models.vocoders.convolutions import length_mask
 from processors.audio.mel import MelSpectrogram
 from processors.cast import Cast
 from processors.corpus import ProcessedCorpus, corpus_directory, id_prefixes, split_rows
-from utils.errors import UserError
+from utils.errors import OwnError, UserError
 
 # Where the corpus stays on the disk: threads that read, and batches that they are ahead. One thread keeps up with a
 # local disk; several requests at once also hide the latency of one across a network.
@@ -272,7 +272,7 @@ class JetsBatches:
                 self.corpus = StoredUtterances.read(table, np.arange(len(table)), self.device)
             except torch.OutOfMemoryError:
                 gib = table.size_in_bytes() / 2**30
-                raise UserError(f"the corpus ({gib:.1f} GiB) does not fit: set train.corpus_on_device=never") from None
+                raise OwnError(f"the corpus ({gib:.1f} GiB) does not fit: set train.corpus_on_device=never") from None
         self._reader: ThreadPoolExecutor | None = None
         self._ahead: deque[tuple[BatchPlan, dict[str, Any], Future[StoredUtterances]]] = deque()
         self._state = sampler.state_dict()

@@ -109,7 +109,7 @@ def test_a_temperature_evens_out_languages_and_their_speakers(temperature: float
     assert heavier[SPEAKERS == 2][0] / heavier[0] == pytest.approx(4 * shares[2] / 50 / (shares[0] / 300), rel=1e-6)
 
 
-def test_balanced_passes_are_even_and_resume_anywhere() -> None:
+def test_balanced_passes_are_even_and_resume_anywhere(caplog: pytest.LogCaptureFixture) -> None:
     def new() -> LengthSampler:
         often = balance(np.full(500, 100), np.ones(500), (LANGUAGES, SPEAKERS), 1e9)
         return sampler(often=often, max_batch_frames=20000)
@@ -132,3 +132,6 @@ def test_balanced_passes_are_even_and_resume_anywhere() -> None:
     other = sampler()
     other.load_state_dict(first.state_dict())  # another balance cuts batches differently
     assert other.position == 0 and other.pass_index == first.pass_index + 1
+    assert caplog.messages == [
+        f"batches are cut otherwise than before: the rest of pass {other.pass_index} is left out"
+    ]

@@ -28,7 +28,7 @@ from processors.corpus import fingerprint
 from tests.stored_corpus import store_corpus
 
 ROOT = Path(__file__).resolve().parents[3]
-TOKENS = ["<pad>", "a", "b"]
+TOKENS = ["<pad>", "^", "$", "a", "b"]
 STATISTICS = {"log_f0_mean": 5.0, "log_f0_std": 0.2, "energy_mean": 10.0, "energy_std": 8.0}
 
 

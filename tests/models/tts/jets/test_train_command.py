@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 
 from models.base.checkpoints import latest_checkpoint, list_checkpoints, load_training, load_weights
 from tests.scripts import load_script
-from utils.errors import UserError
+from utils.errors import OwnError, UserError
 from utils.files import FileLock
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -100,3 +101,13 @@ def test_mistakes_get_one_sentence(environment, tiny_overrides, tmp_path, monkey
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and "run stage 1" in told
     assert not (tmp_path / "runs/voice").exists()
+
+
+def test_another_process_says_only_what_it_alone_may_meet(environment, tiny_overrides, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", command(tiny_overrides, "--name", "voice"))
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "1")
+    script = load_script("train")
+    for kind, told in ((UserError, ""), (OwnError, "error: a shard is damaged\n")):
+        monkeypatch.setattr(script, "train", Mock(side_effect=kind("a shard is damaged")))
+        assert script.main() == 2 and capsys.readouterr().err == told
