@@ -138,7 +138,7 @@ def test_an_export_draws_the_same(tmp_path: Path) -> None:
 
     tiny = ("model.prosody.layers=1", "model.prosody.channels=16", "inference.prosody_temperature=0.7")
     folder = make_experiment(tmp_path / "voice", ("model.generator=istft", *tiny))
-    export_voice(folder, tmp_path / "onnx", check=4, say=lambda _: None)
+    export_voice(folder, tmp_path / "onnx", check=4)
     voice, exported = Synthesizer.from_experiment(folder, "cpu"), OnnxVoice(tmp_path / "onnx")
     waves = []
     for controls in ({}, {"seed": 12_345_678}, {"temperature": 0.0}):
