@@ -2,21 +2,24 @@
 
 usage: python bins/calibrate.py --expt_dir ckpts/tts/NAME [--checkpoint best] [--device cpu] [--set KEY=VALUE]
 
-So that pitch in semitones means what it says, pitch_response.json is written into the experiment; stage 3 reads it, and
-who deletes it is without. So that the voice's own pitch moves as far as its speaker's, and sounds last as long, the
-recordings of the validation split are compared with what is predicted for them, where stage 1's features are there:
-inference.pitch_range and inference.duration_scale in the experiment's config.json; 1.0 is to be without.
+So that pitch in semitones means what it says, pitch_response.json is written into the experiment; stage 3 reads it for
+this checkpoint, and who deletes it is without. So that the voice's own pitch moves as far as its speaker's, and sounds
+last as long, the recordings of the validation split are compared with what is predicted for them, where stage 1's
+features are there: that file then has pitch_range and duration_scale, too, for where config.inference has null.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from utils.errors import UserError, command  # noqa: E402
+
+CORRECTIONS = ("pitch_range", "duration_scale")  # of config.inference
 
 
 @command
@@ -34,14 +37,23 @@ def main() -> None:
     from processors.pitch_response import PITCH_RESPONSE
     from utils.files import disk_errors
 
-    model_type = load_experiment_config(args.expt_dir).model_type
-    correction = model_module(model_type, "shortfall")
-    kind = model_module(model_type, "synthesizer").Synthesizer
-    overrides = [*args.overrides, *correction.UNCORRECTED]
+    config = load_experiment_config(args.expt_dir, args.overrides)
+    kind = model_module(config.model_type, "synthesizer").Synthesizer
+    # What is measured is what the network predicts.
+    overrides = [*args.overrides, *(f"inference.{key}=1" for key in CORRECTIONS)]
     voice = kind.from_experiment(args.expt_dir, args.device, args.checkpoint, overrides)
     voice.pitch_response = None
     name = find_checkpoint(args.expt_dir, args.checkpoint or voice.config.inference.checkpoint).name
     response = measure(voice, name)
+    try:
+        note = ""
+        if kind.SHORTFALL is not None:
+            correction = model_module(config.model_type, kind.SHORTFALL).shortfall(voice, args.expt_dir)
+            response = replace(response, inference=correction)
+            shown = ", ".join(f"inference.{key}={value}" for key, value in correction.items())
+            note = f"to do as the recordings do: {shown}"
+    except UserError as error:
+        note = f"pitch range and durations are not compared with the recordings: {error}"
     with disk_errors(args.expt_dir):
         response.save(args.expt_dir)
     print("asked for, semitones | measured")
@@ -49,30 +61,10 @@ def main() -> None:
         print(f"{asked:+.1f} | {measured:+.2f}")
     lowest, highest = response.measured[0], response.measured[-1]
     print(f"{name} moves by {lowest:+.1f} to {highest:+.1f}: {args.expt_dir / PITCH_RESPONSE}")
-    try:
-        found = correction.shortfall(voice, args.expt_dir)
-    except UserError as error:
-        print(f"pitch range and durations are not compared with the recordings: {error}")
-        return
-    shown = ", ".join(f"inference.{key}={value}" for key, value in found.items())
-    print(f"to do as the recordings do: {shown}; now in {write_settings(args.expt_dir, found)}")
-
-
-def write_settings(expt_dir: Path, settings: dict[str, float]) -> Path:
-    """Put settings of inference into an experiment's own config, from which stages 3 to 5, exports and packing read."""
-    from models.base.experiment import CONFIG
-    from utils.files import disk_errors, read_json, write_json
-
-    path = expt_dir / CONFIG
-    try:
-        tree = read_json(path)
-    except ValueError:
-        lines = ", ".join(f'"{key}": {value}' for key, value in settings.items())
-        raise UserError(f"{path} is no plain JSON, and stays: put {lines} into its section inference") from None
-    tree["inference"] = {**tree.get("inference", {}), **settings}
-    with disk_errors(expt_dir):
-        write_json(path, tree)
-    return path
+    if own := [key for key in response.inference if getattr(config.inference, key) is not None]:
+        note += f"; {' and '.join(own)} of the config win, until they are null"
+    if note:
+        print(note)
 
 
 if __name__ == "__main__":

@@ -26,20 +26,38 @@ _DROPPED = {
     for section, rows in _IGNORED.items()
     for name in " ".join(rows).split()
 }
+# What it multiplies to says nothing that ours does not: it must agree, and only sets ours where nothing else does.
+_FACTOR, _HOP = ("train", "upsample_factor"), ("preprocess", "hop_size")
 # Sections that none of our keys lies in.
 _THEIR_SECTIONS = (("model", "transformer"), ("model", "variance_predictor"))
 # Amphion's "-1: no limit" of max_epoch.
 _NO_LIMIT = 1_000_000
 
 
-def translate(layer: Layer) -> Layer:
-    """The same layer in this project's keys; UserError for Mandarin phones or unequal widths, which are unsupported."""
+def translated(layers: Sequence[Layer]) -> list[Layer]:
+    """Layers, most general first, in this project's keys; UserError as in `translate`."""
+    ours: list[Layer] = []
+    for layer in layers:
+        ours.append(translate(layer, ours))
+    return ours
+
+
+def translate(layer: Layer, below: Sequence[Layer] = ()) -> Layer:
+    """The same layer, over those `below`, in this project's keys.
+
+    :raises UserError: Mandarin phones or unequal widths, which are unsupported, or a factor that is not the hop size.
+    """
     sections = (layer.tree.get(name, {}) for name in ("preprocess", "model", "train"))
     if not all(isinstance(section, dict) for section in sections):
         return layer  # The strict parse says what is wrong with it.
     values = dict(_values(layer.tree))
     renamed: dict[KeyPath, str] = {}
     ignored: list[str] = []
+    hop = values.get(_HOP, next((hop for one in below[::-1] if (hop := dict(_values(one.tree)).get(_HOP))), None))
+    if hop is not None and (factor := values.pop(_FACTOR, hop)) != hop:
+        advice = "leave out the former, and set the latter"
+        differ = f"train.upsample_factor ({factor}) and preprocess.hop_size ({hop}) differ"
+        raise UserError(f"{layer.name}: {differ}, which are one here: {advice}")
     for key, ours in _RENAMED.items():
         theirs = tuple(key.split("."))
         if theirs not in values:

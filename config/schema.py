@@ -180,8 +180,8 @@ class InferenceConfig(Section):
     speed: Annotated[float, Field(ge=0.25, le=4.0)]
     pitch_semitones: Annotated[float, Field(ge=-24, le=24)]
     energy_db: Annotated[float, Field(ge=-24, le=24)]
-    pitch_range: Annotated[float, Field(ge=0, le=3)]
-    duration_scale: Annotated[float, Field(ge=0.5, le=2)]
+    pitch_range: Annotated[float, Field(ge=0, le=3)] | None
+    duration_scale: Annotated[float, Field(ge=0.5, le=2)] | None
     prosody_temperature: Annotated[float, Field(ge=0, le=2)]
     prosody_seed: Annotated[int, Field(ge=0, lt=2**24)]
     leading_silence: SilenceSeconds

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from config.amphion import translate, warn_ignored
+from config.amphion import translate, translated, warn_ignored
 from config.schema import EXPERIMENT_CONFIG, ExperimentConfig, Section
 from utils.errors import UserError
 from utils.files import PROJECT_ROOT, remedy, shown
@@ -34,8 +34,7 @@ def model_module(model_type: str, name: str) -> ModuleType:
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> ExperimentConfig:
     """The experiment config of a JSON5 file, its bases and overrides; UserError that names the file and the key."""
-    layers = [translate(layer) for layer in read_chain(Path(path))]
-    return _parse(layers, overrides)
+    return _parse(translated(read_chain(Path(path))), overrides)
 
 
 def load_experiment_config(expt_dir: str | os.PathLike[str], overrides: Sequence[str] = ()) -> ExperimentConfig:
@@ -59,7 +58,7 @@ def load_experiment_config(expt_dir: str | os.PathLike[str], overrides: Sequence
 
 def _parse(layers: list[Layer], overrides: Sequence[str]) -> ExperimentConfig:
     schema = _schema(_model_type(layers, overrides))
-    layers = [*layers, *(translate(override_layer(text, schema)) for text in overrides)]
+    layers = [*layers, *(translate(override_layer(text, schema), layers) for text in overrides)]
     config = strict_parse(layers, schema)
     warn_ignored(layers, _log)
     return config

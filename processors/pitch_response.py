@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,15 @@ LEAST_REST = 0.1  # semitones; less is not worth changing the sound for
 
 @dataclass(frozen=True)
 class PitchResponse:
-    """Measured shifts (semitones) for those that were asked for, both rising, 0 for 0."""
+    """Measured shifts (semitones) for those that were asked for, both rising, 0 for 0.
+
+    `inference` are settings of config.inference, above 0 and at most 3, that make good for what was measured, too.
+    """
 
     checkpoint: str
     asked: tuple[float, ...]
     measured: tuple[float, ...]
+    inference: dict[str, float] = field(default_factory=dict)
 
     def needed(self, semitones: Sequence[float]) -> list[float]:
         """What to ask for so that the voice moves by each of `semitones`, or as far as it can."""
@@ -47,7 +51,7 @@ class PitchResponse:
                     break
                 curve[wanted] = got
                 last = (wanted, got)
-        return cls(checkpoint, *map(tuple, zip(*sorted(curve.items()))))
+        return cls(checkpoint, tuple(sorted(curve)), tuple(curve[wanted] for wanted in sorted(curve)))
 
     @classmethod
     def load(cls, folder: Path, checkpoint: str) -> PitchResponse | None:
@@ -57,9 +61,11 @@ class PitchResponse:
             return None
         try:
             found = read_json(path)
-            response = cls(found["checkpoint"], tuple(found["asked"]), tuple(found["measured"]))
+            settings = {name: float(value) for name, value in dict(found.get("inference", {})).items()}
+            response = cls(found["checkpoint"], tuple(found["asked"]), tuple(found["measured"]), settings)
             rising = all(a < b for row in (response.asked, response.measured) for a, b in zip(row, row[1:]))
-            if not rising or not len(response.asked) == len(response.measured) > 0:
+            usable = all(0 < value <= 3 for value in settings.values())
+            if not rising or not usable or not len(response.asked) == len(response.measured) > 0:
                 raise ValueError
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path} is damaged: delete it, and measure the voice again") from None

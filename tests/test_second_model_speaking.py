@@ -18,9 +18,11 @@ from config.schema import ExperimentConfig, InferenceConfig
 from models import registry
 from models.base.checkpoints import save_checkpoint
 from models.base.experiment import Experiment
+from models.tts import pitch_shifts
 from models.tts.pieces import padded
 from models.tts.voice import Voice
 from processors.cast import Cast
+from processors.pitch_response import PitchResponse
 from processors.script import Line
 from processors.text.frontend import TextFrontEnd
 from tests.scripts import load_script
@@ -115,3 +117,7 @@ def test_it_speaks_in_every_way(
     monkeypatch.setattr(sys, "argv", ["inference.py", *flags])
     assert script.main() == 0 and b"2 utterances" in capfdbinary.readouterr().out
     assert soundfile.info(folder / "result/b.wav").frames > HOP
+
+    monkeypatch.setattr(pitch_shifts, "measure", lambda voice, name: PitchResponse(name, (0.0,), (0.0,)))
+    monkeypatch.setattr(sys, "argv", ["calibrate.py", f"--expt_dir={folder}", "--device=cpu"])
+    assert load_script("calibrate").main() == 0 and (folder / "pitch_response.json").is_file()

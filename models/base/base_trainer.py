@@ -184,6 +184,7 @@ class BaseTrainer(ABC):
         if not training:
             advice = f"start a new --name with --finetune_from {self.expt_dir}"
             raise UserError(f"{checkpoint.path} holds weights alone, so that training cannot go on from it: {advice}")
+        checkpoints.check_networks(checkpoint.path, self.engine.networks)
         weights = {name: checkpoints.load_weights(checkpoint.path, False, name) for name in self.engine.networks}
         has_average = self.engine.ema is not None and (checkpoint.path / "ema.safetensors").is_file()
         average = checkpoints.load_weights(checkpoint.path, True) if has_average else None

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -219,6 +219,17 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) 
 def has_weights(checkpoint: Path, name: str) -> bool:
     """Whether a checkpoint folder was written with this network; that its file is there now is another question."""
     return f"{name}.safetensors" in read_state(checkpoint).files
+
+
+def check_networks(checkpoint: Path, networks: Collection[str]) -> None:
+    """Raise UserError unless a run of these networks wrote the checkpoint: another would lose some, or lack them."""
+    suffix = ".safetensors"
+    files = [name.removesuffix(suffix) for name in read_state(checkpoint).files if name.endswith(suffix)]
+    stored = set(files) - {AVERAGE}
+    if stored != set(networks):
+        differ = f"{' and '.join(sorted(stored))} there, {' and '.join(sorted(networks))} here"
+        advice = "put train.finetune_only back, or train under another --name with --finetune_from"
+        raise UserError(f"cannot go on with {checkpoint}, of which other networks are trained ({differ}): {advice}")
 
 
 def load_training(checkpoint: Path) -> dict[str, Any]:

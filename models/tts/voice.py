@@ -58,6 +58,8 @@ class Voice(Speaker):
 
     MODEL_TYPE: ClassVar[str]
     UNUSED: ClassVar[tuple[str, ...]] = ()  # keys below which a config may differ from the weights' own
+    # The module of the model's package, if any, whose `shortfall` compares a voice with its recordings for calibrate.
+    SHORTFALL: ClassVar[str | None] = None
     # A GPU gains from many utterances at once. A CPU makes one after the other: padding would cost time.
     batches_generator = False
 
@@ -132,12 +134,16 @@ class Voice(Speaker):
                 raise UserError(f"{expt_dir} does not fit this config: {details}; {advice}")
         tokens, table = voice_tokens(folder, chosen.path), load_tokens(folder / TOKENS)
         cast = cast_of(loaded, table)
+        if (response := PitchResponse.load(folder, chosen.name)) is not None:
+            own = loaded.inference
+            unset = {name: value for name, value in response.inference.items() if getattr(own, name, name) is None}
+            loaded = loaded.model_copy(update={"inference": own.model_copy(update=unset)})
         network = cls.build(loaded, len(tokens), cast)
         load_strictly(network, speaking_weights(chosen.path), f"checkpoint {chosen.path}")
         frontends = frontends_of(folder, loaded, cast)
         voice = cls(network, frontends.main, tokens, loaded, resolved_device(device), cast, frontends)
         voice.script.hear(table.get("counts"))
-        voice.pitch_response = PitchResponse.load(folder, chosen.name)
+        voice.pitch_response = response
         return voice
 
     def pieces(self, line: Line, settings: InferenceConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -77,10 +77,16 @@ def test_keys_without_a_counterpart_are_named(write, caplog):
         assert key in caplog.text
 
 
+def test_a_factor_never_changes_the_hop_size_of_a_base(write):
+    write("preprocess: {hop_size: 300}, model: {generator: 'istft'}", "base.json")
+    with pytest.raises(UserError, match=r"exp.json: train.upsample_factor \(256\) and .* \(300\) differ"):
+        load_config(write("train: {upsample_factor: 256}", base="base.json"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train: {upsample_factor: 300}", r"exp.json: .* \(256\) must equal preprocess.hop_size \(300\)"),
+        ("train: {upsample_factor: 300}", r"exp.json: train.upsample_factor \(300\) .*hop_size \(256\) differ"),
         ("preprocess: {phone_extractor: 'pypinyin_initials_finals'}", "Mandarin. is not supported"),
         ("model: {transformer: {encoder_hidden: 256, decoder_hidden: 128}}", "decoder_hidden .128. differ"),
         ("model: {transformer: {encoder_layer: 0}}", "exp.json: model.transformer.encoder_layer must be above 0"),

@@ -19,13 +19,11 @@ from models.tts.jets.synthesizer import Synthesizer
 from models.tts.jets.variance import average_by_duration, durations_from_log
 from utils.errors import UserError
 
-# With these a voice says what it predicts.
-UNCORRECTED = ("inference.pitch_range=1", "inference.duration_scale=1")
 STEP = 0.01
 
 
 def shortfall(voice: Synthesizer, expt_dir: Path, split: str = "valid") -> dict[str, float]:
-    """The `pitch_range` and `duration_scale` with which an UNCORRECTED voice does as much as the recordings of a split.
+    """The `pitch_range` and `duration_scale` with which an uncorrected voice does as much as the recordings of a split.
 
     Pitch is compared within utterances, which is what is heard: how they differ as wholes comes from the recording
     session more than from the text. A token counts by its voiced frames, as elsewhere there is no pitch.
@@ -81,5 +79,6 @@ def _voiced(table: UtteranceTable, indices: np.ndarray, n_frames: int) -> torch.
 
 def _allowed(key: str) -> list[float]:
     """Values of a key of InferenceConfig in steps of STEP."""
-    low, high = InferenceConfig.model_fields[key].metadata
-    return [round(number * STEP, 2) for number in range(round(low.ge / STEP), round(high.le / STEP) + 1)]
+    limits = InferenceConfig.model_json_schema()["properties"][key]["anyOf"][0]
+    low, high = round(limits["minimum"] / STEP), round(limits["maximum"] / STEP)
+    return [round(number * STEP, 2) for number in range(max(1, low), high + 1)]

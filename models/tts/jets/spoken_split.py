@@ -39,7 +39,8 @@ def speak_split(
     """
     checkpoint = find_checkpoint(expt_dir, config.inference.checkpoint)
     # These stand in the network; what else config.inference says goes with each batch.
-    inside = [f"inference.{key}={getattr(config.inference, key)}" for key in ("pitch_range", "duration_scale")]
+    values = {key: getattr(config.inference, key) for key in ("pitch_range", "duration_scale")}
+    inside = [f"inference.{key}={'null' if value is None else value}" for key, value in values.items()]
     voice = Synthesizer.from_experiment(expt_dir, checkpoint=checkpoint.name, overrides=inside)
     corpora, table, assembler = opened(config, expt_dir, voice, split)
     recordings = SplitRecordings(corpora, split, folder)

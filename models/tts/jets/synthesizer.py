@@ -27,6 +27,7 @@ class Synthesizer(Voice):
 
     MODEL_TYPE = "Jets"
     UNUSED = ("model.discriminator", "model.prior_omega")
+    SHORTFALL = "shortfall"
     network: JetsNetwork
     config: JetsConfig
 
@@ -39,8 +40,9 @@ class Synthesizer(Voice):
         own = None if network.conditioning is None else network.conditioning.speaker_statistics
         if own is not None:
             self.script.speaker_f0 = dict(zip(self.script.cast.speakers, own[:, 0].exp().tolist()))
-        network.pitch_predictor.gain = config.inference.pitch_range
-        network.duration_predictor.shift = math.log(config.inference.duration_scale)
+        pitch_range, duration_scale = config.inference.pitch_range, config.inference.duration_scale
+        network.pitch_predictor.gain = 1.0 if pitch_range is None else pitch_range
+        network.duration_predictor.shift = math.log(duration_scale or 1.0)
         fold_weight_norm(network)
         self.batches_generator = device.type == "cuda"
         # The network itself stays as it is, for those who measure it.

@@ -21,6 +21,7 @@ from models.vocoders.discriminators import Discriminators
 from tests.models.tts.jets.test_speakers import overrides, several, stirred, trained, with_roles  # noqa: F401
 from tests.models.tts.jets.test_step import DEVICES
 from tests.tiny_voice import make_experiment
+from utils.errors import UserError
 
 MakeBatch = Callable[..., Batch]
 LENGTHS = [(9, 60), (4, 25), (6, 12)]
@@ -82,6 +83,18 @@ def test_without_a_waveform_predictors_learn_the_same(small_config: JetsConfig, 
             torch.testing.assert_close(parameter.grad, dict(whole.network.named_parameters())[name].grad)
 
 
+def test_checkpoints_are_compared_on_the_same_draws(small_config: JetsConfig, make_batch: MakeBatch) -> None:
+    step, batch = step_of(varied(small_config), TextStep), make_batch(LENGTHS)
+    step.network.eval()
+    torch.manual_seed(2)
+    expected = torch.rand(3)
+    torch.manual_seed(2)
+    # Cloned, as a report holds until the next step.
+    first = {name: value.clone() for name, value in step.evaluate(batch).items()}
+    assert torch.rand(3).equal(expected), "the training's own draws go on"
+    assert first["generator/prosody"] > 0 and step.evaluate(batch) == first
+
+
 def test_noise_is_normal_and_belongs_to_text_and_seed() -> None:
     text = torch.randint(1, 90, (4, 4000), generator=torch.Generator().manual_seed(1))
     mask = torch.ones_like(text, dtype=torch.bool)
@@ -128,6 +141,13 @@ def test_a_trained_voice_learns_it_alone(overrides: list[str]) -> None:  # noqa:
     assert len(pieces) == len(whole) and np.abs(pieces - whole).max() < 1e-4
     later = trained("tuned", [*overrides, *more, "train.max_epoch=3"], resume=True)
     assert not load_weights(find_checkpoint(later).path, False)["prosody.out.weight"].equal(after["prosody.out.weight"])
+    for name, change, there in (
+        ("tuned", "train.finetune_only=[]", "network there, discriminator and network here"),
+        ("source", 'train.finetune_only=["predictors"]', "discriminator and network there, network here"),
+    ):
+        own = more if name == "tuned" else []
+        with pytest.raises(UserError, match=f"{there}.*another --name with --finetune_from"):
+            trained(name, [*overrides, *own, change, "train.max_epoch=4"], resume=True)
 
 
 def test_an_export_draws_the_same(tmp_path: Path) -> None:
@@ -138,7 +158,7 @@ def test_an_export_draws_the_same(tmp_path: Path) -> None:
 
     tiny = ("model.prosody.layers=1", "model.prosody.channels=16", "inference.prosody_temperature=0.7")
     folder = make_experiment(tmp_path / "voice", ("model.generator=istft", *tiny))
-    export_voice(folder, tmp_path / "onnx", check=4, say=lambda _: None)
+    export_voice(folder, tmp_path / "onnx", check=4)
     voice, exported = Synthesizer.from_experiment(folder, "cpu"), OnnxVoice(tmp_path / "onnx")
     waves = []
     for controls in ({}, {"seed": 12_345_678}, {"temperature": 0.0}):

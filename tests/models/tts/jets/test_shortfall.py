@@ -101,26 +101,40 @@ def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended.value.code in (0, None)
 
 
-def test_it_is_written_where_stage_3_reads_and_measured_without_itself(
+def test_it_belongs_to_one_checkpoint_unless_a_config_says_otherwise(
     experiment: Path, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = json.loads((experiment / "config.json").read_text())
+    before = (experiment / "config.json").read_text()
+
+    def corrections(*overrides: str) -> dict[str, float | None]:
+        inference = Synthesizer.from_experiment(experiment, "cpu", None, overrides).config.inference
+        return {key: getattr(inference, key) for key in ("pitch_range", "duration_scale")}
+
     calibrate(experiment, monkeypatch)
-    inference = Synthesizer.from_experiment(experiment, "cpu").config.inference
-    found = {key: getattr(inference, key) for key in ("pitch_range", "duration_scale")}
-    assert found != {"pitch_range": 1.0, "duration_scale": 1.0}
+    found = corrections()
+    assert None not in found.values() and found != {"pitch_range": 1.0, "duration_scale": 1.0}
     assert f"inference.pitch_range={found['pitch_range']}" in capsys.readouterr().out
-    after = json.loads((experiment / "config.json").read_text())
-    assert after == {**before, "inference": {**before["inference"], **found}}, "and nothing else"
+    voice = Synthesizer.from_experiment(experiment, "cpu")
+    assert voice.network.pitch_predictor.gain == found["pitch_range"]
+    assert voice.network.duration_predictor.shift == pytest.approx(np.log(found["duration_scale"]))
+    assert corrections("inference.pitch_range=1.3") == {**found, "pitch_range": 1.3}
+    assert (experiment / "config.json").read_text() == before, "which --resume writes anew"
     calibrate(experiment, monkeypatch)
-    assert json.loads((experiment / "config.json").read_text()) == after
+    assert corrections() == found, "measured without itself"
+
+    path = experiment / "pitch_response.json"
+    good = path.read_text()
+    path.write_text(good.replace("step_00000007", "step_00000006"))
+    assert corrections() == {"pitch_range": None, "duration_scale": None}, "another checkpoint's"
+    path.write_text(json.dumps({**json.loads(good), "inference": {"duration_scale": 0}}))
+    with pytest.raises(UserError, match="pitch_response.json is damaged: delete it"):
+        corrections()
 
 
 def test_without_features_it_is_left_out_and_said(
     experiment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = (experiment / "config.json").read_text()
     calibrate(experiment, monkeypatch)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("pitch range and durations are not compared with the recordings: ") and "stage 1" in last
-    assert (experiment / "config.json").read_text() == before
+    assert Synthesizer.from_experiment(experiment, "cpu").pitch_response.inference == {}
