@@ -36,6 +36,7 @@ from wyoming.tts import (
 
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.serving.server import SpeechServer
+from models.tts.serving.speech_request import ApiError
 from models.tts.serving.wyoming_server import LARGEST, TextStream
 from processors.speaker import Speaker
 from tests.tiny_voice import make_experiment
@@ -151,12 +152,41 @@ def test_a_sentence_is_heard_before_the_text_ends(voice: Synthesizer) -> None:
 
 
 def test_text_of_a_stream_is_kept_no_longer_than_needed() -> None:
-    stream, taken = TextStream("en", 250, 4096), ""
+    stream, taken = TextStream("en", 250, 1 << 16), ""
     for number in range(300):
         taken += stream.add(f"Sentence number {number} has no end of its own and ")
         assert len(stream._held) < 1000
     taken += stream.rest()
     assert taken.split() == " ".join(f"Sentence number {n} has no end of its own and" for n in range(300)).split()
+
+
+@pytest.mark.parametrize("chunk", ["1. " * 40_000, "\n" * 300, "<speak>" + " " * 300, "One more. "])
+def test_a_stream_may_be_as_long_as_a_text(chunk: str) -> None:
+    stream = TextStream("en", 250, 4096)
+    with pytest.raises(ApiError, match="at most 4096"):
+        for _ in range(500):
+            stream.add(chunk)
+            assert len(stream._held) <= 4096
+
+
+def test_a_stream_keeps_nobody_out_and_ends_in_time(voice: Synthesizer) -> None:
+    async def run() -> None:
+        async with serving(voice, clients=1, seconds=1.5) as (server, port), AsyncTcpClient("127.0.0.1", port) as idle:
+            await idle.write_event(SynthesizeStart().event())
+            async with AsyncTcpClient("127.0.0.1", port) as other:
+                await other.write_event(Synthesize("Hello.").event())
+                assert len(await heard(other))
+
+            async def chatter() -> None:  # each event comes in time
+                while True:
+                    await idle.write_event(Ping().event())
+                    await asyncio.sleep(0.1)
+
+            chatting = asyncio.create_task(chatter())
+            assert await asyncio.wait_for(idle.read_event(), 20) is None
+            chatting.cancel()
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
