@@ -36,12 +36,24 @@ class WyomingServer:
 
     def __init__(self, reception: Reception, name: str, seconds: float, max_chars: int) -> None:
         self.reception, self.name, self.seconds, self.max_chars = reception, name, seconds, max_chars
+        self._connections: set[asyncio.Task[Any]] = set()
+
+    async def leave(self, seconds: float = 5.0) -> None:
+        """End all connections; those that are spoken to may hear the rest for some seconds."""
+        if self._connections and self.reception.active:
+            await asyncio.wait([*self._connections], timeout=seconds)
+        for task in (left := [*self._connections]):
+            task.cancel()
+        await asyncio.gather(*left)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer a connection until it ends: by itself, in time, or at what cannot be read or spoken."""
-        talk = _Talk(self, reader, writer)
+        talk, task = _Talk(self, reader, writer), asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
         try:
-            with suppress(OSError, TimeoutError, EOFError, Unreadable):
+            # Cancelled is what `leave` ends; asyncio would print a traceback of it.
+            with suppress(OSError, TimeoutError, EOFError, Unreadable, asyncio.CancelledError):
                 try:
                     while True:
                         await talk.answer(*await talk.event())
@@ -52,6 +64,7 @@ class WyomingServer:
                 except Exception as error:  # a client never sees a traceback
                     await talk.fail(f"the server failed ({type(error).__name__})", "server_error")
         finally:
+            self._connections.discard(task)
             writer.close()
 
     def info(self) -> dict[str, Any]:
@@ -174,13 +187,16 @@ class _Talk:
 
     async def _speak(self, visit: Visit, text: str, controls: Controls) -> None:
         waves = self._server.reception.voice.stream(text, **controls)
-        async with aclosing(visit.spoken(waves, "pcm")) as chunks:
+        async with aclosing(visit.spoken(waves, "pcm", self._gone)) as chunks:
             async for chunk in chunks:
                 if not self._sounding:
                     self._sounding = True
                     await self.tell("audio-start", self._format)
                 for start in range(0, len(chunk), _CHUNK):
                     await self.tell("audio-chunk", self._format, chunk[start : start + _CHUNK])
+
+    async def _gone(self) -> bool:
+        return self._reader.at_eof() or self._writer.is_closing()
 
     async def _end(self) -> None:
         if not self._sounding:  # a stream of nothing is silence

@@ -78,6 +78,21 @@ def talk(voice: Speaker, conversation: Talk, **settings: Any) -> None:
     asyncio.run(run())
 
 
+def test_connections_end_with_the_server_without_a_traceback(voice: Synthesizer) -> None:
+    async def run() -> None:
+        async with serving(voice) as (_, port):
+            clients = [AsyncTcpClient("127.0.0.1", port) for _ in range(2)]
+            for client in clients:
+                await client.connect()
+                await client.write_event(Ping().event())
+                assert await client.read_event() is not None
+        for client in clients:  # an end, not only a loop that goes
+            assert await asyncio.wait_for(client.read_event(), 10) is None
+            await client.disconnect()
+
+    asyncio.run(run())
+
+
 async def heard(client: AsyncTcpClient, last: Any = AudioStop) -> np.ndarray:
     """Samples of an answer."""
     event = await client.read_event()
@@ -231,6 +246,23 @@ def test_what_cannot_be_read_ends_the_connection_only(voice: Synthesizer, line: 
                 assert await client.read_event() is not None
 
     asyncio.run(run())
+
+
+def test_nothing_is_made_for_a_client_that_left_before_its_turn(voice: Synthesizer) -> None:
+    endless = Endless.__new__(Endless)
+    endless.__dict__ |= voice.__dict__
+
+    async def run() -> None:
+        async with serving(endless) as (server, port):
+            async with server.reception.turn.at(0):
+                async with AsyncTcpClient("127.0.0.1", port) as client:
+                    await client.write_event(Synthesize("x").event())
+                    while not server.reception.active:
+                        await asyncio.sleep(0.01)
+                await asyncio.sleep(0.1)  # until the server hears of the end
+
+    asyncio.run(run())
+    assert endless.made == 0
 
 
 class Endless(Synthesizer):
