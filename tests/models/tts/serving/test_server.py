@@ -22,6 +22,7 @@ for package in ("starlette", "uvicorn", "httpx", "anyio"):
 import httpx
 
 from models.tts.jets.synthesizer import Synthesizer
+from models.tts import serving
 from models.tts.serving.reception import Reception, Turn
 from models.tts.serving.server import SpeechServer
 from processors.speaker import Speaker
@@ -300,6 +301,15 @@ def test_counts_are_exact(voice: Synthesizer) -> None:
     reception = Reception(voice, 1)
     reception.counts["audio_seconds_total"] = 12345678.25
     assert "jets_audio_seconds_total 12345678.25\n" in reception.metrics()
+
+
+def test_addresses_are_written_as_browsers_take_them(
+    voice: Synthesizer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serving, "bound", lambda host, port: None)
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
+    serving.serve(voice, "tiny", "::1", 8880)
+    assert "http://[::1]:8880/v1/audio/speech" in capsys.readouterr().out
 
 
 def test_mixtures_are_shares_of_one(tmp_path: Path) -> None:
