@@ -12,7 +12,7 @@ from utils.errors import UserError, required
 
 
 def serve(voice: Speaker, name: str, host: str, port: int, wyoming_port: int | None = None) -> None:
-    """Answer until stopped, with the key in JETS_API_KEY, if there is one. UserError: a taken port, a missing package."""
+    """Answer until stopped, with the key in JETS_API_KEY, if there is one. UserError: a port, a missing package."""
     packages = "-r egs/tts/Jets/requirements-serve.txt"
     uvicorn = required("uvicorn", "serving", packages)
     server = required("models.tts.serving.server", "serving", packages)

@@ -21,8 +21,8 @@ for package in ("starlette", "uvicorn", "httpx", "anyio"):
 
 import httpx
 
-from models.tts.jets.synthesizer import Synthesizer
 from models.tts import serving
+from models.tts.jets.synthesizer import Synthesizer
 from models.tts.serving.reception import Reception, Turn
 from models.tts.serving.server import SpeechServer
 from processors.speaker import Speaker
@@ -288,7 +288,8 @@ def test_a_client_that_has_heard_all_is_before_nobody(voice: Synthesizer, monkey
         nonlocal now
         second = np.zeros(voice.sample_rate, np.float32)
         with reception.visit() as visit:
-            for now in (105.0, 105.5, 120.0):  # the first sound, one while that is heard, and one behind a pause
+            for moment in (105.0, 105.5, 120.0):  # the first sound, one while that is heard, and one behind a pause
+                now = moment
                 async for _ in visit.spoken(iter([second]), "pcm"):
                     pass
 
