@@ -23,7 +23,8 @@ def main() -> None:
     recipe.add_flags(parser, 5, required=("expt_dir",))
     parser.add_argument("--device", help='"cpu", "cuda", "cuda:1" (default: the CPU for an exported voice, or the GPU)')
     args = parser.parse_args()
-    ports = [recipe.port(args, name) for name in recipe.PORTS]
+    port, wyoming_port = (recipe.port(args, name) for name in recipe.PORTS)
+    assert port is not None  # its default is a number
     from models.tts.serving import serve
     from processors.onnx_voice import MODEL, OnnxVoice
 
@@ -33,7 +34,7 @@ def main() -> None:
         voice = OnnxVoice(args.expt_dir)
     else:
         voice = with_torch(args)
-    serve(voice, args.expt_dir.resolve().name, args.serve_host or "127.0.0.1", *ports)
+    serve(voice, args.expt_dir.resolve().name, args.serve_host or "127.0.0.1", port, wyoming_port)
 
 
 def with_torch(args: argparse.Namespace) -> Speaker:

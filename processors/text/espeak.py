@@ -70,9 +70,13 @@ class _Library:
         return " ".join(clauses)
 
 
-@lru_cache(maxsize=1)
+_the_library = lru_cache(maxsize=1)(_Library)
+_making = threading.Lock()
+
+
 def _shared_library() -> _Library:
-    return _Library()
+    with _making:  # a cache alone lets threads that come together make one each, with a lock each
+        return _the_library()
 
 
 def release() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
@@ -192,6 +193,9 @@ class TextFrontEnd:
         return [self._ids[token] for token in self.phonemise(text)]
 
 
+_making = threading.Lock()  # not a front-end's own: those go to other processes, which takes no locks
+
+
 class FrontEnds:
     """Front-ends by language, of which `main` is there from the start."""
 
@@ -210,13 +214,15 @@ class FrontEnds:
     def __call__(self, language: str) -> TextFrontEnd:
         """The front-end of a language, "" for the voice's own. UserError where what it needs is missing."""
         known = language if language and self._by_language else self._language
-        if known not in self._made:
-            settings = self._settings(known)
-            self._compare(espeak_release(settings))
-            self._made[known] = TextFrontEnd.from_config(settings)
-            with suppress(TextError):  # of a lexicon that lacks the word
-                self._made[known].phonemise("a")  # dictionaries load at the first text: let that be part of loading
-        return self._made[known]
+        with _making:
+            if known not in self._made:
+                settings = self._settings(known)
+                self._compare(espeak_release(settings))
+                made = TextFrontEnd.from_config(settings)
+                with suppress(TextError):  # of a lexicon that lacks the word
+                    made.phonemise("a")  # dictionaries load at the first text: let that be part of loading
+                self._made[known] = made
+            return self._made[known]
 
     def _compare(self, release: str) -> None:
         if release and self._espeak and release != self._espeak and not self._told:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import http.client
 import json
 import os
 import random
@@ -20,9 +21,10 @@ import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,14 +102,14 @@ def servers(piper: str | None, ours: Sequence[str] = (f"--expt_dir={VOICE}",)) -
 def started(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
     """A server that answers, until the end."""
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = tempfile.TemporaryFile()  # a pipe that nobody reads would block it in the end
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=said)
     try:
-        for _ in range(1200):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
-                break
+        while not answers(port):
             if process.poll() is not None:
-                raise SystemExit(f"{command}: {process.stderr.read().decode()[-2000:]}")  # type: ignore[union-attr]
-            time.sleep(0.1)
+                said.seek(0)
+                raise SystemExit(f"{command}: {said.read().decode()[-2000:]}")
+            time.sleep(0.05)
         yield process
     finally:
         process.terminate()
@@ -115,6 +117,17 @@ def started(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
+        said.close()
+
+
+def answers(port: int) -> bool:
+    """Whether a server answers by now, whatever it says of /health: its port is open before."""
+    with suppress(OSError, http.client.HTTPException):
+        asked = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        with closing(asked):
+            asked.request("GET", "/health")
+            return bool(asked.getresponse().status)
+    return False
 
 
 async def load(port: int, path: str, count: int, seconds: float, pid: int) -> dict[str, object]:

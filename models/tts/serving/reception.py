@@ -55,7 +55,7 @@ class Reception:
         lines = []
         for family, kind in _TYPES.items():
             lines.append(f"# TYPE jets_{family} {kind}")
-            lines += [f"jets_{name} {rows[name]:g}" for name in sorted(rows) if name.startswith(family)]
+            lines += [f"jets_{name} {rows[name]!r}" for name in sorted(rows) if name.startswith(family)]
         return "\n".join(lines) + "\n"
 
 
@@ -63,8 +63,8 @@ class Visit:
     """What one client hears; `seconds` of speech so far."""
 
     def __init__(self, reception: Reception) -> None:
-        self._reception, self._started, self.seconds = reception, time.monotonic(), 0.0
-        self._heard = self._started  # when the first sound was there
+        self._reception, self.seconds = reception, 0.0
+        self._heard = 0.0  # when the first sound was there, later by each pause in which all had been heard
 
     async def spoken(
         self, waves: Iterator[np.ndarray], kind: str, gone: Callable[[], Awaitable[bool]] | None = None,
@@ -75,6 +75,7 @@ class Visit:
         That is asked before the first sound, or `always`: an answer that has begun notices by itself.
         """
         reception, rate = self._reception, self._reception.voice.sample_rate
+        self._heard = max(self._heard, time.monotonic() - self.seconds)
         if reception.threads is None:
             reception.threads = anyio.CapacityLimiter(reception.voice.at_once)
 
@@ -96,8 +97,8 @@ class Visit:
                 if chunk is None:
                     return
                 if first:
-                    self._heard = time.monotonic()
-                    reception.counts["first_audio_seconds_sum"] += self._heard - self._started
+                    asked, self._heard = self._heard, time.monotonic()
+                    reception.counts["first_audio_seconds_sum"] += self._heard - asked
                     reception.counts["first_audio_seconds_count"] += 1
                 yield chunk
         finally:

@@ -72,6 +72,7 @@ class SpeechServer:
             server = await asyncio.start_server(other.connected, sock=wyoming, limit=LARGEST)
             yield
             server.close()
+            await other.leave()
 
         errors = {HTTPException: _http_error}
         app = Starlette(routes=[*routes, *page_routes()], exception_handlers=errors, lifespan=running)

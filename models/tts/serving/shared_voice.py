@@ -84,13 +84,16 @@ class SharedVoice(Speaker):
             self._answer(alike, settings)
 
     def _answer(self, asked: list[_Asked], settings: InferenceConfig) -> None:
+        failure: Exception = RuntimeError("the voice left a line out")
         try:
             for spoken in self.voice.speak_lines(enumerate(line for line, _, _ in asked), settings):
                 asked[spoken.key][2].set_result(spoken)
         except Exception as error:
-            if len(asked) == 1:
-                asked[0][2].set_exception(error)
-                return
-            for one in asked:  # no client pays for what another one wants
-                if not one[2].done():
-                    self._answer([one], settings)
+            failure = error
+        for one in asked:
+            if one[2].done():
+                continue
+            if len(asked) > 1:  # no client pays for what another one wants
+                self._answer([one], settings)
+            else:
+                one[2].set_exception(failure)

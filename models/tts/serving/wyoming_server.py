@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 
 import anyio
@@ -36,12 +36,24 @@ class WyomingServer:
 
     def __init__(self, reception: Reception, name: str, seconds: float, max_chars: int) -> None:
         self.reception, self.name, self.seconds, self.max_chars = reception, name, seconds, max_chars
+        self._connections: set[asyncio.Task[Any]] = set()
+
+    async def leave(self, seconds: float = 5.0) -> None:
+        """End all connections; those that are spoken to may hear the rest for some seconds."""
+        if self._connections and self.reception.active:
+            await asyncio.wait([*self._connections], timeout=seconds)
+        for task in (left := [*self._connections]):
+            task.cancel()
+        await asyncio.gather(*left)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer a connection until it ends: by itself, in time, or at what cannot be read or spoken."""
-        talk = _Talk(self, reader, writer)
+        talk, task = _Talk(self, reader, writer), asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
         try:
-            with suppress(OSError, TimeoutError, EOFError, Unreadable):
+            # Cancelled is what `leave` ends; asyncio would print a traceback of it.
+            with suppress(OSError, TimeoutError, EOFError, Unreadable, asyncio.CancelledError):
                 try:
                     while True:
                         await talk.answer(*await talk.event())
@@ -52,6 +64,7 @@ class WyomingServer:
                 except Exception as error:  # a client never sees a traceback
                     await talk.fail(f"the server failed ({type(error).__name__})", "server_error")
         finally:
+            self._connections.discard(task)
             writer.close()
 
     def info(self) -> dict[str, Any]:
@@ -129,16 +142,19 @@ class _Talk:
             await self.tell("info", self._server.info())
         elif kind == "ping":
             await self.tell("pong", data)
-        elif kind == "synthesize":
-            text = str(data.get("text", ""))
-            if data.get("text_format") == "ssml" and not begins_ssml(text):
-                text = f"<speak>{text}</speak>"
-            controls = self._server.controls(data, text)
-            with self._server.reception.visit() as visit:
-                await self._speak(visit, text, controls)
-            await self._end()
-        elif kind == "synthesize-start":
-            await self._stream(data)
+        elif kind in ("synthesize", "synthesize-start"):
+            with anyio.fail_after(self._server.seconds):
+                await (self._whole if kind == "synthesize" else self._stream)(data)
+
+    async def _whole(self, data: dict[str, Any]) -> None:
+        """Speak a text."""
+        text = str(data.get("text", ""))
+        if data.get("text_format") == "ssml" and not begins_ssml(text):
+            text = f"<speak>{text}</speak>"
+        controls = self._server.controls(data, text)
+        with self._server.reception.visit() as visit:
+            await self._speak(visit, text, controls)
+        await self._end()
 
     async def _stream(self, start: dict[str, Any]) -> None:
         """Speak the sentences of a text that comes in chunks, each as soon as it has surely ended."""
@@ -147,8 +163,8 @@ class _Talk:
         manner = server.reception.voice.script.cast.manner(controls.get("speaker"), controls.get("language"))
         language = server.reception.voice.script.frontends(manner.language).language
         text = TextStream(language, settings.max_sentence_chars, server.max_chars)
-        with server.reception.visit() as visit:
-            kind = ""
+        with ExitStack() as visiting:  # from the first sentence on: until then this keeps nobody else out
+            kind, visit = "", None
             while kind != "synthesize-stop":
                 kind, data = await self.event()  # a whole text for those who know no streams comes, too: it is ignored
                 chunk = str(data.get("text", "")) if kind == "synthesize-chunk" else ""
@@ -159,6 +175,7 @@ class _Talk:
                     between = settings.paragraph_silence if "\n\n" in part[:2] else settings.sentence_silence
                     controls["leading_silence"] = between
                 controls["trailing_silence"] = settings.trailing_silence if kind == "synthesize-stop" else 0.0
+                visit = visit or visiting.enter_context(server.reception.visit())
                 try:
                     await self._speak(visit, part, controls)
                 except TextError as error:  # a smiley, for instance
@@ -170,13 +187,16 @@ class _Talk:
 
     async def _speak(self, visit: Visit, text: str, controls: Controls) -> None:
         waves = self._server.reception.voice.stream(text, **controls)
-        async with aclosing(visit.spoken(waves, "pcm")) as chunks:
+        async with aclosing(visit.spoken(waves, "pcm", self._gone)) as chunks:
             async for chunk in chunks:
                 if not self._sounding:
                     self._sounding = True
                     await self.tell("audio-start", self._format)
                 for start in range(0, len(chunk), _CHUNK):
                     await self.tell("audio-chunk", self._format, chunk[start : start + _CHUNK])
+
+    async def _gone(self) -> bool:
+        return self._reader.at_eof() or self._writer.is_closing()
 
     async def _end(self) -> None:
         if not self._sounding:  # a stream of nothing is silence
@@ -189,19 +209,20 @@ class TextStream:
     """A text that grows, which is taken sentence by sentence; SSML only as a whole."""
 
     def __init__(self, language: str, max_sentence_chars: int, max_chars: int) -> None:
-        """ApiError from `add` for more than `max_chars` of SSML."""
-        self._language, self._limit, self._most = language, max_sentence_chars, max_chars
+        """ApiError from `add` for more than `max_chars` in all."""
+        self._language, self._limit, self._most, self._got = language, max_sentence_chars, max_chars, 0
         self._held = ""
         self._markup: bool | None = None
 
     def add(self, chunk: str) -> str:
         """What may be spoken now, whole sentences with the white space in front of them, or nothing."""
+        self._got += len(chunk)
+        if self._got > self._most:  # nothing below has more to go through, blanks that are held included
+            raise ApiError(400, f"text: at most {self._most} characters")
         self._held += chunk
         if self._markup is None:
             self._markup = begins_ssml(self._held)
         if self._markup is not False:
-            if len(self._held) > self._most:
-                raise ApiError(400, f"SSML: at most {self._most} characters")
             return ""
         body = self._held.rstrip()
         text, behind = "".join(collapse_whitespace([body])), self._held[len(body) :]

@@ -5,6 +5,11 @@ from __future__ import annotations
 import importlib.util
 import pickle
 import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -143,3 +148,26 @@ def test_another_release_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
         readers = FrontEnds(preprocess, "en-us", stored)
         readers("de"), readers("nl"), readers("de")
         assert [record.message.count(stored) for record in caplog.records] == [1] * told
+
+
+def together(call: Callable[[], object]) -> list[object]:
+    """What four threads get that call at the same time."""
+    barrier = threading.Barrier(4)
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda _: (barrier.wait(10), call())[1], range(4)))
+
+
+def test_threads_that_come_together_share_one_library_and_one_front_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow() -> object:
+        time.sleep(0.05)  # so that without a lock all would be within
+        return object()
+
+    monkeypatch.setattr(espeak, "_the_library", lru_cache(maxsize=1)(slow))
+    assert len(set(map(id, together(espeak._shared_library)))) == 1
+
+    def settings(language: str) -> SimpleNamespace:
+        time.sleep(0.05)
+        return SimpleNamespace(phone_extractor="g2p_en", language=language, lexicon_path=None)
+
+    front_ends = FrontEnds(settings, "en-us")  # type: ignore[arg-type]
+    assert len(set(map(id, together(lambda: front_ends("en"))))) == 1

@@ -40,6 +40,17 @@ def test_they_start_jets_as_it_wants_to_be(name: str, monkeypatch: pytest.Monkey
     assert seen[0].wyoming_port == 10200 and seen[0].host == ("0.0.0.0" if name == "Dockerfile" else "127.0.0.1")
 
 
+def test_they_bring_what_the_bundled_voice_speaks_with() -> None:
+    from processors.cast import Cast
+    from processors.text.tokens import load_tokens
+
+    cast = Cast.read(load_tokens(ROOT / "egs/tts/Jets/voice/tokens.json"))
+    assert {language for language in cast.languages if not language.startswith("en")}  # else espeak-ng may go
+    for name in ("Dockerfile", "jets.service"):
+        (install,) = re.findall(r".*pip install.*", (DEPLOY / name).read_text())
+        assert '".[serve]" espeakng-loader' in install
+
+
 def test_pieces_do_not_wait_for_each_other_and_a_taken_port_is_told() -> None:
     from models.tts.serving import bound
 
@@ -48,7 +59,6 @@ def test_pieces_do_not_wait_for_each_other_and_a_taken_port_is_told() -> None:
         with pytest.raises(UserError, match=f"port {port} cannot be used"):
             bound("127.0.0.1", port)
     listening = bound("127.0.0.1", port)
-    assert listening is not None
     with listening, socket.create_connection(("127.0.0.1", port)), listening.accept()[0] as accepted:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     for wrong in (0, 65536):

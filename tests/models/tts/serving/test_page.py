@@ -35,6 +35,7 @@ WATCH = """
 window.played = []; window.lit = [];
 const start = AudioBufferSourceNode.prototype.start;
 AudioBufferSourceNode.prototype.start = function (when, offset) {
+  window.clock = this.context;
   window.played.push({ when, offset, seconds: this.buffer.duration, samples: [...this.buffer.getChannelData(0)] });
   return start.call(this, when, offset);
 };
@@ -42,6 +43,8 @@ addEventListener("DOMContentLoaded", () => new MutationObserver((changes) => {
   for (const { target } of changes) if (target.className === "now") window.lit.push(target.textContent);
 }).observe(document.getElementById("words"), { subtree: true, attributeFilter: ["class"] }));
 """
+# Whether all that was given to the loudspeaker has been heard.
+NOTHING_LEFT = "() => window.played.some(({ when, seconds }) => window.clock.currentTime > when + seconds)"
 
 
 @pytest.fixture(scope="module")
@@ -242,24 +245,32 @@ def test_a_key_is_asked_for_and_kept_only_on_demand(voice: Synthesizer, chromium
 
 
 class FailingVoice(Synthesizer):
-    """Speaks slowly, and fails in the middle."""
+    """Speaks when it is told to, and fails in the middle."""
+
+    go: threading.Semaphore
 
     def stream(self, text: Any, timeline: Any = None, **controls: Any) -> Iterator[np.ndarray]:
         """A second of noise, and the end."""
-        time.sleep(0.4)
         for _ in range(4):
+            assert self.go.acquire(timeout=30)
             yield np.full(self.sample_rate // 4, 0.1, np.float32)
-            time.sleep(0.4)
+        assert self.go.acquire(timeout=30)
         raise RuntimeError
 
 
 def test_a_slow_answer_is_played_and_a_broken_one_told(voice: Synthesizer, chromium: Any) -> None:
     failing = FailingVoice.__new__(FailingVoice)
     failing.__dict__ |= voice.__dict__
+    failing.go = threading.Semaphore(0)
     with serving(failing) as address, visit(chromium, address) as page:
         page.fill("#text", TEXT)
         page.keyboard.press("Control+Enter")
-        assert page.inner_text("#status") == "Waiting for the server …"
+        until(lambda: page.inner_text("#status") == "Waiting for the server …")
+        failing.go.release()
+        until(lambda: page.evaluate(f"({NOTHING_LEFT})()"))
+        failing.go.release(3)
+        until(lambda: page.evaluate("window.played.length") == 4)
+        failing.go.release()
         page.wait_for_selector("#error:not([hidden])")
         assert page.inner_text("#error") == "The server's answer broke off."
         samples, gaps = played(page)

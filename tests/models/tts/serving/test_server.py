@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ for package in ("starlette", "uvicorn", "httpx", "anyio"):
 
 import httpx
 
+from models.tts import serving
 from models.tts.jets.synthesizer import Synthesizer
-from models.tts.serving.reception import Turn
+from models.tts.serving.reception import Reception, Turn
 from models.tts.serving.server import SpeechServer
 from processors.speaker import Speaker
 from tests.tiny_voice import make_experiment
@@ -273,6 +275,42 @@ def test_turns_go_to_whoever_runs_out_first_and_past_those_who_leave() -> None:
         return order
 
     assert asyncio.run(run()) == [5, 1, 2, 4, 0]
+
+
+def test_a_client_that_has_heard_all_is_before_nobody(voice: Synthesizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, ends = 100.0, []
+    reception = Reception(voice, 1)
+    monkeypatch.setattr("models.tts.serving.reception.time", SimpleNamespace(monotonic=lambda: now))
+    at = reception.turn.at
+    monkeypatch.setattr(reception.turn, "at", lambda end: (ends.append(end), at(end))[1])
+
+    async def run() -> None:
+        nonlocal now
+        second = np.zeros(voice.sample_rate, np.float32)
+        with reception.visit() as visit:
+            for moment in (105.0, 105.5, 120.0):  # the first sound, one while that is heard, and one behind a pause
+                now = moment
+                async for _ in visit.spoken(iter([second]), "pcm"):
+                    pass
+
+    asyncio.run(run())
+    assert ends == [105.0, 106.0, 106.0, 107.0, 120.0, 121.0]
+    assert reception.counts["first_audio_seconds_sum"] == 0  # it had not asked before
+
+
+def test_counts_are_exact(voice: Synthesizer) -> None:
+    reception = Reception(voice, 1)
+    reception.counts["audio_seconds_total"] = 12345678.25
+    assert "jets_audio_seconds_total 12345678.25\n" in reception.metrics()
+
+
+def test_addresses_are_written_as_browsers_take_them(
+    voice: Synthesizer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serving, "bound", lambda host, port: None)
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
+    serving.serve(voice, "tiny", "::1", 8880)
+    assert "http://[::1]:8880/v1/audio/speech" in capsys.readouterr().out
 
 
 def test_mixtures_are_shares_of_one(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from wyoming.tts import (
 
 from models.tts.jets.synthesizer import Synthesizer
 from models.tts.serving.server import SpeechServer
+from models.tts.serving.speech_request import ApiError
 from models.tts.serving.wyoming_server import LARGEST, TextStream
 from processors.speaker import Speaker
 from tests.tiny_voice import make_experiment
@@ -73,6 +74,21 @@ def talk(voice: Speaker, conversation: Talk, **settings: Any) -> None:
             AsyncTcpClient("127.0.0.1", port, read_timeout=30) as client,
         ):
             await conversation(client)
+
+    asyncio.run(run())
+
+
+def test_connections_end_with_the_server_without_a_traceback(voice: Synthesizer) -> None:
+    async def run() -> None:
+        async with serving(voice) as (_, port):
+            clients = [AsyncTcpClient("127.0.0.1", port) for _ in range(2)]
+            for client in clients:
+                await client.connect()
+                await client.write_event(Ping().event())
+                assert await client.read_event() is not None
+        for client in clients:  # an end, not only a loop that goes
+            assert await asyncio.wait_for(client.read_event(), 10) is None
+            await client.disconnect()
 
     asyncio.run(run())
 
@@ -151,12 +167,41 @@ def test_a_sentence_is_heard_before_the_text_ends(voice: Synthesizer) -> None:
 
 
 def test_text_of_a_stream_is_kept_no_longer_than_needed() -> None:
-    stream, taken = TextStream("en", 250, 4096), ""
+    stream, taken = TextStream("en", 250, 1 << 16), ""
     for number in range(300):
         taken += stream.add(f"Sentence number {number} has no end of its own and ")
         assert len(stream._held) < 1000
     taken += stream.rest()
     assert taken.split() == " ".join(f"Sentence number {n} has no end of its own and" for n in range(300)).split()
+
+
+@pytest.mark.parametrize("chunk", ["1. " * 40_000, "\n" * 300, "<speak>" + " " * 300, "One more. "])
+def test_a_stream_may_be_as_long_as_a_text(chunk: str) -> None:
+    stream = TextStream("en", 250, 4096)
+    with pytest.raises(ApiError, match="at most 4096"):
+        for _ in range(500):
+            stream.add(chunk)
+            assert len(stream._held) <= 4096
+
+
+def test_a_stream_keeps_nobody_out_and_ends_in_time(voice: Synthesizer) -> None:
+    async def run() -> None:
+        async with serving(voice, clients=1, seconds=1.5) as (server, port), AsyncTcpClient("127.0.0.1", port) as idle:
+            await idle.write_event(SynthesizeStart().event())
+            async with AsyncTcpClient("127.0.0.1", port) as other:
+                await other.write_event(Synthesize("Hello.").event())
+                assert len(await heard(other))
+
+            async def chatter() -> None:  # each event comes in time
+                while True:
+                    await idle.write_event(Ping().event())
+                    await asyncio.sleep(0.1)
+
+            chatting = asyncio.create_task(chatter())
+            assert await asyncio.wait_for(idle.read_event(), 20) is None
+            chatting.cancel()
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
@@ -201,6 +246,23 @@ def test_what_cannot_be_read_ends_the_connection_only(voice: Synthesizer, line: 
                 assert await client.read_event() is not None
 
     asyncio.run(run())
+
+
+def test_nothing_is_made_for_a_client_that_left_before_its_turn(voice: Synthesizer) -> None:
+    endless = Endless.__new__(Endless)
+    endless.__dict__ |= voice.__dict__
+
+    async def run() -> None:
+        async with serving(endless) as (server, port):
+            async with server.reception.turn.at(0):
+                async with AsyncTcpClient("127.0.0.1", port) as client:
+                    await client.write_event(Synthesize("x").event())
+                    while not server.reception.active:
+                        await asyncio.sleep(0.01)
+                await asyncio.sleep(0.1)  # until the server hears of the end
+
+    asyncio.run(run())
+    assert endless.made == 0
 
 
 class Endless(Synthesizer):
