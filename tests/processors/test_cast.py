@@ -75,7 +75,7 @@ def test_a_voice_of_before_has_no_names() -> None:
         cast.manner("anna", None)
     with pytest.raises(UserError, match="does not speak 'de'"):
         cast.manner(None, "de")
-    assert len(cast.lines()) == 1 and len(CAST.lines()) == 5
+    assert len(cast.lines()) == 1 and len(CAST.lines()) == 6
 
 
 def test_vectors_from_files(tmp_path: Path) -> None:

@@ -155,6 +155,7 @@ def test_a_second_voice_takes_a_word_more_and_a_failure_leaves_the_first(
 ) -> None:
     script, out = load_script("pack"), tmp_path / "voice"
     monkeypatch.setattr(script.signal, "signal", lambda *_: None)
+    monkeypatch.setattr("models.tts.exchange.onnx_export.export_beside", lambda folder: None)  # slow, shown above
 
     def pack(*flags: str) -> tuple[int, str]:
         given = [f"--expt_dir={experiment}", f"--out={out}", "--corpus=none", "--licence=CC0-1.0", *flags]
