@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from preprocessors.pool import ONE_THREAD, Worker, run_jobs
-from utils.errors import UserError
+from utils.errors import UserError, required
 from utils.files import PROJECT_ROOT
 
 # Jobs that are with the cluster beyond those its cores work on, so that no core waits for the next one.
@@ -26,10 +26,7 @@ def run_jobs_on_ray(
     `workers` is how many jobs are worked on at once, 0: as many as the cluster has cores, also where it grows. A job
     whose process or machine is lost is begun again, careful, in a process of its own; UserError where that is lost too.
     """
-    try:
-        import ray
-    except ImportError:
-        raise UserError('preprocess.engine "ray" needs the package ray: pip install ray, or use "local"') from None
+    ray = required("ray", 'preprocess.engine "ray"', "ray")
     lost = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
     begun_here = not ray.is_initialized()
     if begun_here:

@@ -91,13 +91,12 @@ class OnnxVoice(Speaker):
         """
         folder = BUNDLED if name is None else Path(name).expanduser()
         if not folder.is_dir() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
+            whose = f"{name}: there is no such folder, and a name on the hub"
+            hub = required("huggingface_hub", whose, "huggingface_hub")
             try:
-                from huggingface_hub import snapshot_download
-            except ImportError:
-                advice = "to get a voice of that name from the hub, run `pip install huggingface_hub`"
-                raise UserError(f"{name}: there is no such folder; {advice}") from None
-            try:
-                found = snapshot_download(str(name), revision=revision, cache_dir=cache_dir, allow_patterns=_OF_VOICES)
+                found = hub.snapshot_download(
+                    str(name), revision=revision, cache_dir=cache_dir, allow_patterns=_OF_VOICES
+                )
             except Exception as error:  # of the hub, of the network, of the disk: it has dozens
                 raise UserError(f"{name}: there is no such folder, and the hub says: {one_line(error)}") from None
             folder = Path(found)

@@ -135,6 +135,6 @@ def test_a_cluster_that_grows_gets_more_jobs(stub: StubRay) -> None:
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match="needs the package ray: pip install ray"):
+    with pytest.raises(UserError, match="needs the package ray: run `.venv/bin/pip install ray"):
         list(run_jobs_on_ray(make_doubler, (), jobs(4, 2), 2))
     assert len(list(run_jobs(make_doubler, (), jobs(4, 2), 1))) == 2
